@@ -1,0 +1,50 @@
+"""Settings of the vLLM engines and of the search workers. Knows limits and defaults, and starts nothing.
+
+The defaults were measured on two cores with a model of a few million parameters; a GPU config states its own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EngineConfig(BaseModel):
+    """One kind of vLLM engine: how many, how large, and how long to wait for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    replicas: int = Field(1, ge=1, description="engines of this kind (actors)")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="weights and activations")
+    max_model_len: int = Field(1024, ge=32, description="prompt and continuation together (tokens)")
+    max_num_seqs: int = Field(256, ge=1, description="sequences decoded at once in one engine")
+    max_batched_tokens: int = Field(8192, ge=64, description="tokens in one forward pass")
+    block_size: int = Field(32, ge=16, multiple_of=16, description="tokens a KV block holds: the grain of prefix caching")
+    kv_cache_gib: float = Field(1.0, gt=0, description="memory for the KV cache of one engine on CPU (GiB)")
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1, description="share of one GPU that one engine may take")
+    enforce_eager: Literal["auto"] | bool = Field("auto", description="no compilation; auto: true on CPU, false on GPU")
+    tensor_parallel: int = Field(1, ge=1, description="GPUs one engine is spread over")
+    num_gpus: float = Field(0, ge=0, description="GPUs one engine asks Ray for; 0 runs it on CPU")
+    num_cpus: float = Field(0.5, ge=0, description="CPUs one engine asks Ray for (a share, for placement only)")
+    cpu_threads: int = Field(1, ge=0, description="compute threads of one engine; 0: the machine's cores / replicas")
+    in_flight: int = Field(64, ge=1, description="requests one engine holds at once, over all its callers")
+    start_deadline_s: float = Field(300, gt=0, description="longest wait for an engine to start or come back (s)")
+    request_deadline_s: float = Field(300, gt=0, description="longest wait for one answer (s)")
+    max_attempts: int = Field(4, ge=1, description="tries of one request before it is given up")
+    backoff_s: float = Field(0.2, gt=0, description="wait before the second try, doubled for each further one (s)")
+    metrics: bool = Field(False, description="put vLLM's own metrics into Ray's")
+
+
+class WorkerConfig(BaseModel):
+    """The actors that grow trees."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    workers: int = Field(1, ge=1, description="search workers (actors)")
+    trees_in_flight: int = Field(32, ge=1, description="trees one worker grows at once")
+    chunk: int = Field(8, ge=1, description="problems handed to a worker at a time")
+    attempts: int = Field(2, ge=1, description="tries of one problem before it is put in quarantine")
+    num_cpus: float = Field(0.5, ge=0, description="CPUs one worker asks Ray for (a share, for placement only)")
+    restarts: int = Field(3, ge=0, description="times a worker that died is started again")
+    stall_s: float = Field(1800, gt=0, description="longest time without a finished tree before the search is given up (s)")

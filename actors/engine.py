@@ -1,0 +1,173 @@
+"""What a policy engine and a scorer share: how vLLM starts, what it is told, what is counted, how it dies.
+
+Knows vLLM and one model directory. Knows no trees; the fleet makes Ray actors of the subclasses.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import ray
+
+from actors.config import EngineConfig
+from actors.errors import EngineFailed, PromptTooLong
+from actors.tokens import Tokens
+from search.types import ModelRef
+
+if TYPE_CHECKING:
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+GIB = 1 << 30
+DEAD = 17  # exit code of an actor whose engine core is gone; Ray then starts the actor again
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What one engine did since it started. ``busy`` is the number of requests it holds now."""
+
+    name: str
+    version: int
+    requests: int = 0
+    busy: int = 0
+    generated_tokens: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    too_long: int = 0
+    failed: int = 0
+
+
+def environment(config: EngineConfig, cores: int | None = None) -> dict[str, str]:
+    """Environment variables that must stand before vLLM and torch are imported."""
+    variables = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+    }
+    if not config.num_gpus:
+        threads = config.cpu_threads or max(1, (cores or os.cpu_count() or 1) // config.replicas)
+        variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
+    return variables
+
+
+def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate", "pooling"]) -> dict[str, Any]:
+    """Keyword arguments of vLLM's AsyncEngineArgs."""
+    on_cpu = not config.num_gpus
+    chosen: dict[str, Any] = {
+        "model": model.path,
+        "runner": runner,
+        "dtype": config.dtype,
+        "max_model_len": config.max_model_len,
+        "max_num_seqs": config.max_num_seqs,
+        "max_num_batched_tokens": max(config.max_batched_tokens, config.max_model_len),
+        "enforce_eager": on_cpu if config.enforce_eager == "auto" else config.enforce_eager,
+        "tensor_parallel_size": config.tensor_parallel,
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+        "distributed_executor_backend": "actors.core." + ("OneProcess" if config.tensor_parallel == 1 else "ManyProcesses"),
+    }
+    if on_cpu:
+        # An explicit size also spares the warm-up by which vLLM would measure how much is free.
+        chosen |= {"kv_cache_memory_bytes": math.ceil(config.kv_cache_gib * GIB), "block_size": config.block_size}
+    else:
+        chosen["gpu_memory_utilization"] = config.gpu_memory_utilization
+    return chosen
+
+
+class Engine:
+    """One vLLM engine on one model. Starting blocks until the model is loaded."""
+
+    runner: Literal["generate", "pooling"]
+
+    def __init__(self, model: ModelRef, config: EngineConfig, name: str) -> None:
+        self._model, self._config, self._name = model, config, name
+        self._requests = self._busy = self._generated = self._prompt = self._cached = 0
+        self._too_long = self._failed = 0
+        self._llm = self._start()
+        tokenizer = self._llm.renderer.get_tokenizer()
+        self._tokens = Tokens(tokenizer, eos=self._end_ids(tokenizer))
+
+    def __repr__(self) -> str:
+        return f"{self._name} ({Path(self._model.path).name}, round {self._model.round}, v{self._model.version})"
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    async def health(self) -> str:
+        """The engine's name, once it can answer; the process ends where the engine core is dead."""
+        with self._mortal():
+            await self._llm.check_health()
+        return self._name
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    async def stats(self) -> EngineStats:
+        return EngineStats(
+            self._name,
+            self._model.version,
+            self._requests,
+            self._busy,
+            self._generated,
+            self._prompt,
+            self._cached,
+            self._too_long,
+            self._failed,
+        )
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    async def pid(self) -> int:
+        return os.getpid()
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    async def stop(self) -> None:
+        """End the engine core and free its memory; the actor itself is ended by the fleet."""
+        self._llm.shutdown()
+
+    def _start(self) -> AsyncLLM:
+        # Imported here because vLLM takes seconds to import and reads the environment while it does:
+        # whoever only wants the class (driver, fleet, tests) must not pay for it.
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        loggers = None
+        if self._config.metrics:
+            from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
+
+            loggers = [RayPrometheusStatLogger]
+        args = AsyncEngineArgs(**arguments(self._model, self._config, self.runner))
+        return AsyncLLM.from_engine_args(args, stat_loggers=loggers)
+
+    def _end_ids(self, tokenizer: Any) -> tuple[int, ...]:
+        """The tokenizer's end of sequence, and those that the model's generation config names."""
+        named = self._llm.model_config.try_get_generation_config().get("eos_token_id")
+        ids = {tokenizer.eos_token_id} | set(named if isinstance(named, list) else [named])
+        return tuple(token for token in ids if token is not None)
+
+    def _fit(self, ids: list[int], room: int, key: str) -> None:
+        limit = self._config.max_model_len - room
+        if len(ids) > limit:
+            self._too_long += 1
+            raise PromptTooLong(
+                f"{self._name}: request {key} has {len(ids)} prompt tokens, at most {limit} fit beside {room} new ones "
+                f"(max_model_len {self._config.max_model_len})"
+            )
+
+    @contextmanager
+    def _mortal(self) -> Iterator[None]:
+        """Count a request; leave the process when the engine core is dead, so that Ray starts the actor again."""
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        self._requests += 1
+        self._busy += 1
+        try:
+            yield
+        except EngineDeadError:
+            os._exit(DEAD)
+        except EngineGenerateError as error:
+            self._failed += 1
+            raise EngineFailed(f"{self._name}: {error.__cause__!r}") from error
+        finally:
+            self._busy -= 1

@@ -1,0 +1,23 @@
+"""What can go wrong between a search and the engines, by name. Each message is one line: what, where, what would be right."""
+
+from __future__ import annotations
+
+
+class PromptTooLong(ValueError):
+    """The prompt and the tokens asked for do not fit the engine's context. Trying again cannot help."""
+
+
+class BadScore(ValueError):
+    """A scorer's logit is not a finite number. The weights are broken; trying again cannot help."""
+
+
+class EngineFailed(RuntimeError):
+    """An engine dropped one request and lives on. Another try may succeed."""
+
+
+class EngineGaveUp(RuntimeError):
+    """One request failed on every try that the config allows, or no engine came back in time."""
+
+
+class StartTimeout(TimeoutError):
+    """Engines did not start before the deadline."""

@@ -1,0 +1,164 @@
+"""Executors: model-written code run in sandboxed services, one a node, behind search's Executor protocol.
+
+Knows batching, routing and retries. What a step may do and how it is confined is the sandbox's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.local import LocalExecutor, Run, apply, codes_of
+from actors.sandbox.result import ExecResult
+from search.types import State, Step
+
+__all__ = ["ExecutorActor", "ExecutorPool", "ExecutorUnavailable", "LocalExecutor", "start_executors", "stop_executors"]
+
+BATCH = 64  # most runs in one call
+IN_FLIGHT = 8  # most calls at once to one executor
+PAUSE_SECONDS = 0.5  # between tries while an executor restarts
+REMEMBERED_PROBLEMS = 10_000
+
+
+class ExecutorUnavailable(TimeoutError):
+    """No executor answered in time."""
+
+
+class ExecutorActor:
+    """A LocalExecutor as a Ray async actor."""
+
+    def __init__(self, config: ExecutorConfig) -> None:
+        self.executor = LocalExecutor(config)
+
+    async def ready(self) -> dict[str, Any]:
+        """Returns once steps are taken, with the isolation in force."""
+        return await self.executor.start()
+
+    async def run_many(self, runs: list[Run]) -> list[ExecResult]:
+        return await self.executor.run_many(runs)
+
+    async def stop(self) -> None:
+        await self.executor.close()
+
+
+def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = None) -> list[Any]:
+    """``config.replicas`` executor actors, ready for steps. ``options`` are Ray's, for placement; spread by default.
+
+    Raises UserError where an executor cannot isolate as ``config.require`` demands.
+    """
+    chosen = {"num_cpus": 1, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+    remote = ray.remote(ExecutorActor).options(**{**chosen, **(options or {})})
+    handles = [remote.remote(config) for _ in range(config.replicas)]
+    try:
+        ray.get([handle.ready.remote() for handle in handles], timeout=config.patience_seconds + 120)
+    except ray.exceptions.RayTaskError as error:
+        stop_executors(handles)
+        raise error.cause or error from error
+    return handles
+
+
+def stop_executors(handles: Sequence[Any]) -> None:
+    """End the services, then the actors. Actors that are already gone are no error."""
+    for handle in handles:
+        try:
+            ray.get(handle.stop.remote(), timeout=10)
+        except (RayActorError, ray.exceptions.GetTimeoutError):
+            pass
+        ray.kill(handle)
+
+
+@dataclass(eq=False)
+class Lane:
+    """The way to one executor: what waits for the next call, and how many calls are under way."""
+
+    handle: Any
+    waiting: list[tuple[Run, asyncio.Future[ExecResult]]] = field(default_factory=list)
+    calls: int = 0
+    runs: int = 0
+
+
+class ExecutorPool:
+    """Routes steps to executors; implements search.protocols.Executor. Belongs to one event loop.
+
+    All steps of a problem go to the same executor, which has its states live. Steps that come while calls are under way
+    travel together in the next one. Steps of an executor that died are run again when it is back.
+    """
+
+    def __init__(self, handles: Sequence[Any], config: ExecutorConfig) -> None:
+        self.lanes = [Lane(handle) for handle in handles]
+        self.config = config
+        self.homes: OrderedDict[str, Lane] = OrderedDict()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.retries = 0
+
+    async def run(self, state: State, step: Step) -> Step:
+        """Run the step. Never raises for what its code does; ExecutorUnavailable when no executor answers in time."""
+        if not step.code or step.terminal:
+            return step
+        lane = self._home(state.problem.id)
+        future: asyncio.Future[ExecResult] = asyncio.get_running_loop().create_future()
+        lane.waiting.append(((codes_of(state), step.code), future))
+        lane.runs += 1
+        try:
+            self._send(lane)
+            return apply(step, await future)
+        finally:
+            lane.runs -= 1
+
+    def _home(self, problem: str) -> Lane:
+        """The executor of a problem: where it was before, else the least busy one."""
+        lane = self.homes.get(problem) or min(self.lanes, key=lambda lane: lane.runs)
+        self.homes[problem] = lane
+        self.homes.move_to_end(problem)
+        if len(self.homes) > REMEMBERED_PROBLEMS:
+            self.homes.popitem(last=False)
+        return lane
+
+    def _send(self, lane: Lane) -> None:
+        while lane.waiting and lane.calls < IN_FLIGHT:
+            batch, lane.waiting = lane.waiting[:BATCH], lane.waiting[BATCH:]
+            lane.calls += 1
+            task = asyncio.create_task(self._call(lane, batch))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _call(self, lane: Lane, batch: list[tuple[Run, asyncio.Future[ExecResult]]]) -> None:
+        """One call with its retries; settles every future of the batch."""
+        try:
+            results = await self._insist(lane, [run for run, _ in batch])
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+        except Exception as error:  # the boundary: whatever went wrong belongs to those who wait, none may hang
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+        finally:
+            lane.calls -= 1
+            self._send(lane)
+
+    async def _insist(self, lane: Lane, runs: list[Run]) -> list[ExecResult]:
+        """Call until answered or out of patience; a died actor is restarted by Ray and asked again."""
+        rounds = 1 + len(runs) // (self.config.concurrency or 1)
+        deadline = time.monotonic() + self.config.patience_seconds + rounds * self.config.wall_seconds
+        while True:
+            try:
+                left = max(0.1, deadline - time.monotonic())
+                return await asyncio.wait_for(_ask(lane.handle, runs), left)
+            except (RayActorError, TimeoutError) as error:
+                if time.monotonic() + PAUSE_SECONDS >= deadline:
+                    raise ExecutorUnavailable(f"no executor answered in {self.config.patience_seconds:.0f} s") from error
+                self.retries += 1
+                await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _ask(handle: Any, runs: list[Run]) -> list[ExecResult]:
+    return await handle.run_many.remote(runs)  # type: ignore[no-any-return]

@@ -1,0 +1,76 @@
+"""The policy engine: segments of text in, candidate continuations out. Knows vLLM's generation and its stops.
+
+Where every stop is one added token of the tokenizer, the engine stops on token ids and writes no text: a stop then
+costs nothing. Other stops are searched in the text, as it grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from actors.engine import Engine
+from actors.errors import EngineFailed
+from actors.tokens import cut
+from search.types import Candidate, Finish, Proposal, Sampling
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+
+
+class PolicyEngine(Engine):
+    """Writes continuations. The same arguments give the same candidates, up to rounding between batches."""
+
+    runner: Literal["generate", "pooling"] = "generate"
+
+    async def propose(
+        self, segments: Sequence[str], stops: tuple[str, ...], n: int, sampling: Sampling, seed: int, key: str
+    ) -> Proposal:
+        """``n`` candidates after the segments; ``key`` names the request. A greedy request has one candidate.
+
+        Candidate i draws from seed + i. ``prompt_tokens`` counts the prompt once, whatever ``n`` is.
+        Raises PromptTooLong where prompt and ``max_tokens`` do not fit, EngineFailed where vLLM drops the request.
+        """
+        ids = self._tokens.ids(segments)
+        self._fit(ids, sampling.max_tokens, key)
+        parameters = self._parameters(stops, 1 if sampling.temperature == 0 else n, sampling, seed)
+        with self._mortal():
+            async for answer in self._llm.generate({"type": "token", "prompt_token_ids": ids}, parameters, key):
+                last = answer
+        candidates = tuple(self._candidate(output, stops, key) for output in last.outputs)
+        proposal = Proposal(candidates, len(ids), last.num_cached_tokens or 0, self._model.version)
+        self._generated += proposal.generated_tokens
+        self._prompt += proposal.prompt_tokens
+        self._cached += proposal.cached_tokens
+        return proposal
+
+    def _parameters(self, stops: tuple[str, ...], n: int, sampling: Sampling, seed: int) -> SamplingParams:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        stop_ids = self._tokens.stop_ids(stops)
+        by_text = {"stop": list(stops), "include_stop_str_in_output": True}
+        by_id = {"stop_token_ids": list(stop_ids or ()), "detokenize": False}
+        return SamplingParams(
+            n=n,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=sampling.max_tokens,
+            seed=seed,
+            skip_special_tokens=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            **(by_text if stop_ids is None else by_id),
+        )
+
+    def _candidate(self, output: Any, stops: tuple[str, ...], key: str) -> Candidate:
+        """What vLLM wrote, with its text cut after the first stop and the reason why it ended."""
+        if output.finish_reason not in ("stop", "length"):
+            raise EngineFailed(f"{self._name}: request {key} ended by {output.finish_reason}")
+        ids = tuple(output.token_ids)
+        text, stopped = cut(self._tokens.text(ids), stops)
+        if stopped:
+            finish = Finish.STOP
+        else:
+            finish = Finish.LENGTH if output.finish_reason == "length" else Finish.END
+        return Candidate(text, ids, finish)

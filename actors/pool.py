@@ -1,0 +1,171 @@
+"""Pools: a search's Policy and Scorer over a list of engines. Render, route, call, try again.
+
+Knows Ray handles and step formats. Retries live here and not in Ray: a request keeps its key and its seed over all
+its tries, so a try that runs on another engine gives the same candidates. An engine that died or does not answer
+gets no request until its health call comes back.
+
+    propose(state) ── segments, stops ──> Router.take ──> engine ──> Proposal
+                                             ^    died, late or failed: lane out, wait, next try
+                                             └────────────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError, WorkerCrashedError
+
+from actors.config import EngineConfig
+from actors.errors import EngineFailed, EngineGaveUp, PromptTooLong
+from actors.routing import Lane, Router
+from search.formats import StepFormat
+from search.types import Candidate, Finish, Proposal, Sampling, Scores, State
+
+Answer = TypeVar("Answer")
+GONE = (RayActorError, ObjectLostError, WorkerCrashedError)  # the engine, or the way to it, is lost
+LATE = (TimeoutError, TaskCancelledError)
+PAUSE_S = 1.0  # between two questions to an engine whether it is back
+
+
+class Pool(Generic[Answer]):
+    """Sends requests to engines of one kind. One pool belongs to one asyncio loop; many pools may share engines."""
+
+    def __init__(self, handles: Sequence[ActorHandle], config: EngineConfig, kind: str) -> None:
+        self.kind, self.config = kind, config
+        lanes = [Lane(handle, f"{kind}-{index}", config.in_flight) for index, handle in enumerate(handles)]
+        self._router: Router[ActorHandle] = Router(lanes)
+        self._revivals: set[asyncio.Task[None]] = set()
+        self.counts: Counter[str] = Counter()
+
+    async def call(self, route: str, key: str, send: Callable[[ActorHandle], Awaitable[Answer]]) -> Answer:
+        """The answer to one request. Raises EngineGaveUp after the config's number of tries."""
+        reason = "never sent"
+        for attempt in range(self.config.max_attempts):
+            lane = await self._place(route, key, reason)
+            try:
+                with self._router.placed(lane) as handle:
+                    return await self._answer(send(handle))
+            except GONE as error:
+                reason = f"{lane.name} died: {_line(error)}"
+                self._out(lane, "engine_died")
+            except LATE:
+                reason = f"{lane.name} did not answer in {self.config.request_deadline_s:g} s"
+                self._out(lane, "timeout")
+            except EngineFailed as error:
+                reason = _line(error)
+            self.counts["retries"] += 1
+            await asyncio.sleep(self.config.backoff_s * 2**attempt)
+        self.counts["gave_up"] += 1
+        raise EngineGaveUp(f"{self.kind} request {key} failed {self.config.max_attempts} times; last: {reason}")
+
+    async def _place(self, route: str, key: str, reason: str) -> Lane[ActorHandle]:
+        """A place on an engine. Waiting in a queue that moves has no end; waiting while every engine is out has."""
+        wait = asyncio.ensure_future(self._router.take(route))
+        try:
+            while True:
+                done, _ = await asyncio.wait({wait}, timeout=self.config.start_deadline_s)
+                if done:
+                    return wait.result()
+                if not any(lane.up for lane in self._router.lanes):
+                    names = ", ".join(lane.name for lane in self._router.lanes)
+                    raise EngineGaveUp(
+                        f"{self.kind} request {key}: none of {names} came back in {self.config.start_deadline_s:g} s; "
+                        f"last: {reason}"
+                    )
+        finally:
+            if not wait.done():
+                wait.cancel()
+            elif wait.exception() is None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                self._router.give(wait.result())  # cancelled in the moment the place came
+
+    async def _answer(self, sent: Awaitable[Answer]) -> Answer:
+        """Wait for a sent request; one that is late, or no longer wanted, is cancelled in its engine too."""
+        self.counts["requests"] += 1
+        try:
+            return await asyncio.wait_for(_shielded(sent), self.config.request_deadline_s)
+        except (TimeoutError, asyncio.CancelledError):
+            if isinstance(sent, ray.ObjectRef):
+                ray.cancel(sent)
+            raise
+
+    def _out(self, lane: Lane[ActorHandle], why: str) -> None:
+        self.counts[why] += 1
+        if lane.up:
+            self._router.down(lane)
+            task = asyncio.get_running_loop().create_task(self._revive(lane))
+            self._revivals.add(task)
+            task.add_done_callback(self._revivals.discard)
+
+    async def _revive(self, lane: Lane[ActorHandle]) -> None:
+        """Ask an engine for its health until it answers; it takes requests again from then on."""
+        while True:
+            await asyncio.sleep(PAUSE_S)
+            try:
+                await asyncio.wait_for(_shielded(lane.handle.health.remote()), self.config.request_deadline_s)
+            except (*GONE, *LATE, EngineFailed):
+                continue
+            self.counts["came_back"] += 1
+            self._router.back(lane)
+            return
+
+
+class PolicyPool(Pool[Proposal]):
+    """search.protocols.Policy over policy engines."""
+
+    def __init__(self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig) -> None:
+        super().__init__(handles, config, "policy")
+        self._format = format
+
+    async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
+        """``n`` candidates, one if greedy.
+
+        A state that fills the context has one empty candidate, cut off before its first token; "too_long" counts it.
+        """
+        segments = tuple(segment.text for segment in self._format.segments(state))
+        stops = self._format.stops(state, sampling.until)
+        key = request_key(state, seed)
+        try:
+            return await self.call(
+                state.problem.id,
+                key,
+                lambda handle: handle.propose.remote(segments, stops, n, sampling, seed, key),
+            )
+        except PromptTooLong:
+            self.counts["too_long"] += 1
+            return Proposal((Candidate("", (), Finish.LENGTH),))
+
+
+class ScorerPool(Pool[Scores]):
+    """search.protocols.Scorer over scorers."""
+
+    def __init__(self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig) -> None:
+        super().__init__(handles, config, "scorer")
+        self._format = format
+
+    async def score(self, states: Sequence[State]) -> Scores:
+        """One raw logit a state, in one request; no request for no states."""
+        if not states:
+            return Scores(())
+        rendered = tuple(tuple(segment.text for segment in self._format.segments(state)) for state in states)
+        key = request_key(states[0], len(states))
+        return await self.call(states[0].problem.id, key, lambda handle: handle.score.remote(rendered, key))
+
+
+def request_key(state: State, seed: int) -> str:
+    """Names a request in logs and errors, the same over all its tries."""
+    return f"{state.problem.id}/{len(state.steps)}/{seed:x}"
+
+
+async def _shielded(sent: Awaitable[Answer]) -> Answer:
+    return await sent
+
+
+def _line(error: BaseException) -> str:
+    """The first line of an error's message, for a one-line report."""
+    text: Any = str(error).strip() or type(error).__name__
+    return str(text.splitlines()[0])

@@ -1,0 +1,108 @@
+"""Runs the codes of one step inside the forked interpreter and says how it ended. Knows no pipes and no processes.
+
+What it says is the step's own word and is read as such: nothing here is a boundary.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import sys
+from types import ModuleType
+
+OK, SYNTAX, EXCEPTION, MEMORY, FLOOD, FORBIDDEN = b"k", b"s", b"e", b"m", b"t", b"f"
+FILENAME = "<step>"
+
+
+class OutputLimit(BaseException):
+    """Raised in the step that prints more than it may."""
+
+
+class CappedBytes(io.RawIOBase):
+    """The raw end of ``sys.stdout``: keeps up to ``limit`` bytes, then stops the step."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+        self.kept = bytearray()
+        self.flooded = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        room = self.limit - len(self.kept)
+        self.kept += bytes(data[:room]) if len(data) > room else data
+        if len(data) > room:
+            self.flooded = True
+            raise OutputLimit
+        return len(data)
+
+
+class Interpreter:
+    """The ``__main__`` of a program that arrives step by step."""
+
+    def __init__(self, output_bytes: int) -> None:
+        self.raw = CappedBytes(output_bytes)
+        self.stdout = io.TextIOWrapper(
+            io.BufferedWriter(self.raw, 1),  # type: ignore[arg-type]
+            encoding="utf-8",
+            errors="replace",
+            write_through=True,
+        )
+        self.main = ModuleType("__main__")
+        self.main.__dict__["__builtins__"] = builtins
+
+    def enter(self) -> None:
+        """Put the program's ``__main__`` in place of the service's."""
+        sys.modules["__main__"] = self.main
+
+    def run(self, code: str) -> tuple[bytes, bytes]:
+        """Run one step's code: the outcome's letter, and its printed output or its error line (both UTF-8)."""
+        self.raw.kept.clear()
+        self.raw.flooded = False
+        sys.stdout = self.stdout
+        try:
+            compiled = compile(code, FILENAME, "exec", dont_inherit=True)
+        except (MemoryError, RecursionError) as error:  # nested too deeply for the parser
+            return SYNTAX, f"SyntaxError: too deeply nested ({type(error).__name__})".encode()
+        except (SyntaxError, ValueError) as error:
+            return SYNTAX, syntax_line(error).encode("utf-8", "replace")
+        letter, line = self._execute(compiled)
+        if self.raw.flooded:
+            return FLOOD, b""
+        return letter, bytes(self.raw.kept) if letter == OK else line
+
+    def _execute(self, compiled: object) -> tuple[bytes, bytes]:
+        try:
+            exec(compiled, self.main.__dict__)  # type: ignore[arg-type]
+            self.stdout.flush()
+        except MemoryError:
+            return MEMORY, b""
+        except OutputLimit:
+            return FLOOD, b""
+        except PermissionError as error:
+            return FORBIDDEN, error_line(error)
+        except BaseException as error:  # whatever the program raised is its result, SystemExit included
+            return EXCEPTION, error_line(error)
+        return OK, b""
+
+
+def syntax_line(error: SyntaxError | ValueError) -> str:
+    """``SyntaxError: invalid syntax (line 3)``."""
+    if isinstance(error, SyntaxError):
+        place = f" (line {error.lineno})" if error.lineno else ""
+        return f"{type(error).__name__}: {error.msg}{place}"
+    return f"SyntaxError: {error}"
+
+
+def error_line(error: BaseException) -> bytes:
+    """``NameError: name 'x' is not defined``, as the last line of a traceback would read."""
+    kind = type(error)
+    module = str(getattr(kind, "__module__", ""))
+    name = kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+    try:
+        text = str(error)
+    except BaseException:  # a hostile or broken __str__ is the program's own; its message is left out
+        text = ""
+    return (f"{name}: {text}" if text else name).encode("utf-8", "replace")

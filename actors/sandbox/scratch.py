@@ -1,0 +1,42 @@
+"""The scratch directories that running steps get, one each, empty, renamed to a fresh secret name at every use."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors.sandbox.process import Process
+
+
+class Slots:
+    """A fixed number of directories below ``root``. A slot is free again when its last user is gone and it is empty."""
+
+    def __init__(self, root: str, count: int) -> None:
+        self.root = root
+        self.free = [self._fresh() for _ in range(count)]
+        for path in self.free:
+            os.mkdir(path, 0o700)
+
+    def _fresh(self) -> str:
+        return os.path.join(self.root, secrets.token_hex(16))
+
+    def take(self) -> str:
+        """An empty directory under a name that nothing has seen before."""
+        name = self._fresh()
+        os.rename(self.free.pop(), name)
+        return name
+
+    def used(self, path: str) -> bool:
+        """Whether its user left files in it."""
+        return bool(os.listdir(path))
+
+    def give(self, user: Process) -> None:
+        """Take the slot of a process that is gone or kept without files; what is left in it is removed."""
+        if not user.slot:
+            return
+        for entry in os.listdir(user.slot):
+            os.unlink(os.path.join(user.slot, entry))
+        self.free.append(user.slot)
+        user.slot = ""

@@ -1,0 +1,423 @@
+"""The service process: takes steps from its client, has them run by forks of live states, answers each exactly once.
+
+It is the parent of every step, keeps the time, and believes only the kernel. One thread, one epoll, no imports beyond
+the standard library. What happens to a step:
+
+    client -> queue -> place -> fork of the deepest live state -> job -> result | death | deadline -> answer
+                          \\-> the state of its prefix is rebuilt first, once, for all that wait for it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from actors.sandbox.limits import ROOT_KEY, Limits, chain
+from actors.sandbox.process import Phase, Process, Violation
+from actors.sandbox.scratch import Slots
+from actors.sandbox.states import States
+
+START_SECONDS = 15.0  # for a fork to say hello; the zygote itself has ZYGOTE_SECONDS
+HANGUP_SECONDS = 0.5
+END_SECONDS = 5.0
+ZYGOTE_SECONDS = 120.0
+TRIES = 3
+FRAME = struct.Struct(">I")
+
+
+class ServiceFailed(Exception):
+    """The service cannot go on: the client starts another."""
+
+
+@dataclass(eq=False)
+class Request:
+    """A step to run after its prefix. ``rebuilt`` once its prefix was rebuilt for it."""
+
+    id: int
+    codes: tuple[str, ...]
+    keys: tuple[bytes, ...]
+    rebuilt: bool = False
+    tries: int = 0
+
+
+@dataclass(eq=False)
+class Job:
+    """Codes for one fork. Either a request's own run, or the rebuilding of a prefix that ``waiting`` wait for."""
+
+    codes: tuple[str, ...]
+    key: bytes
+    base: Process
+    request: Request | None = None
+    waiting: list[Request] = field(default_factory=list)
+    verdict: bytes = b""  # why it was killed
+
+
+class Warden:
+    """State of the service; ``serve`` is its loop."""
+
+    def __init__(self, client: socket.socket, limits: Limits, scratch: str) -> None:
+        self.client = client
+        self.limits = limits
+        self.selector = selectors.DefaultSelector()
+        self.slots = Slots(scratch, 2 * limits.concurrency + 2)
+        self.queue: deque[Request] = deque()
+        self.jobs: dict[Process, Job] = {}
+        self.building: dict[bytes, Job] = {}
+        self.unkeepable: set[bytes] = set()
+        self.processes: set[Process] = set()
+        self.inbox = bytearray()
+        self.outbox = bytearray()
+        self.zygote = self.start_zygote()
+        self.states = States(self.zygote, limits.live_states, limits.live_mib)
+
+    # -- the zygote ---------------------------------------------------------------------------------------------
+
+    def start_zygote(self) -> Process:
+        """A fresh interpreter with a constant environment and one descriptor; returns once its modules are loaded."""
+        ours, theirs = socket.socketpair()
+        arguments = [str(theirs.fileno()), self.limits.to_json()]
+        null = subprocess.DEVNULL
+        child = subprocess.Popen(
+            [sys.executable, "-s", "-P", "-B", "-m", "actors.sandbox.zygote", *arguments],
+            env=environment(),
+            cwd="/",
+            stdin=null,
+            stdout=null,
+            stderr=null,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        zygote = Process(ours, ROOT_KEY)
+        zygote.adopt(child.pid)
+        self.await_zygote(zygote)
+        zygote.phase = Phase.IDLE
+        self.watch(zygote)
+        return zygote
+
+    def await_zygote(self, zygote: Process) -> None:
+        zygote.sock.settimeout(ZYGOTE_SECONDS)
+        try:
+            first = zygote.sock.recv(1)
+            if first == b"Z":
+                return
+            message = zygote.sock.recv(65_536)[4:].decode("utf-8", "replace") if first == b"E" else ""
+        except TimeoutError:
+            message = f"no word from it in {ZYGOTE_SECONDS:.0f} s"
+        raise ServiceFailed(f"the interpreter did not start: {message or 'it left without a word'}")
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def watch(self, process: Process) -> None:
+        process.sock.setblocking(False)
+        self.processes.add(process)
+        self.selector.register(process.sock, selectors.EVENT_READ, lambda events: self.on_socket(process, events))
+        if process.pidfd >= 0:
+            self.watch_death(process)
+
+    def watch_death(self, process: Process) -> None:
+        self.selector.register(process.pidfd, selectors.EVENT_READ, lambda events: self.on_death(process))
+
+    def serve(self) -> None:
+        """Until the client hangs up. Raises ServiceFailed when the zygote is lost."""
+        self.client.setblocking(False)
+        self.selector.register(self.client, selectors.EVENT_READ, self.on_client)
+        self.send({"pid": os.getpid(), "zygote": self.zygote.pid})
+        while True:
+            for key, events in self.selector.select(self.patience()):
+                key.data(events)
+            self.enforce_deadlines()
+            self.schedule()
+
+    def patience(self) -> float | None:
+        """Seconds until the next deadline; None without one."""
+        if not self.jobs:
+            return None
+        return max(0.0, min(process.deadline for process in self.jobs) - time.monotonic())
+
+    def enforce_deadlines(self) -> None:
+        now = time.monotonic()
+        for process in [process for process in self.jobs if process.deadline <= now]:
+            if process.phase is Phase.STARTING:
+                self.lose_base(process)
+            else:
+                hung_up = process.sock not in self.selector.get_map()
+                self.jobs[process].verdict = b"c" if hung_up else b"T"
+                process.deadline = now + START_SECONDS
+                process.kill()
+
+    def on_client(self, events: int) -> None:
+        if events & selectors.EVENT_WRITE:
+            self.flush_client()
+        if not events & selectors.EVENT_READ:
+            return
+        data = self.client.recv(1 << 20)
+        if not data:
+            raise SystemExit(0)
+        self.inbox += data
+        while len(self.inbox) >= FRAME.size:
+            (size,) = FRAME.unpack_from(self.inbox)
+            if len(self.inbox) < FRAME.size + size:
+                break
+            identity, codes = json.loads(self.inbox[FRAME.size : FRAME.size + size])
+            del self.inbox[: FRAME.size + size]
+            self.queue.append(Request(identity, tuple(codes), chain(tuple(codes))))
+
+    def send(self, message: object) -> None:
+        body = json.dumps(message).encode()
+        self.outbox += FRAME.pack(len(body)) + body
+        self.flush_client()
+
+    def flush_client(self) -> None:
+        try:
+            del self.outbox[: self.client.send(self.outbox)]
+        except BlockingIOError:
+            pass
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.outbox else 0)
+        self.selector.modify(self.client, events, self.on_client)
+
+    def answer(self, request: Request, letter: bytes, body: bytes) -> None:
+        self.send([request.id, letter.decode("latin-1"), body.decode("utf-8", "replace")])
+
+    # -- placing and starting -----------------------------------------------------------------------------------
+
+    def schedule(self) -> None:
+        while self.queue and self.slots.free and len(self.jobs) < self.limits.concurrency:
+            self.place(self.queue.popleft())
+
+    def place(self, request: Request) -> None:
+        """Run the request on its prefix's state; where that is not live, have it rebuilt first."""
+        depth, base = self.states.deepest(request.keys[:-1])
+        last = len(request.keys) - 1
+        prefix = request.keys[last - 1] if last else ROOT_KEY
+        if depth == last or request.rebuilt or not self.limits.live_states or prefix in self.unkeepable:
+            self.start(Job(request.codes[depth:], request.keys[-1], base, request=request))
+        elif prefix in self.building:
+            self.building[prefix].waiting.append(request)
+        else:
+            job = Job(request.codes[depth:-1], prefix, base, waiting=[request])
+            self.building[prefix] = job
+            self.start(job)
+
+    def start(self, job: Job) -> None:
+        """Fork the job's base; the child finds its job on its socket."""
+        ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        child = Process(ours, job.key, token=os.urandom(16), deadline=time.monotonic() + START_SECONDS)
+        child.slot = self.slots.take()
+        body = json.dumps({"codes": job.codes, "cwd": child.slot}).encode()
+        child.outbox += child.token + FRAME.pack(len(body)) + body
+        self.jobs[child] = job
+        self.watch(child)
+        try:
+            job.base.order_fork(theirs)
+        except OSError:
+            theirs.close()
+            self.lose_base(child)
+            return
+        theirs.close()
+        self.push(child)
+
+    def push(self, process: Process) -> None:
+        wanted = selectors.EVENT_READ | (0 if process.flush() else selectors.EVENT_WRITE)
+        if self.selector.get_key(process.sock).events != wanted:
+            self.selector.modify(process.sock, wanted, self.selector.get_key(process.sock).data)
+
+    # -- what processes do --------------------------------------------------------------------------------------
+
+    def on_socket(self, process: Process, events: int) -> None:
+        if process.phase is Phase.DOOMED:
+            self.selector.unregister(process.sock)
+            return
+        if events & selectors.EVENT_WRITE:
+            self.push(process)
+        if not events & selectors.EVENT_READ:
+            return
+        try:
+            closed = process.read(self.limits.output_bytes + 4096)
+            self.understand(process)
+        except Violation:
+            self.condemn(process, b"f")
+            return
+        if closed and process in self.processes:
+            self.on_hangup(process)
+
+    def on_hangup(self, process: Process) -> None:
+        """Its end of the socket is closed: it is dying, which its pidfd will tell, or has closed what it needs."""
+        if process.phase is Phase.STARTING:
+            self.lose_base(process)
+            return
+        self.selector.unregister(process.sock)
+        process.deadline = min(process.deadline, time.monotonic() + HANGUP_SECONDS)
+
+    def understand(self, process: Process) -> None:
+        if process.phase is Phase.STARTING and process.pid:
+            if not process.take_hello():
+                raise Violation("did not say hello")
+            job = self.jobs[process]
+            process.phase = Phase.RUNNING
+            process.deadline = time.monotonic() + self.limits.wall_seconds * len(job.codes)
+            process.allow_cpu(self.limits.cpu_seconds * len(job.codes))
+            self.watch_death(process)
+        if process.phase is Phase.RUNNING:
+            result = process.take_result()
+            if result is not None:
+                self.finish(process, *result)
+        elif process.phase is Phase.IDLE:
+            process.take_confirmations()
+            if not process.forks and process is not self.zygote:
+                process.freeze()
+
+    def condemn(self, process: Process, verdict: bytes) -> None:
+        if process in self.jobs:
+            self.jobs[process].verdict = verdict
+        self.states.drop(process)
+        process.kill()
+
+    def on_death(self, process: Process) -> None:
+        if process is self.zygote:
+            raise ServiceFailed("the interpreter died")
+        if process.phase is Phase.RUNNING:
+            try:
+                process.read(self.limits.output_bytes + 4096)
+                self.understand(process)
+            except Violation:
+                self.condemn(process, b"f")
+        process.reap()
+        if process in self.jobs:
+            self.finish(process, self.cause_of_death(process), b"")
+        self.release(process)
+
+    def cause_of_death(self, process: Process) -> bytes:
+        job = self.jobs[process]
+        if job.verdict:
+            return job.verdict
+        killed = os.WIFSIGNALED(process.status) and os.WTERMSIG(process.status) in (signal.SIGXCPU, signal.SIGKILL)
+        if killed and process.cpu_seconds >= 0.5 * self.limits.cpu_seconds * len(job.codes):  # counted coarsely
+            return b"T"
+        return b"c"
+
+    def release(self, process: Process) -> None:
+        self.states.drop(process)
+        self.processes.discard(process)
+        if process.sock in self.selector.get_map():
+            self.selector.unregister(process.sock)
+        if process.pidfd in self.selector.get_map():
+            self.selector.unregister(process.pidfd)
+        self.slots.give(process)
+        process.close()
+
+    # -- endings ------------------------------------------------------------------------------------------------
+
+    def finish(self, process: Process, letter: bytes, body: bytes) -> None:
+        """The job of ``process`` has ended: keep or end the process, answer, and let those go on who waited."""
+        job = self.jobs.pop(process)
+        kept = letter == b"k" and process.phase is Phase.RUNNING and self.keep(process, job)
+        if not kept:
+            process.kill()
+        if job.request is not None:
+            self.answer(job.request, letter, body)
+            return
+        self.building.pop(job.key, None)
+        if letter == b"k" and not kept:
+            self.unkeepable.add(job.key)
+        for request in reversed(job.waiting):
+            if letter == b"k":
+                request.rebuilt = True
+                self.queue.appendleft(request)
+            else:
+                self.answer(request, letter, body)
+
+    def keep(self, process: Process, job: Job) -> bool:
+        """Keep the finished process as a live state, where a fork of it is as good as a replay."""
+        if not self.limits.live_states or process.key in self.states:
+            return False
+        if not process.keepable() or self.slots.used(process.slot):
+            return False
+        process.phase = Phase.IDLE
+        process.freeze()
+        self.slots.give(process)
+        self.states.keep(process)
+        for state in self.states.surplus():
+            state.kill()
+        return process.phase is Phase.IDLE
+
+    def lose_base(self, child: Process) -> None:
+        """The fork did not come about: end its base, try again elsewhere, give up after a few times."""
+        job = self.jobs.pop(child)
+        if child.pidfd >= 0:
+            child.kill()
+        self.release(child)
+        if job.base is self.zygote:
+            raise ServiceFailed("the interpreter does not fork")
+        self.condemn(job.base, b"")
+        self.building.pop(job.key, None)
+        for request in [job.request] if job.request is not None else job.waiting:
+            request.tries += 1
+            if request.tries < TRIES:
+                self.queue.appendleft(request)
+            else:
+                self.answer(request, b"c", b"")
+
+    def end(self) -> None:
+        """Kill and collect every child, those included that never said hello."""
+        deadline = time.monotonic() + END_SECONDS
+        while time.monotonic() < deadline:
+            for process in self.processes:
+                process.kill()
+            for pid in children():
+                os.kill(pid, signal.SIGKILL)
+            try:
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            except ChildProcessError:
+                return
+            time.sleep(0.002)
+
+
+def children() -> list[int]:
+    """Pids of this process's children, dead ones included; none where the kernel keeps no list."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as listed:
+            return [int(pid) for pid in listed.read().split()]
+    except OSError:
+        return []
+
+
+def environment() -> dict[str, str]:
+    """The whole environment of the interpreter that steps run in: constants, the same on every machine."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    fixed = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent", "PYTHONHASHSEED": "0"}
+    return {**threads, **fixed, "PYTHONPATH": os.environ["PYTHONPATH"]}
+
+
+def main() -> None:
+    descriptor, limits, scratch = int(sys.argv[1]), Limits.from_json(sys.argv[2]), sys.argv[3]
+    client = socket.socket(fileno=descriptor)
+    os.set_inheritable(descriptor, False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        warden = Warden(client, limits, scratch)
+    except ServiceFailed as error:
+        body = json.dumps({"failed": str(error)}).encode()
+        client.sendall(FRAME.pack(len(body)) + body)
+        sys.exit(1)
+    try:
+        warden.serve()
+    except (ServiceFailed, BrokenPipeError, ConnectionResetError) as error:
+        print(f"sandbox service: {error}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        warden.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The warm interpreter: loads modules once, then every step and every kept state is a fork of it or of its forks.
+
+Speaks on one socket with the warden, its parent. Started as a fresh interpreter, never forked from anything that has
+threads. A fork is a bare ``clone`` with CLONE_PARENT: all steps are children of the warden, whoever forked them, and
+no at-fork hook runs, so ``random`` goes on where the parent's stood.
+
+    warden -> here    one byte and a descriptor: fork, and let the child speak on that descriptor
+    child  -> warden  HELLO; reads its job; RESULT; then waits as a state for forks of its own
+    here   -> warden  FORKED, when the parent's copy of the descriptor is closed
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import gc
+import importlib
+import json
+import os
+import platform
+import resource
+import signal
+import socket
+import struct
+import sys
+
+from actors.sandbox import runner
+from actors.sandbox.limits import Limits
+
+CONTROL = 3
+READY, HELLO, FORKED = b"Z", b"H", b"F"
+CLONE_PARENT = 0x8000
+CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
+PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
+NEUTRAL = "/"
+
+# One representative call of each heavy module: what it loads or builds on first use is then loaded in every fork.
+REPRESENTATIVE = {
+    "sympy": "import sympy; x = sympy.Symbol('x'); sympy.solve(x**2 - 3*x + 2, x); sympy.simplify('(x**2-1)/(x-1)');"
+    "sympy.integrate(x**2, x); sympy.factor(x**2 - 1); sympy.nsimplify(0.5); sympy.Matrix([[1, 2], [3, 4]]).inv();"
+    "sympy.sqrt(8); sympy.factorint(360); str(sympy.Rational(1, 3)); sympy.latex(x**2); sympy.diff(sympy.sin(x), x)",
+    "numpy": "import numpy; numpy.linalg.solve(numpy.eye(2), numpy.ones(2)); str(numpy.arange(3) / 2)",
+    "scipy": "import scipy.optimize; scipy.optimize.brentq(lambda x: x - 1, 0, 3)",
+    "random": "import random; random.seed(0)",
+}
+
+libc = ctypes.PyDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+
+def fork() -> int:
+    """A child of our own parent; 0 in the child. OSError where the kernel refuses."""
+    pid = int(libc.syscall(CLONE, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0))
+    if pid < 0:
+        raise OSError(ctypes.get_errno(), "clone")
+    return pid
+
+
+def warm(modules: tuple[str, ...]) -> None:
+    """Import the modules and make one representative call of each."""
+    for name in modules:
+        importlib.import_module(name)
+    for name, code in REPRESENTATIVE.items():
+        if name in modules:
+            exec(code, {})
+    if "numpy" in modules:
+        sys.modules["numpy"].random.seed(0)
+
+
+def bound(limits: Limits) -> None:
+    """Limits that every fork inherits and none can raise. CPU seconds are set by the warden for each step."""
+    with open("/proc/self/statm") as statm:
+        virtual = int(statm.read().split()[0]) * resource.getpagesize()
+    memory = virtual + limits.memory_mib * 2**20
+    size = limits.scratch_mib * 2**20
+    pairs = {
+        resource.RLIMIT_AS: memory,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_FSIZE: size,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_MEMLOCK: 0,
+    }
+    for name, value in pairs.items():
+        resource.setrlimit(name, (value, value))
+
+
+def receive_fork() -> int:
+    """Wait for the order to fork; returns the child's descriptor. Leaves the process when the warden is gone."""
+    data, ancillary, _, _ = SOCK.recvmsg(1, 64)
+    if not data:
+        os._exit(0)
+    for level, kind, raw in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors = array.array("i")
+            descriptors.frombytes(raw[: len(raw) - len(raw) % descriptors.itemsize])
+            return descriptors[0]
+    os._exit(1)
+
+
+def read_exactly(count: int) -> bytes:
+    parts = []
+    while count:
+        part = os.read(CONTROL, count)
+        if not part:
+            os._exit(0)
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def write_all(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(CONTROL, view) :]
+
+
+def run_job(interpreter: runner.Interpreter) -> None:
+    """Run the job's codes in order; report the last one, or the first that did not end well."""
+    token = read_exactly(16)
+    (size,) = struct.unpack(">I", read_exactly(4))
+    job = json.loads(read_exactly(size))
+    os.chdir(job["cwd"])
+    letter, body = runner.OK, b""
+    for code in job["codes"]:
+        letter, body = interpreter.run(code)
+        if letter != runner.OK:
+            break
+    os.chdir(NEUTRAL)
+    write_all(token + struct.pack(">I", len(body)) + letter + body)
+
+
+def serve(interpreter: runner.Interpreter) -> None:
+    """Fork on demand, for ever. The child runs its job and then serves as a state in its turn."""
+    prctl = libc.prctl
+    close, write, duplicate = os.close, os.write, os.dup2
+    while True:
+        descriptor = receive_fork()
+        if fork():
+            close(descriptor)
+            write(CONTROL, FORKED)
+            continue
+        duplicate(descriptor, CONTROL)
+        close(descriptor)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        write(CONTROL, HELLO)
+        run_job(interpreter)
+
+
+def forget_the_service() -> None:
+    """Nothing of ours stays importable or listed; the constants of the environment stay, nothing else does."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "actors"]:
+        del sys.modules[name]
+    sys.path[:] = [path for path in sys.path if path not in ("", os.environ.get("PYTHONPATH"))]
+    sys.argv[:] = [""]
+    os.environ.pop("PYTHONPATH", None)
+
+
+def main() -> None:
+    limits = Limits.from_json(sys.argv[2])
+    try:
+        warm(limits.preload)
+    except ImportError as error:
+        write_all(b"E" + struct.pack(">I", len(str(error).encode())) + str(error).encode())
+        os._exit(2)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    bound(limits)
+    interpreter = runner.Interpreter(limits.output_bytes)
+    forget_the_service()
+    interpreter.enter()
+    gc.collect()
+    gc.freeze()
+    write_all(READY)
+    serve(interpreter)
+
+
+if __name__ == "__main__":
+    given = int(sys.argv[1])
+    if given != CONTROL:
+        os.dup2(given, CONTROL)
+        os.close(given)
+    SOCK = socket.socket(fileno=CONTROL)
+    main()

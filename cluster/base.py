@@ -1,0 +1,107 @@
+"""The base policy of a run: a model directory from the config, or the built-in recipe trained once and kept in a cache.
+
+Knows the recipe's hash and where the cache lies. What the model is made of is train/base_policy.py's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+from cluster.config import RecipeConfig, RunConfig
+from cluster.progress import Progress
+from search import curriculum, records
+from search.formats import CODE_TAGS, CodeFormat
+from search.types import State, Trajectory
+from train.base_policy import build_tokenizer, initialise
+from train.launch import TrainTask, fit
+from train.progress import Report
+
+CACHE_VARIABLE = "RAYSTAR_CACHE"
+LAYOUT = 1  # raise it when the curriculum or the recipe's meaning changes: old caches are then left alone
+
+
+def cache_root() -> Path:
+    """``RAYSTAR_CACHE``, else ``raystar`` in the user's cache directory."""
+    if os.environ.get(CACHE_VARIABLE):
+        return Path(os.environ[CACHE_VARIABLE]).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raystar"
+
+
+def recipe_key(recipe: RecipeConfig, solutions: list[Trajectory], seed: int) -> str:
+    """A hash of everything that decides what the base policy becomes: settings, seed and the worked solutions."""
+    digest = hashlib.blake2b(digest_size=10)
+    digest.update(json.dumps([LAYOUT, recipe.model_dump(mode="json"), seed], sort_keys=True).encode())
+    for solution in solutions:
+        digest.update(records.dump(solution).encode())
+    return digest.hexdigest()
+
+
+def worked_solutions(recipe: RecipeConfig, seed: int) -> list[Trajectory]:
+    """The shallow worked solutions that the base policy is shown."""
+    shown = curriculum.problems("worked", recipe.solutions, seed, (recipe.min_level, recipe.max_level))
+    return [curriculum.worked(problem) for problem in shown]
+
+
+def base_policy(config: RunConfig, output: Path, progress: Progress) -> dict[str, object]:
+    """Put the built-in base policy into ``output`` (a model directory); returns what is known of how it was made."""
+    recipe = config.policy.recipe
+    solutions = worked_solutions(recipe, config.seed)
+    key = recipe_key(recipe, solutions, config.seed)
+    made = cache_root() / f"base-{key}"
+    known = made.exists()
+    if not known:
+        _make(config, recipe, solutions, made, progress)
+    else:
+        progress.say(f"base policy: taken from the cache, {made}")
+    shutil.copytree(made / "model", output)
+    return {**json.loads((made / "facts.json").read_text()), "cached": known, "key": key}
+
+
+def _make(config: RunConfig, recipe: RecipeConfig, solutions: list[Trajectory], made: Path, progress: Progress) -> None:
+    """Train the recipe beside its place in the cache and move it there when it is complete."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(mkdtemp(prefix="base-", dir=made.parent))
+    step_format = CodeFormat()
+    data = work / "worked.jsonl"
+    data.write_text("".join(f"{records.dump(solution)}\n" for solution in solutions), encoding="utf-8")
+    states = [step_format.segments(State(s.problem, s.steps)) for s in solutions]
+    texts = [segment.text for segments in states for segment in segments]
+    tokenizer = build_tokenizer(texts, recipe.size.vocabulary, CODE_TAGS)
+    initialise(work / "init", recipe.size, tokenizer, config.seed)
+    task = TrainTask("sft", work / "init", (data,), step_format, work / "model", work / "train", config.seed, "base")
+    with shown(progress, "base policy: training") as report:
+        result = fit(recipe.train, task, report)
+    facts = {"solutions": len(solutions), "loss": result.final_loss, "tokens_trained": result.tokens}
+    (work / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    for leftover in (work / "init", work / "train"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        os.replace(work, made)
+    except OSError:  # another run made the same recipe meanwhile: its result is as good
+        shutil.rmtree(work)
+
+
+@contextmanager
+def shown(progress: Progress, what: str) -> Iterator[_Reporter]:
+    """A progress bar that a training run's reports drive."""
+    with progress.task(what) as task:
+        yield _Reporter(task)
+
+
+class _Reporter:
+    """Feeds one progress bar and keeps the loss curve."""
+
+    def __init__(self, task: object) -> None:
+        self.task = task
+        self.losses: list[tuple[int, float]] = []
+
+    def __call__(self, report: Report) -> None:
+        self.losses.append((report.step, report.loss))
+        self.task.update(report.step, f"loss {report.loss:.3f}", total=report.steps)  # type: ignore[attr-defined]

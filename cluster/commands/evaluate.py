@@ -1,0 +1,35 @@
+"""``raystar evaluate``: measure a policy, and a PPM with it, on the held-out problems."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cluster import plan, preflight
+from cluster.commands import options
+from cluster.context import running
+
+HELP = "measure a policy, and a PPM with it, on the held-out problems"
+SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "search", "evaluation", "ray")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    options.add(parser, SECTIONS, suffix="-evaluate")
+    parser.add_argument("--policy", type=Path, metavar="DIR", help="policy model (default: the config's base policy)")
+    parser.add_argument("--ppm", type=Path, metavar="DIR", help="PPM model for best-of and search (default: none)")
+
+
+def run(args: argparse.Namespace) -> int:
+    job = options.job(args)
+    for flag, directory in (("--policy", args.policy), ("--ppm", args.ppm)):
+        if directory is not None:
+            preflight.model(flag, directory)
+    if args.dry_run:
+        stages = plan.evaluate(job.config, plan.sizes(job.problems), ppm=args.ppm is not None)
+        print(plan.text(job.config, job.root, stages, job.address))
+        return 0
+    with running(job) as context:
+        from cluster import evolution  # heavy: Ray and vLLM's clients
+
+        evolution.evaluate(context, policy=args.policy, ppm=args.ppm)
+    return 0

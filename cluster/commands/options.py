@@ -1,0 +1,132 @@
+"""Arguments that several commands share, and how they become a checked job. Starts nothing and writes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from pydantic import BaseModel
+
+from cluster import config as configs
+from cluster import overrides, preflight, run_dir, session
+from cluster.config import RunConfig
+from cluster.config_file import Leaf, leaves
+from cluster.context import Job
+from search.errors import UserError
+from search.problems import ProblemSets
+from search.types import Problem
+
+RUNS = Path("runs")
+HELP_WIDTH = 100
+
+
+def add(parser: argparse.ArgumentParser, sections: Iterable[str] = (), *, suffix: str = "") -> None:
+    """The arguments of a command that works on a config; its help lists the fields of ``sections`` (default: all)."""
+    parser.add_argument("config", metavar="CONFIG", type=Path, help="config file (YAML)")
+    parser.add_argument("--name", help="name of the run (default: the config's)")
+    parser.add_argument("--run-dir", metavar="DIR", type=Path, help=f"run directory (default: {RUNS}/NAME{suffix})")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of every random choice (default: the config's)")
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster to join, or auto, or local (default: RAY_ADDRESS if set, else Ray starts on this machine)",
+    )
+    parser.add_argument("--skip-bad-lines", action="store_true", help="skip and count bad lines of data files")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan and stop")
+    parser.set_defaults(suffix=suffix)
+    parser.epilog = fields_help(tuple(sections))
+
+
+def job(args: argparse.Namespace) -> Job:
+    """Check config, inputs and run directory, in this order. Raises UserError."""
+    config = load(args)
+    root = (args.run_dir or RUNS / f"{config.name}{args.suffix}").expanduser().absolute()
+    run_dir.check(root, config.resolved())
+    problems = preflight.inputs(config)
+    command = " ".join(["raystar", *sys.argv[1:]])
+    address = session.requested_address(args.address)
+    return Job(command, config, root, address, problems, preflight.shots(config.policy))
+
+
+def load(args: argparse.Namespace) -> RunConfig:
+    """The config with everything that the command line changes."""
+    typed = list(args.overrides)
+    typed += [f"--{key}={value}" for key in ("name", "seed") if (value := getattr(args, key)) is not None]
+    config = configs.load(args.config, overrides.parse(typed))
+    if not args.skip_bad_lines:
+        return config
+    lenient = {"skip_bad_lines": True}
+    sets = config.problems
+    skipping: dict[str, Any] = {
+        "train": sets.train.model_copy(update=lenient),
+        "validation": sets.validation.model_copy(update=lenient),
+        "evaluation": {name: source.model_copy(update=lenient) for name, source in sets.evaluation.items()},
+    }
+    return config.model_copy(update={"problems": sets.model_copy(update=skipping)})
+
+
+def fields_help(sections: tuple[str, ...]) -> str:
+    """The config's fields with defaults and units; of a section like an earlier one only the difference."""
+    lines = ["config fields: set any with --FIELD=VALUE (a YAML value; N counts list items from 0):"]
+    chosen = [leaf for leaf in leaves(RunConfig) if not sections or leaf.path[0] in sections]
+    shown: dict[type[BaseModel], list[Leaf]] = {}
+    for _, group in groupby(chosen, key=lambda leaf: (leaf.path[:-1], leaf.owner)):
+        fields = list(group)
+        earlier = shown.setdefault(fields[0].owner, fields)
+        if earlier is fields or fields[0].path[:-1] == earlier[0].path[:-1]:
+            lines += [_field(leaf) for leaf in fields]
+        else:
+            lines.append(_like(fields, earlier))
+    return "\n".join(lines)
+
+
+def _field(leaf: Leaf) -> str:
+    name = f"  --{'.'.join(leaf.path)} {_default(leaf)}"
+    line = f"{name}  {leaf.description}"
+    if len(line) <= HELP_WIDTH:
+        return line
+    return "\n".join([name, *wrap(leaf.description, HELP_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)])
+
+
+def _like(fields: list[Leaf], earlier: list[Leaf]) -> str:
+    """One line for a section whose fields were listed before under another path."""
+    before = {leaf.path[-1]: leaf.default for leaf in earlier}
+    other = [leaf for leaf in fields if leaf.default != before.get(leaf.path[-1])]
+    differs = "".join(f", {leaf.path[-1]} {_default(leaf)}" for leaf in other)
+    text = f"--{'.'.join(fields[0].path[:-1])}.*  as --{'.'.join(earlier[0].path[:-1])}.*{differs}"
+    return "\n".join(wrap(text, HELP_WIDTH, initial_indent="  ", subsequent_indent=" " * 6, break_on_hyphens=False))
+
+
+def _default(leaf: Leaf) -> str:
+    return "(required)" if leaf.required else f"[{_shown(leaf.default)}]"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_shown, value))}]" if len(value) <= 8 else f"{len(value)} entries"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not possible: a whole number from 1 is needed")
+    return number
+
+
+def split(sets: ProblemSets, name: str) -> tuple[Problem, ...]:
+    """The problems of one set by its name. Raises UserError with the known names."""
+    known = {"train": sets.train, "validation": sets.validation, **sets.evaluation}
+    if name not in known:
+        raise UserError(f"--split {name!r} is unknown: one of {', '.join(known)}")
+    return known[name]

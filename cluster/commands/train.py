@@ -1,0 +1,47 @@
+"""``raystar train policy|ppm``: train one model on harvested records."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cluster import plan, preflight
+from cluster.commands import options
+from cluster.context import running
+from search.errors import UserError
+
+HELP = "train one model, policy or ppm, on harvested records"
+SECTIONS = ("policy", "train", "harvest", "ray")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("role", choices=("policy", "ppm"), help="which model")
+    options.add(parser, SECTIONS, suffix="-train")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        required=True,
+        help="JSON lines: trajectories for the policy, preference pairs for the ppm; may be given several times",
+    )
+    parser.add_argument(
+        "--init", type=Path, metavar="DIR", help="model to start from (default: the config's base policy)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    job = options.job(args)
+    for file in args.data:
+        if not file.is_file():
+            raise UserError(f"--data: no file {file}")
+    if args.init is not None:
+        preflight.model("--init", args.init)
+    if args.dry_run:
+        print(plan.text(job.config, job.root, plan.train(job.config, args.role, args.data), job.address))
+        return 0
+    with running(job) as context:
+        from cluster import evolution  # heavy: Ray and the training loop
+
+        evolution.train(context, args.role, tuple(args.data), init=args.init)
+    return 0

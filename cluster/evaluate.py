@@ -1,0 +1,170 @@
+"""Measures models on problems: on the held-out sets for the report, on the validation set for promotion.
+
+    greedy    one solution at temperature 0
+    samples   k solutions: majority of k, and with a PPM best of k
+    search    with a PPM: the strategy of ``evaluation.search``
+
+Every search is blind: reference answers come in when measure.py grades stored trees. Knows which searches there are and
+where their trees go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+
+from actors.pool import ScorerPool
+from cluster import measure
+from cluster.context import Context
+from cluster.lineage import Models
+from cluster.run_dir import write_atomic
+from cluster.searching import Searchers, SearchPlan
+from cluster.summary import EVALUATION, Evaluation, Measure
+from search.config import SearchConfig
+from search.grading import grader
+from search.growth import squash
+from search.store import read_trees
+from search.tree import Tree
+from search.types import ModelRef, Problem
+
+TIMES = "seconds.json"
+
+
+def evaluate(context: Context, searchers: Searchers, number: int, models: Models) -> Evaluation:
+    """The measures of the models after round ``number`` (0: the base), as a stage.
+
+    Models that were measured in an earlier round already keep those numbers: same weights, same problems, same seeds.
+    """
+    stage = context.run.stage(f"r{number}/evaluate")
+    if not stage.done:
+        names = {"policy": models.policy.path, "ppm": models.ppm.path if models.ppm else None}
+        last = number in (0, len(context.config.rounds))
+        share = 1.0 if last else context.config.evaluation.midway
+        with stage.writing(keep=True) as writer:
+            known = _measured_before(context, number, names, share)
+            if known is not None:
+                found = Evaluation(number, known.splits, known.k)
+                writer.facts.update(same_as=known.round)
+            else:
+                splits = {
+                    split: _measure(context, searchers, models, problems, writer.directory / split, share, split)
+                    for split, problems in context.problems.evaluation.items()
+                }
+                found = Evaluation(number, splits, context.config.evaluation.samples)
+                writer.facts.update(tokens=_tokens(found))
+            writer.facts.update(models=names, share=share)
+            found.write(writer.directory)
+    return Evaluation.read(stage.path / EVALUATION)
+
+
+def _measured_before(
+    context: Context, number: int, names: Mapping[str, str | None], share: float
+) -> Evaluation | None:
+    for earlier in range(number - 1, -1, -1):
+        stage = context.run.stage(f"r{earlier}/evaluate")
+        facts = stage.facts()
+        if facts.get("models") == names and facts.get("share", 0) >= share:
+            return Evaluation.read(stage.path / EVALUATION)
+    return None
+
+
+def _tokens(found: Evaluation) -> int:
+    """Generated tokens of all measures; best-of reads the samples of majority and generates none of its own."""
+    return sum(
+        measured.tokens
+        for methods in found.splits.values()
+        for name, measured in methods.items()
+        if measured is not None and name != "ppm_best_of"
+    )
+
+
+def _measure(
+    context: Context,
+    searchers: Searchers,
+    models: Models,
+    problems: tuple[Problem, ...],
+    directory: Path,
+    share: float,
+    split: str,
+) -> dict[str, Measure | None]:
+    """All methods on one split."""
+    config = context.config.evaluation
+    part = problems[: max(1, round(share * len(problems)))]
+    grade = grader()
+
+    def grown(name: str, search: SearchConfig, ppm: ModelRef | None, over: tuple[Problem, ...]) -> tuple[list[Tree], float]:
+        what = f"{split}: {name}"
+        plan = SearchPlan(search, models.policy, ppm, over, ("evaluate", split, name), what, blind=True)
+        return _grow(searchers, plan, directory / name)
+
+    by_id = {problem.id: problem for problem in problems}
+    trees, seconds = grown("greedy", config.greedy(), None, problems)
+    greedy = measure.single(trees, by_id, grade, seconds)
+    trees, seconds = grown("samples", config.sampled(), models.ppm, part)
+    majority = measure.majority(trees, by_id, grade, seconds)
+    if models.ppm is None:
+        return {"greedy": greedy, "majority": majority, "ppm_best_of": None, "search": None}
+    best = measure.best_of(trees, by_id, grade, seconds, config.samples)
+    trees, seconds = grown("search", config.search, models.ppm, part)
+    search = measure.single(trees, by_id, grade, seconds)
+    return {"greedy": greedy, "majority": majority, "ppm_best_of": best, "search": search}
+
+
+def _grow(searchers: Searchers, plan: SearchPlan, directory: Path) -> tuple[list[Tree], float]:
+    """The trees of a plan and the seconds they took, starts of engines left out; both survive a kill."""
+    clock = directory / TIMES
+    searchers.engines(plan.policy, plan.ppm)
+    began = monotonic()
+    before = json.loads(clock.read_text()) if clock.exists() else 0.0
+    searchers.run(plan, directory)
+    seconds = before + monotonic() - began
+    write_atomic(clock, json.dumps(round(seconds, 2)))
+    return list(read_trees(directory)), seconds
+
+
+def validate_policy(context: Context, searchers: Searchers, policy: ModelRef, directory: Path) -> Measure:
+    """Greedy accuracy of a policy on the validation problems."""
+    problems = context.problems.validation
+    config = context.config.evaluation.greedy()
+    plan = SearchPlan(config, policy, None, problems, ("validate", "greedy"), "validation: greedy", blind=True)
+    trees, seconds = _grow(searchers, plan, directory)
+    return measure.single(trees, {problem.id: problem for problem in problems}, grader(), seconds)
+
+
+def validate_ppm(
+    context: Context, searchers: Searchers, policy: ModelRef, new: ModelRef, old: ModelRef | None, directory: Path
+) -> tuple[Measure, Measure | None]:
+    """Best-of-k accuracy on the validation problems of a new PPM and of the old one, on the same samples."""
+    problems, k = context.problems.validation, context.config.evaluation.samples
+    by_id, grade = {problem.id: problem for problem in problems}, grader()
+    config = context.config.evaluation.sampled()
+    plan = SearchPlan(config, policy, new, problems, ("validate", "samples"), "validation: samples", blind=True)
+    trees, seconds = _grow(searchers, plan, directory)
+    found = measure.best_of(trees, by_id, grade, seconds, k)
+    if old is None:
+        return found, None
+    scores = rescore(context, searchers, old, trees)
+    return found, measure.best_of(trees, by_id, grade, seconds, k, scores)
+
+
+def rescore(context: Context, searchers: Searchers, ppm: ModelRef, trees: list[Tree]) -> dict[str, dict[int, float]]:
+    """Scores of the finished solutions in ``trees`` under another PPM: problem id -> node index -> value in [-1, 1]."""
+    config = context.config
+    handles = searchers.fleet.scorer(ppm)
+    scale = config.evaluation.search.squash_scale
+
+    async def score_all() -> dict[str, dict[int, float]]:
+        pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine)
+
+        async def score(tree: Tree) -> dict[int, float]:
+            ends = list(tree.terminals())
+            scores = await pool.score([tree.state(index) for index in ends])
+            return {index: squash(logit, scale) for index, logit in zip(ends, scores.logits, strict=True)}
+
+        found = await asyncio.gather(*(score(tree) for tree in trees))
+        return {tree.problem.id: scores for tree, scores in zip(trees, found, strict=True)}
+
+    return asyncio.run(score_all())

@@ -1,0 +1,102 @@
+"""From stored trees to accuracies with intervals and costs. The one place where a measured answer meets the reference.
+
+Pure functions over trees: knows no engine and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cluster.summary import Measure
+from search import voting
+from search.intervals import wilson
+from search.protocols import Grader
+from search.tree import Tree
+from search.types import Cost, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Solutions:
+    """The independent solutions of one problem: answers (None: no end), right or not, scores (worst without one)."""
+
+    answers: tuple[str | None, ...]
+    correct: tuple[bool, ...]
+    scores: tuple[float, ...]
+
+
+UNFINISHED = -2.0  # below every score in [-1, 1]: a solution without an answer is never preferred to one with
+
+
+def solutions(tree: Tree, problem: Problem, grader: Grader, scores: Mapping[int, float] | None = None) -> Solutions:
+    """Read a tree of independent samples; merged samples count as often as they were drawn.
+
+    ``scores`` (node index -> score) stand in for the scores in the tree, where another PPM is asked.
+    """
+    answers: list[str | None] = []
+    correct: list[bool] = []
+    values: list[float] = []
+    for index, node in enumerate(tree.nodes):
+        if node.children or node.step is None:
+            continue
+        answer = node.step.answer
+        right = grader.grade(problem, answer)
+        score = scores.get(index, UNFINISHED) if scores is not None else node.score
+        value = UNFINISHED if answer is None or score is None else score
+        answers += [answer] * node.multiplicity
+        correct += [right] * node.multiplicity
+        values += [value] * node.multiplicity
+    return Solutions(tuple(answers), tuple(correct), tuple(values))
+
+
+def total(trees: Iterable[Tree]) -> Cost:
+    """What all trees cost together; seconds are summed over trees that grew side by side."""
+    cost = Cost()
+    for tree in trees:
+        cost = cost + tree.cost
+    return cost
+
+
+def single(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader, seconds: float) -> Measure:
+    """Accuracy of the one answer that each tree settled on, or that its only solution has."""
+    right = sum(grader.grade(problems[tree.problem.id], settled_answer(tree)) for tree in trees)
+    return _measure(right, trees, seconds)
+
+
+def settled_answer(tree: Tree) -> str | None:
+    """The tree's answer; for a tree of one sample, that sample's."""
+    if tree.strategy != "samples":
+        return tree.answer
+    step = tree.nodes[-1].step
+    return step.answer if step is not None else None
+
+
+def majority(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader, seconds: float) -> Measure:
+    """Accuracy of the most frequent answer among all samples of a problem; equally frequent answers share the win."""
+    shares = []
+    for tree in trees:
+        found = solutions(tree, problems[tree.problem.id], grader)
+        shares.append(voting.majority_at_k(found.answers, found.correct, len(found.answers)))
+    return _measure(sum(shares), trees, seconds)
+
+
+def best_of(
+    trees: Sequence[Tree],
+    problems: Mapping[str, Problem],
+    grader: Grader,
+    seconds: float,
+    k: int,
+    scores: Mapping[str, Mapping[int, float]] | None = None,
+) -> Measure:
+    """Expected accuracy of the best-scored of ``k`` samples, over all k-subsets (V-STaR's unbiased estimator)."""
+    shares = []
+    for tree in trees:
+        found = solutions(tree, problems[tree.problem.id], grader, None if scores is None else scores[tree.problem.id])
+        shares.append(voting.best_of_k(found.correct, found.scores, min(k, len(found.correct))))
+    return _measure(sum(shares), trees, seconds)
+
+
+def _measure(right: float, trees: Sequence[Tree], seconds: float) -> Measure:
+    interval = wilson(right, len(trees))
+    tokens = total(trees).generated_tokens
+    return Measure(interval.mean, interval.low, interval.high, len(trees), tokens, round(seconds, 1))

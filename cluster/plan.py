@@ -1,0 +1,158 @@
+"""What a run would do: its stages, where they go, and upper bounds of their requests and tokens. Starts nothing.
+
+Bounds are worst cases: every rollout walks to the depth limit and every candidate is as long as allowed. A search that
+finds answers early, or merges equal candidates, stays far below them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors.config import EngineConfig
+from cluster.config import RoundConfig, RunConfig
+from cluster.summary import count
+from search.problems import ProblemSets
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A stage. ``requests`` to the policy and generated ``tokens`` are upper bounds; 0 where there are none."""
+
+    name: str
+    what: str
+    requests: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Numbers of problems: training, validation, and in each evaluation split."""
+
+    train: int
+    validation: int
+    splits: dict[str, int]
+
+
+def sizes(sets: ProblemSets) -> Sizes:
+    """How many problems each set holds."""
+    return Sizes(len(sets.train), len(sets.validation), {name: len(found) for name, found in sets.evaluation.items()})
+
+
+def evolve(config: RunConfig, sizes: Sizes) -> tuple[Planned, ...]:
+    """All stages of ``raystar evolve``."""
+    stages = [Planned("r0/base", _base(config)), *_evaluation(config, sizes, 0, ppm=False)]
+    ppm = False
+    for number, entry in enumerate(config.rounds, start=1):
+        stages += _round(config, entry, sizes, number)
+        ppm = ppm or entry.train_ppm
+        stages += _evaluation(config, sizes, number, ppm=ppm)
+    return tuple(stages)
+
+
+def search(config: RunConfig, problems: int) -> tuple[Planned, ...]:
+    """The one stage of ``raystar search``."""
+    return (_search(config, RoundConfig(), problems, "search"),)
+
+
+def evaluate(config: RunConfig, sizes: Sizes, *, ppm: bool) -> tuple[Planned, ...]:
+    """The one stage of ``raystar evaluate``."""
+    return tuple(_evaluation(config, sizes, 0, ppm=ppm))
+
+
+def train(config: RunConfig, role: str, data: Sequence[Path]) -> tuple[Planned, ...]:
+    """The one stage of ``raystar train``."""
+    settings = config.train.policy if role == "policy" else config.train.ppm
+    return (Planned(f"train_{role}", f"{settings.epochs} epochs on {', '.join(str(file) for file in data)}"),)
+
+
+def placement(config: RunConfig, address: str | None) -> Iterator[str]:
+    """Lines that say where things run."""
+    where = f"joins the cluster at {address}" if address else "starts on this machine"
+    store = "" if address else f", object store {config.ray.object_store_mib} MiB"
+    yield f"Ray {where}{store}"
+    yield f"policy engines: {_engine(config.policy.engine)}"
+    yield f"scorer engines: {_engine(config.scorer.engine)}"
+    yield (
+        f"search workers: {config.workers.workers}, {config.workers.trees_in_flight} trees at once in each, "
+        f"{config.workers.num_cpus:g} CPU each"
+    )
+    for role, train in (("policy", config.train.policy), ("PPM", config.train.ppm)):
+        yield f"{role} training: {train.workers} workers, ZeRO stage {train.zero_stage}, {train.precision}"
+    kept = "stay while models are trained" if config.placement.keep_engines else "stop before models are trained"
+    yield f"engines {kept}"
+
+
+def text(config: RunConfig, root: object, stages: tuple[Planned, ...], address: str | None) -> str:
+    """The plan as lines of at most 100 characters."""
+    lines = [f"run {config.name}, seed {config.seed}, directory {root}", "", "Placement"]
+    lines += [f"  {line}" for line in placement(config, address)]
+    lines += ["", "Stages (requests and generated tokens: upper bounds)"]
+    width = max(len(stage.name) for stage in stages)
+    for stage in stages:
+        bounds = f"  <= {count(stage.requests)} requests, {count(stage.tokens)} tokens" if stage.requests else ""
+        lines.append(f"  {stage.name:<{width}}  {stage.what}{bounds}")
+    requests, tokens = sum(stage.requests for stage in stages), sum(stage.tokens for stage in stages)
+    lines += ["", f"In all at most {count(requests)} policy requests and {count(tokens)} generated tokens."]
+    return "\n".join(lines)
+
+
+def _base(config: RunConfig) -> str:
+    if config.policy.path:
+        return f"base policy: {config.policy.path}"
+    recipe = config.policy.recipe
+    return f"base policy: built-in, {recipe.solutions} worked solutions of depth 1-{recipe.max_level} (cached)"
+
+
+def _round(config: RunConfig, entry: RoundConfig, sizes: Sizes, number: int) -> list[Planned]:
+    stages = [_search(config, entry, sizes.train, f"r{number}/search")]
+    stages.append(Planned(f"r{number}/harvest", "trajectories and preference pairs"))
+    if entry.train_ppm:
+        stages.append(Planned(f"r{number}/train_ppm", f"PPM, {config.train.ppm.epochs} epochs"))
+    stages.append(Planned(f"r{number}/train_policy", f"policy from the base, {config.train.policy.epochs} epochs"))
+    samples = sizes.validation * (1 + config.evaluation.samples)
+    what = f"promotion on {sizes.validation} validation problems"
+    stages.append(Planned(f"r{number}/promote", what, samples, _tokens(config, samples)))
+    return stages
+
+
+def _search(config: RunConfig, entry: RoundConfig, problems: int, name: str) -> Planned:
+    passes = [config.round_search(entry, attempt) for attempt in range(1, entry.passes + 1)]
+    requests = [problems * settings.rollouts * settings.max_depth for settings in passes]
+    tokens = sum(n * one.candidates * one.max_step_tokens for n, one in zip(requests, passes, strict=True))
+    which = "unsolved training problems" if entry.only_unsolved else "problems"
+    rollouts = ", then ".join(str(settings.rollouts) for settings in passes)
+    what = f"{problems} {which}, {rollouts} rollouts x {passes[0].candidates} candidates, {entry.values} values"
+    return Planned(name, what, sum(requests), tokens)
+
+
+def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, ppm: bool) -> list[Planned]:
+    wanted = config.evaluation
+    share = wanted.midway if 0 < number < len(config.rounds) else 1.0
+    total = sum(sizes.splits.values())
+    part = sum(round(size * share) for size in sizes.splits.values())
+    requests = total + part * wanted.samples
+    tokens = _tokens(config, requests)
+    methods = f"greedy, majority of {wanted.samples}"
+    if ppm:
+        search = wanted.search
+        searches = part * search.rollouts * search.max_depth
+        requests += searches
+        tokens += searches * search.candidates * search.max_step_tokens
+        methods += f", PPM best of {wanted.samples}, search {search.rollouts} x {search.candidates}"
+    what = f"{total} problems in {len(sizes.splits)} splits: {methods}"
+    return [Planned(f"r{number}/evaluate", what, requests, tokens)]
+
+
+def _tokens(config: RunConfig, solutions: int) -> int:
+    search = config.evaluation.search
+    return solutions * search.max_depth * search.max_step_tokens
+
+
+def _engine(engine: EngineConfig) -> str:
+    gpu = f"{engine.num_gpus:g} GPU" if engine.num_gpus else "no GPU"
+    return (
+        f"{engine.replicas} x (tensor parallel {engine.tensor_parallel}, {engine.num_cpus:g} CPU, {gpu}), "
+        f"up to {engine.in_flight} requests in each"
+    )

@@ -1,0 +1,98 @@
+"""Checks before a run: model directory, worked examples, problems, machine. Writes and starts nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from cluster import platform, session
+from cluster.config import PolicyConfig, RunConfig
+from search import problems
+from search.errors import UserError
+from search.formats import END_OF_STEP
+from search.problems import ProblemSets
+
+HUGGING_FACE_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+SHOT_BREAK = re.compile(r"^---$", re.MULTILINE)
+WEIGHTS = ("*.safetensors", "*.bin")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+
+
+def inputs(config: RunConfig) -> ProblemSets:
+    """Check models and examples by looking at them, and load the problems. Raises UserError."""
+    policy(config.policy)
+    shots(config.policy)
+    return problems.load_sets(config.problems)
+
+
+def machine(config: RunConfig, address: str | None, root: Path) -> None:
+    """Raise UserError where this machine, or the cluster, cannot do what is asked; ``root`` is written to later."""
+    session.check(config.ray, address)
+    if address is None:
+        on_cpu = config.policy.engine.num_gpus == 0
+        folder = next(parent for parent in (root, *root.parents) if parent.exists())
+        platform.require(platform.Need(shared_memory=config.ray.object_store_mib / 1024, vllm_cpu=on_cpu), folder)
+
+
+def policy(config: PolicyConfig) -> None:
+    """Raise UserError where the policy cannot be loaded, or neither knows its step format nor is shown it."""
+    if config.path is None:
+        return
+    directory = Path(config.path).expanduser()
+    if not directory.exists() and HUGGING_FACE_NAME.fullmatch(config.path):
+        return  # a name on Hugging Face: it is fetched, or refused, when the run starts
+    model("policy.path", directory)
+    if config.shots is None and not _knows_format(directory, config.format):
+        wanted = f"its tokenizer has no {END_OF_STEP}" if config.format == "code" else "it has no chat template"
+        raise UserError(
+            f"policy.path: the model in {directory} does not know the step format {config.format!r} ({wanted}): "
+            "give worked examples in policy.shots, or a model that was trained on it"
+        )
+
+
+def shots(config: PolicyConfig) -> tuple[str, ...]:
+    """The worked examples in ``policy.shots``: a text file, a line of three dashes between two. Raises UserError."""
+    if config.shots is None:
+        return ()
+    try:
+        text = Path(config.shots).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"policy.shots: cannot read {config.shots}: {error}") from error
+    found = tuple(part.strip("\n") for part in SHOT_BREAK.split(text) if part.strip())
+    if not found:
+        raise UserError(f"policy.shots: {config.shots} holds no worked example")
+    return found
+
+
+def model(field: str, directory: Path) -> None:
+    """Raise UserError where ``directory`` is no Hugging Face model directory; ``field`` says who asked for it."""
+    if not directory.is_dir():
+        raise UserError(f"{field}: no model directory {directory}")
+    if not (directory / "config.json").is_file():
+        raise UserError(f"{field}: {directory} is no model directory: it has no config.json")
+    if not any(any(directory.glob(pattern)) for pattern in WEIGHTS):
+        raise UserError(f"{field}: {directory} holds no weights ({' or '.join(WEIGHTS)})")
+    if not any((directory / name).is_file() for name in TOKENIZERS):
+        raise UserError(f"{field}: {directory} holds no tokenizer ({', '.join(TOKENIZERS)})")
+
+
+def _knows_format(directory: Path, name: str) -> bool:
+    if name != "code":
+        return (
+            "chat_template" in _json(directory / "tokenizer_config.json")
+            or (directory / "chat_template.jinja").exists()
+        )
+    added = _json(directory / "tokenizer.json").get("added_tokens", [])
+    return any(token.get("content") == END_OF_STEP for token in added)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    return found if isinstance(found, dict) else {}

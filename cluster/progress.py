@@ -1,0 +1,165 @@
+"""Progress of long jobs: bars on a terminal, a plain line now and then elsewhere. Knows no stage."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, strftime
+from typing import IO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.progress import Task as BarTask
+from rich.text import Text
+
+LINE_EVERY_S = 30.0
+
+
+class Rate(TextColumn):
+    """Units a second, or a unit every so many seconds where that is slow."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: BarTask) -> Text:
+        return Text(rate(task.speed or task.finished_speed), style="dim")
+
+
+@dataclass(slots=True)
+class Task:
+    """One job: ``advance`` from anywhere in this process, a thread or a coroutine."""
+
+    what: str
+    total: int | None
+    done: int = 0
+    note: str = ""
+    started: float = field(default_factory=monotonic)
+    first: int = 0
+    bars: Bars | None = None
+    bar: TaskID | None = None
+
+    def advance(self, n: int = 1, note: str | None = None) -> None:
+        """Count ``n`` more; ``note`` is a few words shown beside the bar, for example "solved 61 %"."""
+        self.update(self.done + n, note)
+
+    def update(self, done: int, note: str | None = None, total: int | None = None) -> None:
+        """Set how many are done, and the total where it has changed."""
+        self.done = done
+        self.note = self.note if note is None else note
+        self.total = self.total if total is None else total
+        if self.bars is not None and self.bar is not None:
+            self.bars.update(self.bar, completed=done, total=self.total, note=self.note)
+
+    def line(self) -> str:
+        """What a log reader needs: what, done/total, share, rate, time left and the note."""
+        elapsed = monotonic() - self.started
+        speed = (self.done - self.first) / elapsed if elapsed > 0 else 0.0
+        parts = [f"{self.what}: {self.done}" + (f"/{self.total}" if self.total is not None else "")]
+        if self.total:
+            parts.append(f"{100 * self.done / self.total:.0f} %")
+        if speed > 0:
+            parts.append(rate(speed))
+        if speed > 0 and self.total is not None and self.done < self.total:
+            parts.append(f"{duration((self.total - self.done) / speed)} left")
+        return ", ".join([*parts, *([self.note] if self.note else [])])
+
+
+class Progress:
+    """Shows tasks and says lines; one a process, used as a context manager.
+
+    On a terminal: live bars, lines scroll above them. Elsewhere: a line per running task every ``every_s`` seconds and
+    one when it ends. ``log`` also keeps every line, with the time of day, in a file.
+    """
+
+    def __init__(
+        self, *, stream: IO[str] | None = None, log: Path | None = None, every_s: float = LINE_EVERY_S
+    ) -> None:
+        self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
+        self.live = self.console.is_terminal and not self.console.is_dumb_terminal
+        self._log = log
+        self._every = every_s
+        self._tasks: list[Task] = []
+        self._bars = _bars(self.console) if self.live else None
+        self._stop = threading.Event()
+        self._ticker: threading.Thread | None = None
+
+    def __enter__(self) -> Progress:
+        if self._bars is not None:
+            self._bars.start()
+        else:
+            self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
+            self._ticker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._bars is not None:
+            self._bars.stop()
+        if self._ticker is not None:
+            self._ticker.join(timeout=5)
+
+    @contextmanager
+    def task(self, what: str, total: int | None = None, done: int = 0) -> Iterator[Task]:
+        """A job of ``total`` units (None: unknown), ``done`` of which an earlier start has finished."""
+        task = Task(what, total, done, first=done)
+        if self._bars is not None:
+            task.bars = self._bars
+            task.bar = self._bars.add_task(what, total=total, completed=done, note="")
+        self._tasks.append(task)
+        try:
+            yield task
+        finally:
+            self._tasks.remove(task)
+            if task.bar is not None and self._bars is not None:
+                self._bars.remove_task(task.bar)
+            self.say(f"{task.line()}, took {duration(monotonic() - task.started)}")
+
+    def say(self, text: str) -> None:
+        """One line for the user and the log."""
+        self.console.print(text, markup=False)
+        if self._log is not None:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(f"{strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    def _tick(self) -> None:
+        while not self._stop.wait(self._every):
+            for task in list(self._tasks):
+                self.say(task.line())
+
+
+def _bars(console: Console) -> Bars:
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=console,
+        transient=False,
+    )
+
+
+def rate(per_second: float | None) -> str:
+    """ "12.3/s", "4.0/min" or "2.0/h"; empty where unknown."""
+    if not per_second:
+        return ""
+    for factor, unit in ((1, "s"), (60, "min")):
+        if per_second * factor >= 1:
+            return f"{per_second * factor:.1f}/{unit}"
+    return f"{per_second * 3600:.1f}/h"
+
+
+def duration(seconds: float) -> str:
+    """ "42 s", "3:05 min" or "1:02 h"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

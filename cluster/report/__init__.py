@@ -1,0 +1,29 @@
+"""The end of a run: the table on the terminal, ``summary.json`` and one self-contained ``report.html``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cluster import summary
+from cluster.progress import Progress
+from cluster.report import page
+from cluster.run_dir import write_atomic
+from cluster.summary import SUMMARY
+
+HTML = "report.html"
+
+__all__ = ["HTML", "SUMMARY", "finish", "write"]
+
+
+def write(root: Path) -> dict[str, object]:
+    """Write summary and report of the run at ``root`` from its finished stages; returns the summary."""
+    numbers = summary.write(root)
+    write_atomic(root / HTML, page.render(root))
+    return numbers
+
+
+def finish(root: Path, progress: Progress) -> None:
+    """``write``, then show the table and where the report is."""
+    numbers = write(root)
+    progress.console.print(summary.table(numbers))
+    progress.say(f"report: {root / HTML}")

@@ -1,0 +1,48 @@
+"""Small pieces of HTML: cards, tables, tiles. Escapes text; knows no run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+
+def card(body: str, title: str = "") -> str:
+    return f'<div class="card">{f"<h3>{escape(title)}</h3>" if title else ""}{body}</div>'
+
+
+def grid(cards: Iterable[str], columns: int = 2) -> str:
+    return f'<div class="grid{columns}">{"".join(cards)}</div>'
+
+
+def section(title: str, note: str, *bodies: str) -> str:
+    """A heading, a sentence on how to read what follows, and what follows; empty without a body."""
+    body = "".join(bodies)
+    if not body:
+        return ""
+    lead = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<section><h2>{escape(title)}</h2>{lead}{body}</section>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
+    """A table of cells that are HTML already; the columns in ``numbers`` stand right."""
+    right = set(numbers)
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        return "".join(f"<{tag}{' class=n' if i in right else ''}>{cell}</{tag}>" for i, cell in enumerate(row))
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    heading = cells("th", [escape(cell) for cell in head])
+    return f'<div class="scroll"><table><thead><tr>{heading}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def tile(value: str, what: str) -> str:
+    return f'<div class="card tile"><b>{escape(value)}</b><span>{escape(what)}</span></div>'
+
+
+def more(title: str, body: str) -> str:
+    """Something to unfold."""
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"
+
+
+def pre(text: str, kind: str = "") -> str:
+    return f"<pre{f' class={kind}' if kind else ''}>{escape(text)}</pre>"

@@ -1,0 +1,191 @@
+"""One round of self-evolution as a chain of stages, each an input and an output on disk.
+
+    search ──> harvest ──> train_policy ──> train_ppm ──> promote ──> evaluate
+      trees      records      model           model        decision     numbers
+
+Knows the order and what each stage reads and writes. A stage that is done is passed over, so a round that was killed
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cluster.base import shown
+from cluster.config import RoundConfig
+from cluster.context import Context
+from cluster.evaluate import evaluate, validate_policy, validate_ppm
+from cluster.lineage import POLICY, PPM, Models, model_ref
+from cluster.promotion import Decision, decide
+from cluster.run_dir import Stage
+from cluster.searching import Searchers, SearchPlan
+from cluster.summary import Measure
+from search.store import read_trees
+from search.tree import Tree
+from search.types import ModelRef, Problem
+from train.config import TrainConfig
+from train.harvest import PAIRS, TRAJECTORIES, harvest
+from train.launch import TrainTask, fit
+from train.sources import NothingToLearn
+
+MODEL, TREES = "model", "trees"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round: its number (1 is the first), its settings, and what it works with."""
+
+    number: int
+    settings: RoundConfig
+    context: Context
+    searchers: Searchers
+
+    def stage(self, name: str) -> Stage:
+        return self.context.run.stage(f"r{self.number}/{name}")
+
+    def play(self, models: Models) -> Models:
+        """Run what is not done yet and return the models that the next round works with."""
+        self.search(models)
+        self.harvest()
+        if not self.context.config.placement.keep_engines:
+            self.searchers.rest()
+        new_policy = self.train(POLICY, models.base.path, TRAJECTORIES, "sft")
+        new_ppm = None
+        if self.settings.train_ppm:
+            start = new_policy.path if new_policy else models.policy.path
+            new_ppm = self.train(PPM, start, PAIRS, "ppm")
+        models = self.promote(models, new_policy, new_ppm)
+        evaluate(self.context, self.searchers, self.number, models)
+        return models
+
+    def search(self, models: Models) -> None:
+        """Trees for the training problems; further passes go over what no tree has solved yet."""
+        for attempt in range(1, self.settings.passes + 1):
+            stage = self.stage("search" if attempt == 1 else f"search-{attempt}")
+            if stage.done:
+                continue
+            solved = self.solved()
+            problems = self.context.problems.train
+            if self.settings.only_unsolved or attempt > 1:
+                problems = tuple(problem for problem in problems if problem.id not in solved)
+            plan = SearchPlan(
+                config=self.context.config.round_search(self.settings, attempt),
+                policy=models.policy,
+                ppm=models.ppm if self.settings.values == "ppm" else None,
+                problems=problems,
+                seed=("search", self.number, attempt),
+                what=f"round {self.number}: search" + (f", pass {attempt}" if attempt > 1 else ""),
+            )
+            with stage.writing(keep=True) as writer:
+                report = self.searchers.run(plan, writer.directory)
+                writer.facts.update(report.facts())
+                found = solved | {tree.problem.id for tree in read_trees(writer.directory) if tree.solved}
+                writer.facts.update(solved=len(found), problems=len(self.context.problems.train))
+
+    def trees(self) -> Iterator[Tree]:
+        """All trees for the training problems, of this round and those before it."""
+        for number in range(1, self.number + 1):
+            for attempt in range(1, self.context.config.rounds[number - 1].passes + 1):
+                name = "search" if attempt == 1 else f"search-{attempt}"
+                directory = self.context.run.stage(f"r{number}/{name}").path
+                if directory.exists():
+                    yield from read_trees(directory)
+
+    def solved(self) -> set[str]:
+        return {tree.problem.id for tree in self.trees() if tree.solved}
+
+    def harvest(self) -> None:
+        """Records to learn from, out of the trees of all rounds so far."""
+        stage = self.stage("harvest")
+        if stage.done:
+            return
+        with stage.writing() as writer:
+            counts = harvest(self.trees(), self.context.config.harvest, writer.directory)
+            writer.facts.update(counts=asdict(counts))
+            pairs = counts.step_pairs + counts.answer_pairs
+            what = f"{counts.trajectories} trajectories and {pairs} preference pairs from {counts.trees} trees"
+            self.context.progress.say(f"round {self.number}: harvest, {what}")
+
+    def train(self, role: str, start: str, records: str, objective: str) -> ModelRef | None:
+        """A model of this round; None, with the reason in the stage's facts, where there is nothing to learn from."""
+        stage = self.stage(f"train_{role}")
+        if not stage.done:
+            config: TrainConfig = getattr(self.context.config.train, role)
+            task = TrainTask(
+                objective,
+                Path(start),
+                (self.stage("harvest").path / records,),
+                self.context.config.policy.step_format(self.context.shots),
+                stage.partial / MODEL,
+                stage.partial,
+                self.context.config.seed + self.number,
+                role,
+            )
+            with stage.writing(keep=True) as writer:
+                with shown(self.context.progress, f"round {self.number}: train {role}") as report:
+                    try:
+                        result = fit(config, task, report)
+                    except NothingToLearn as reason:
+                        writer.facts.update(skipped=str(reason))
+                        self.context.progress.say(f"round {self.number}: no new {role}: {reason}")
+                    else:
+                        writer.facts.update(
+                            losses=report.losses,
+                            samples=result.samples,
+                            dropped=result.dropped,
+                            tokens_trained=result.tokens,
+                            final_loss=result.final_loss,
+                            metrics=result.metrics,
+                            start=start,
+                        )
+        if "skipped" in stage.facts():
+            return None
+        self.context.run.add_lineage(
+            role=role,
+            round=self.number,
+            version=self.number,
+            path=str(stage.path / MODEL),
+            start=start,
+            objective=objective,
+        )
+        return model_ref(role, stage.path / MODEL, self.number)
+
+    def promote(self, models: Models, policy: ModelRef | None, ppm: ModelRef | None) -> Models:
+        """The models after this round: each new one only where it is no worse on the validation problems."""
+        stage = self.stage("promote")
+        if not stage.done:
+            with stage.writing(keep=True) as writer:
+                decisions = self._decisions(models, policy, ppm, writer.directory)
+                writer.facts.update(decisions=[decision.facts() for decision in decisions])
+                for decision in decisions:
+                    verb = "promoted" if decision.promoted else "kept back"
+                    self.context.progress.say(f"round {self.number}: {decision.role} {verb}: {decision.why}")
+        for decision in stage.facts()["decisions"]:
+            new = policy if decision["role"] == POLICY else ppm
+            if decision["promoted"] and new is not None:
+                models = models.promote(new)
+        return models
+
+    def _decisions(
+        self, models: Models, policy: ModelRef | None, ppm: ModelRef | None, directory: Path
+    ) -> list[Decision]:
+        wanted, decisions = self.context.config.promotion, []
+        if policy is not None:
+            new = validate_policy(self.context, self.searchers, policy, directory / "policy")
+            old = self._validated(models.policy, directory)
+            decisions.append(decide(POLICY, "greedy", new, old, wanted.tolerance))
+            models = models.promote(policy) if decisions[-1].promoted else models
+        if ppm is not None:
+            new, old = validate_ppm(self.context, self.searchers, models.policy, ppm, models.ppm, directory / "ppm")
+            decisions.append(decide(PPM, "ppm_best_of", new, old, wanted.tolerance))
+        return decisions
+
+    def _validated(self, policy: ModelRef, directory: Path) -> Measure:
+        """What the current policy reached on the validation problems: from its own promotion, else measured now."""
+        for number in range(self.number - 1, 0, -1):
+            for decision in self.context.run.stage(f"r{number}/promote").facts().get("decisions", ()):
+                if decision["role"] == POLICY and number == policy.round:
+                    return Measure(**decision["new"])
+        return validate_policy(self.context, self.searchers, policy, directory / "policy_before")

@@ -1,0 +1,157 @@
+"""Runs searches for stages: keeps engines and executors between them, feeds the workers, counts what came of it.
+
+Knows which actors a search needs and that finished trees in a directory are not grown again. Knows no round.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from actors.crowd import run_search
+from actors.executor import start_executors, stop_executors
+from actors.fleet import Fleet
+from actors.worker import Assignment, Engines, Summary
+from cluster.context import Context
+from search.config import SearchConfig
+from search.seeds import derive
+from search.store import finished_ids, read_trees
+from search.types import Cost, ModelRef, Problem, StepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """One search: which models, which problems, and the key that its seeds derive from.
+
+    ``blind`` searches see neither answers nor a grader, as in every evaluation.
+    """
+
+    config: SearchConfig
+    policy: ModelRef
+    ppm: ModelRef | None
+    problems: tuple[Problem, ...]
+    seed: tuple[object, ...]
+    what: str
+    blind: bool = False
+
+
+@dataclass(slots=True)
+class SearchReport:
+    """What a search did; ``seconds`` is wall time of this start, costs are sums over its trees."""
+
+    trees: int = 0
+    solved: int = 0
+    steps: int = 0
+    steps_ran: int = 0
+    cost: Cost = Cost()
+    failures: Counter[str] = field(default_factory=Counter)
+    quarantined: dict[str, str] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """As plain data for the stage's record."""
+        return {
+            "trees": self.trees,
+            "trees_solved": self.solved,
+            "steps": self.steps,
+            "steps_ran": self.steps_ran,
+            "tokens": self.cost.generated_tokens,
+            "prompt_tokens": self.cost.prompt_tokens,
+            "cached_tokens": self.cost.cached_tokens,
+            "scored_tokens": self.cost.scored_tokens,
+            "requests": self.cost.requests,
+            "executions": self.cost.executions,
+            "failures": dict(self.failures),
+            "quarantined": self.quarantined,
+        }
+
+
+class Searchers:
+    """Engines, executors and search workers of one run; a context manager that leaves nothing running."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.fleet = Fleet(context.config.policy.engine, context.config.scorer.engine)
+        self._executors: tuple[Any, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """Stop all actors and give back what they hold."""
+        self.fleet.stop()
+        stop_executors(self._executors)
+        self._executors = ()
+
+    def engines(self, policy: ModelRef, ppm: ModelRef | None) -> Engines:
+        """Handles of running engines for these models; those that run already are kept."""
+        config = self.context.config
+        wanted = [policy] if ppm is None else [policy, ppm]
+        self.fleet.start(*wanted)
+        if not self._executors:
+            self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
+        return Engines(
+            policy=tuple(self.fleet.policy(policy)),
+            policy_config=config.policy.engine,
+            executors=self._executors,
+            executor_config=config.executor,
+            scorer=tuple(self.fleet.scorer(ppm)) if ppm else (),
+            scorer_config=config.scorer.engine,
+        )
+
+    def run(self, plan: SearchPlan, directory: Path) -> SearchReport:
+        """Grow a tree for every problem that has none in ``directory`` yet; the report covers all of them."""
+        directory.mkdir(parents=True, exist_ok=True)
+        done = finished_ids(directory)
+        waiting = tuple(problem for problem in plan.problems if problem.id not in done)
+        quarantined: dict[str, str] = {}
+        if waiting:
+            config = self.context.config
+            assignment = Assignment(
+                search=plan.config,
+                format=config.policy.step_format(self.context.shots),
+                directory=directory,
+                seed=derive(config.seed, *plan.seed),
+                blind=plan.blind,
+                models={ref.role: f"{ref.role} of round {ref.round}" for ref in (plan.policy, plan.ppm) if ref},
+                worker=config.workers,
+            )
+            engines = self.engines(plan.policy, plan.ppm)
+            right, tokens, began = 0, 0, monotonic()
+            with self.context.progress.task(plan.what, len(plan.problems), done=len(done)) as task:
+
+                def show(summary: Summary) -> None:
+                    nonlocal right, tokens
+                    right += summary.correct if plan.blind else summary.solved
+                    tokens += summary.cost.generated_tokens
+                    word = "" if plan.blind else f"{right} solved, "
+                    task.advance(1, f"{word}{tokens / (monotonic() - began):.0f} tok/s")
+                    if summary.quarantined:
+                        quarantined[summary.problem_id] = summary.quarantined
+
+                run_search(assignment, engines, waiting, show)
+        return report(directory, quarantined)
+
+
+def report(directory: Path, quarantined: dict[str, str]) -> SearchReport:
+    """Counts over the trees in a directory."""
+    found = SearchReport(quarantined=quarantined)
+    for tree in read_trees(directory):
+        found.trees += 1
+        found.solved += tree.solved
+        found.cost = found.cost + tree.cost
+        found.failures.update(tree.failures)
+        for node in tree.nodes[1:]:
+            if node.step is not None and node.step.code:
+                found.steps += node.multiplicity
+                found.steps_ran += node.multiplicity * (node.step.status is StepStatus.OPEN)
+    found.failures.update({"quarantined": len(quarantined)} if quarantined else {})
+    return found

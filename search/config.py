@@ -1,0 +1,58 @@
+"""What a search may be told. Knows names, units and bounds; strategies.py turns it into a strategy."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from search.types import Sampling
+
+# Settings in which the paper (section 3.2 and appendix) and the released code of rStar-Math differ; see METHODS in docs.
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"candidates": 8, "rollouts": 16, "unvisited": "first", "keep_failed": False, "finish_first": False},
+    "released": {"candidates": 12, "rollouts": 48, "unvisited": "zero", "keep_failed": True, "finish_first": True},
+}
+
+
+class SearchConfig(BaseModel):
+    """One search. ``preset`` fills in what is not given here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    strategy: Literal["mcts", "samples"] = Field("mcts", description="which strategy grows the tree")
+    preset: Literal["paper", "released"] | None = Field(None, description="settings of rStar-Math to start from")
+    rollouts: int = Field(8, ge=1, description="MCTS: root-to-leaf passes a tree")
+    candidates: int = Field(4, ge=1, description="MCTS: steps drawn at each new node; samples: solutions drawn")
+    exploration: float = Field(2.0, ge=0, description="MCTS: c in Q + c * sqrt(ln N(parent) / N)")
+    max_depth: int = Field(16, ge=2, description="longest path, in steps")
+    unvisited: Literal["first", "zero"] = Field(
+        "first", description="MCTS: an unvisited child without a score goes first, or counts as value 0 and bonus 0"
+    )
+    keep_failed: bool = Field(True, description="MCTS: keep candidates whose code failed as leaves of value -1")
+    finish_first: bool = Field(
+        False, description="MCTS: the first candidate with an answer drops the other candidates of its expansion"
+    )
+    temperature: float = Field(1.0, ge=0, description="of the policy; 0 is greedy")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus of the policy; 1 is off")
+    top_k: int = Field(0, ge=0, description="most likely tokens kept; 0 is off")
+    max_step_tokens: int = Field(192, ge=4, description="longest step (tokens)")
+    max_solution_tokens: int = Field(768, ge=8, description="samples: longest stretch without a pause (tokens)")
+    squash_scale: float = Field(1.0, gt=0, description="value of a state = tanh(logit / this); released code: 5")
+    answer_by: Literal["best", "weighted"] = Field(
+        "best", description="the answer of a tree: of the best-scored solution, or by score-weighted vote"
+    )
+    budget_tokens: int | None = Field(None, ge=1, description="stop a tree after so many generated tokens")
+    enough_right: int = Field(0, ge=0, description="stop a graded tree with so many right solutions …; 0 is off")
+    enough_wrong: int = Field(0, ge=0, description="… and so many wrong ones")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("preset") in PRESETS:
+            return {**PRESETS[given["preset"]], **given}
+        return given
+
+    def sampling(self) -> Sampling:
+        """How steps are drawn."""
+        return Sampling(self.temperature, self.top_p, self.top_k, self.max_step_tokens)

@@ -1,0 +1,172 @@
+"""Step formats: how a state becomes text for a model, and how a model's text becomes steps. Nothing else knows tags.
+
+A state is rendered as *segments*: the prompt, then each step as the model wrote it, and what the world answered in
+between. Segments are tokenised one by one and their ids are concatenated, for the policy, the scorer and training
+alike, so a step's last token is the last token of its segment whatever the tokenizer would merge across the boundary.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from search.types import Candidate, Finish, Outcome, Problem, State, Step, StepStatus, Until
+
+BOXED = re.compile(r"\\boxed\s*\{")
+
+
+class Source(StrEnum):
+    """Who wrote a segment. Training puts loss on what the MODEL wrote only."""
+
+    PROMPT = "prompt"
+    MODEL = "model"
+    WORLD = "world"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of text that is tokenised by itself."""
+
+    text: str
+    source: Source
+
+
+class StepFormat(Protocol):
+    """Text conventions between a search and a model."""
+
+    name: str
+    shots: tuple[str, ...]
+
+    def segments(self, state: State) -> tuple[Segment, ...]:
+        """The prompt, then a MODEL segment a step (and a WORLD segment after it, if any), as the model sees them."""
+        ...
+
+    def stops(self, state: State, until: Until) -> tuple[str, ...]:
+        """Strings at which a continuation of ``state`` must stop."""
+        ...
+
+    def concluding(self, state: State) -> bool:
+        """Whether all that is left to do is to state the answer: one candidate is enough there."""
+        ...
+
+    def parse(self, candidate: Candidate) -> tuple[Step, ...]:
+        """The steps in a candidate; the last one is terminal where the text does not end as a step should."""
+        ...
+
+
+def boxed_answer(text: str) -> str | None:
+    r"""Content of the last ``\boxed{…}``, braces balanced; None without one. ``r'\boxed{\frac{1}{2}}'`` → ``\frac{1}{2}``."""
+    starts = list(BOXED.finditer(text))
+    if not starts:
+        return None
+    depth, begin = 1, starts[-1].end()
+    for position in range(begin, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
+        if depth == 0:
+            return text[begin:position].strip() or None
+    return None
+
+
+END_OF_STEP, END_OF_CODE, END_OF_ANSWER = "<end_of_step>", "<end_of_code>", "<end_of_answer>"
+OUTPUT, END_OF_OUTPUT, ANSWER, CODE = "<output>", "<end_of_output>", "<answer>", "<code>"
+USER, ASSISTANT = "<|user|>", "<|assistant|>"
+CODE_TAGS = (CODE, END_OF_STEP, END_OF_CODE, OUTPUT, END_OF_OUTPUT, ANSWER, END_OF_ANSWER, USER, ASSISTANT)
+MAX_SHOWN_OUTPUT = 400  # characters of a program's output that the model gets to read
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFormat:
+    r"""Code-augmented steps (rStar-Math, section 3.1): a comment that says what is done and the Python that does it.
+
+    ``<code>``, steps that end in ``<end_of_step>``, a last one that prints and ends in ``<end_of_code>``; then the
+    program's output in ``<output>…<end_of_output>`` and ``<answer>…\boxed{…}<end_of_answer>`` from the model.
+    ``shots`` are worked examples put before the question for a model that was not trained on the format.
+    """
+
+    shots: tuple[str, ...] = ()
+    name: str = "code"
+
+    def prompt(self, problem: Problem) -> str:
+        question = f"{USER}: {problem.question}\n{ASSISTANT}: {CODE}"
+        return "\n\n".join((*self.shots, question))
+
+    def segments(self, state: State) -> tuple[Segment, ...]:
+        segments = [Segment(self.prompt(state.problem), Source.PROMPT)]
+        for step in state.steps:
+            segments.append(Segment(step.text, Source.MODEL))
+            if step.text.endswith(END_OF_CODE):
+                output = f"\n{OUTPUT}{step.output.strip()[:MAX_SHOWN_OUTPUT]}{END_OF_OUTPUT}"
+                segments.append(Segment(output, Source.WORLD))
+        return tuple(segments)
+
+    def concluding(self, state: State) -> bool:
+        return bool(state.steps) and state.steps[-1].text.endswith(END_OF_CODE)
+
+    def stops(self, state: State, until: Until) -> tuple[str, ...]:
+        if self.concluding(state):
+            return (END_OF_ANSWER,)
+        if until is Until.STEP:
+            return (END_OF_STEP, END_OF_CODE, END_OF_ANSWER)
+        return (END_OF_CODE, END_OF_ANSWER)
+
+    def parse(self, candidate: Candidate) -> tuple[Step, ...]:
+        pieces = re.split(f"(?<={END_OF_STEP})", candidate.text)
+        return tuple(self._step(piece, candidate.finish) for piece in pieces if piece)
+
+    def _step(self, text: str, finish: Finish) -> Step:
+        if ANSWER in text or text.endswith(END_OF_ANSWER):
+            answer = boxed_answer(text)
+            status = StepStatus.NO_ANSWER if answer is None else StepStatus.FINAL
+            return Step(text, status=status, answer=answer)
+        code = text
+        for tag in CODE_TAGS:
+            code = code.replace(tag, "")
+        if not text.endswith((END_OF_STEP, END_OF_CODE)) or not code.strip():
+            return Step(text, code=code.strip("\n"), status=StepStatus.NO_ANSWER)
+        return Step(text, code=code.strip("\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFormat:
+    r"""Steps in words: ``Step k: …`` and a blank line; the last step carries ``\boxed{…}``. For models that do not write code."""
+
+    shots: tuple[str, ...] = ()
+    name: str = "plain"
+
+    def segments(self, state: State) -> tuple[Segment, ...]:
+        question = (
+            f"Question: {state.problem.question}\n"
+            "Answer step by step, a blank line after each step, the final answer in \\boxed{}.\n\n"
+        )
+        prompt = Segment("".join((*self.shots, question)), Source.PROMPT)
+        return (prompt, *(Segment(step.text, Source.MODEL) for step in state.steps))
+
+    def concluding(self, state: State) -> bool:
+        return False
+
+    def stops(self, state: State, until: Until) -> tuple[str, ...]:
+        return ("\n\n", "\nQuestion:") if until is Until.STEP else ("\nQuestion:",)
+
+    def parse(self, candidate: Candidate) -> tuple[Step, ...]:
+        pieces = [piece for piece in re.split(r"(?<=\n\n)", candidate.text) if piece.strip()]
+        steps: list[Step] = []
+        for piece in pieces:
+            answer = boxed_answer(piece)
+            if answer is not None:
+                return (*steps, Step(piece, status=StepStatus.FINAL, answer=answer, outcome=Outcome.NOT_RUN))
+            steps.append(Step(piece))
+        if not steps or candidate.finish is not Finish.STOP:
+            steps.append(Step(steps.pop().text if steps else "", status=StepStatus.NO_ANSWER))
+        return tuple(steps)
+
+
+FORMATS: dict[str, type[CodeFormat] | type[PlainFormat]] = {"code": CodeFormat, "plain": PlainFormat}
+
+
+def step_format(name: str, shots: tuple[str, ...] = ()) -> StepFormat:
+    """The format called ``name``; KeyError lists the known names."""
+    if name not in FORMATS:
+        raise KeyError(f"unknown step format {name!r}: one of {', '.join(sorted(FORMATS))}")
+    return FORMATS[name](shots=shots)

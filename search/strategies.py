@@ -1,0 +1,17 @@
+"""Strategies by name. One file a strategy, one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from search.config import SearchConfig
+from search.mcts import Mcts
+from search.protocols import SearchStrategy
+from search.samples import Samples
+
+STRATEGIES: dict[str, Callable[[SearchConfig], SearchStrategy]] = {"mcts": Mcts, "samples": Samples}
+
+
+def build(config: SearchConfig) -> SearchStrategy:
+    """The strategy that ``config`` names."""
+    return STRATEGIES[config.strategy](config)

@@ -1,0 +1,83 @@
+"""Tiny models with random weights, made on disk in a second, for tests that start a real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen2ForSequenceClassification,
+)
+
+from search.formats import CODE_TAGS
+
+EOS = "<eos>"
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Every byte is a token, and every two-letter word piece; the tags are added tokens."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    letters = "abcdefghijklmnop"
+    pairs = [first + second for first in letters for second in letters]
+    vocabulary = {token: index for index, token in enumerate([*alphabet, *pairs])}
+    merges = [(pair[0], pair[1]) for pair in pairs]
+    inner = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    outer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token=EOS, pad_token=EOS)
+    outer.add_tokens(list(CODE_TAGS))
+    return outer
+
+
+def config(words: PreTrainedTokenizerFast, width: int, layers: int) -> Qwen2Config:
+    return Qwen2Config(
+        vocab_size=len(words),
+        hidden_size=width,
+        intermediate_size=3 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 32,
+        num_key_value_heads=width // 64,
+        max_position_embeddings=4096,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.eos_token_id,
+        bos_token_id=None,
+        tie_word_embeddings=True,
+    )
+
+
+def make_policy(path: Path, width: int = 128, layers: int = 2, seed: int = 0) -> Path:
+    """A causal model that writes noise: about one token in 500 is a given tag."""
+    torch.manual_seed(seed)
+    words = tokenizer()
+    Qwen2ForCausalLM(config(words, width, layers)).to(torch.float32).save_pretrained(path)
+    words.save_pretrained(path)
+    return path
+
+
+def make_scorer(path: Path, width: int = 128, layers: int = 2, seed: int = 1) -> Path:
+    """A one-label classifier whose logits spread over about [-3, 3]."""
+    torch.manual_seed(seed)
+    words = tokenizer()
+    shape = config(words, width, layers)
+    shape.num_labels = 1
+    model = Qwen2ForSequenceClassification(shape).to(torch.float32)
+    with torch.no_grad():
+        model.score.weight.mul_(5)
+    model.save_pretrained(path)
+    words.save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def policy_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_policy(tmp_path_factory.mktemp("models") / "policy")
+
+
+@pytest.fixture(scope="session")
+def scorer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_scorer(tmp_path_factory.mktemp("models") / "ppm")

@@ -1,0 +1,163 @@
+"""Grading: what counts as the same answer, what does not, and that no text of a model's can hang or break it."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from search import grading, symbolic
+from search.answers import normalise, number
+from search.grading import MathGrader, canonical, equivalent, grader
+from search.types import Problem
+
+EXACT = [
+    ("72", "72"), ("72", " 72. "), ("72", "72.0"), ("72", "72.00"), ("72", "$72"), ("72", "\\$72"), ("72", "72 dollars"),
+    ("72", "$72$"), ("72", "\\boxed{72}"), ("72", "\\text{72}"), ("72", "x = 72"), ("72", "+72"), ("72", "**72**"),
+    ("72", "72 km/h"), ("72", "72 apples per day"), ("72", "72\\text{ cm}^2"), ("72", "72 cm^2"), ("72", "72^\\circ"),
+    ("-3", "−3"), ("-3", "-$3"), ("-3", "$-3"), ("-3", "-3.0"), ("0", "-0"),
+    ("3/4", "0.75"), ("0.75", "3/4"), ("0.75", ".75"), ("3/4", "\\frac{3}{4}"), ("3/4", "\\dfrac34"), ("6/8", "3/4"),
+    ("-1/2", "-\\frac{1}{2}"), ("-1/2", "\\frac{-1}{2}"), ("3/2", "1 1/2"), ("3/2", "1\\frac{1}{2}"), ("-3/2", "-1 1/2"),
+    ("1234567", "1,234,567"), ("1,234.5", "1234.50"), ("1000", "1{,}000"), ("1000", "1,\\!000"),
+    ("25%", "25"), ("25", "25%"), ("0.25", "25\\%"), ("25%", "0.25"), ("25%", "1/4"), ("12.5", "12.5 percent"),
+    ("1500000", "1.5 million"), ("3000", "3 thousand dollars"), ("1000", "1e3"), ("0.00001", "1e-05"),
+    ("0.3", "0.30000000000000004"), ("1/3", "0.3333333333333333"), ("200/3", "66.66666666666667"), ("1/3", "0.333333"),
+    ("Monday", "monday"), ("no solution", "\\text{No  solution}"), ("(1, 2)", "(1,2)"),
+]  # fmt: skip
+WRONG = [
+    ("72", "73"), ("72", ""), ("72", "   "), ("72", "."), ("72", "$"), ("72", "seventy-two"), ("72", "-72"), ("72", "7.2"),
+    ("1/3", "0.33"), ("0.3333", "1/3"), ("2", "2.000001"), ("1000001", "1000000.5"), ("5", "5 million"), ("5", "5 pi"),
+    ("5", "5 and 6"), ("5", "5, 6"), ("0.25", "2.5%"), ("25%", "25/4"), ("100", "1%"), ("1/0", "1"), ("1", "1/0"),
+    ("3", "3 hours and twenty minutes"), ("3", "3 hours 20 minutes"), ("Amy", "May"), ("stop", "pots"),
+    ("1020", "10,20"), ("5", "5x"), ("1", "{{{{"), ("1", "\\frac{"), ("1", "\\boxed{"), ("7", "\x00"), ("7", "⁇"),
+]  # fmt: skip
+ALGEBRA = [
+    ("x+1", "1+x"), ("\\sqrt{12}", "2\\sqrt{3}"), ("2\\sqrt{3}", "2*sqrt(3)"), ("x^2+1", "x**2 + 1"),
+    ("\\frac{\\pi}{4}", "\\pi/4"), ("\\{1,2\\}", "\\{2,1\\}"), ("(x-1)(x+1)", "x^2-1"), ("10!", "3628800"),
+    ("\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}"), ("2^{10}", "1024"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("gold", "answer"), EXACT)
+def test_equal_without_algebra(gold: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symbolic, "equal", _forbidden)
+    grading.equivalent.cache_clear()
+    assert equivalent(gold, answer)
+
+
+def _forbidden(gold: str, answer: str) -> bool:
+    raise AssertionError(f"algebra was asked about {gold!r} and {answer!r}")
+
+
+@pytest.mark.parametrize(("gold", "answer"), WRONG)
+def test_different(gold: str, answer: str) -> None:
+    assert not equivalent(gold, answer)
+
+
+@pytest.mark.parametrize(("gold", "answer"), ALGEBRA)
+def test_equal_by_algebra(gold: str, answer: str) -> None:
+    assert equivalent(gold, answer)
+
+
+@pytest.mark.parametrize(("gold", "answer"), [("x+1", "x+2"), ("\\sqrt{2}", "1.41"), ("(1,2)", "(2,1)"), ("x", "y")])
+def test_different_by_algebra(gold: str, answer: str) -> None:
+    assert not equivalent(gold, answer)
+
+
+def test_no_answer_is_wrong_and_a_blind_problem_is_refused() -> None:
+    problem = Problem("p", "What is 3/4?", "3/4", "test")
+    assert grader().grade(problem, "0.75")
+    assert not grader().grade(problem, None)
+    with pytest.raises(ValueError, match="p has no reference answer"):
+        grader().grade(problem.blind(), "0.75")
+
+
+def test_too_long_is_wrong() -> None:
+    assert equivalent("1", "1" + " " * 10)
+    assert not equivalent("1", "1" + " " * 1000)
+    assert not equivalent("1", "+".join("1" * 5000))
+
+
+def test_an_endless_computation_is_wrong_and_the_next_answer_is_graded() -> None:
+    assert equivalent("y+1", "1+y")
+    assert len(symbolic._running) == 1
+    assert not equivalent("1", "9^{9^{9^{9}}}")
+    assert symbolic._running == []
+    assert equivalent("y+2", "2+y")
+
+
+@pytest.mark.parametrize("junk", ["\\" * 300, "(" * 300, "^" * 300, "\\frac" * 70, "1/" * 150, "x=" * 100, "$" * 300])
+def test_nonsense_is_wrong(junk: str) -> None:
+    assert not equivalent("x+2", junk)
+
+
+def test_graded_from_another_thread_inside_an_event_loop() -> None:
+    verdicts: list[bool] = []
+
+    async def grade() -> None:
+        verdicts.append(equivalent("z+1", "1+z"))
+
+    thread = threading.Thread(target=lambda: asyncio.run(grade()))
+    thread.start()
+    thread.join()
+    assert verdicts == [True]
+
+
+def test_many_threads_share_one_child() -> None:
+    pairs = [(f"a+{i}", f"{i + i % 2}+a") for i in range(24)]
+    verdicts: dict[int, bool] = {}
+    threads = [threading.Thread(target=lambda i=i: verdicts.update({i: equivalent(*pairs[i])})) for i in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verdicts == {i: i % 2 == 0 for i in range(24)}
+
+
+def test_a_child_that_cannot_start_is_an_error_not_a_wrong_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "child.py"
+    script.write_text("raise ImportError('no such algebra')\n")
+    symbolic.stop()
+    monkeypatch.setattr(symbolic, "CHILD", script)
+    with pytest.raises(symbolic.NotStarted, match="ImportError: no such algebra"):
+        symbolic.equal("x", "y")
+
+
+def test_the_grader_pickles() -> None:
+    assert pickle.loads(pickle.dumps(grader())) == MathGrader()
+
+
+@pytest.mark.parametrize(
+    ("answer", "key"),
+    [
+        ("0.5", "1/2"), ("1/2", "1/2"), ("\\frac{1}{2}", "1/2"), ("$0.50", "1/2"), ("72 apples", "72"), ("25%", "25"),
+        ("1,000", "1000"), ("-0", "0"), ("Blue Car", "blue car"), ("x + 1", "x+1"), ("X", "X"), ("(1, 2)", "(1,2)"), ("", ""),
+    ],
+)  # fmt: skip
+def test_keys_for_votes(answer: str, key: str) -> None:
+    assert canonical(answer) == key
+
+
+def test_normal_forms() -> None:
+    assert normalise("\\(x = \\dfrac{1}{2}\\).") == "\\frac{1}{2}"
+    assert number("5 m") is None
+    assert number("3 i") is None
+    found = number("12.50")
+    assert found is not None
+    assert (found.value, found.places) == (12.5, 2)
+
+
+def test_importing_the_grader_loads_no_algebra_and_no_torch() -> None:
+    code = (
+        "import sys, search.grading; print([m for m in ('sympy', 'math_verify', 'torch', 'numpy') if m in sys.modules])"
+    )
+    root = Path(grading.__file__).parents[1]
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert shown.stdout.strip() == "[]"

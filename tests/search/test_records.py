@@ -1,0 +1,111 @@
+"""Every record of the vocabulary, and trees: to JSON and back, and through pickle, unchanged."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from dataclasses import is_dataclass
+
+import pytest
+from pydantic import ValidationError
+
+from search import records, types
+from search.tree import Node, Tree
+from search.types import (
+    Candidate,
+    Cost,
+    Finish,
+    ModelRef,
+    Outcome,
+    PreferencePair,
+    Problem,
+    Proposal,
+    Sampling,
+    Scores,
+    State,
+    Step,
+    StepLabels,
+    StepStatus,
+    Trajectory,
+    Until,
+)
+
+PROBLEM = Problem("p-1", 'Half of "seven"?\n\\frac{7}{2} ☃ <b>', "7/2", "test", level=3)
+OPEN = Step("# a\nx = 1<end_of_step>", code="# a\nx = 1", output="1\n", outcome=Outcome.OK)
+FINAL = Step("\\boxed{3.5}", status=StepStatus.FINAL, answer="3.5")
+BROKEN = Step("x = ", code="x = ", output="SyntaxError", status=StepStatus.CODE_ERROR, outcome=Outcome.SYNTAX_ERROR)
+
+
+def grown() -> Tree:
+    tree = Tree(
+        PROBLEM,
+        strategy="mcts",
+        seed=2**63 - 1,
+        answer="3.5",
+        cost=Cost(1, 2, 3, 4, 5, 6, 7.25),
+        models={"policy": "m/1"},
+        failures={"timeout": 2},
+    )
+    step = tree.add(0, OPEN, visits=3, value_sum=-0.1, score=0.30000000000000004, expanded=True, version=2)
+    tree.add(step, FINAL, visits=2, value_sum=1.0, correct=True, multiplicity=4)
+    tree.add(step, BROKEN, visits=1, value_sum=-1.0, correct=False)
+    return tree
+
+
+EXAMPLES = [
+    PROBLEM, PROBLEM.blind(), OPEN, FINAL, BROKEN,
+    State(PROBLEM, (OPEN, FINAL)),
+    Sampling(0.7, 0.9, 5, 64, Until.PAUSE),
+    Candidate("text", (1, 2, 3), Finish.LENGTH),
+    Proposal((Candidate("a", (1,), Finish.STOP), Candidate("", (), Finish.END)), 10, 4, 2),
+    Scores((0.1, -1e-300, 1e300), 3, 2, 1),
+    Cost(1, 2, 3, 4, 5, 6, 0.1),
+    ModelRef("policy", "models/r1", 1, 4),
+    Trajectory(PROBLEM, (OPEN, FINAL), True, 0.5, (0.25, 0.75)),
+    PreferencePair(PROBLEM, (OPEN,), (FINAL,), (BROKEN,), 0.9, -1.0),
+    StepLabels(PROBLEM, (OPEN, FINAL), (1.0, 0.0)),
+    Node(-1, None, 0, [1, 2], score=None), grown(), Tree(PROBLEM),
+]  # fmt: skip
+
+
+def test_every_record_of_the_vocabulary_has_an_example() -> None:
+    defined = {
+        cls
+        for _, cls in inspect.getmembers(types, inspect.isclass)
+        if is_dataclass(cls) and cls.__module__ == types.__name__
+    }
+    assert defined <= {type(example) for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
+def test_json_round_trip(example: object) -> None:
+    line = records.dump(example)
+    assert "\n" not in line
+    back = records.load(type(example), line)
+    assert back == example
+    assert type(back) is type(example)
+    assert records.dump(back) == line
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
+def test_pickle_round_trip(example: object) -> None:
+    assert pickle.loads(pickle.dumps(example)) == example
+
+
+def test_enums_come_back_as_enums() -> None:
+    back = records.load(Step, records.dump(BROKEN))
+    assert back.status is StepStatus.CODE_ERROR
+    assert back.outcome is Outcome.SYNTAX_ERROR
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ('{"id":"p","question":"q","answer":"a"}', "source"),
+        ('{"id":"p","question":"q","answer":"a","source":"s","level":"deep"}', "level"),
+        ("not json", "Invalid JSON"),
+    ],
+)
+def test_a_bad_line_names_the_field(line: str, field: str) -> None:
+    with pytest.raises(ValidationError, match=field):
+        records.load(Problem, line)

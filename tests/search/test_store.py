@@ -1,0 +1,161 @@
+"""The tree store: what survives a crash, what is refused, what is given once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search import records, store
+from search.store import CorruptStore, StoreInUse, TreeWriter, finished_ids, read_trees, worker_file
+from search.tree import Tree
+from search.types import Problem, Step, StepStatus
+
+
+def tree(name: str, seed: int = 0) -> Tree:
+    grown = Tree(Problem(name, f"What is {name}?", "4", "test"), strategy="mcts", seed=seed, answer="4")
+    first = grown.add(0, Step("a\n", code="a = 1"), visits=3, value_sum=1.5)
+    grown.add(first, Step("b", status=StepStatus.FINAL, answer="4"), correct=True, score=0.25)
+    return grown
+
+
+def write(path: Path, *names: str, seed: int = 0) -> None:
+    with TreeWriter(path) as writer:
+        for name in names:
+            writer.append(tree(name, seed))
+
+
+def test_what_is_written_comes_back_equal(tmp_path: Path) -> None:
+    path = worker_file(tmp_path, 3)
+    write(path, "p1", "p2")
+    write(path, "p3")
+    assert path.name == "trees-3.jsonl"
+    assert list(read_trees(path)) == [tree("p1"), tree("p2"), tree("p3")]
+    assert list(read_trees(tmp_path)) == [tree("p1"), tree("p2"), tree("p3")]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40, 300])
+def test_a_torn_last_line_is_ignored_and_then_cut_off(tmp_path: Path, cut: int) -> None:
+    path = worker_file(tmp_path, 0)
+    write(path, "p1", "p2")
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert [t.problem.id for t in read_trees(path)] == ["p1"]
+    assert finished_ids(tmp_path) == {"p1"}
+    write(path, "p2", "p3")
+    assert list(read_trees(path)) == [tree("p1"), tree("p2"), tree("p3")]
+    assert path.read_bytes().count(b"\n") == 3
+
+
+def test_a_file_of_one_torn_line_longer_than_a_block_is_emptied(tmp_path: Path) -> None:
+    path = worker_file(tmp_path, 0)
+    path.write_bytes(b"x" * (2 * store.BLOCK + 7))
+    write(path, "p1")
+    assert path.read_bytes() == (records.dump(tree("p1")) + "\n").encode()
+
+
+def test_the_last_newline_is_found_far_from_the_end(tmp_path: Path) -> None:
+    path = worker_file(tmp_path, 0)
+    write(path, "p1")
+    good = path.read_bytes()
+    path.write_bytes(good + b"y" * (store.BLOCK + 1))
+    TreeWriter(path).close()
+    assert path.read_bytes() == good
+
+
+def test_a_corrupt_line_in_the_middle_names_file_and_line(tmp_path: Path) -> None:
+    path = worker_file(tmp_path, 0)
+    write(path, "p1", "p2", "p3")
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][:50] + b"\n"
+    path.write_bytes(b"".join(lines))
+    trees = read_trees(path)
+    assert next(trees).problem.id == "p1"
+    with pytest.raises(CorruptStore, match=r"trees-0\.jsonl:2: not a tree"):
+        next(trees)
+    with pytest.raises(CorruptStore, match=r"trees-0\.jsonl:2: not a tree"):
+        finished_ids(path)
+
+
+def test_valid_json_that_is_no_tree_is_corrupt(tmp_path: Path) -> None:
+    path = worker_file(tmp_path, 0)
+    path.write_text('{"problem": 3}\n')
+    with pytest.raises(CorruptStore, match=r":1: "):
+        list(read_trees(path))
+    with pytest.raises(CorruptStore, match=r":1: "):
+        finished_ids(path)
+
+
+def test_the_first_of_two_trees_for_a_problem_wins(tmp_path: Path) -> None:
+    write(worker_file(tmp_path, 0), "p1", seed=1)
+    write(worker_file(tmp_path, 1), "p1", "p2", seed=2)
+    write(worker_file(tmp_path, 1), "p2", seed=3)
+    assert [(t.problem.id, t.seed) for t in read_trees(tmp_path)] == [("p1", 1), ("p2", 2)]
+    assert finished_ids(tmp_path) == {"p1", "p2"}
+
+
+@pytest.mark.parametrize("name", ['quote"s', "back\\slash", "new\nline", "ünïcode ☃", "</b>", '"}', "\u2028"])
+def test_odd_ids_are_found_without_parsing_the_tree(tmp_path: Path, name: str) -> None:
+    write(worker_file(tmp_path, 0), name, "p2")
+    assert finished_ids(tmp_path) == {name, "p2"}
+    assert [t.problem.id for t in read_trees(tmp_path)] == [name, "p2"]
+
+
+def test_missing_paths(tmp_path: Path) -> None:
+    assert finished_ids(tmp_path / "none") == set()
+    assert list(read_trees(tmp_path)) == []
+    with pytest.raises(FileNotFoundError, match="none"):
+        list(read_trees(tmp_path / "none"))
+
+
+def test_other_files_in_the_directory_are_not_trees(tmp_path: Path) -> None:
+    (tmp_path / "notes.jsonl").write_text("not a tree\n")
+    write(worker_file(tmp_path, 0), "p1")
+    assert finished_ids(tmp_path) == {"p1"}
+
+
+def test_a_second_writer_is_refused_until_the_first_closes(tmp_path: Path) -> None:
+    path = worker_file(tmp_path, 0)
+    with TreeWriter(path), pytest.raises(StoreInUse, match=r"trees-0\.jsonl"):
+        TreeWriter(path, wait=0.0)
+    TreeWriter(path, wait=0.0).close()
+
+
+def test_syncs_as_often_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TreeWriter(worker_file(tmp_path, 0), sync_every=2) as writer:
+        calls: list[int] = []
+        monkeypatch.setattr(os, "fsync", calls.append)
+        for name in ("p1", "p2", "p3"):
+            writer.append(tree(name))
+        assert len(calls) == 1
+    assert len(calls) == 2
+
+
+KILLED = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from search.store import TreeWriter
+from search.tree import Tree
+from search.types import Problem
+writer = TreeWriter(Path(sys.argv[1]), sync_every=0)
+for number in range(10**9):
+    writer.append(Tree(Problem(f"p{number}", "q" * 5000, "4", "test")))
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_writer_loses_no_tree_it_reported(tmp_path: Path) -> None:
+    path = worker_file(tmp_path, 0)
+    root = str(Path(store.__file__).parents[1])
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(path), root], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        reported = [int(child.stdout.readline()) for _ in range(30)][-1]
+        child.send_signal(signal.SIGKILL)
+    ids = [t.problem.id for t in read_trees(path)]
+    assert ids == [f"p{number}" for number in range(len(ids))]
+    assert len(ids) >= reported + 1 == 30
+    assert finished_ids(path) == set(ids)

@@ -1,0 +1,33 @@
+"""How far a training run is: what checkpoints carry and what is shown. Plain records, for driver and workers alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Progress:
+    """Carried by checkpoints. ``history`` holds one row an optimizer step: the loss, then the objective's metrics."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    history: list[list[float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Shown while training: loss and metrics are means over the steps since the last report.
+
+    ``step`` of ``steps`` optimizer steps done; ``tokens_per_second`` over all workers, without padding; ``seconds`` of
+    training so far; ``gradient_norm`` before clipping, 0 where DeepSpeed does not compute it (stage 0 in fp32).
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens_per_second: float
+    seconds: float
+    metrics: dict[str, float]

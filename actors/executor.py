@@ -137,7 +137,7 @@ class ExecutorPool:
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
-        except Exception as error:  # the boundary: whatever went wrong belongs to those who wait, none may hang
+        except Exception as error:  # noqa: BLE001 - the boundary: those who wait get it, none may hang
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
@@ -155,7 +155,8 @@ class ExecutorPool:
                 return await asyncio.wait_for(_ask(lane.handle, runs), left)
             except (RayActorError, TimeoutError) as error:
                 if time.monotonic() + PAUSE_SECONDS >= deadline:
-                    raise ExecutorUnavailable(f"no executor answered in {self.config.patience_seconds:.0f} s") from error
+                    waited = self.config.patience_seconds
+                    raise ExecutorUnavailable(f"no executor answered in {waited:.0f} s") from error
                 self.retries += 1
                 await asyncio.sleep(PAUSE_SECONDS)
 

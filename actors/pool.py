@@ -29,7 +29,6 @@ from search.types import Candidate, Finish, Proposal, Sampling, Scores, State
 Answer = TypeVar("Answer")
 GONE = (RayActorError, ObjectLostError, WorkerCrashedError)  # the engine, or the way to it, is lost
 LATE = (TimeoutError, TaskCancelledError)
-PAUSE_S = 1.0  # between two questions to an engine whether it is back
 
 
 class Pool(Generic[Answer]):
@@ -104,7 +103,7 @@ class Pool(Generic[Answer]):
     async def _revive(self, lane: Lane[ActorHandle]) -> None:
         """Ask an engine for its health until it answers; it takes requests again from then on."""
         while True:
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(5 * self.config.backoff_s)
             try:
                 await asyncio.wait_for(_shielded(lane.handle.health.remote()), self.config.request_deadline_s)
             except (*GONE, *LATE, EngineFailed):

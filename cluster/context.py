@@ -58,22 +58,31 @@ def running(job: Job) -> Iterator[Context]:
     """Open the run directory and Ray for the length of the block. An unexpected error becomes ``Crashed``."""
     config = job.config
     preflight.machine(config, job.address, job.root)
-    with run_dir.open_run(job.root, config.resolved(), seed=config.seed, command=job.command) as run:
-        with Progress(log=run.logs / "raystar.log") as progress:
-            progress.say(f"run {config.name} in {job.root}")
-            if session.in_job_copy(job.root):
-                progress.say("warning: Ray removes this directory after the job; --run-dir on shared storage keeps it")
-            try:
-                with session.ray_session(config.ray, job.address, name=config.name) as ray:
-                    progress.say(_where(ray))
-                    yield Context(config, job.problems, job.shots, run, ray, progress)
-            except (UserError, KeyboardInterrupt):
-                raise
-            except Exception as error:  # the boundary of the program: every other error is written down whole
-                log = run.logs / f"crash-{datetime.now():%Y%m%d-%H%M%S}.log"
-                log.write_text(traceback.format_exc(), encoding="utf-8")
-                text = " ".join(str(error).split())[:200]
-                raise Crashed(f"unexpected {type(error).__name__}: {text}; the traceback is in {log}") from error
+    with (
+        run_dir.open_run(job.root, config.resolved(), seed=config.seed, command=job.command) as run,
+        Progress(log=run.logs / "raystar.log") as progress,
+        crashes(run.logs),
+    ):
+        progress.say(f"run {config.name} in {job.root}")
+        if session.in_job_copy(job.root):
+            progress.say("warning: Ray removes this directory after the job; --run-dir on shared storage keeps it")
+        with session.ray_session(config.ray, job.address, name=config.name) as ray:
+            progress.say(_where(ray))
+            yield Context(config, job.problems, job.shots, run, ray, progress)
+
+
+@contextmanager
+def crashes(logs: Path) -> Iterator[None]:
+    """Write an unexpected error's traceback into ``logs`` and raise ``Crashed``, which says where it is."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # the boundary of the program: every other error is written down whole
+        log = logs / f"crash-{datetime.now():%Y%m%d-%H%M%S}.log"
+        log.write_text(traceback.format_exc(), encoding="utf-8")
+        text = " ".join(str(error).split())[:200]
+        raise Crashed(f"unexpected {type(error).__name__}: {text}; the traceback is in {log}") from error
 
 
 def _where(ray: Session) -> str:

@@ -133,9 +133,7 @@ def of_processor(found: Machine) -> Check:
     if missing:
         return judged("processor", text, missing)
     if best != "avx512_bf16":
-        return Check(
-            "processor", Level.WARNING, text, "bfloat16 models are slow here: use float32, or a newer processor"
-        )
+        return Check("processor", Level.WARNING, text, "bfloat16 models are slow here: use float32")
     if found.cores < 2:
         return Check("processor", Level.WARNING, text, "two engines share one core: use a machine with two or more")
     return Check("processor", Level.OK, text)
@@ -214,13 +212,13 @@ def working(name: str) -> tuple[str | None, str | None]:
     """(installed version, the line that importing it failed with or None)."""
     try:
         import_module(name)
-    except Exception as error:  # a boundary: a broken build can fail in any way, and doctor is there to say how
+    except Exception as error:  # noqa: BLE001 a broken build can fail in any way, and doctor is there to say how
         return version(name), f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     return version(name), None
 
 
 def locked_version(name: str) -> str | None:
-    """The version in the lock of the installed kind, GPU or CPU; None where the lock, or the package in it, is absent."""
+    """The version in the lock of the installed kind, GPU or CPU; None where either is absent."""
     lock = LOCKS / ("gpu.lock" if version("vllm") else "cpu.lock")
     if not lock.exists():
         return None

@@ -28,7 +28,8 @@ PROC = Path("/proc")
 class Machine:
     """Readings of one moment. Sizes are in GiB; ``shared_memory`` is None where there is none.
 
-    ``landlock`` is the kernel's Landlock ABI (0: none). ``flags`` are the processor's instruction sets as Linux names them.
+    ``landlock`` is the kernel's Landlock ABI (0: none). ``flags`` are the processor's instruction sets
+    as Linux names them.
     """
 
     system: str

@@ -64,7 +64,7 @@ def evaluate(config: RunConfig, sizes: Sizes, *, ppm: bool) -> tuple[Planned, ..
 def train(config: RunConfig, role: str, data: Sequence[Path]) -> tuple[Planned, ...]:
     """The one stage of ``raystar train``."""
     settings = config.train.policy if role == "policy" else config.train.ppm
-    return (Planned(f"train_{role}", f"{settings.epochs} epochs on {', '.join(str(file) for file in data)}"),)
+    return (Planned(f"train_{role}", f"{settings.epochs} epoch(s) on {', '.join(str(file) for file in data)}"),)
 
 
 def placement(config: RunConfig, address: str | None) -> Iterator[str]:
@@ -108,9 +108,9 @@ def _base(config: RunConfig) -> str:
 def _round(config: RunConfig, entry: RoundConfig, sizes: Sizes, number: int) -> list[Planned]:
     stages = [_search(config, entry, sizes.train, f"r{number}/search")]
     stages.append(Planned(f"r{number}/harvest", "trajectories and preference pairs"))
+    stages.append(Planned(f"r{number}/train_policy", f"policy from the base, {config.train.policy.epochs} epoch(s)"))
     if entry.train_ppm:
-        stages.append(Planned(f"r{number}/train_ppm", f"PPM, {config.train.ppm.epochs} epochs"))
-    stages.append(Planned(f"r{number}/train_policy", f"policy from the base, {config.train.policy.epochs} epochs"))
+        stages.append(Planned(f"r{number}/train_ppm", f"PPM, {config.train.ppm.epochs} epoch(s)"))
     samples = sizes.validation * (1 + config.evaluation.samples)
     what = f"promotion on {sizes.validation} validation problems"
     stages.append(Planned(f"r{number}/promote", what, samples, _tokens(config, samples)))

@@ -62,29 +62,30 @@ def kind(found: Machine) -> str | None:
     """Linux on x86-64: the locks hold wheels for nothing else."""
     if found.system == "Linux" and found.architecture in ("x86_64", "AMD64"):
         return None
-    return (
-        f"Linux on x86-64 is needed, this is {found.system} on {found.architecture}: use a Linux machine or container"
-    )
+    this = f"{found.system} on {found.architecture}"
+    return f"Linux on x86-64 is needed, this is {this}: use a Linux machine or container"
 
 
 def python(found: Machine) -> str | None:
     if found.python in PYTHONS:
         return None
     wanted = " or ".join(f"{major}.{minor}" for major, minor in PYTHONS)
-    return f"Python {wanted} is needed, this is {found.python[0]}.{found.python[1]}: install python3.11 with its venv module"
+    this = f"{found.python[0]}.{found.python[1]}"
+    return f"Python {wanted} is needed, this is {this}: install python3.11 with its venv module"
 
 
 def instruction_sets(found: Machine) -> str | None:
     """vLLM's CPU build has kernels for AVX-512 with bfloat16, AVX-512 and AVX2; below that none loads."""
     if found.architecture not in ("x86_64", "AMD64") or "avx2" in found.flags:
         return None
-    return "AVX2 is missing (AVX-512 is better): vLLM's CPU kernels need it: use a processor, or a virtual one, that has it"
+    return "AVX2 is missing (AVX-512 is better): vLLM's CPU kernels need it: use another processor"
 
 
 def memory(found: Machine, least: float) -> str | None:
     if found.memory_free >= least:
         return None
-    return f"{least:g} GiB of free memory is needed, {found.memory_free:.1f} is free: end other programs or raise the limit"
+    have = f"{found.memory_free:.1f} is free"
+    return f"{least:g} GiB of free memory is needed, {have}: end other programs or raise the limit"
 
 
 def shared_memory(found: Machine, least: float) -> str | None:

@@ -60,7 +60,7 @@ class Stage:
         """Mark the partial directory as complete and move it to its place; returns ``path``."""
         record = {**(facts or {}), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
         write_atomic(self.partial / DONE, json.dumps(record, indent=1, sort_keys=True) + "\n")
-        os.replace(self.partial, self.path)
+        self.partial.replace(self.path)
         _sync(self.path.parent)
         return self.path
 
@@ -187,7 +187,7 @@ def write_atomic(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
     _sync(path.parent)
 
 

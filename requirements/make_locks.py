@@ -85,7 +85,7 @@ def canonical(name: str) -> str:
 def write(lock: str, found: dict[str, str]) -> None:
     """Write the lock, what it leaves out named in its head."""
     head = [
-        f"# Every package of the {lock.upper()} environment. Made by `make lock` from requirements/{lock}.in; do not edit.",
+        f"# Every package of the {lock.upper()} environment. Made by `make lock` from {lock}.in: edit that, not this.",
         f"# Install: pip install --no-deps -r requirements/{lock}.lock",
         "#",
         "# Asked for by a package below and left out on purpose (tests/test_locks.py holds lock and list together):",

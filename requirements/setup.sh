@@ -18,6 +18,9 @@ find_python() {
     fail "Python 3.11 or 3.12 is needed and neither is on the PATH (python3 is $(python3 -V 2>&1 || true)): install python3.11 with its venv module"
 }
 
+# Errors are shown; that pip tries a page again is not.
+pip_install() { "$venv/bin/python" -m pip install -qq --no-deps "$@" 2> >(grep -v '^WARNING: ' >&2); }
+
 python=$(find_python)
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$python has no venv module: install it (on Debian and Ubuntu the package python3-venv or ${python}-venv)"
@@ -32,8 +35,8 @@ rm -f "$stamp"
 printf 'set-up: installing the pinned packages into %s (4 GB; two to four minutes the first time)\n' "$venv"
 # torch alone with the page of its CPU builds, then the rest without it: pip would ask the page about every package,
 # which costs seconds each where the page cannot be reached.
-grep -E '^(--find-links|torch==)' "$lock" | "$venv/bin/python" -m pip install -qq --no-deps -r /dev/stdin
-grep -v '^--find-links' "$lock" | "$venv/bin/python" -m pip install -qq --no-deps -r /dev/stdin
-"$venv/bin/python" -m pip install -qq --no-deps --no-build-isolation --editable .
+grep -E '^(--find-links|torch==)' "$lock" | pip_install -r /dev/stdin
+grep -v '^--find-links' "$lock" | pip_install -r /dev/stdin
+pip_install --no-build-isolation --editable .
 touch "$stamp"
 printf 'set-up: done\n'

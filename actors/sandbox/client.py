@@ -19,9 +19,10 @@ import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.limits import chain
+from actors.sandbox.limits import Limits, Tier, chain
 from actors.sandbox.result import REPEATABLE, ExecResult, interpret
 from search.errors import UserError
 from search.types import Outcome
@@ -61,7 +62,7 @@ class Service:
         self.counter = 0
         self.restarts = 0
         self.process: subprocess.Popen[bytes] | None = None
-        self.hello: dict[str, object] = {}
+        self.hello: dict[str, Any] = {}
         self.open = asyncio.Event()
         self.keeper: asyncio.Task[None] | None = None
         self.failure: BaseException | None = None
@@ -81,6 +82,8 @@ class Service:
         """The service is not coming back: whoever waits gets the reason."""
         if keeper.cancelled():
             return
+        if self.process is not None and self.process.poll() is None:
+            self._stop()
         self.failure = keeper.exception()
         self.open.set()
         for pending in self.pending.values():
@@ -167,16 +170,7 @@ class Service:
 
     async def _launch(self, scratch: str) -> None:
         ours, theirs = socket.socketpair()
-        self.process = subprocess.Popen(
-            [sys.executable, "-s", "-B", "-m", "actors.sandbox.warden"]
-            + [str(theirs.fileno()), self.limits.to_json(), scratch],
-            env={"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
-            cwd=str(ROOT),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            process_group=0,
-        )
+        self.process = start_warden(theirs, self.limits, scratch)
         theirs.close()
         ours.setblocking(False)
         self.reader, self.writer = await asyncio.open_connection(sock=ours, limit=1 << 26)
@@ -188,6 +182,7 @@ class Service:
         if "failed" in hello:
             self._stop()
             raise UserError(f"the sandbox service did not start: {hello['failed']}")
+        check_tier(self.config.require, Tier(hello["tier"]), hello["missing"])
         self.hello = hello
 
     def _stop(self) -> None:
@@ -200,10 +195,10 @@ class Service:
                 pass
             self.process.wait()
 
-    async def _read_frame(self) -> dict[str, object] | list[object]:
+    async def _read_frame(self) -> Any:
         try:
             (size,) = FRAME.unpack(await self.reader.readexactly(FRAME.size))
-            return json.loads(await self.reader.readexactly(size))  # type: ignore[no-any-return]
+            return json.loads(await self.reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise ServiceLost from error
 
@@ -229,3 +224,26 @@ class Service:
             self._send(pending)
             await asyncio.wait([pending.future])
         self.open.set()
+
+
+def start_warden(sock: socket.socket, limits: Limits, scratch: str) -> subprocess.Popen[bytes]:
+    """A fresh interpreter in a process group of its own, with one descriptor and an environment of constants."""
+    return subprocess.Popen(
+        [sys.executable, "-s", "-B", "-m", "actors.sandbox.warden", str(sock.fileno()), limits.to_json(), scratch],
+        env={"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
+        cwd=str(ROOT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[sock.fileno()],
+        process_group=0,
+    )
+
+
+def check_tier(required: Tier, tier: Tier, missing: list[str]) -> None:
+    """UserError where the isolation in force is below what is required, with the reasons and the remedy."""
+    if tier.rank < required.rank:
+        reasons = "; ".join(missing)
+        raise UserError(
+            f"sandbox.require is {required} but this machine gives {tier} ({reasons}); "
+            f"mend that, or set sandbox.require: {tier} to run model-written code with less isolation"
+        )

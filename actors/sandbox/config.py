@@ -52,7 +52,7 @@ class ExecutorConfig(BaseModel):
     scratch_mib: int = Field(1, ge=1, le=1024, description="size of one such file (MiB)")
     preload: tuple[str, ...] = Field(LIGHT, description="modules loaded before the first step (module names)")
     cache_entries: int = Field(50_000, ge=0, description="remembered results of (prefix, code) (count)")
-    live_states: int = Field(64, ge=0, le=4096, description="interpreters kept after their step, for its children (count)")
+    live_states: int = Field(64, ge=0, le=4096, description="interpreters kept after a step, for its children (count)")
     live_mib: int = Field(1024, ge=0, description="memory that kept interpreters may hold in all (MiB)")
     require: Tier = Field(Tier.STRICT, description="isolation below which nothing is run: strict, basic or none")
     at_most: Tier = Field(Tier.STRICT, description="isolation above which nothing is used, for measurements")

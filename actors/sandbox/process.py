@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import ceil
 
-from actors.sandbox.zygote import FORKED, HELLO, NEUTRAL, READY
+from actors.sandbox.zygote import FORKED, HELLO, NEUTRAL
 
 PAGE_MIB = resource.getpagesize() / 2**20
 CREDENTIALS = struct.Struct("iii")
@@ -49,6 +49,8 @@ class Process:
     inbox: bytearray = field(default_factory=bytearray)
     outbox: bytearray = field(default_factory=bytearray)
     forks: int = 0  # orders to fork that it has not confirmed
+    grants: int = 0  # orders to fork that the kernel has not asked about yet
+    files: int = 0  # files that it has created
     frozen: bool = False
     slot: str = ""  # its scratch directory while it runs
     cost_mib: float = 0.0
@@ -60,6 +62,7 @@ class Process:
         self.thaw()
         self.sock.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [child_end.fileno()]))])
         self.forks += 1
+        self.grants += 1
 
     def flush(self) -> bool:
         """Write what waits to be written; True when nothing is left."""
@@ -113,9 +116,6 @@ class Process:
 
     def take_hello(self) -> bool:
         return self.take_bytes(HELLO)
-
-    def take_ready(self) -> bool:
-        return self.take_bytes(READY)
 
     def take_confirmations(self) -> None:
         """Count confirmed forks of an idle process. Violation on anything else that it wrote."""

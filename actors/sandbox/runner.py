@@ -45,7 +45,7 @@ class Interpreter:
     def __init__(self, output_bytes: int) -> None:
         self.raw = CappedBytes(output_bytes)
         self.stdout = io.TextIOWrapper(
-            io.BufferedWriter(self.raw, 1),  # type: ignore[arg-type]
+            io.BufferedWriter(self.raw, 1),  # type: ignore[type-var]
             encoding="utf-8",
             errors="replace",
             write_through=True,
@@ -83,7 +83,7 @@ class Interpreter:
             return FLOOD, b""
         except PermissionError as error:
             return FORBIDDEN, error_line(error)
-        except BaseException as error:  # whatever the program raised is its result, SystemExit included
+        except BaseException as error:  # noqa: BLE001 - whatever the program raised is its result, SystemExit included
             return EXCEPTION, error_line(error)
         return OK, b""
 
@@ -103,6 +103,6 @@ def error_line(error: BaseException) -> bytes:
     name = kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
     try:
         text = str(error)
-    except BaseException:  # a hostile or broken __str__ is the program's own; its message is left out
+    except BaseException:  # noqa: BLE001 - a hostile or broken __str__ is the program's own: left out
         text = ""
     return (f"{name}: {text}" if text else name).encode("utf-8", "replace")

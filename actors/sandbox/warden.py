@@ -9,33 +9,28 @@ the standard library. What happens to a step:
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import selectors
 import signal
 import socket
-import struct
-import subprocess
 import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from actors.sandbox.channel import Channel, framed
+from actors.sandbox.gate import Asked, Gate, Wish, group_of, threads_of
+from actors.sandbox.launch import ServiceFailed, start_zygote
 from actors.sandbox.limits import ROOT_KEY, Limits, chain
 from actors.sandbox.process import Phase, Process, Violation
 from actors.sandbox.scratch import Slots
 from actors.sandbox.states import States
 
-START_SECONDS = 15.0  # for a fork to say hello; the zygote itself has ZYGOTE_SECONDS
+START_SECONDS = 15.0  # for a fork to say hello
 HANGUP_SECONDS = 0.5
 END_SECONDS = 5.0
-ZYGOTE_SECONDS = 120.0
 TRIES = 3
-FRAME = struct.Struct(">I")
-
-
-class ServiceFailed(Exception):
-    """The service cannot go on: the client starts another."""
 
 
 @dataclass(eq=False)
@@ -65,7 +60,7 @@ class Warden:
     """State of the service; ``serve`` is its loop."""
 
     def __init__(self, client: socket.socket, limits: Limits, scratch: str) -> None:
-        self.client = client
+        self.channel = Channel(client)
         self.limits = limits
         self.selector = selectors.DefaultSelector()
         self.slots = Slots(scratch, 2 * limits.concurrency + 2)
@@ -74,45 +69,10 @@ class Warden:
         self.building: dict[bytes, Job] = {}
         self.unkeepable: set[bytes] = set()
         self.processes: set[Process] = set()
-        self.inbox = bytearray()
-        self.outbox = bytearray()
-        self.zygote = self.start_zygote()
+        self.by_pid: dict[int, Process] = {}
+        self.born = start_zygote(limits, list(self.slots.free))
+        self.zygote = self.born.process
         self.states = States(self.zygote, limits.live_states, limits.live_mib)
-
-    # -- the zygote ---------------------------------------------------------------------------------------------
-
-    def start_zygote(self) -> Process:
-        """A fresh interpreter with a constant environment and one descriptor; returns once its modules are loaded."""
-        ours, theirs = socket.socketpair()
-        arguments = [str(theirs.fileno()), self.limits.to_json()]
-        null = subprocess.DEVNULL
-        child = subprocess.Popen(
-            [sys.executable, "-s", "-P", "-B", "-m", "actors.sandbox.zygote", *arguments],
-            env=environment(),
-            cwd="/",
-            stdin=null,
-            stdout=null,
-            stderr=null,
-            pass_fds=[theirs.fileno()],
-        )
-        theirs.close()
-        zygote = Process(ours, ROOT_KEY)
-        zygote.adopt(child.pid)
-        self.await_zygote(zygote)
-        zygote.phase = Phase.IDLE
-        self.watch(zygote)
-        return zygote
-
-    def await_zygote(self, zygote: Process) -> None:
-        zygote.sock.settimeout(ZYGOTE_SECONDS)
-        try:
-            first = zygote.sock.recv(1)
-            if first == b"Z":
-                return
-            message = zygote.sock.recv(65_536)[4:].decode("utf-8", "replace") if first == b"E" else ""
-        except TimeoutError:
-            message = f"no word from it in {ZYGOTE_SECONDS:.0f} s"
-        raise ServiceFailed(f"the interpreter did not start: {message or 'it left without a word'}")
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -120,22 +80,30 @@ class Warden:
         process.sock.setblocking(False)
         self.processes.add(process)
         self.selector.register(process.sock, selectors.EVENT_READ, lambda events: self.on_socket(process, events))
-        if process.pidfd >= 0:
-            self.watch_death(process)
 
     def watch_death(self, process: Process) -> None:
+        self.by_pid[process.pid] = process
         self.selector.register(process.pidfd, selectors.EVENT_READ, lambda events: self.on_death(process))
 
     def serve(self) -> None:
         """Until the client hangs up. Raises ServiceFailed when the zygote is lost."""
-        self.client.setblocking(False)
-        self.selector.register(self.client, selectors.EVENT_READ, self.on_client)
-        self.send({"pid": os.getpid(), "zygote": self.zygote.pid})
+        self.channel.sock.setblocking(False)
+        self.selector.register(self.channel.sock, selectors.EVENT_READ, self.on_client)
+        self.watch(self.zygote)
+        self.watch_death(self.zygote)
+        if self.born.listener >= 0:
+            gate = Gate(self.born.listener, self.decide)
+            self.selector.register(gate.descriptor, selectors.EVENT_READ, lambda events: gate.answer())
+        self.channel.send(self.greeting())
         while True:
             for key, events in self.selector.select(self.patience()):
                 key.data(events)
             self.enforce_deadlines()
             self.schedule()
+
+    def greeting(self) -> dict[str, object]:
+        tier, missing, parts = self.born.tier, self.born.missing, self.born.parts
+        return {"pid": os.getpid(), "zygote": self.zygote.pid, "tier": tier, "missing": missing, "parts": parts}
 
     def patience(self) -> float | None:
         """Seconds until the next deadline; None without one."""
@@ -156,36 +124,41 @@ class Warden:
 
     def on_client(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:
-            self.flush_client()
-        if not events & selectors.EVENT_READ:
-            return
-        data = self.client.recv(1 << 20)
-        if not data:
-            raise SystemExit(0)
-        self.inbox += data
-        while len(self.inbox) >= FRAME.size:
-            (size,) = FRAME.unpack_from(self.inbox)
-            if len(self.inbox) < FRAME.size + size:
-                break
-            identity, codes = json.loads(self.inbox[FRAME.size : FRAME.size + size])
-            del self.inbox[: FRAME.size + size]
-            self.queue.append(Request(identity, tuple(codes), chain(tuple(codes))))
+            self.listen_to_client(self.channel.flush())
+        if events & selectors.EVENT_READ:
+            for identity, codes in self.channel.receive():
+                self.queue.append(Request(identity, tuple(codes), chain(tuple(codes))))
 
-    def send(self, message: object) -> None:
-        body = json.dumps(message).encode()
-        self.outbox += FRAME.pack(len(body)) + body
-        self.flush_client()
-
-    def flush_client(self) -> None:
-        try:
-            del self.outbox[: self.client.send(self.outbox)]
-        except BlockingIOError:
-            pass
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.outbox else 0)
-        self.selector.modify(self.client, events, self.on_client)
+    def listen_to_client(self, all_sent: bool) -> None:
+        events = selectors.EVENT_READ | (0 if all_sent else selectors.EVENT_WRITE)
+        self.selector.modify(self.channel.sock, events, self.on_client)
 
     def answer(self, request: Request, letter: bytes, body: bytes) -> None:
-        self.send([request.id, letter.decode("latin-1"), body.decode("utf-8", "replace")])
+        all_sent = self.channel.send([request.id, letter.decode("latin-1"), body.decode("utf-8", "replace")])
+        if not all_sent:
+            self.listen_to_client(False)
+
+    # -- what the kernel asks on behalf of a step ---------------------------------------------------------------
+
+    def decide(self, asked: Asked) -> int:
+        """A fork only where one was ordered, threads and files up to their limits. The errno of a refusal, or 0."""
+        process = self.by_pid.get(asked.thread) or self.by_pid.get(group_of(asked.thread))
+        if process is None:  # it may have said hello while this was under way
+            self.hear_new_processes()
+            process = self.by_pid.get(group_of(asked.thread))
+        if process is None or process.phase is Phase.DOOMED:
+            return errno.EPERM
+        if asked.wish is Wish.FORK:
+            process.grants -= 1
+            return 0 if process.grants >= 0 else errno.EPERM
+        if asked.wish is Wish.THREAD:
+            return 0 if threads_of(process.pid) < self.limits.processes else errno.EAGAIN
+        process.files += 1
+        return 0 if process.files <= self.limits.scratch_files else errno.ENOSPC
+
+    def hear_new_processes(self) -> None:
+        for process in [process for process in self.jobs if process.phase is Phase.STARTING]:
+            self.on_socket(process, selectors.EVENT_READ)
 
     # -- placing and starting -----------------------------------------------------------------------------------
 
@@ -213,8 +186,7 @@ class Warden:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         child = Process(ours, job.key, token=os.urandom(16), deadline=time.monotonic() + START_SECONDS)
         child.slot = self.slots.take()
-        body = json.dumps({"codes": job.codes, "cwd": child.slot}).encode()
-        child.outbox += child.token + FRAME.pack(len(body)) + body
+        child.outbox += child.token + framed({"codes": job.codes, "cwd": child.slot})
         self.jobs[child] = job
         self.watch(child)
         try:
@@ -308,6 +280,7 @@ class Warden:
     def release(self, process: Process) -> None:
         self.states.drop(process)
         self.processes.discard(process)
+        self.by_pid.pop(process.pid, None)
         if process.sock in self.selector.get_map():
             self.selector.unregister(process.sock)
         if process.pidfd in self.selector.get_map():
@@ -392,13 +365,6 @@ def children() -> list[int]:
         return []
 
 
-def environment() -> dict[str, str]:
-    """The whole environment of the interpreter that steps run in: constants, the same on every machine."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    fixed = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent", "PYTHONHASHSEED": "0"}
-    return {**threads, **fixed, "PYTHONPATH": os.environ["PYTHONPATH"]}
-
-
 def main() -> None:
     descriptor, limits, scratch = int(sys.argv[1]), Limits.from_json(sys.argv[2]), sys.argv[3]
     client = socket.socket(fileno=descriptor)
@@ -407,12 +373,13 @@ def main() -> None:
     try:
         warden = Warden(client, limits, scratch)
     except ServiceFailed as error:
-        body = json.dumps({"failed": str(error)}).encode()
-        client.sendall(FRAME.pack(len(body)) + body)
+        client.sendall(framed({"failed": str(error)}))
         sys.exit(1)
     try:
         warden.serve()
-    except (ServiceFailed, BrokenPipeError, ConnectionResetError) as error:
+    except ConnectionError:  # the client hung up
+        sys.exit(0)
+    except ServiceFailed as error:
         print(f"sandbox service: {error}", file=sys.stderr)
         sys.exit(1)
     finally:

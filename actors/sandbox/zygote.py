@@ -17,7 +17,6 @@ import gc
 import importlib
 import json
 import os
-import platform
 import resource
 import signal
 import socket
@@ -25,13 +24,12 @@ import struct
 import sys
 
 from actors.sandbox import runner
+from actors.sandbox.kernel import CLONE_PARENT, PR_SET_PDEATHSIG, PR_SET_THP_DISABLE, libc, numbers
 from actors.sandbox.limits import Limits
+from actors.sandbox.lockdown import Lock, lock, verify
 
 CONTROL = 3
-READY, HELLO, FORKED = b"Z", b"H", b"F"
-CLONE_PARENT = 0x8000
-CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
-PR_SET_PDEATHSIG, PR_SET_THP_DISABLE = 1, 41
+HELLO, FORKED = b"H", b"F"
 NEUTRAL = "/"
 
 # One representative call of each heavy module: what it loads or builds on first use is then loaded in every fork.
@@ -44,13 +42,10 @@ REPRESENTATIVE = {
     "random": "import random; random.seed(0)",
 }
 
-libc = ctypes.PyDLL(None, use_errno=True)
-libc.syscall.restype = ctypes.c_long
 
-
-def fork() -> int:
-    """A child of our own parent; 0 in the child. OSError where the kernel refuses."""
-    pid = int(libc.syscall(CLONE, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0))
+def fork(number: int) -> int:
+    """A child of our own parent, by the system call ``number``; 0 in the child. OSError where the kernel refuses."""
+    pid = int(libc.syscall(number, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0))
     if pid < 0:
         raise OSError(ctypes.get_errno(), "clone")
     return pid
@@ -131,11 +126,11 @@ def run_job(interpreter: runner.Interpreter) -> None:
 
 def serve(interpreter: runner.Interpreter) -> None:
     """Fork on demand, for ever. The child runs its job and then serves as a state in its turn."""
-    prctl = libc.prctl
+    prctl, number = libc.prctl, numbers().clone
     close, write, duplicate = os.close, os.write, os.dup2
     while True:
         descriptor = receive_fork()
-        if fork():
+        if fork(number):
             close(descriptor)
             write(CONTROL, FORKED)
             continue
@@ -155,22 +150,40 @@ def forget_the_service() -> None:
     os.environ.pop("PYTHONPATH", None)
 
 
-def main() -> None:
-    limits = Limits.from_json(sys.argv[2])
-    try:
-        warm(limits.preload)
-    except ImportError as error:
-        write_all(b"E" + struct.pack(">I", len(str(error).encode())) + str(error).encode())
-        os._exit(2)
+def hand_over(listener: int) -> None:
+    """Give the warden the descriptor on which the kernel asks for us."""
+    SOCK.sendmsg([b"L"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener]))])
+
+
+def say(letter: bytes, text: str) -> None:
+    body = text.encode("utf-8", "replace")
+    write_all(letter + struct.pack(">I", len(body)) + body)
+
+
+def prepare(limits: Limits, slots: list[str]) -> Lock:
+    """Load, bound and lock this process, for itself and everything forked from it."""
+    warm(limits.preload)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
     bound(limits)
+    locked = lock(limits.at_most, slots, hand_over)
+    verify(locked.tier, slots[0])
+    return locked
+
+
+def main() -> None:
+    limits, slots = Limits.from_json(sys.argv[2]), json.loads(sys.argv[3])
+    try:
+        locked = prepare(limits, slots)
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever went wrong is the warden's to report
+        say(b"E", f"{type(error).__name__}: {error}")
+        os._exit(2)
     interpreter = runner.Interpreter(limits.output_bytes)
     forget_the_service()
     interpreter.enter()
     gc.collect()
     gc.freeze()
-    write_all(READY)
+    say(b"Z", json.dumps({"tier": locked.tier, "missing": locked.missing, "parts": locked.parts}))
     serve(interpreter)
 
 

@@ -124,5 +124,5 @@ def _fact(template: Template, name: str, unit: str, uses: list[Fact], numbers: d
 
 
 def variable(name: str) -> str:
-    """The Python variable that holds the quantity of a person."""
-    return name.lower()
+    """The Python variable that holds the quantity of a person: the name as the question writes it."""
+    return name

@@ -1,26 +1,26 @@
-"""Tiny models with random weights, made on disk in a second, for tests that start a real engine."""
+"""Tiny models with random weights, made on disk in a second, for tests that start a real engine.
+
+torch and transformers are imported where they are used: tests that need no model must not wait for them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import (
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen2ForSequenceClassification,
-)
 
 from search.formats import CODE_TAGS
 
 EOS = "<eos>"
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """Every byte is a token, and every two-letter word piece; the tags are added tokens."""
+def make_tokenizer() -> Any:
+    """Every byte is a token, and every pair of the letters a to p; the tags are added tokens."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     letters = "abcdefghijklmnop"
     pairs = [first + second for first in letters for second in letters]
@@ -34,7 +34,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return outer
 
 
-def config(words: PreTrainedTokenizerFast, width: int, layers: int) -> Qwen2Config:
+def make_config(words: Any, width: int, layers: int) -> Any:
+    from transformers import Qwen2Config
+
     return Qwen2Config(
         vocab_size=len(words),
         hidden_size=width,
@@ -52,18 +54,24 @@ def config(words: PreTrainedTokenizerFast, width: int, layers: int) -> Qwen2Conf
 
 def make_policy(path: Path, width: int = 128, layers: int = 2, seed: int = 0) -> Path:
     """A causal model that writes noise: about one token in 500 is a given tag."""
+    import torch
+    from transformers import Qwen2ForCausalLM
+
     torch.manual_seed(seed)
-    words = tokenizer()
-    Qwen2ForCausalLM(config(words, width, layers)).to(torch.float32).save_pretrained(path)
+    words = make_tokenizer()
+    Qwen2ForCausalLM(make_config(words, width, layers)).to(torch.float32).save_pretrained(path)
     words.save_pretrained(path)
     return path
 
 
 def make_scorer(path: Path, width: int = 128, layers: int = 2, seed: int = 1) -> Path:
-    """A one-label classifier whose logits spread over about [-3, 3]."""
+    """A one-label classifier with logits of about one in size."""
+    import torch
+    from transformers import Qwen2ForSequenceClassification
+
     torch.manual_seed(seed)
-    words = tokenizer()
-    shape = config(words, width, layers)
+    words = make_tokenizer()
+    shape = make_config(words, width, layers)
     shape.num_labels = 1
     model = Qwen2ForSequenceClassification(shape).to(torch.float32)
     with torch.no_grad():
@@ -74,6 +82,11 @@ def make_scorer(path: Path, width: int = 128, layers: int = 2, seed: int = 1) ->
 
 
 @pytest.fixture(scope="session")
+def words() -> Any:
+    return make_tokenizer()
+
+
+@pytest.fixture(scope="session")
 def policy_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_policy(tmp_path_factory.mktemp("models") / "policy")
 
@@ -81,3 +94,16 @@ def policy_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def scorer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_scorer(tmp_path_factory.mktemp("models") / "ppm")
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """A Ray of our own, shared by the slow tests of this folder."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=True)
+    yield
+    ray.shutdown()

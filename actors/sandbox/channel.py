@@ -1,0 +1,51 @@
+"""Frames of JSON between the warden and its client: a length of four bytes, then the message. Non-blocking."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+FRAME = struct.Struct(">I")
+
+
+def framed(message: object) -> bytes:
+    body = json.dumps(message).encode()
+    return FRAME.pack(len(body)) + body
+
+
+class Channel:
+    """The warden's end. Raises ConnectionError when the client is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.inbox = bytearray()
+        self.outbox = bytearray()
+
+    def receive(self) -> Iterator[Any]:
+        """The messages that are complete after one read."""
+        data = self.sock.recv(1 << 20)
+        if not data:
+            raise ConnectionResetError("the client is gone")
+        self.inbox += data
+        while len(self.inbox) >= FRAME.size:
+            (size,) = FRAME.unpack_from(self.inbox)
+            if len(self.inbox) < FRAME.size + size:
+                return
+            message = json.loads(self.inbox[FRAME.size : FRAME.size + size])
+            del self.inbox[: FRAME.size + size]
+            yield message
+
+    def send(self, message: object) -> bool:
+        """Send, or keep what does not fit now; True when nothing is left to send."""
+        self.outbox += framed(message)
+        return self.flush()
+
+    def flush(self) -> bool:
+        try:
+            del self.outbox[: self.sock.send(self.outbox)]
+        except BlockingIOError:
+            return False
+        return not self.outbox

@@ -1,0 +1,28 @@
+"""What ``ray submit`` copies to the head node and runs there: ``raystar evolve`` on the cluster. Knows nothing else.
+
+    ray submit ray_cluster.yaml deploy/submit_evolve.py -- configs/gsm8k_qwen.yaml --run-dir /shared/runs/gsm8k
+
+Only this file is copied; the project is already on the nodes (``file_mounts`` in ray_cluster.yaml). Paths are taken
+relative to it. ``ray submit`` does not quote arguments: give none with spaces.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT = Path.home() / "raystar"
+
+
+def main() -> None:
+    """Become ``raystar evolve``, joined to the cluster that runs here."""
+    os.environ.pop("OMP_NUM_THREADS", None)  # the launcher sets it to 1 for every command
+    os.environ.setdefault("RAY_ADDRESS", "auto")
+    os.chdir(PROJECT)
+    raystar = Path(sys.executable).parent / "raystar"
+    os.execv(raystar, [str(raystar), "evolve", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Retries, deadlines and routing of the pools, over scripted handles: no Ray, no vLLM."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ray.exceptions import ActorDiedError, ActorUnavailableError
+
+from actors.config import EngineConfig
+from actors.errors import BadScore, EngineFailed, EngineGaveUp, PromptTooLong
+from actors.pool import PolicyPool, ScorerPool
+from search.formats import END_OF_STEP, CodeFormat
+from search.types import Candidate, Finish, Problem, Proposal, Sampling, Scores, State, Step
+
+CONFIG = EngineConfig(backoff_s=0.001, in_flight=4, request_deadline_s=0.2, start_deadline_s=0.3, max_attempts=3)
+STATE = State(Problem("p1", "What is 1 + 1?", "2", "test"))
+
+
+class Method:
+    """``handle.method.remote(...)`` that runs a coroutine."""
+
+    def __init__(self, answer: Callable[..., Any]) -> None:
+        self.answer = answer
+
+    async def remote(self, *arguments: Any) -> Any:
+        return await self.answer(*arguments)
+
+
+class Handle:
+    """An engine that follows a script: exceptions are raised, numbers are seconds of silence, then it answers."""
+
+    def __init__(self, *script: BaseException | float, healthy: bool = True) -> None:
+        self.script = list(script)
+        self.healthy = healthy
+        self.asked: list[tuple[Any, ...]] = []
+        self.propose, self.score = Method(self._propose), Method(self._score)
+        self.health = Method(self._health)
+
+    async def _act(self, arguments: tuple[Any, ...]) -> None:
+        self.asked.append(arguments)
+        if self.script:
+            act = self.script.pop(0)
+            if isinstance(act, BaseException):
+                raise act
+            await asyncio.sleep(act)
+
+    async def _propose(self, *arguments: Any) -> Proposal:
+        await self._act(arguments)
+        return Proposal((Candidate(f"x = 1{END_OF_STEP}", (1, 2), Finish.STOP),), 5, 0, 7)
+
+    async def _score(self, states: Any, key: str) -> Scores:
+        await self._act((states, key))
+        return Scores(tuple(float(len(state)) for state in states))
+
+    async def _health(self) -> str:
+        if not self.healthy:
+            raise ActorUnavailableError("restarting", b"0" * 16)
+        return "healthy"
+
+
+def policy(*handles: Handle, config: EngineConfig = CONFIG) -> PolicyPool:
+    return PolicyPool(handles, CodeFormat(), config)  # type: ignore[arg-type]
+
+
+async def test_renders_segments_and_stops() -> None:
+    handle = Handle()
+    state = STATE.then(Step(f"# Step 1: a{END_OF_STEP}"))
+    await policy(handle).propose(state, 3, Sampling(max_tokens=9), 42)
+    segments, stops, n, sampling, seed, key = handle.asked[0]
+    assert segments == tuple(segment.text for segment in CodeFormat().segments(state))
+    assert stops == CodeFormat().stops(state, sampling.until)
+    assert (n, sampling.max_tokens, seed, key) == (3, 9, 42, "p1/1/2a")
+
+
+@pytest.mark.parametrize(
+    "failure", [ActorDiedError(), ActorUnavailableError("gone", b"0" * 16), EngineFailed("dropped"), 5.0]
+)
+async def test_a_failed_request_is_sent_again_as_it_was(failure: BaseException | float) -> None:
+    handle = Handle(failure)
+    pool = policy(handle)
+    proposal = await pool.propose(STATE, 2, Sampling(), 99)
+    assert proposal.version == 7
+    assert len(handle.asked) == 2
+    assert handle.asked[0] == handle.asked[1]
+    assert pool.counts["retries"] == 1
+
+
+async def test_a_dead_engine_is_left_alone_until_its_health_answers() -> None:
+    dead, alive = Handle(ActorDiedError(), healthy=False), Handle()
+    pool = policy(dead, alive)
+    states = [State(Problem(f"p{i}", "?", "1", "test")) for i in range(40)]
+    await asyncio.gather(*(pool.propose(state, 1, Sampling(), 1) for state in states))
+    assert len(alive.asked) >= 36  # at most the four requests in flight met the death
+    before = len(dead.asked)
+    await asyncio.gather(*(pool.propose(state, 1, Sampling(), 2) for state in states))
+    assert len(dead.asked) == before
+    dead.healthy = True
+    await asyncio.sleep(0.05)
+    await asyncio.gather(*(pool.propose(state, 1, Sampling(), 3) for state in states))
+    assert len(dead.asked) > before
+    assert pool.counts["came_back"] == 1
+
+
+async def test_gives_up_by_name() -> None:
+    pool = policy(Handle(*[EngineFailed("the pump is broken")] * 3))
+    with pytest.raises(EngineGaveUp, match=r"policy request p1/0/5 failed 3 times; last: the pump is broken"):
+        await pool.propose(STATE, 1, Sampling(), 5)
+
+
+async def test_waiting_for_engines_that_never_come_back_ends() -> None:
+    pool = policy(Handle(ActorDiedError(), healthy=False), Handle(ActorDiedError(), healthy=False))
+    with pytest.raises(EngineGaveUp, match=r"none of policy-0, policy-1 came back in 0.3 s"):
+        await pool.propose(STATE, 1, Sampling(), 5)
+
+
+async def test_a_prompt_too_long_is_one_empty_candidate() -> None:
+    handle = Handle(PromptTooLong("3000 tokens"))
+    pool = policy(handle)
+    proposal = await pool.propose(STATE, 4, Sampling(), 5)
+    assert proposal.candidates == (Candidate("", (), Finish.LENGTH),)
+    assert proposal.generated_tokens == 0
+    assert (pool.counts["too_long"], len(handle.asked)) == (1, 1)
+
+
+async def test_no_more_in_flight_than_allowed() -> None:
+    running = most = 0
+
+    class Slow(Handle):
+        async def _act(self, arguments: tuple[Any, ...]) -> None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.005)
+            running -= 1
+
+    pool = policy(Slow(), config=CONFIG.model_copy(update={"in_flight": 3}))
+    await asyncio.gather(*(pool.propose(STATE, 1, Sampling(), seed) for seed in range(12)))
+    assert most == 3
+
+
+async def test_a_cancelled_request_frees_its_place() -> None:
+    pool = policy(Handle(10.0), config=CONFIG.model_copy(update={"in_flight": 1, "request_deadline_s": 30.0}))
+    stuck = asyncio.create_task(pool.propose(STATE, 1, Sampling(), 1))
+    await asyncio.sleep(0.01)
+    stuck.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stuck
+    assert (await asyncio.wait_for(pool.propose(STATE, 1, Sampling(), 2), 1)).version == 7
+
+
+async def test_siblings_are_scored_in_one_request() -> None:
+    handle = Handle()
+    pool = ScorerPool([handle], CodeFormat(), CONFIG)  # type: ignore[list-item]
+    states = [STATE, STATE.then(Step(f"a{END_OF_STEP}")), STATE.then(Step("a"), Step("b"))]
+    assert (await pool.score(states)).logits == (1.0, 2.0, 3.0)
+    assert len(handle.asked) == 1
+    assert (await pool.score([])).logits == ()
+    assert len(handle.asked) == 1
+
+
+async def test_a_broken_score_is_not_tried_again() -> None:
+    handle = Handle(BadScore("nan"))
+    with pytest.raises(BadScore):
+        await ScorerPool([handle], CodeFormat(), CONFIG).score([STATE])  # type: ignore[list-item]
+    assert len(handle.asked) == 1

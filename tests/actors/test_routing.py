@@ -1,0 +1,93 @@
+"""Where requests go: preference, spill-over, waiting, engines that are out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from actors.routing import Lane, Router, preference
+
+
+def router(rooms: list[int]) -> Router[str]:
+    return Router([Lane(f"handle {i}", f"engine-{i}", room) for i, room in enumerate(rooms)])
+
+
+def test_a_lost_engine_moves_only_its_own_keys() -> None:
+    names = [f"engine-{i}" for i in range(5)]
+    keys = [f"problem-{i}" for i in range(200)]
+    before = {key: names[preference(key, names)[0]] for key in keys}
+    left = names[:3] + names[4:]
+    after = {key: left[preference(key, left)[0]] for key in keys}
+    assert {key for key in keys if before[key] != after[key]} == {key for key in keys if before[key] == "engine-3"}
+
+
+def test_keys_spread_over_engines() -> None:
+    names = ["engine-0", "engine-1"]
+    first = [preference(f"problem-{i}", names)[0] for i in range(1000)]
+    assert 430 < sum(first) < 570  # 500 +- 4.4 standard deviations
+
+
+async def test_a_key_keeps_its_engine_until_it_is_full() -> None:
+    pool = router([2, 2])
+    taken = [await pool.take("p") for _ in range(3)]
+    assert taken[0] is taken[1]
+    assert taken[2] is not taken[0]
+
+
+async def test_spill_goes_to_the_least_loaded() -> None:
+    pool = router([1, 4, 4])
+    order = preference("p", ["engine-0", "engine-1", "engine-2"])
+    pool.lanes[order[0]].busy = pool.lanes[order[0]].room
+    pool.lanes[order[1]].busy = 1 if pool.lanes[order[1]].room > 1 else 0
+    expected = min((lane for lane in pool.lanes if lane.free), key=lambda lane: lane.busy / lane.room)
+    assert await pool.take("p") is expected
+
+
+async def test_waits_while_full_and_goes_on_in_order() -> None:
+    pool = router([1])
+    lane = await pool.take("p")
+    came: list[int] = []
+
+    async def late(number: int) -> None:
+        held = await pool.take("p")
+        came.append(number)
+        pool.give(held)
+
+    waiting = [asyncio.create_task(late(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    assert came == []
+    pool.give(lane)
+    await asyncio.gather(*waiting)
+    assert came == [0, 1, 2]
+    assert lane.busy == 0
+
+
+async def test_a_cancelled_waiter_loses_no_place() -> None:
+    pool = router([1])
+    lane = await pool.take("p")
+    first, second = (asyncio.create_task(pool.take("p")) for _ in range(2))
+    await asyncio.sleep(0)
+    pool.give(lane)  # wakes the first …
+    first.cancel()  # … which is gone before it runs
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert await asyncio.wait_for(second, 1) is lane
+
+
+async def test_an_engine_that_is_out_gets_nothing_until_it_is_back() -> None:
+    pool = router([1, 1])
+    preferred = pool.lanes[preference("p", ["engine-0", "engine-1"])[0]]
+    pool.down(preferred)
+    other = await pool.take("p")
+    assert other is not preferred
+    waiting = asyncio.create_task(pool.take("p"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    pool.back(preferred)
+    assert await asyncio.wait_for(waiting, 1) is preferred
+
+
+def test_no_engines_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one engine"):
+        Router([])

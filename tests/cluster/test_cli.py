@@ -1,0 +1,164 @@
+"""The command line: help, dry runs, exit codes, one line for bad input, and nothing written after it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster import cli
+from cluster.cli import COMMANDS, main, split
+
+CONFIG = """\
+version: 1
+name: mini
+problems:
+  train: {name: TRAIN, split: train}
+  validation: {name: curriculum, split: validation, count: 5, levels: [1, 2]}
+  evaluation:
+    heldout: {name: curriculum, split: heldout, count: 7, levels: [1, 2]}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config beside a good data file, in an otherwise empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    rows = [{"id": f"p{n}", "question": f"What is {n} plus {n * n}?", "answer": str(n + n * n)} for n in range(6)]
+    Path("train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = Path("mini.yaml")
+    path.write_text(CONFIG.replace("TRAIN", "train.jsonl"))
+    return path
+
+
+def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The line on stderr of a command that is refused: exit code 2, and no run directory afterwards."""
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert not Path("runs").exists()
+    return captured.err
+
+
+@pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
+def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "usage: raystar" in text
+    if command and command[0] in ("evolve", "search", "train", "evaluate"):
+        assert "--ray.object_store_mib [256]  shared memory of the object store (MiB)" in text
+        assert "--dry-run" in text
+
+
+def test_importing_the_command_line_loads_nothing_heavy() -> None:
+    code = "import sys, cluster.cli; print([m for m in ('ray', 'torch', 'vllm', 'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_dry_run_prints_the_plan_and_writes_nothing(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evolve", str(config), "--dry-run", "--search.rollouts=3", "--name", "other"]) == 0
+    text = capsys.readouterr().out
+    assert "run other, seed 0, directory" in text
+    assert "r1/search" in text and "6 problems, 3 rollouts x 4 candidates, terminal values" in text
+    assert "r4/evaluate" in text and "7 problems in 1 splits" in text
+    assert "policy requests and" in text
+    assert sorted(path.name for path in Path().iterdir()) == ["mini.yaml", "train.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", "mini.yaml", "--split", "heldout", "--limit", "3"],
+        ["evaluate", "mini.yaml"],
+        ["train", "policy", "mini.yaml", "--data", "train.jsonl"],
+        ["train", "ppm", "mini.yaml", "--data", "train.jsonl"],
+        ["doctor"],
+    ],
+)
+def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "--dry-run"]) == 0
+    assert capsys.readouterr().out
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evolve", "none.yaml"], "no config file none.yaml"),
+        (["evolve", "mini.yaml", "--search.rolouts=3"], "unknown key search.rolouts: did you mean search.rollouts?"),
+        (["evolve", "mini.yaml", "--rollouts=3"], "unknown key rollouts: did you mean search.rollouts"),
+        (["evolve", "mini.yaml", "--search.rollouts", "0"], "search.rollouts = 0 is not possible"),
+        (["evolve", "mini.yaml", "--rollouts"], "unexpected argument '--rollouts'"),
+        (["evolve", "mini.yaml", "extra"], "unexpected argument 'extra'"),
+        (["evolve"], "the following arguments are required: CONFIG"),
+        (["evlove", "mini.yaml"], "invalid choice: 'evlove'"),
+        (["evolve", "mini.yaml", "--seed", "x"], "invalid int value: 'x'"),
+        (["evolve", "mini.yaml", "--policy.path=./nowhere"], "policy.path: no model directory nowhere"),
+        (["evolve", "mini.yaml", "--policy.shots=none.txt"], "policy.shots: cannot read none.txt"),
+        (["evolve", "mini.yaml", "--problems.train.name=none.jsonl"], "none.jsonl"),
+        (["search", "mini.yaml", "--split", "moon"], "--split 'moon' is unknown: one of train, validation, heldout"),
+        (["search", "mini.yaml", "--limit", "0"], "0 is not possible: a whole number from 1"),
+        (["search", "mini.yaml", "--ppm", "nowhere"], "--ppm: no model directory nowhere"),
+        (["train", "policy", "mini.yaml", "--data", "none"], "--data: no file none"),
+        (["train", "judge", "mini.yaml", "--data", "train.jsonl"], "invalid choice: 'judge'"),
+        (["report", "."], "is not a RayStar run directory"),
+        (["report", ".", "--search.rollouts=3"], "raystar report takes no config fields"),
+        (["sandbox", "run", "none.py"], "cannot read none.py"),
+        (["sandbox", "run", "none.py", "--executor.cpu_seconds=0"], "executor.cpu_seconds = 0 is not possible"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    config: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in failed(capsys, *arguments)
+
+
+def test_data_files_are_checked_before_anything_starts(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = Path("train.jsonl")
+    good = data.read_text()
+    data.write_text(good + "{not json\n")
+    assert "train.jsonl:7:" in failed(capsys, "evolve", "mini.yaml")
+    assert main(["evolve", "mini.yaml", "--dry-run", "--skip-bad-lines"]) == 0
+    assert "6 problems, 8 rollouts" in capsys.readouterr().out
+    data.write_text(good + good.splitlines()[0] + "\n")
+    assert "train.jsonl" in failed(capsys, "evolve", "mini.yaml")
+    data.write_text("")
+    assert "train.jsonl" in failed(capsys, "evolve", "mini.yaml")
+
+
+def test_a_run_directory_of_others_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine").mkdir()
+    Path("mine/thesis.tex").write_text("")
+    assert "not a RayStar run directory" in failed(capsys, "evolve", "mini.yaml", "--run-dir", "mine")
+    assert [path.name for path in Path("mine").iterdir()] == ["thesis.tex"]
+
+
+def test_an_unreachable_cluster_is_refused_with_nothing_written(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no Ray at 127.0.0.1:1" in failed(capsys, "evolve", "mini.yaml", "--address", "127.0.0.1:1")
+    assert "is no address" in failed(capsys, "evolve", "mini.yaml", "--address", "nonsense")
+    assert "Ray Client is not supported" in failed(capsys, "evolve", "mini.yaml", "--address", "ray://h:10001")
+
+
+def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.doctor, "run", interrupted)
+    assert main(["doctor"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_overrides_are_told_from_arguments() -> None:
+    plain, overrides = split(["evolve", "--a.b", "3", "c.yaml", "--c.d=x y", "--seed", "4", "--run-dir", "a.b"])
+    assert plain == ["evolve", "c.yaml", "--seed", "4", "--run-dir", "a.b"]
+    assert overrides == ["--a.b=3", "--c.d=x y"]

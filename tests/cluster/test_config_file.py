@@ -1,0 +1,111 @@
+"""Errors of config files: file, line, field, value and what is accepted, in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster import config
+from cluster.config import RunConfig
+from cluster.config_file import leaves
+from cluster.overrides import parse
+from search.errors import UserError
+
+GOOD = "version: 1\nname: mini\nproblems: {}\nsearch:\n  rollouts: 4\n"
+
+
+def refused(tmp_path: Path, text: str, *overrides: str) -> str:
+    """The one line with which a config is refused."""
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        config.load(path, parse(list(overrides)))
+    line = str(caught.value)
+    assert "\n" not in line
+    return line.replace(str(tmp_path) + "/", "")
+
+
+def test_a_good_file_with_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(GOOD)
+    found = config.load(path, parse(["--train.policy.learning_rate=1e-5", "--rounds.0.rollouts=3"]))
+    assert found.search.rollouts == 4
+    assert found.train.policy.learning_rate == 1e-5
+    assert [entry.rollouts for entry in found.rounds] == [3, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (GOOD + "  rolouts: 3\n", "c.yaml:6: unknown key search.rolouts: did you mean search.rollouts?"),
+        (GOOD + "rollouts: 3\n", "c.yaml:6: unknown key rollouts: did you mean search.rollouts"),
+        (GOOD + "serch:\n  rollouts: 3\n", "c.yaml:6: unknown key serch: did you mean search?"),
+        (
+            GOOD.replace("rollouts: 4", "rollouts: 0"),
+            "c.yaml:5: search.rollouts = 0 is not possible: input should be greater than or equal to 1",
+        ),
+        (
+            GOOD + "policy:\n  engine:\n    dtype: fp8\n",
+            "c.yaml:8: policy.engine.dtype = 'fp8' is not possible: input should be 'auto', 'float32' or 'bfloat16'",
+        ),
+        (GOOD + "policy:\n  format: prose\n", "c.yaml:7: policy.format = 'prose' is not possible: one of code, plain"),
+        (GOOD.replace("name: mini\n", ""), "name is missing"),
+        (GOOD.replace("version: 1", "version: 2"), "c.yaml:1: version = 2 is not possible: input should be 1"),
+        (GOOD + "rounds: [{values: ppm}]\n", "rounds.0.values = 'ppm' needs an earlier round with train_ppm: true"),
+        (GOOD + "seed: 1\nseed: 2\n", "c.yaml:7: seed is given twice (first in line 6)"),
+        (GOOD + "seed: [1\n", "c.yaml:7: not valid YAML"),
+        ("- a\n", "c.yaml: a config is a mapping of sections, this file holds list"),
+        ("", "c.yaml: a config is a mapping of sections, this file holds NoneType"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, line: str) -> None:
+    assert line in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("--search.rolouts=3", "command line: unknown key search.rolouts: did you mean search.rollouts?"),
+        ("--rounds.0.values=magic", "command line: rounds.0.values = 'magic' is not possible"),
+        ("--rounds.9.rollouts=2", "the list has 4 entries"),
+        ("--problems.evaluation.heldout.cont=3", "command line: unknown key problems.evaluation.heldout.cont: did you"),
+        ("--seed=-1", "command line: seed = -1 is not possible"),
+        ("--name=a/b", "command line: name = 'a/b' is not possible"),
+    ],
+)
+def test_a_bad_override_names_the_command_line(tmp_path: Path, override: str, line: str) -> None:
+    assert line in refused(tmp_path, GOOD, override)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no config file"):
+        config.load(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match="is a directory"):
+        config.load(tmp_path)
+
+
+def test_every_field_says_what_it_is() -> None:
+    found = list(leaves(RunConfig))
+    assert [".".join(leaf.path) for leaf in found if not leaf.description] == []
+    by_path = {".".join(leaf.path): leaf for leaf in found}
+    assert by_path["train.ppm.epochs"].default == 1
+    assert by_path["train.policy.epochs"].default == 2
+    assert by_path["name"].required
+    assert "rounds.N.values" in by_path
+    assert "problems.evaluation.NAME.count" in by_path
+
+
+def test_the_resolved_config_loads_again_as_itself(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(GOOD)
+    found = config.load(path)
+    assert RunConfig.model_validate(found.resolved()) == found
+
+
+def test_a_later_pass_has_more_rollouts(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(GOOD + "rounds: [{passes: 3, rollouts: 16, growth: 2, candidates: 5}]\n")
+    found = config.load(path)
+    passes = [found.round_search(found.rounds[0], attempt) for attempt in (1, 2, 3)]
+    assert [(one.rollouts, one.candidates) for one in passes] == [(16, 5), (32, 5), (64, 5)]

@@ -1,0 +1,142 @@
+"""Summary, table and report of a made-up run: the numbers that went in come out, and nothing points outside."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cluster import report, summary
+from cluster.cli import main
+from cluster.report import charts
+from tests.cluster.made_up_run import GREEDY, make
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = make(tmp_path_factory.mktemp("runs") / "arithmetic")
+    report.write(root)
+    return root
+
+
+def test_summary_has_the_promised_shape(root: Path) -> None:
+    found = json.loads((root / "summary.json").read_text())
+    assert set(found) == {"base", "rounds"}
+    assert [entry["round"] for entry in found["rounds"]] == [1, 2, 3, 4]
+    for entry in (found["base"], *found["rounds"]):
+        assert set(entry) == {"round", "solved", "tokens", "seconds", "heldout", "deeper"}
+        assert set(entry["heldout"]) == set(entry["deeper"]) == {"greedy", "majority", "ppm_best_of", "search"}
+        greedy = entry["heldout"]["greedy"]
+        assert set(greedy) == {"accuracy", "low", "high", "n", "tokens"}
+        assert greedy["accuracy"] == pytest.approx(GREEDY[entry["round"]])
+        assert 0 <= greedy["low"] < greedy["accuracy"] < greedy["high"] <= 1
+    last = found["rounds"][-1]
+    assert last["solved"] == 361 / 400
+    assert last["tokens"] == 2_600_000 + 90_000 + 1_900_000
+    assert last["seconds"] == 75 + 36 + 2 + 31 + 48 + 12 + 60
+    assert found["base"]["solved"] is None
+    assert found["base"]["heldout"]["search"] is None
+
+
+def test_the_table_has_a_line_a_round_and_fits_80_columns(root: Path) -> None:
+    stream = io.StringIO()
+    Console(file=stream, width=80).print(summary.table(summary.write(root)))
+    lines = stream.getvalue().splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert len(lines) == 7
+    assert lines[1].split()[:4] == ["base", "–", "41.0/22.7", "50.0/31.7"]
+    assert lines[5].split() == [*"4 90.2 66.0/36.3 75.0/45.3 81.0/51.3 85.0/55.3 4.59M 4:24 min".split()]
+
+
+class Strict(HTMLParser):
+    """Fails on a tag that is closed out of order and remembers addresses."""
+
+    VOID = ("meta", "circle", "line", "rect", "polyline", "polygon", "br")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_report_is_one_self_contained_page(root: Path) -> None:
+    text = (root / "report.html").read_text()
+    parser = Strict()
+    parser.feed(text)
+    assert parser.open == []
+    assert parser.addresses == []
+    assert "http" not in re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)
+    assert "<script" not in text
+    assert len(text) < 400_000
+
+
+def test_the_report_shows_the_numbers(root: Path) -> None:
+    text = (root / "report.html").read_text()
+    for part in (
+        "41.0 → 66.0 %",
+        "90.2 %",
+        "round 4, PPM best-of: 81.0 % (76.2 to 85.0), 300 problems, 1010 tokens a problem",
+        "kept the old one",
+        "greedy: 58.0 % → 63.0 %",
+        "strict (Landlock, seccomp)",
+        "code error",
+        "3 pens &amp; 4 &lt;caps&gt;",
+        "Step 3: N 9, Q +0.75, PPM +0.50",
+        "rounds/r0/base/model",
+        "round 2: train ppm",
+    ):
+        assert part in text, part
+
+
+def test_a_run_that_has_only_begun_has_a_report_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make(tmp_path / "begun", rounds=0)
+    for stage in ("evaluate", "base"):
+        for file in (root / "rounds" / "r0" / stage).iterdir():
+            file.unlink()
+    assert main(["report", str(root)]) == 0
+    assert "report:" in capsys.readouterr().out
+    assert json.loads((root / "summary.json").read_text())["rounds"] == []
+    assert "None were counted." in (root / "report.html").read_text()
+
+
+def test_the_report_command_can_be_dry(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "report.html").unlink()
+    assert main(["report", str(root), "--dry-run"]) == 0
+    assert not (root / "report.html").exists()
+    assert main(["report", str(root)]) == 0
+    assert (root / "report.html").exists()
+
+
+def test_points_land_where_they_should() -> None:
+    axis = charts.Axis(0, 10, ())
+    frame = charts._Frame(axis, axis, 520, 300)
+    assert (frame.x(0), frame.x(10)) == (charts.LEFT, 520 - charts.RIGHT)
+    assert (frame.y(0), frame.y(10)) == (300 - charts.BOTTOM, charts.TOP)
+    assert charts.Axis(1, 100, (), log=True).share(10) == pytest.approx(0.5)
+
+
+def test_axes_have_round_ticks() -> None:
+    linear = charts.axis([3.0, 87.0], "", lambda value: f"{value:g}")
+    assert [label for _, label in linear.ticks] == ["0", "20", "40", "60", "80", "100"]
+    log = charts.log_axis([130, 1010], "", lambda value: f"{value:g}")
+    assert [label for _, label in log.ticks] == ["100", "200", "500", "1000", "2000"]
+    assert [charts.nice(value) for value in (0.9, 1.1, 2.2, 3, 7)] == [1, 2, 2.5, 5, 10]
+
+
+def test_small_numbers_in_words() -> None:
+    assert [summary.count(value) for value in (950, 12_345, 4_560_000, 2.5e9)] == ["950", "12.3k", "4.56M", "2.50G"]
+    assert [summary.percent(value) for value in (0.4831, None)] == ["48.3", "–"]

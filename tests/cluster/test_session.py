@@ -1,0 +1,111 @@
+"""Ray is started here or joined; what cannot work is refused in one line within its deadline."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import ray
+
+from cluster import session
+from cluster.session import JOB_CONFIG, RayConfig, check, ray_session, requested_address, worker_environment
+from search.errors import UserError
+
+HEAD = """
+import ray, sys
+context = ray.init(address="local", num_cpus=1, include_dashboard=False, object_store_memory=90 * 2**20,
+                   _temp_dir=sys.argv[1])
+print(context.address_info["gcs_address"], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_address_comes_from_the_flag_then_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    assert requested_address(None) == "head:6379"
+    assert requested_address("other:6379") == "other:6379"
+    assert requested_address("local") is None
+    monkeypatch.delenv("RAY_ADDRESS")
+    assert requested_address(None) is None
+
+
+def test_too_little_shared_memory_is_refused() -> None:
+    with pytest.raises(UserError, match="too little shared memory: /dev/shm has .* asks for 900000000: make it larger"):
+        check(RayConfig(object_store_mib=900_000_000), None)
+
+
+def test_a_port_in_use_is_refused() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        with pytest.raises(UserError, match=rf"port {port} \(ray.dashboard_port\) is not free"):
+            check(RayConfig(dashboard_port=port), None)
+
+
+def test_no_free_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(self: socket.socket, address: tuple[str, int]) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(session.socket.socket, "bind", taken)
+    with pytest.raises(UserError, match="no port is free on this machine: Address already in use"):
+        check(RayConfig(), None)
+
+
+@pytest.mark.slow
+def test_a_port_that_is_not_ray_is_refused_in_time() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(UserError, match=f"no Ray answered at {address} within 6 s"):
+            check(RayConfig(join_deadline_s=6), address)
+
+
+def test_workers_find_the_packages_and_a_job_keeps_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(JOB_CONFIG, raising=False)
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    assert worker_environment()["PYTHONPATH"] == f"{session.SOURCE}{os.pathsep}/somewhere"
+    job = {"runtime_env": {"working_dir": "gcs://x.zip", "env_vars": {"TOKENIZERS_PARALLELISM": "true"}}}
+    monkeypatch.setenv(JOB_CONFIG, json.dumps(job))
+    assert set(worker_environment()) == {"RAY_TRAIN_ENABLE_STATE_TRACKING"}
+    assert session.in_job_copy(Path("/tmp/ray/session/runtime_resources/working_dir_files/_ray_pkg_1/runs/x"))
+    assert not session.in_job_copy(Path("/shared/runs/x"))
+
+
+def _worker_facts() -> tuple[str, str]:
+    import search.types
+
+    return os.environ["TOKENIZERS_PARALLELISM"], search.types.__file__
+
+
+@pytest.mark.slow
+def test_ray_starts_here_and_ends_with_the_block() -> None:
+    config = RayConfig(num_cpus=1, object_store_mib=90, dashboard=False)
+    with ray_session(config) as found:
+        assert not found.joined
+        assert found.cpus == 1
+        facts = ray.get(ray.remote(_worker_facts).options(num_cpus=1).remote(), timeout=120)
+        assert facts == ("false", str(session.SOURCE / "search" / "types.py"))
+    assert not ray.is_initialized()
+
+
+@pytest.mark.slow
+def test_a_running_cluster_is_joined_and_left_running(tmp_path_factory: pytest.TempPathFactory) -> None:
+    command = [sys.executable, "-c", HEAD, str(tmp_path_factory.getbasetemp() / "ray")]
+    head = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert head.stdout is not None
+        address = head.stdout.readline().strip()
+        for _ in range(2):  # the second time shows that leaving did not end it
+            with ray_session(RayConfig(join_deadline_s=60), address) as found:
+                assert found.joined
+                assert found.address == address
+                assert ray.get(ray.remote(_worker_facts).options(num_cpus=1).remote(), timeout=120)[0] == "false"
+    finally:
+        head.communicate(input="", timeout=60)

@@ -1,0 +1,108 @@
+"""Scripted tools: a policy that answers from a table, an executor that evaluates sums, a scorer with fixed numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from search.formats import CodeFormat
+from search.grading import grader
+from search.protocols import Tools
+from search.types import Candidate, Finish, Outcome, Problem, Proposal, Sampling, Scores, State, Step
+
+STEP, CODE_END = "<end_of_step>", "<end_of_code>"
+
+
+def codes(state: State) -> tuple[str, ...]:
+    return tuple(step.code for step in state.steps)
+
+
+@dataclass
+class ScriptedPolicy:
+    """Answers with the candidates that ``table`` has for the codes so far; records every call."""
+
+    table: Mapping[tuple[str, ...], Sequence[str]]
+    latency: random.Random | None = None
+    calls: list[tuple[tuple[str, ...], int, int]] = field(default_factory=list)
+
+    async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
+        self.calls.append((codes(state), n, seed))
+        if self.latency is not None:
+            await asyncio.sleep(self.latency.random() / 500)
+        if state.steps and state.steps[-1].text.endswith(CODE_END):
+            texts = [f"\n<answer>\\boxed{{{state.steps[-1].output}}}<end_of_answer>"]
+        else:
+            texts = list(self.table[codes(state)])[:n]
+        found = tuple(Candidate(text, tuple(range(len(text.split()))), Finish.STOP) for text in texts)
+        return Proposal(found, prompt_tokens=10 + len(state.steps), version=3)
+
+
+@dataclass
+class SumExecutor:
+    """Runs ``name = number`` and ``print(number)``; the word ``raise`` makes a step fail."""
+
+    async def run(self, state: State, step: Step) -> Step:
+        if "raise" in step.code:
+            return replace(step, output="ValueError: no", outcome=Outcome.EXCEPTION)
+        printed = step.code.partition("print(")[2].rstrip(")")
+        return replace(step, output=printed, outcome=Outcome.OK)
+
+
+@dataclass
+class TableScorer:
+    """A logit by the last step's code; 0 for anything else."""
+
+    logits: Mapping[str, float]
+
+    async def score(self, states: Sequence[State]) -> Scores:
+        found = tuple(self.logits.get(state.steps[-1].code, 0.0) for state in states)
+        return Scores(found, prompt_tokens=5 * len(states))
+
+
+def step(code: str) -> str:
+    return f"{code}{STEP}"
+
+
+def last(code: str) -> str:
+    return f"{code}{CODE_END}"
+
+
+PROBLEM = Problem("p1", "What is 3 + 4?", "7", "test")
+
+# a = 3 leads to 7 (right) and 12 (wrong); a = 4 leads to 1 (wrong) and to code that fails; raise never runs
+TABLE = {
+    (): [step("a = 3"), step("a = 4"), step("raise")],
+    ("a = 3",): [last("print(7)"), last("print(12)"), last("print(7)")],
+    ("a = 4",): [last("print(1)"), last("raise print(2)"), last("print(1)")],
+}
+
+
+@pytest.fixture
+def problem() -> Problem:
+    return PROBLEM
+
+
+@pytest.fixture
+def policy() -> ScriptedPolicy:
+    return ScriptedPolicy(TABLE)
+
+
+@pytest.fixture
+def tools(policy: ScriptedPolicy) -> Tools:
+    return Tools(policy, SumExecutor(), CodeFormat(), grader=grader())
+
+
+@pytest.fixture
+def blind_tools(policy: ScriptedPolicy) -> Tools:
+    scorer = TableScorer({"a = 3": 0.2, "a = 4": 0.8, "print(7)": 2.0, "print(12)": -1.0, "print(1)": -2.0})
+    return Tools(policy, SumExecutor(), CodeFormat(), scorer=scorer)
+
+
+@pytest.fixture
+def shuffled_tools() -> Tools:
+    """The same script with answers that come after random waits."""
+    return Tools(ScriptedPolicy(TABLE, random.Random(5)), SumExecutor(), CodeFormat(), grader=grader())

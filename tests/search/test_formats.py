@@ -1,0 +1,65 @@
+"""Text to steps and back."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.formats import CodeFormat, PlainFormat, Segment, Source, boxed_answer, step_format
+from search.types import Candidate, Finish, Problem, State, Step, StepStatus, Until
+
+PROBLEM = Problem("p", "How many?", "2", "t")
+
+
+def parse(text: str, finish: Finish = Finish.STOP) -> list[tuple[str, StepStatus, str | None]]:
+    return [(s.code, s.status, s.answer) for s in CodeFormat().parse(Candidate(text, (), finish))]
+
+
+def test_boxed_answers_keep_their_braces() -> None:
+    assert boxed_answer(r"so \boxed{1}, no, \boxed{\frac{1}{2}}.") == r"\frac{1}{2}"
+    assert boxed_answer(r"\boxed{1") is None
+    assert boxed_answer(r"\boxed{ }") is None
+
+
+def test_code_steps() -> None:
+    text = "\n# Step 1: a\nx = 1<end_of_step>\n# Now print\nprint(x)<end_of_code>"
+    assert parse(text) == [("# Step 1: a\nx = 1", StepStatus.OPEN, None), ("# Now print\nprint(x)", StepStatus.OPEN, None)]
+
+
+def test_answers_and_ends_without_one() -> None:
+    assert parse("\n<answer>\\boxed{2}<end_of_answer>") == [("", StepStatus.FINAL, "2")]
+    assert parse("\n<answer>two<end_of_answer>") == [("", StepStatus.NO_ANSWER, None)]
+    assert parse("\nx = ", Finish.LENGTH) == [("x = ", StepStatus.NO_ANSWER, None)]
+    assert parse("<end_of_step>") == [("", StepStatus.NO_ANSWER, None)]
+
+
+def test_segments_show_output_as_the_world() -> None:
+    steps = (Step("\nx=1<end_of_step>", code="x=1"), Step("\nprint(x)<end_of_code>", code="print(x)", output="1\n"))
+    assert CodeFormat().segments(State(PROBLEM, steps)) == (
+        Segment("<|user|>: How many?\n<|assistant|>: <code>", Source.PROMPT),
+        Segment("\nx=1<end_of_step>", Source.MODEL),
+        Segment("\nprint(x)<end_of_code>", Source.MODEL),
+        Segment("\n<output>1<end_of_output>", Source.WORLD),
+    )
+
+
+def test_stops_depend_on_where_the_solution_is() -> None:
+    begun = State(PROBLEM)
+    ran = State(PROBLEM, (Step("print(1)<end_of_code>"),))
+    assert CodeFormat().stops(begun, Until.STEP) == ("<end_of_step>", "<end_of_code>", "<end_of_answer>")
+    assert CodeFormat().stops(begun, Until.PAUSE) == ("<end_of_code>", "<end_of_answer>")
+    assert CodeFormat().stops(ran, Until.STEP) == ("<end_of_answer>",)
+    assert CodeFormat().concluding(ran) and not CodeFormat().concluding(begun)
+
+
+def test_plain_steps() -> None:
+    def plain(text: str, finish: Finish) -> list[tuple[StepStatus, str | None]]:
+        return [(s.status, s.answer) for s in PlainFormat().parse(Candidate(text, (), finish))]
+
+    assert plain("Step 1: a\n\n", Finish.STOP) == [(StepStatus.OPEN, None)]
+    assert plain("Step 1: a\n\nSo \\boxed{3}", Finish.END) == [(StepStatus.OPEN, None), (StepStatus.FINAL, "3")]
+    assert plain("Step 1: a", Finish.LENGTH) == [(StepStatus.NO_ANSWER, None)]
+
+
+def test_unknown_formats_are_named() -> None:
+    with pytest.raises(KeyError, match="one of code, plain"):
+        step_format("latex")

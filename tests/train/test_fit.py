@@ -1,0 +1,127 @@
+"""Whole training runs on Ray Train and DeepSpeed, compared with a plain PyTorch loop in one process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from search.errors import UserError
+from search.formats import CodeFormat
+from train.batches import PlanConfig, step_batches, steps_per_epoch
+from train.config import TrainConfig
+from train.launch import TrainTask, fit
+from train.loop import learning_rate
+from train.models import load
+from train.objectives import OBJECTIVES, Options
+from train.progress import Report
+from train.sources import load_samples
+
+pytestmark = pytest.mark.slow
+
+# Two micro-batches a rank and step; the last step of an epoch is smaller than the others.
+CONFIG = TrainConfig(
+    epochs=2, batch_size=8, micro_batch_tokens=320, learning_rate=3e-3, precision="fp32", workers=2, log_every=1
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as directory:
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=directory)
+        yield
+        ray.shutdown()
+
+
+def task(objective: str, init: Path, data: Path, tmp_path: Path) -> TrainTask:
+    return TrainTask(objective, init, (data,), CodeFormat(), tmp_path / "out", tmp_path / "work", 5, objective)
+
+
+def reference(config: TrainConfig, made: TrainTask) -> tuple[list[float], torch.nn.Module]:
+    """Losses and model of the same training in one process, without DeepSpeed, Ray or micro-batches."""
+    objective = OBJECTIVES[made.objective]
+    samples, _ = load_samples(objective.kind, made.init, made.data, made.format, config.max_length)
+    readout = load(made.init, objective.kind, config.model_copy(update={"zero_stage": 0}), samples.pad_id)
+    readout.train()
+    optimizer = torch.optim.AdamW(readout.parameters(), betas=config.betas, weight_decay=config.weight_decay)
+    steps = steps_per_epoch(len(samples), config.batch_size) * config.epochs
+    order = PlanConfig(config.batch_size, 1_000_000, 1, made.seed)
+    losses = []
+    for step, (batch,) in enumerate(step_batches(samples, order, 0, 0, config.epochs)):
+        optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config)
+        values = objective.loss(readout(batch.input_ids, batch.positions), batch.labels, Options())
+        loss = values.mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(readout.parameters(), config.gradient_clip)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, readout.model
+
+
+def largest_difference(a: torch.nn.Module, b: torch.nn.Module) -> float:
+    ours, theirs = a.state_dict(), b.state_dict()
+    assert ours.keys() == theirs.keys()
+    return max(float((ours[name].float() - theirs[name].float()).abs().max()) for name in ours)
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_two_workers_learn_what_one_process_learns(stage: int, tmp_path: Path, tiny_model: Path, sft_file: Path) -> None:
+    config = CONFIG.model_copy(update={"zero_stage": stage})
+    made = task("sft", tiny_model, sft_file, tmp_path)
+    reports: list[Report] = []
+    result = fit(config, made, reports.append)
+    losses, model = reference(config, made)
+    assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
+    assert [report.loss for report in reports] == pytest.approx(losses, abs=1e-4)
+    assert losses[-1] < losses[0] - 0.1
+    assert (result.steps, result.epochs, result.samples) == (6, 2, 22)
+    assert result.final_loss == pytest.approx(losses[-1], abs=1e-4)
+    exported = AutoModelForCausalLM.from_pretrained(result.output)
+    assert largest_difference(exported, model) < 1e-4
+    text = "x1 = 3<end_of_step>"
+    ids = AutoTokenizer.from_pretrained(result.output)(text)["input_ids"]
+    assert ids == AutoTokenizer.from_pretrained(tiny_model)(text)["input_ids"]
+    assert list((tmp_path / "work" / "tensorboard").rglob("events.out.tfevents.*"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "work"]
+    if stage == 1:
+        assert fit(config, made).steps == 6  # complete already: says so without training
+        with pytest.raises(UserError, match="exists and was not made by this training run"):
+            fit(config.model_copy(update={"epochs": 3}), made)
+
+
+def _kill_a_worker() -> None:
+    for process in psutil.Process().children(recursive=True):
+        if "RayTrainWorker" in "".join(process.cmdline()):
+            os.kill(process.pid, signal.SIGKILL)
+            return
+    raise AssertionError("no Ray Train worker found to kill")
+
+
+def test_ppm_goes_on_after_a_worker_was_killed(tmp_path: Path, tiny_model: Path, ppm_file: Path) -> None:
+    config = CONFIG.model_copy(update={"zero_stage": 2, "epochs": 4, "checkpoint_every": 5})
+    made = task("ppm", tiny_model, ppm_file, tmp_path)
+    reports: list[Report] = []
+
+    def kill_once(report: Report) -> None:
+        reports.append(report)
+        if report.step == 7 and [r.step for r in reports].count(7) == 1:
+            _kill_a_worker()
+
+    result = fit(config, made, kill_once)
+    losses, model = reference(config, made)
+    assert [report.step for report in reports].count(6) == 2  # taken up again after the checkpoint at step 5
+    assert {report.step: report.loss for report in reports} == pytest.approx(dict(enumerate(losses, 1)), abs=1e-4)
+    assert result.final_loss == pytest.approx(losses[-1], abs=1e-4)
+    assert result.metrics["pair_accuracy"] == 1.0
+    exported = AutoModelForSequenceClassification.from_pretrained(result.output)
+    assert type(exported).__name__ == "Qwen2ForSequenceClassification" and exported.config.num_labels == 1
+    assert largest_difference(exported, model) < 1e-4

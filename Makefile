@@ -18,6 +18,7 @@ help:
 	@echo "make clean   remove .venv and caches; runs/ stays"
 
 setup: $(STAMP)
+	@:
 
 $(STAMP): requirements/cpu.lock requirements/setup.sh pyproject.toml
 	@bash requirements/setup.sh .venv $(STAMP)

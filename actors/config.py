@@ -20,7 +20,9 @@ class EngineConfig(BaseModel):
     max_model_len: int = Field(1024, ge=32, description="prompt and continuation together (tokens)")
     max_num_seqs: int = Field(256, ge=1, description="sequences decoded at once in one engine")
     max_batched_tokens: int = Field(8192, ge=64, description="tokens in one forward pass")
-    block_size: int = Field(32, ge=16, multiple_of=16, description="tokens a KV block holds: the grain of prefix caching")
+    block_size: int = Field(
+        32, ge=16, multiple_of=16, description="tokens a KV block holds: the grain of prefix caching"
+    )
     kv_cache_gib: float = Field(1.0, gt=0, description="memory for the KV cache of one engine on CPU (GiB)")
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1, description="share of one GPU that one engine may take")
     enforce_eager: Literal["auto"] | bool = Field("auto", description="no compilation; auto: true on CPU, false on GPU")
@@ -47,4 +49,6 @@ class WorkerConfig(BaseModel):
     attempts: int = Field(2, ge=1, description="tries of one problem before it is put in quarantine")
     num_cpus: float = Field(0.5, ge=0, description="CPUs one worker asks Ray for (a share, for placement only)")
     restarts: int = Field(3, ge=0, description="times a worker that died is started again")
-    stall_s: float = Field(1800, gt=0, description="longest time without a finished tree before the search is given up (s)")
+    stall_s: float = Field(
+        1800, gt=0, description="longest time without a finished tree before the search is given up (s)"
+    )

@@ -70,7 +70,7 @@ def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate",
         "tensor_parallel_size": config.tensor_parallel,
         "enable_prefix_caching": True,
         "disable_log_stats": True,
-        "distributed_executor_backend": "actors.core." + ("OneProcess" if config.tensor_parallel == 1 else "ManyProcesses"),
+        "distributed_executor_backend": f"actors.core.{'OneProcess' if config.tensor_parallel == 1 else 'ManyProcesses'}",
     }
     if on_cpu:
         # An explicit size also spares the warm-up by which vLLM would measure how much is free.

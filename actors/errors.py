@@ -1,4 +1,4 @@
-"""What can go wrong between a search and the engines, by name. Each message is one line: what, where, what would be right."""
+"""What can go wrong between a search and the engines, by name; a message is one line: what, where, the remedy."""
 
 from __future__ import annotations
 

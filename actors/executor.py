@@ -16,11 +16,20 @@ import ray
 from ray.exceptions import RayActorError
 
 from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.limits import Tier
 from actors.sandbox.local import LocalExecutor, Run, apply, codes_of
 from actors.sandbox.result import ExecResult
 from search.types import State, Step
 
-__all__ = ["ExecutorActor", "ExecutorPool", "ExecutorUnavailable", "LocalExecutor", "start_executors", "stop_executors"]
+__all__ = [
+    "ExecutorActor",
+    "ExecutorPool",
+    "ExecutorUnavailable",
+    "LocalExecutor",
+    "isolation",
+    "start_executors",
+    "stop_executors",
+]
 
 BATCH = 64  # most runs in one call
 IN_FLIGHT = 8  # most calls at once to one executor
@@ -54,7 +63,7 @@ def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = Non
 
     Raises UserError where an executor cannot isolate as ``config.require`` demands.
     """
-    chosen = {"num_cpus": 1, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+    chosen = {"num_cpus": config.num_cpus, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
     remote = ray.remote(ExecutorActor).options(**{**chosen, **(options or {})})
     handles = [remote.remote(config) for _ in range(config.replicas)]
     try:
@@ -63,6 +72,14 @@ def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = Non
         stop_executors(handles)
         raise error.cause or error from error
     return handles
+
+
+def isolation(handles: Sequence[Any]) -> str:
+    """The weakest isolation in force among the executors, with what it is made of: for the manifest and the report."""
+    said = ray.get([handle.ready.remote() for handle in handles])
+    weakest = min(said, key=lambda hello: Tier(hello["tier"]).rank)
+    reasons = "; ".join(weakest["missing"])
+    return f"{weakest['tier']} ({', '.join(weakest['parts'])}{'; ' + reasons if reasons else ''})"
 
 
 def stop_executors(handles: Sequence[Any]) -> None:

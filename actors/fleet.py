@@ -79,7 +79,9 @@ class Fleet:
 
         Engines that already run for the same model stay; those of the same role with another model are stopped first.
         """
-        new = [model for model in models if self._crews.get(model.role) is None or self._crews[model.role].model != model]
+        new = [
+            model for model in models if self._crews.get(model.role) is None or self._crews[model.role].model != model
+        ]
         for model in new:
             self._stop_crews([model.role])
         for model in new:

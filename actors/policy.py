@@ -7,6 +7,7 @@ costs nothing. Other stops are searched in the text, as it grows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from actors.engine import Engine
@@ -28,12 +29,15 @@ class PolicyEngine(Engine):
     ) -> Proposal:
         """``n`` candidates after the segments; ``key`` names the request. A greedy request has one candidate.
 
-        Candidate i draws from seed + i. ``prompt_tokens`` counts the prompt once, whatever ``n`` is.
-        Raises PromptTooLong where prompt and ``max_tokens`` do not fit, EngineFailed where vLLM drops the request.
+        Candidate i draws from seed + i. ``prompt_tokens`` counts the prompt once, whatever ``n`` is. Where the context
+        has less room than ``max_tokens``, candidates are cut there. Raises PromptTooLong where it has none, and
+        EngineFailed where vLLM drops the request.
         """
         ids = self._tokens.ids(segments)
-        self._fit(ids, sampling.max_tokens, key)
-        parameters = self._parameters(stops, 1 if sampling.temperature == 0 else n, sampling, seed)
+        self._fit(ids, 1, key)
+        room = min(sampling.max_tokens, self._config.max_model_len - len(ids))
+        many = 1 if sampling.temperature == 0 else n
+        parameters = self._parameters(stops, many, replace(sampling, max_tokens=room), seed)
         with self._mortal():
             async for answer in self._llm.generate({"type": "token", "prompt_token_ids": ids}, parameters, key):
                 last = answer

@@ -20,7 +20,7 @@ Handle = TypeVar("Handle")
 class Lane(Generic[Handle]):
     """One engine as its callers see it: ``busy`` of ``room`` places taken; ``up`` while it answers."""
 
-    __slots__ = ("handle", "name", "room", "busy", "up")
+    __slots__ = ("busy", "handle", "name", "room", "up")
 
     def __init__(self, handle: Handle, name: str, room: int) -> None:
         self.handle, self.name, self.room = handle, name, room

@@ -23,7 +23,7 @@ from actors.sandbox.config import ExecutorConfig
 from search.config import SearchConfig
 from search.formats import StepFormat
 from search.grading import grader
-from search.protocols import Executor, Policy, Scorer, Tools
+from search.protocols import Tools
 from search.seeds import derive
 from search.store import TreeWriter, worker_file
 from search.strategies import build
@@ -76,7 +76,7 @@ class Summary:
     solved: bool = False
     correct: bool = False
     nodes: int = 0
-    cost: Cost = Cost()
+    cost: Cost = field(default_factory=Cost)
     failures: dict[str, int] = field(default_factory=dict)
     quarantined: str = ""
 
@@ -96,22 +96,52 @@ def summarise(tree: Tree) -> Summary:
     )
 
 
-class SearchWorker:
-    """Grows trees for the problems it is handed. A Ray async actor: ``search_actors`` makes it."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One search as a worker is given it. Workers that are handed another ``id`` start afresh on its assignment."""
 
-    def __init__(self, assignment: Assignment, engines: Engines, index: int) -> None:
-        self._assignment, self._engines, self._index = assignment, engines, index
-        self._strategy = build(assignment.search)
-        self._writer = TreeWriter(worker_file(assignment.directory, index), SYNC_EVERY)
-        self._places = asyncio.Semaphore(assignment.worker.trees_in_flight)
-        self._tools_made: Tools | None = None
+    id: str
+    assignment: Assignment
+    engines: Engines
+
+
+class Desk:
+    """What a worker needs for one job: the strategy, the tools of all its trees and the file they go to."""
+
+    def __init__(self, job: Job, index: int) -> None:
+        self.job, self.assignment = job, job.assignment
+        self.strategy = build(job.assignment.search)
+        self.writer = TreeWriter(worker_file(job.assignment.directory, index), SYNC_EVERY)
+        self.places = asyncio.Semaphore(job.assignment.worker.trees_in_flight)
+        engines, form = job.engines, job.assignment.format
+        self.policy = PolicyPool(engines.policy, form, engines.policy_config)
+        self.scorer = ScorerPool(engines.scorer, form, engines.scorer_config) if engines.scorer else None
+        executor = ExecutorPool(engines.executors, engines.executor_config)
+        judge = None if job.assignment.blind else grader()
+        self.tools = Tools(self.policy, executor, form, self.scorer, judge)
+
+    def counts(self) -> dict[str, int]:
+        """What the pools counted, as "policy_retries" and the like."""
+        pools = [pool for pool in (self.policy, self.scorer) if pool is not None]
+        return {f"{pool.kind}_{name}": number for pool in pools for name, number in pool.counts.items()}
+
+
+class SearchWorker:
+    """Grows trees for the problems it is handed. A Ray async actor that its crowd keeps between searches."""
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._desk: Desk | None = None
 
     def __repr__(self) -> str:
-        return f"search-{self._index} ({self._assignment.search.strategy})"
+        return f"search-{self._index}"
 
-    async def run(self, problems: tuple[Problem, ...]) -> AsyncIterator[Summary]:
+    async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[Summary]:
         """One Summary a problem, in the order in which the trees are finished."""
-        grown = [asyncio.ensure_future(self._grow(problem)) for problem in problems]
+        if self._desk is None or self._desk.job.id != job.id:
+            await self.release()
+            self._desk = Desk(job, self._index)
+        grown = [asyncio.ensure_future(_grow(self._desk, problem)) for problem in problems]
         try:
             for summary in asyncio.as_completed(grown):
                 yield await summary
@@ -120,54 +150,38 @@ class SearchWorker:
                 task.cancel()
 
     async def counts(self) -> dict[str, int]:
-        """What the worker's pools counted: requests, retries, engines that died, prompts that were too long."""
-        tools = self._tools()
-        counted: dict[str, int] = {}
-        for pool in (tools.policy, tools.scorer):
-            if isinstance(pool, PolicyPool | ScorerPool):
-                counted |= {f"{pool.kind}_{name}": number for name, number in pool.counts.items()}
-        return counted
+        """What the pools counted in the job at hand: requests, retries, engines that died, prompts too long."""
+        return self._desk.counts() if self._desk is not None else {}
 
     async def pid(self) -> int:
         return os.getpid()
 
-    async def close(self) -> None:
+    async def release(self) -> None:
         """Force the trees to the disk and let go of the file."""
-        self._writer.close()
+        if self._desk is not None:
+            self._desk.writer.close()
+            self._desk = None
 
-    async def _grow(self, problem: Problem) -> Summary:
-        seed = derive(self._assignment.seed, problem.id)
-        reason = ""
-        for attempt in range(self._assignment.worker.attempts):
-            async with self._places:
-                try:
-                    tree = await self._search(problem, seed)
-                except Exception as error:  # the boundary of a problem: any failure is counted here, the run goes on
-                    reason = f"{type(error).__name__}: {_line(error)} (try {attempt + 1})"
-                    continue
-            return summarise(tree)
-        return Summary(problem.id, seed, quarantined=reason)
 
-    async def _search(self, problem: Problem, seed: int) -> Tree:
-        seen = problem.blind() if self._assignment.blind else problem
-        tree = await self._strategy.search(seen, self._tools(), seed)
-        tree.problem = problem
-        tree.models = dict(self._assignment.models)
-        self._writer.append(tree)
-        return tree
+async def _grow(desk: Desk, problem: Problem) -> Summary:
+    """The tree of one problem, stored, in brief; or, after as many tries as the config allows, why there is none."""
+    seed, reason = derive(desk.assignment.seed, problem.id), ""
+    for attempt in range(desk.assignment.worker.attempts):
+        async with desk.places:
+            try:
+                return summarise(await _search(desk, problem, seed))
+            except Exception as error:  # noqa: BLE001 the boundary of a problem: a failure is counted, the run goes on
+                reason = f"{type(error).__name__}: {_line(error)} (try {attempt + 1})"
+    return Summary(problem.id, seed, quarantined=reason)
 
-    def _tools(self) -> Tools:
-        """The tools of all trees, made once, in the loop in which they are used."""
-        if self._tools_made is None:
-            engines, format = self._engines, self._assignment.format
-            policy: Policy = PolicyPool(engines.policy, format, engines.policy_config)
-            executor: Executor = ExecutorPool(engines.executors, engines.executor_config)
-            scorer: Scorer | None = None
-            if engines.scorer:
-                scorer = ScorerPool(engines.scorer, format, engines.scorer_config)
-            judge = None if self._assignment.blind else grader()
-            self._tools_made = Tools(policy, executor, format, scorer, judge)
-        return self._tools_made
+
+async def _search(desk: Desk, problem: Problem, seed: int) -> Tree:
+    seen = problem.blind() if desk.assignment.blind else problem
+    tree = await desk.strategy.search(seen, desk.tools, seed)
+    tree.problem = problem
+    tree.models = dict(desk.assignment.models)
+    desk.writer.append(tree)
+    return tree
 
 
 def _line(error: BaseException) -> str:

@@ -101,15 +101,16 @@ def _measure(
         return _grow(searchers, plan, directory / name)
 
     by_id = {problem.id: problem for problem in problems}
+    part_by_id = {problem.id: problem for problem in part}
     trees, seconds = grown("greedy", config.greedy(), None, problems)
     greedy = measure.single(trees, by_id, grade, seconds)
     trees, seconds = grown("samples", config.sampled(), models.ppm, part)
-    majority = measure.majority(trees, by_id, grade, seconds)
+    majority = measure.majority(trees, part_by_id, grade, seconds)
     if models.ppm is None:
         return {"greedy": greedy, "majority": majority, "ppm_best_of": None, "search": None}
-    best = measure.best_of(trees, by_id, grade, seconds, config.samples)
+    best = measure.best_of(trees, part_by_id, grade, seconds, config.samples)
     trees, seconds = grown("search", config.search, models.ppm, part)
-    search = measure.single(trees, by_id, grade, seconds)
+    search = measure.single(trees, part_by_id, grade, seconds)
     return {"greedy": greedy, "majority": majority, "ppm_best_of": best, "search": search}
 
 

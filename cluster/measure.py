@@ -58,9 +58,9 @@ def total(trees: Iterable[Tree]) -> Cost:
 
 
 def single(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader, seconds: float) -> Measure:
-    """Accuracy of the one answer that each tree settled on, or that its only solution has."""
+    """Accuracy of the one answer that each tree settled on, or that its only solution has. No tree: no right answer."""
     right = sum(grader.grade(problems[tree.problem.id], settled_answer(tree)) for tree in trees)
-    return _measure(right, trees, seconds)
+    return _measure(right, len(problems), trees, seconds)
 
 
 def settled_answer(tree: Tree) -> str | None:
@@ -77,7 +77,7 @@ def majority(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Gra
     for tree in trees:
         found = solutions(tree, problems[tree.problem.id], grader)
         shares.append(voting.majority_at_k(found.answers, found.correct, len(found.answers)))
-    return _measure(sum(shares), trees, seconds)
+    return _measure(sum(shares), len(problems), trees, seconds)
 
 
 def best_of(
@@ -93,10 +93,11 @@ def best_of(
     for tree in trees:
         found = solutions(tree, problems[tree.problem.id], grader, None if scores is None else scores[tree.problem.id])
         shares.append(voting.best_of_k(found.correct, found.scores, min(k, len(found.correct))))
-    return _measure(sum(shares), trees, seconds)
+    return _measure(sum(shares), len(problems), trees, seconds)
 
 
-def _measure(right: float, trees: Sequence[Tree], seconds: float) -> Measure:
-    interval = wilson(right, len(trees))
+def _measure(right: float, n: int, trees: Sequence[Tree], seconds: float) -> Measure:
+    """``right`` of ``n`` problems; one that has no tree, because it was quarantined, counts as wrong."""
+    interval = wilson(right, n)
     tokens = total(trees).generated_tokens
-    return Measure(interval.mean, interval.low, interval.high, len(trees), tokens, round(seconds, 1))
+    return Measure(interval.mean, interval.low, interval.high, n, tokens, round(seconds, 1))

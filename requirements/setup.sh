@@ -15,7 +15,7 @@ find_python() {
             return
         fi
     done
-    fail "Python 3.11 or 3.12 is needed and neither is on the PATH (python3 is $(python3 -V 2>&1 || true)): install python3.11 with its venv module"
+    fail "Python 3.11 or 3.12 is needed and neither is on the PATH ($(python3 -V 2>/dev/null || echo "there is no python3")): install python3.11 with its venv module"
 }
 
 # Errors are shown; that pip tries a page again is not.

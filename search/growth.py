@@ -14,6 +14,7 @@ from search.seeds import derive
 from search.tree import ROOT, Tree
 from search.types import Cost, Outcome, Proposal, Sampling, Scores, State, Step, StepStatus
 
+NO_CANDIDATE = "no_candidate"  # the policy had nothing to say, for want of room in its context
 WORST = -1.0  # the value of a wrong answer, of code that fails and of a solution without an end
 
 
@@ -65,6 +66,8 @@ async def expand(tree: Tree, index: int, growth: Growth, tools: Tools) -> list[i
     sampling = replace(growth.sampling, temperature=0.0) if concluding else growth.sampling
     proposal = await tools.policy.propose(state, n, sampling, node_seed(tree, index))
     count(tree, proposal)
+    if not proposal.candidates:
+        fail(tree, NO_CANDIDATE)
     drawn: dict[str, tuple[Step, int, int]] = {}
     for candidate in proposal.candidates:
         steps = tools.format.parse(candidate)

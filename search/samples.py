@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 
 from search.config import SearchConfig
-from search.growth import count, execute, fail, squash
+from search.growth import NO_CANDIDATE, count, execute, fail, squash
 from search.protocols import Tools
 from search.seeds import derive
 from search.tree import ROOT, Tree
@@ -33,6 +33,8 @@ class Samples:
         root = State(problem)
         proposal = await tools.policy.propose(root, config.candidates, sampling, derive(seed, "samples"))
         count(tree, proposal)
+        if not proposal.candidates:
+            fail(tree, NO_CANDIDATE)
         drawn: dict[str, list[int]] = {}
         for candidate in proposal.candidates:
             drawn.setdefault(candidate.text, []).append(len(candidate.token_ids))
@@ -67,6 +69,8 @@ class Samples:
         sampling = Sampling(temperature=0.0, max_tokens=self.config.max_step_tokens)
         proposal = await tools.policy.propose(state, 1, sampling, derive(tree.seed, "answer", index))
         count(tree, proposal)
+        if not proposal.candidates:
+            return (*state.steps, Step("", status=StepStatus.NO_ANSWER))
         final = tools.format.parse(proposal.candidates[0])
         return (*state.steps, *(final[:1] or (Step("", status=StepStatus.NO_ANSWER),)))
 

@@ -55,6 +55,16 @@ def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:
     }
 
 
+def init_distributed() -> None:
+    """Hand PyTorch's process group to DeepSpeed.
+
+    On a CPU DeepSpeed would first compile a shared-memory all-reduce, which only its inference engine uses: saying that
+    the operator is not available spares half a minute and the need for a compiler.
+    """
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed(dist_backend=distributed.get_backend(), verbose=False)
+
+
 def run(job: Job) -> None:
     """The whole of a worker's work. Raises whatever fails; Ray Train restarts the group from the last checkpoint."""
     if job.output.exists():
@@ -65,7 +75,7 @@ def run(job: Job) -> None:
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    deepspeed.init_distributed(dist_backend=distributed.get_backend(), verbose=False)
+    init_distributed()
     rank, world = distributed.get_rank(), distributed.get_world_size()
     objective, config = OBJECTIVES[job.objective], job.config
     samples = Samples.load(job.samples)

@@ -41,7 +41,7 @@ class ExecutorConfig(BaseModel):
     concurrency: int = Field(
         0, ge=0, le=1024, description="steps that run at once in one executor; 0: one a core of its machine (count)"
     )
-    cpu_seconds: float = Field(2.0, gt=0, le=3600, description="processor time of a step, in whole seconds (s)")
+    cpu_seconds: float = Field(2.0, gt=0, le=3600, description="processor time of a step (s)")
     wall_seconds: float = Field(6.0, gt=0, le=7200, description="time of a step, waiting included (s)")
     memory_mib: int = Field(512, ge=32, le=1 << 20, description="memory of a program beyond the loaded modules (MiB)")
     output_bytes: int = Field(16_384, ge=64, le=1 << 22, description="what a step may print (bytes)")
@@ -51,6 +51,10 @@ class ExecutorConfig(BaseModel):
     scratch_files: int = Field(16, ge=0, le=1024, description="files that a step may create in its scratch (count)")
     scratch_mib: int = Field(1, ge=1, le=1024, description="size of one such file (MiB)")
     preload: tuple[str, ...] = Field(LIGHT, description="modules loaded before the first step (module names)")
+    heavy: tuple[str, ...] = Field(
+        ("sympy", "numpy", "scipy"),
+        description="modules loaded, where installed, in a second interpreter for programs that name one (names)",
+    )
     cache_entries: int = Field(50_000, ge=0, description="remembered results of (prefix, code) (count)")
     live_states: int = Field(64, ge=0, le=4096, description="interpreters kept after a step, for its children (count)")
     live_mib: int = Field(1024, ge=0, description="memory that kept interpreters may hold in all (MiB)")

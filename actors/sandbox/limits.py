@@ -37,7 +37,6 @@ class Limits:
     live_states: int = 64
     live_mib: int = 512
     preload: tuple[str, ...] = ()
-    heavy: tuple[str, ...] = ()
     at_most: Tier = Tier.STRICT
 
     def to_json(self) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import importlib.util
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,24 +29,42 @@ def apply(step: Step, result: ExecResult) -> Step:
 
 
 class LocalExecutor:
-    """The service without Ray: for the command line, tests and one machine. Implements search.protocols.Executor.
+    """The sandbox without Ray: for the command line, tests and one machine. Implements search.protocols.Executor.
 
-    Starts on first use; ``close`` it, or use it as ``async with``. Belongs to the event loop that first used it.
+    Two services: one with the light modules, and one with ``config.heavy`` loaded as well, started when a program
+    first names one of them; a fork of the first costs a third of a fork of the second. ``close`` it, or use it as
+    ``async with``. Belongs to the event loop that first used it.
     """
 
     def __init__(self, config: ExecutorConfig | None = None) -> None:
         self.config = config or ExecutorConfig()
         self.service = Service(self.config)
+        self.heavy_service: Service | None = None
+        names = "|".join(re.escape(name) for name in self.config.heavy)
+        self.names_heavy = re.compile(rf"\b(?:{names})\b") if names else None
+
+    def _service(self, codes: Iterable[str]) -> Service:
+        if self.names_heavy is None or not any(self.names_heavy.search(code) for code in codes):
+            return self.service
+        if self.heavy_service is None:
+            installed = tuple(name for name in self.config.heavy if importlib.util.find_spec(name))
+            preload = (*self.config.preload, *installed)
+            self.heavy_service = Service(self.config.model_copy(update={"preload": preload}))
+        return self.heavy_service
+
+    async def run_code(self, prefix: Sequence[str], code: str) -> ExecResult:
+        """Run ``code`` after the codes of ``prefix``. Never raises for what the code does."""
+        return await self._service((*prefix, code)).run(tuple(prefix), code)
 
     async def run(self, state: State, step: Step) -> Step:
         """Run the step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
         if not step.code or step.terminal:
             return step
-        return apply(step, await self.service.run(codes_of(state), step.code))
+        return apply(step, await self.run_code(codes_of(state), step.code))
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
         """One result a run, in the order asked."""
-        return list(await asyncio.gather(*(self.service.run(tuple(prefix), code) for prefix, code in runs)))
+        return list(await asyncio.gather(*(self.run_code(prefix, code) for prefix, code in runs)))
 
     async def start(self) -> dict[str, Any]:
         """Start now. Returns what the service says of itself; UserError where it cannot be had."""
@@ -53,6 +73,8 @@ class LocalExecutor:
 
     async def close(self) -> None:
         await self.service.close()
+        if self.heavy_service is not None:
+            await self.heavy_service.close()
 
     async def __aenter__(self) -> LocalExecutor:
         await self.start()

@@ -96,7 +96,8 @@ def readable() -> list[str]:
 
 def confine_files(slots: list[str]) -> None:
     """Landlock: read the libraries; in a scratch slot make, read, write and remove plain files; nothing else."""
-    from landlock import FSAccess, Ruleset  # optional part: without it the tier is lower, not the start impossible
+    # optional parts, imported late: without them the tier is lower, the start not impossible
+    from landlock import FSAccess, Ruleset  # type: ignore[import-untyped]
 
     ctypes.set_errno(0)
     rules = Ruleset(restrict_rules=FSAccess.all())
@@ -113,7 +114,7 @@ def confine_files(slots: list[str]) -> None:
 
 def filter_calls(scratch: bool, hand_over: Callable[[int], None]) -> None:
     """Two seccomp filters: forks, threads and new files ask the warden; of all calls only those named are possible."""
-    import pyseccomp  # optional part, see above
+    import pyseccomp  # type: ignore[import-untyped]
 
     asking = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     asking.add_rule(pyseccomp.NOTIFY, "clone")

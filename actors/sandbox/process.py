@@ -12,13 +12,14 @@ import resource
 import signal
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from math import ceil
 
 from actors.sandbox.zygote import FORKED, HELLO, NEUTRAL
 
 PAGE_MIB = resource.getpagesize() / 2**20
+PROCESS_CLOCK = 2  # of another process: a clock's number is made from the pid (clock_getcpuclockid(3))
 CREDENTIALS = struct.Struct("iii")
 
 
@@ -45,17 +46,20 @@ class Process:
     pid: int = 0
     pidfd: int = -1
     token: bytes = b""
-    deadline: float = 0.0
+    deadline: float = 0.0  # when it must be looked at
+    end_by: float = 0.0  # when its wall clock runs out
+    cpu_limit: float = 0.0
     inbox: bytearray = field(default_factory=bytearray)
     outbox: bytearray = field(default_factory=bytearray)
     forks: int = 0  # orders to fork that it has not confirmed
     grants: int = 0  # orders to fork that the kernel has not asked about yet
     files: int = 0  # files that it has created
+    extensions: int = 0  # of its deadline
+    own_group: bool = False  # it leads a process group, which ends with it
     frozen: bool = False
     slot: str = ""  # its scratch directory while it runs
     cost_mib: float = 0.0
     status: int = 0  # exit status once reaped, as os.waitpid gives it
-    cpu_seconds: float = 0.0  # used in all, once reaped
 
     def order_fork(self, child_end: socket.socket) -> None:
         """Tell it to fork a child that speaks on ``child_end``. OSError when it is dead."""
@@ -139,10 +143,12 @@ class Process:
         self.inbox.clear()
         return letter, body
 
-    def allow_cpu(self, seconds: float) -> None:
-        """The kernel kills it after ``seconds`` of processor time, rounded up to whole seconds."""
-        limit = ceil(seconds)
-        resource.prlimit(self.pid, resource.RLIMIT_CPU, (limit, limit))
+    def cpu_used(self) -> float:
+        """Processor time that it has used so far (s); 0 when it is gone."""
+        try:
+            return time.clock_gettime((~self.pid << 3) | PROCESS_CLOCK)
+        except OSError:
+            return 0.0
 
     def freeze(self) -> None:
         """Stop an idle state: what it may have left running burns nothing."""
@@ -157,6 +163,11 @@ class Process:
 
     def kill(self) -> None:
         self.phase = Phase.DOOMED
+        if self.own_group and self.pidfd >= 0:
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self.signal(signal.SIGKILL)
 
     def signal(self, number: int) -> None:
@@ -182,6 +193,14 @@ class Process:
         except OSError:
             return False
 
+    def waits_for_processor(self) -> bool:
+        """Whether it would compute now if it could: runnable, not asleep, not stopped."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as stat:
+                return stat.read().rpartition(b")")[2].split()[0] == b"R"
+        except OSError:
+            return False
+
     def measure(self) -> float:
         """MiB that it has touched since it was forked: minor faults times the page size, an upper estimate."""
         try:
@@ -195,8 +214,7 @@ class Process:
     def reap(self) -> None:
         """Collect the exit status of the dead process."""
         try:
-            _, self.status, usage = os.wait4(self.pid, 0)
-            self.cpu_seconds = usage.ru_utime + usage.ru_stime
+            _, self.status = os.waitpid(self.pid, 0)
         except ChildProcessError:
             self.status = 0
 

@@ -15,6 +15,7 @@ PATH = re.compile(r"(?<![\w/])(?:/[\w.+\-]+){2,}/?")
 
 LETTERS = {
     "k": Outcome.OK,
+    "K": Outcome.OK,
     "s": Outcome.SYNTAX_ERROR,
     "e": Outcome.EXCEPTION,
     "m": Outcome.OUT_OF_MEMORY,

@@ -10,8 +10,10 @@ import io
 import sys
 from types import ModuleType
 
+OK_ALTERED = b"K"  # and a fork of what is left would not be what a replay is
 OK, SYNTAX, EXCEPTION, MEMORY, FLOOD, FORBIDDEN = b"k", b"s", b"e", b"m", b"t", b"f"
 FILENAME = "<step>"
+MOST_CHARACTERS = 500  # of an exception's text
 
 
 class OutputLimit(BaseException):
@@ -105,4 +107,4 @@ def error_line(error: BaseException) -> bytes:
         text = str(error)
     except BaseException:  # noqa: BLE001 - a hostile or broken __str__ is the program's own: left out
         text = ""
-    return (f"{name}: {text}" if text else name).encode("utf-8", "replace")
+    return (f"{name}: {text[:MOST_CHARACTERS]}" if text else name).encode("utf-8", "replace")

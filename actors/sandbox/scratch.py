@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +37,13 @@ class Slots:
         """Take the slot of a process that is gone or kept without files; what is left in it is removed."""
         if not user.slot:
             return
-        for entry in os.listdir(user.slot):
-            os.unlink(os.path.join(user.slot, entry))
-        self.free.append(user.slot)
-        user.slot = ""
+        slot, user.slot = user.slot, ""
+        for entry in os.scandir(slot):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+        if os.listdir(slot):  # only without a sandbox: a directory that we may not empty is left for the end
+            slot = self._fresh()
+            os.mkdir(slot, 0o700)
+        self.free.append(slot)

@@ -22,15 +22,20 @@ from dataclasses import dataclass, field
 from actors.sandbox.channel import Channel, framed
 from actors.sandbox.gate import Asked, Gate, Wish, group_of, threads_of
 from actors.sandbox.launch import ServiceFailed, start_zygote
-from actors.sandbox.limits import ROOT_KEY, Limits, chain
+from actors.sandbox.limits import ROOT_KEY, Limits, Tier, chain
 from actors.sandbox.process import Phase, Process, Violation
+from actors.sandbox.roster import Roster
+from actors.sandbox.runner import OK, OK_ALTERED
 from actors.sandbox.scratch import Slots
 from actors.sandbox.states import States
 
 START_SECONDS = 15.0  # for a fork to say hello
 HANGUP_SECONDS = 0.5
-END_SECONDS = 5.0
+SHORTEST_SECONDS = 0.01  # between two looks at a step's processor time
+IDLE_SECONDS = 5.0
 TRIES = 3
+EXTENSIONS = 9  # of the wall clock, for a step that would compute if the machine let it
+MOST_UNKEEPABLE = 10_000
 
 
 @dataclass(eq=False)
@@ -62,65 +67,70 @@ class Warden:
     def __init__(self, client: socket.socket, limits: Limits, scratch: str) -> None:
         self.channel = Channel(client)
         self.limits = limits
-        self.selector = selectors.DefaultSelector()
+        self.roster = Roster(self.on_socket, self.on_death)
         self.slots = Slots(scratch, 2 * limits.concurrency + 2)
         self.queue: deque[Request] = deque()
         self.jobs: dict[Process, Job] = {}
         self.building: dict[bytes, Job] = {}
         self.unkeepable: set[bytes] = set()
-        self.processes: set[Process] = set()
-        self.by_pid: dict[int, Process] = {}
         self.born = start_zygote(limits, list(self.slots.free))
         self.zygote = self.born.process
+        self.lawless = self.born.tier is Tier.NONE
         self.states = States(self.zygote, limits.live_states, limits.live_mib)
 
     # -- events -------------------------------------------------------------------------------------------------
 
-    def watch(self, process: Process) -> None:
-        process.sock.setblocking(False)
-        self.processes.add(process)
-        self.selector.register(process.sock, selectors.EVENT_READ, lambda events: self.on_socket(process, events))
-
-    def watch_death(self, process: Process) -> None:
-        self.by_pid[process.pid] = process
-        self.selector.register(process.pidfd, selectors.EVENT_READ, lambda events: self.on_death(process))
-
     def serve(self) -> None:
         """Until the client hangs up. Raises ServiceFailed when the zygote is lost."""
         self.channel.sock.setblocking(False)
-        self.selector.register(self.channel.sock, selectors.EVENT_READ, self.on_client)
-        self.watch(self.zygote)
-        self.watch_death(self.zygote)
+        self.roster.adopt_orphans()
+        self.roster.selector.register(self.channel.sock, selectors.EVENT_READ, self.on_client)
+        self.roster.watch(self.zygote)
+        self.roster.watch_death(self.zygote)
         if self.born.listener >= 0:
             gate = Gate(self.born.listener, self.decide)
-            self.selector.register(gate.descriptor, selectors.EVENT_READ, lambda events: gate.answer())
+            self.roster.selector.register(gate.descriptor, selectors.EVENT_READ, lambda events: gate.answer())
         self.channel.send(self.greeting())
         while True:
-            for key, events in self.selector.select(self.patience()):
+            for key, events in self.roster.selector.select(self.patience()):
                 key.data(events)
             self.enforce_deadlines()
             self.schedule()
+            self.roster.sweep()
 
     def greeting(self) -> dict[str, object]:
         tier, missing, parts = self.born.tier, self.born.missing, self.born.parts
         return {"pid": os.getpid(), "zygote": self.zygote.pid, "tier": tier, "missing": missing, "parts": parts}
 
-    def patience(self) -> float | None:
-        """Seconds until the next deadline; None without one."""
+    def patience(self) -> float:
+        """Seconds until something must be looked at even if nothing happens."""
         if not self.jobs:
-            return None
-        return max(0.0, min(process.deadline for process in self.jobs) - time.monotonic())
+            return IDLE_SECONDS
+        return max(0.0, min(1.0, min(process.deadline for process in self.jobs) - time.monotonic()))
 
     def enforce_deadlines(self) -> None:
         now = time.monotonic()
         for process in [process for process in self.jobs if process.deadline <= now]:
-            if process.phase is Phase.STARTING:
-                self.lose_base(process)
-            else:
-                hung_up = process.sock not in self.selector.get_map()
-                self.jobs[process].verdict = b"c" if hung_up else b"T"
-                process.deadline = now + START_SECONDS
-                process.kill()
+            self.look_at(process, now)
+
+    def look_at(self, process: Process, now: float) -> None:
+        """End a process whose time is up, else say when to look again: it cannot use processor time faster than time."""
+        left = process.cpu_limit - process.cpu_used()
+        process.deadline = now + self.limits.wall_seconds
+        if process.phase is Phase.STARTING:
+            self.lose_base(process)
+        elif not self.roster.hears(process):
+            self.condemn(process, b"c")
+        elif left <= 0:
+            self.condemn(process, b"T")
+        elif now < process.end_by:
+            process.deadline = min(process.end_by, now + max(left / self.limits.processes, SHORTEST_SECONDS))
+        elif process.extensions < EXTENSIONS and process.waits_for_processor():
+            process.extensions += 1
+            process.end_by = now + self.limits.wall_seconds
+            process.deadline = min(process.end_by, now + max(left / self.limits.processes, SHORTEST_SECONDS))
+        else:
+            self.condemn(process, b"T")
 
     def on_client(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:
@@ -131,7 +141,7 @@ class Warden:
 
     def listen_to_client(self, all_sent: bool) -> None:
         events = selectors.EVENT_READ | (0 if all_sent else selectors.EVENT_WRITE)
-        self.selector.modify(self.channel.sock, events, self.on_client)
+        self.roster.selector.modify(self.channel.sock, events, self.on_client)
 
     def answer(self, request: Request, letter: bytes, body: bytes) -> None:
         all_sent = self.channel.send([request.id, letter.decode("latin-1"), body.decode("utf-8", "replace")])
@@ -142,10 +152,10 @@ class Warden:
 
     def decide(self, asked: Asked) -> int:
         """A fork only where one was ordered, threads and files up to their limits. The errno of a refusal, or 0."""
-        process = self.by_pid.get(asked.thread) or self.by_pid.get(group_of(asked.thread))
+        process = self.roster.by_pid.get(asked.thread) or self.roster.by_pid.get(group_of(asked.thread))
         if process is None:  # it may have said hello while this was under way
             self.hear_new_processes()
-            process = self.by_pid.get(group_of(asked.thread))
+            process = self.roster.by_pid.get(group_of(asked.thread))
         if process is None or process.phase is Phase.DOOMED:
             return errno.EPERM
         if asked.wish is Wish.FORK:
@@ -186,9 +196,9 @@ class Warden:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         child = Process(ours, job.key, token=os.urandom(16), deadline=time.monotonic() + START_SECONDS)
         child.slot = self.slots.take()
-        child.outbox += child.token + framed({"codes": job.codes, "cwd": child.slot})
+        child.outbox += child.token + framed({"codes": job.codes, "cwd": child.slot, "own_group": self.lawless})
         self.jobs[child] = job
-        self.watch(child)
+        self.roster.watch(child)
         try:
             job.base.order_fork(theirs)
         except OSError:
@@ -196,21 +206,16 @@ class Warden:
             self.lose_base(child)
             return
         theirs.close()
-        self.push(child)
-
-    def push(self, process: Process) -> None:
-        wanted = selectors.EVENT_READ | (0 if process.flush() else selectors.EVENT_WRITE)
-        if self.selector.get_key(process.sock).events != wanted:
-            self.selector.modify(process.sock, wanted, self.selector.get_key(process.sock).data)
+        self.roster.push(child)
 
     # -- what processes do --------------------------------------------------------------------------------------
 
     def on_socket(self, process: Process, events: int) -> None:
         if process.phase is Phase.DOOMED:
-            self.selector.unregister(process.sock)
+            self.roster.turn_away(process)
             return
         if events & selectors.EVENT_WRITE:
-            self.push(process)
+            self.roster.push(process)
         if not events & selectors.EVENT_READ:
             return
         try:
@@ -219,7 +224,7 @@ class Warden:
         except Violation:
             self.condemn(process, b"f")
             return
-        if closed and process in self.processes:
+        if closed and process in self.roster.processes:
             self.on_hangup(process)
 
     def on_hangup(self, process: Process) -> None:
@@ -227,18 +232,17 @@ class Warden:
         if process.phase is Phase.STARTING:
             self.lose_base(process)
             return
-        self.selector.unregister(process.sock)
+        self.roster.turn_away(process)
         process.deadline = min(process.deadline, time.monotonic() + HANGUP_SECONDS)
 
     def understand(self, process: Process) -> None:
         if process.phase is Phase.STARTING and process.pid:
-            if not process.take_hello():
-                raise Violation("did not say hello")
-            job = self.jobs[process]
+            if not process.take_hello() or process.pid in self.roster.by_pid:
+                raise Violation("did not say hello as a new process")
             process.phase = Phase.RUNNING
-            process.deadline = time.monotonic() + self.limits.wall_seconds * len(job.codes)
-            process.allow_cpu(self.limits.cpu_seconds * len(job.codes))
-            self.watch_death(process)
+            process.own_group = self.lawless
+            self.give_time(process, len(self.jobs[process].codes))
+            self.roster.watch_death(process)
         if process.phase is Phase.RUNNING:
             result = process.take_result()
             if result is not None:
@@ -247,6 +251,13 @@ class Warden:
             process.take_confirmations()
             if not process.forks and process is not self.zygote:
                 process.freeze()
+
+    def give_time(self, process: Process, codes: int) -> None:
+        """Its limits, for each code that it has to run, count from now."""
+        now = time.monotonic()
+        process.cpu_limit = self.limits.cpu_seconds * codes
+        process.end_by = now + self.limits.wall_seconds * codes
+        process.deadline = min(process.end_by, now + process.cpu_limit / self.limits.processes)
 
     def condemn(self, process: Process, verdict: bytes) -> None:
         if process in self.jobs:
@@ -268,48 +279,43 @@ class Warden:
             self.finish(process, self.cause_of_death(process), b"")
         self.release(process)
 
+    def release(self, process: Process) -> None:
+        self.states.drop(process)
+        self.slots.give(process)
+        self.roster.release(process)
+
     def cause_of_death(self, process: Process) -> bytes:
         job = self.jobs[process]
         if job.verdict:
             return job.verdict
-        killed = os.WIFSIGNALED(process.status) and os.WTERMSIG(process.status) in (signal.SIGXCPU, signal.SIGKILL)
-        if killed and process.cpu_seconds >= 0.5 * self.limits.cpu_seconds * len(job.codes):  # counted coarsely
-            return b"T"
-        return b"c"
-
-    def release(self, process: Process) -> None:
-        self.states.drop(process)
-        self.processes.discard(process)
-        self.by_pid.pop(process.pid, None)
-        if process.sock in self.selector.get_map():
-            self.selector.unregister(process.sock)
-        if process.pidfd in self.selector.get_map():
-            self.selector.unregister(process.pidfd)
-        self.slots.give(process)
-        process.close()
+        overdrawn = os.WIFSIGNALED(process.status) and os.WTERMSIG(process.status) == signal.SIGXCPU
+        return b"T" if overdrawn else b"c"
 
     # -- endings ------------------------------------------------------------------------------------------------
 
     def finish(self, process: Process, letter: bytes, body: bytes) -> None:
         """The job of ``process`` has ended: keep or end the process, answer, and let those go on who waited."""
         job = self.jobs.pop(process)
-        kept = letter == b"k" and process.phase is Phase.RUNNING and self.keep(process, job)
+        ended_well = letter in (OK, OK_ALTERED)
+        kept = letter == OK and process.phase is Phase.RUNNING and self.keep(process)
         if not kept:
             process.kill()
         if job.request is not None:
             self.answer(job.request, letter, body)
             return
         self.building.pop(job.key, None)
-        if letter == b"k" and not kept:
+        if ended_well and not kept:
+            if len(self.unkeepable) >= MOST_UNKEEPABLE:
+                self.unkeepable.clear()
             self.unkeepable.add(job.key)
         for request in reversed(job.waiting):
-            if letter == b"k":
+            if ended_well:
                 request.rebuilt = True
                 self.queue.appendleft(request)
             else:
                 self.answer(request, letter, body)
 
-    def keep(self, process: Process, job: Job) -> bool:
+    def keep(self, process: Process) -> bool:
         """Keep the finished process as a live state, where a fork of it is as good as a replay."""
         if not self.limits.live_states or process.key in self.states:
             return False
@@ -332,37 +338,14 @@ class Warden:
         if job.base is self.zygote:
             raise ServiceFailed("the interpreter does not fork")
         self.condemn(job.base, b"")
-        self.building.pop(job.key, None)
+        if job.request is None:
+            self.building.pop(job.key, None)
         for request in [job.request] if job.request is not None else job.waiting:
             request.tries += 1
             if request.tries < TRIES:
                 self.queue.appendleft(request)
             else:
                 self.answer(request, b"c", b"")
-
-    def end(self) -> None:
-        """Kill and collect every child, those included that never said hello."""
-        deadline = time.monotonic() + END_SECONDS
-        while time.monotonic() < deadline:
-            for process in self.processes:
-                process.kill()
-            for pid in children():
-                os.kill(pid, signal.SIGKILL)
-            try:
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
-            except ChildProcessError:
-                return
-            time.sleep(0.002)
-
-
-def children() -> list[int]:
-    """Pids of this process's children, dead ones included; none where the kernel keeps no list."""
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as listed:
-            return [int(pid) for pid in listed.read().split()]
-    except OSError:
-        return []
 
 
 def main() -> None:
@@ -383,7 +366,7 @@ def main() -> None:
         print(f"sandbox service: {error}", file=sys.stderr)
         sys.exit(1)
     finally:
-        warden.end()
+        warden.roster.end()
 
 
 if __name__ == "__main__":

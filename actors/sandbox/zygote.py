@@ -22,6 +22,8 @@ import signal
 import socket
 import struct
 import sys
+import sysconfig
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 
 from actors.sandbox import runner
 from actors.sandbox.kernel import CLONE_PARENT, PR_SET_PDEATHSIG, PR_SET_THP_DISABLE, libc, numbers
@@ -114,14 +116,24 @@ def run_job(interpreter: runner.Interpreter) -> None:
     token = read_exactly(16)
     (size,) = struct.unpack(">I", read_exactly(4))
     job = json.loads(read_exactly(size))
+    if job["own_group"]:
+        os.setpgid(0, 0)
     os.chdir(job["cwd"])
     letter, body = runner.OK, b""
     for code in job["codes"]:
         letter, body = interpreter.run(code)
         if letter != runner.OK:
             break
+    if letter == runner.OK and altered(job["cwd"]):
+        letter = runner.OK_ALTERED
     os.chdir(NEUTRAL)
     write_all(token + struct.pack(">I", len(body)) + letter + body)
+
+
+def altered(directory: str) -> bool:
+    """Whether the program has done what a fork does not inherit or what we undo: moved elsewhere, set a timer."""
+    timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+    return os.getcwd() != directory or any(signal.getitimer(timer)[0] for timer in timers)
 
 
 def serve(interpreter: runner.Interpreter) -> None:
@@ -142,10 +154,13 @@ def serve(interpreter: runner.Interpreter) -> None:
 
 
 def forget_the_service() -> None:
-    """Nothing of ours stays importable or listed; the constants of the environment stay, nothing else does."""
+    """Nothing of ours stays importable or listed, and no place to import from but the libraries."""
     for name in [name for name in sys.modules if name.split(".")[0] == "actors"]:
         del sys.modules[name]
-    sys.path[:] = [path for path in sys.path if path not in ("", os.environ.get("PYTHONPATH"))]
+    roots = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    sys.path[:] = [path for path in sys.path if any(path.startswith(root) for root in roots)]
+    sys.path_importer_cache.clear()
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder in (BuiltinImporter, FrozenImporter, PathFinder)]
     sys.argv[:] = [""]
     os.environ.pop("PYTHONPATH", None)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from actors.sandbox.client import Service
 from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.local import LocalExecutor
 from actors.sandbox.result import ExecResult
 from cluster import config_file, overrides
 from cluster.commands import options
@@ -62,12 +62,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(config: ExecutorConfig, prefix: tuple[str, ...], code: str) -> tuple[str, ExecResult]:
-    service = Service(config)
-    try:
-        await service.start()
-        return str(service.hello.get("tier", "unknown")), await service.run(prefix, code)
-    finally:
-        await service.close()
+    async with LocalExecutor(config) as executor:
+        result = await executor.run_code(prefix, code)
+        service = executor.heavy_service or executor.service
+        return str(service.hello.get("tier", "unknown")), result
 
 
 def _text(path: Path) -> str:

@@ -25,7 +25,12 @@ def accuracy_by_round(data: RunData) -> str:
             if any(True for _ in _by_round(data, split, method))
         ]
         cards.append(html.card(charts.lines(series, x, _percent_axis(series)), _split_title(data, split)))
-    return charts.legend([(METHODS[method], colour) for method, colour in COLOURS.items()]) + html.grid(cards)
+    return key() + html.grid(cards)
+
+
+def key() -> str:
+    """The methods' colours."""
+    return charts.legend([(METHODS[method], colour) for method, colour in COLOURS.items()])
 
 
 def accuracy_by_tokens(data: RunData) -> str:
@@ -38,8 +43,8 @@ def accuracy_by_tokens(data: RunData) -> str:
             tokens = [point.x for one in series for point in one.points]
             if tokens:
                 x = charts.axis(tokens, title, short) if spent else charts.log_axis(tokens, title, short)
-                cards.append(html.card(charts.lines(series, x, _percent_axis(series)), split))
-    return html.grid(cards) if cards else ""
+                cards.append(html.card(charts.lines(series, x, _percent_axis(series)), f"{split}: accuracy (%)"))
+    return key() + html.grid(cards) if cards else ""
 
 
 def solved(data: RunData) -> str:

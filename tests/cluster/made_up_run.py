@@ -99,10 +99,10 @@ def make(root: Path, rounds: int = 4) -> Path:
             "role": "policy",
             "round": number,
             "version": number,
-            "parent": "policy r0",
-            "data": f"r{number}/harvest",
+            "start": str(root / "rounds/r0/base/model"),
+            "objective": "sft",
         }
-        manifest = manifest.with_lineage({**entry, "path": f"rounds/r{number}/train_policy/model"})
+        manifest = manifest.with_lineage({**entry, "path": str(root / f"rounds/r{number}/train_policy/model")})
     write_atomic(root / MANIFEST, manifest.dump())
     return root
 

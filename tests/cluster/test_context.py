@@ -12,9 +12,9 @@ from search.errors import UserError
 
 
 def test_an_unexpected_error_is_written_down_and_pointed_at(tmp_path: Path) -> None:
-    with pytest.raises(Crashed, match=r"unexpected ZeroDivisionError: division by zero; the traceback is in .*\.log"):
-        with crashes(tmp_path):
-            _ = 1 / 0
+    message = r"unexpected ZeroDivisionError: division by zero; the traceback is in .*\.log"
+    with pytest.raises(Crashed, match=message), crashes(tmp_path):
+        _ = 1 / 0
     (log,) = tmp_path.glob("crash-*.log")
     assert "Traceback" in log.read_text()
     assert "test_context.py" in log.read_text()

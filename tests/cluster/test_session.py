@@ -35,7 +35,7 @@ def test_the_address_comes_from_the_flag_then_the_environment(monkeypatch: pytes
 
 
 def test_too_little_shared_memory_is_refused() -> None:
-    with pytest.raises(UserError, match="too little shared memory: /dev/shm has .* asks for 900000000: make it larger"):
+    with pytest.raises(UserError, match=r"too little shared memory: .* asks for 900000000: make it larger"):
         check(RayConfig(object_store_mib=900_000_000), None)
 
 
@@ -78,10 +78,15 @@ def test_workers_find_the_packages_and_a_job_keeps_its_own_settings(monkeypatch:
     assert not session.in_job_copy(Path("/shared/runs/x"))
 
 
-def _worker_facts() -> tuple[str, str]:
-    import search.types
+def in_a_worker() -> tuple[str, str]:
+    """What a worker has in its environment, and where it finds the packages."""
 
-    return os.environ["TOKENIZERS_PARALLELISM"], search.types.__file__
+    def look() -> tuple[str, str]:  # defined here so that it travels whole: workers do not know the tests
+        import search.types
+
+        return os.environ["TOKENIZERS_PARALLELISM"], search.types.__file__
+
+    return ray.get(ray.remote(look).options(num_cpus=1).remote(), timeout=200)  # type: ignore[no-any-return]
 
 
 @pytest.mark.slow
@@ -90,8 +95,7 @@ def test_ray_starts_here_and_ends_with_the_block() -> None:
     with ray_session(config) as found:
         assert not found.joined
         assert found.cpus == 1
-        facts = ray.get(ray.remote(_worker_facts).options(num_cpus=1).remote(), timeout=120)
-        assert facts == ("false", str(session.SOURCE / "search" / "types.py"))
+        assert in_a_worker() == ("false", str(session.SOURCE / "search" / "types.py"))
     assert not ray.is_initialized()
 
 
@@ -106,6 +110,6 @@ def test_a_running_cluster_is_joined_and_left_running(tmp_path_factory: pytest.T
             with ray_session(RayConfig(join_deadline_s=60), address) as found:
                 assert found.joined
                 assert found.address == address
-                assert ray.get(ray.remote(_worker_facts).options(num_cpus=1).remote(), timeout=120)[0] == "false"
+                assert in_a_worker()[0] == "false"
     finally:
         head.communicate(input="", timeout=60)

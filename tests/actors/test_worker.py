@@ -1,0 +1,116 @@
+"""The search worker with scripted strategies, in this process: no Ray, no engine."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from actors.config import EngineConfig, WorkerConfig
+from actors.sandbox.config import ExecutorConfig
+from actors.worker import Assignment, Engines, Job, SearchWorker, Summary, summarise
+from search.config import SearchConfig
+from search.formats import CodeFormat
+from search.protocols import Tools
+from search.seeds import derive
+from search.store import read_trees
+from search.tree import ROOT, Tree
+from search.types import Cost, Problem, Step, StepStatus
+
+PROBLEMS = tuple(Problem(f"p{number}", "?", str(number), "test") for number in range(12))
+ENGINES = Engines((object(),), EngineConfig(), (object(),), ExecutorConfig())
+
+
+class Scripted:
+    """Answers every problem with 3, fails as often as it is told for some, and notes what it saw."""
+
+    def __init__(self, failing: dict[str, int]) -> None:
+        self.failing = dict(failing)
+        self.running = self.most = 0
+        self.seen: list[tuple[Problem, Tools, int]] = []
+
+    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
+        self.seen.append((problem, tools, seed))
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0.001)
+        self.running -= 1
+        if self.failing.get(problem.id, 0) > 0:
+            self.failing[problem.id] -= 1
+            raise RuntimeError("the strategy broke")
+        tree = Tree(problem, "scripted", seed, answer="3", cost=Cost(generated_tokens=5))
+        leaf = tree.add(ROOT, Step("3", status=StepStatus.FINAL, answer="3"))
+        if tools.grader is not None:
+            tree.nodes[leaf].correct = tools.grader.grade(problem, "3")
+        return tree
+
+
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: bool = False, **failing: int) -> tuple[Job, Scripted]:
+    strategy = Scripted(failing)
+    monkeypatch.setattr("actors.worker.build", lambda config: strategy)
+    config = WorkerConfig(trees_in_flight=3, attempts=2)
+    assignment = Assignment(SearchConfig(), CodeFormat(), tmp_path, 17, blind, {"policy": "r0"}, config)
+    return Job("first", assignment, ENGINES), strategy
+
+
+async def summaries(job: Job) -> dict[str, Summary]:
+    worker = SearchWorker(0)
+    found = {summary.problem_id: summary async for summary in worker.run(job, PROBLEMS)}
+    await worker.release()
+    return found
+
+
+async def test_every_problem_has_a_summary_and_a_stored_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, strategy = make(tmp_path, monkeypatch)
+    found = await summaries(job)
+    assert {name for name, summary in found.items() if summary.correct and summary.solved} == {"p3"}
+    assert found["p3"] == Summary("p3", derive(17, "p3"), "3", True, True, 2, Cost(generated_tokens=5))
+    trees = {tree.problem.id: tree for tree in read_trees(tmp_path)}
+    assert set(trees) == set(found) == {problem.id for problem in PROBLEMS}
+    assert trees["p3"].models == {"policy": "r0"}
+    assert summarise(trees["p3"]) == found["p3"]
+    assert strategy.most == 3
+
+
+async def test_a_problem_that_fails_once_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, strategy = make(tmp_path, monkeypatch, p5=1)
+    found = await summaries(job)
+    assert found["p5"].quarantined == ""
+    assert [seed for problem, _, seed in strategy.seen if problem.id == "p5"] == [derive(17, "p5")] * 2
+
+
+async def test_a_problem_that_always_fails_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, _ = make(tmp_path, monkeypatch, p5=9)
+    found = await summaries(job)
+    assert found["p5"].quarantined == "RuntimeError: the strategy broke (try 2)"
+    assert len(found) == len(PROBLEMS)
+    assert "p5" not in {tree.problem.id for tree in read_trees(tmp_path)}
+
+
+async def test_a_blind_search_sees_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, strategy = make(tmp_path, monkeypatch, blind=True)
+    found = await summaries(job)
+    assert {problem.answer for problem, _, _ in strategy.seen} == {""}
+    assert {tools.grader for _, tools, _ in strategy.seen} == {None}
+    assert [name for name, summary in found.items() if summary.correct] == ["p3"]
+    assert {tree.problem.id: tree.problem.answer for tree in read_trees(tmp_path)}["p3"] == "3"
+
+
+async def test_a_worker_starts_afresh_on_another_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = make(tmp_path / "first", monkeypatch)
+    second = Job("second", replace(first.assignment, directory=tmp_path / "second", seed=18), ENGINES)
+    worker = SearchWorker(0)
+    seeds = [[summary.seed async for summary in worker.run(job, PROBLEMS[:1])] for job in (first, first, second)]
+    await worker.release()
+    assert seeds == [[derive(17, "p0")], [derive(17, "p0")], [derive(18, "p0")]]
+    assert [len(list(read_trees(job.assignment.directory))) for job in (first, second)] == [1, 1]
+
+
+def test_what_crosses_to_a_worker_and_back_pickles(tmp_path: Path) -> None:
+    assignment = Assignment(SearchConfig(), CodeFormat(), tmp_path, 17)
+    summary = Summary("p", 1, "3", True, True, 4, Cost(1, 2, 3), {"code_error": 2}, "")
+    assert pickle.loads(pickle.dumps(assignment)) == assignment
+    assert pickle.loads(pickle.dumps(summary)) == summary

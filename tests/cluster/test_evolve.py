@@ -1,0 +1,133 @@
+"""The whole loop in miniature on the real stack: two rounds, then a run that is killed in its search and goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from search.store import read_trees
+from search.types import PreferencePair, Trajectory
+from train.sources import read_records
+
+CONFIG = Path(__file__).with_name("miniature.yaml")
+DEADLINE_S = 600
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """One cache for all runs here: the base policy is trained once."""
+    return {**os.environ, "RAYSTAR_CACHE": str(tmp_path_factory.mktemp("cache")), "RAY_ADDRESS": "local"}
+
+
+def command(run: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "cluster.cli", "evolve", str(CONFIG), "--run-dir", str(run), *more]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "miniature"
+    done = subprocess.run(command(run), env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return run
+
+
+def facts(run: Path, stage: str) -> dict[str, object]:
+    return json.loads((run / "rounds" / stage / "done.json").read_text())  # type: ignore[no-any-return]
+
+
+def test_the_summary_has_a_line_a_round(finished: Path) -> None:
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary["base"]["round"] == 0
+    assert [entry["round"] for entry in summary["rounds"]] == [1, 2]
+    for entry in (summary["base"], *summary["rounds"]):
+        for split, n in (("heldout", 12), ("deeper", 6)):
+            greedy = entry[split]["greedy"]
+            assert greedy["n"] == n
+            assert 0 <= greedy["low"] <= greedy["accuracy"] <= greedy["high"] <= 1
+            assert greedy["tokens"] > 0
+    assert summary["base"]["heldout"]["search"] is None
+    assert summary["rounds"][1]["heldout"]["search"]["n"] == 12
+    assert summary["rounds"][1]["solved"] > 0
+
+
+def test_every_problem_has_one_tree_a_search(finished: Path) -> None:
+    for stage in ("r1/search", "r2/search"):
+        ids = Counter(tree.problem.id for tree in read_trees(finished / "rounds" / stage))
+        assert len(ids) == 24 and set(ids.values()) == {1}
+
+
+def test_harvest_is_readable_and_right(finished: Path) -> None:
+    folder = finished / "rounds" / "r2" / "harvest"
+    trajectories = list(read_records(Trajectory, [folder / "trajectories.jsonl"]))
+    pairs = list(read_records(PreferencePair, [folder / "pairs.jsonl"]))
+    assert trajectories and all(t.correct and t.steps[-1].answer == t.problem.answer for t in trajectories)
+    assert pairs and all(p.chosen != p.rejected for p in pairs)
+    assert max(Counter(t.problem.id for t in trajectories).values()) <= 2
+
+
+def test_models_load_as_plain_directories(finished: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    policy = AutoModelForCausalLM.from_pretrained(finished / "rounds" / "r2" / "train_policy" / "model")
+    ppm = AutoModelForSequenceClassification.from_pretrained(finished / "rounds" / "r2" / "train_ppm" / "model")
+    assert policy.config.hidden_size == 96
+    assert ppm.config.num_labels == 1
+
+
+def test_promotions_are_written_down(finished: Path) -> None:
+    decisions = facts(finished, "r2/promote")["decisions"]
+    assert {decision["role"] for decision in decisions} == {"policy", "ppm"}  # type: ignore[index, attr-defined]
+    for decision in decisions:  # type: ignore[attr-defined]
+        worse = decision["old"] is not None and decision["new"]["accuracy"] < decision["old"]["accuracy"]
+        assert decision["promoted"] is not worse
+
+
+def test_a_report_that_stands_alone(finished: Path) -> None:
+    page = (finished / "report.html").read_text()
+    assert "<svg" in page or "Plotly" in page
+    assert "src=\"http" not in page and "href=\"http" not in page.replace('href="https://arxiv', "")
+
+
+def test_a_killed_search_goes_on_and_loses_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
+    """SIGKILL when some trees are finished; started again, every problem has exactly one tree and the old ones stand."""
+    run = tmp_path / "killed"
+    only_search = ["--rounds.1.train_ppm=false", "--rounds.1.values=terminal", "--workers.trees_in_flight=2"]
+    process = subprocess.Popen(
+        command(run, *only_search), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    partial = run / "rounds" / "r1" / "search.partial"
+    try:
+        before = _wait_for_trees(partial, process, at_least=3)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    again = subprocess.run(
+        command(run, *only_search), env=environment, capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
+    trees = list(read_trees(run / "rounds" / "r1" / "search"))
+    assert len(trees) == len({tree.problem.id for tree in trees}) == 24
+    seeds = {tree.problem.id: (tree.seed, len(tree.nodes)) for tree in trees}
+    assert before.items() <= seeds.items()
+
+
+def _wait_for_trees(folder: Path, process: subprocess.Popen[bytes], at_least: int) -> dict[str, tuple[int, int]]:
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        assert process.poll() is None, "the run ended before it could be killed"
+        trees = list(read_trees(folder)) if folder.exists() else []
+        if len(trees) >= at_least:
+            return {tree.problem.id: (tree.seed, len(tree.nodes)) for tree in trees}
+        time.sleep(0.05)
+    raise AssertionError(f"no {at_least} trees in {DEADLINE_S} s")

@@ -16,7 +16,9 @@ class EngineConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     replicas: int = Field(1, ge=1, description="engines of this kind (actors)")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="weights and activations")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of weights and activations; auto: as the model was saved"
+    )
     max_model_len: int = Field(1024, ge=32, description="prompt and continuation together (tokens)")
     max_num_seqs: int = Field(256, ge=1, description="sequences decoded at once in one engine")
     max_batched_tokens: int = Field(8192, ge=64, description="tokens in one forward pass")

@@ -5,6 +5,7 @@ Knows vLLM and one model directory. Knows no trees; the fleet makes Ray actors o
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 GIB = 1 << 30
+CORES = ("actors.core.OneProcess", "actors.core.ManyProcesses")  # vLLM imports them by name in its own process
 DEAD = 17  # exit code of an actor whose engine core is gone; Ray then starts the actor again
 
 
@@ -56,13 +58,22 @@ def environment(config: EngineConfig, cores: int | None = None) -> dict[str, str
     return variables
 
 
+def saved_dtype(model: Path) -> str:
+    """The type a local model directory says its weights have; "auto" leaves it to vLLM, which halves float32."""
+    described = model / "config.json"
+    if not described.exists():
+        return "auto"
+    config = json.loads(described.read_text())
+    return str(config.get("dtype") or config.get("torch_dtype") or "auto")
+
+
 def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate", "pooling"]) -> dict[str, Any]:
     """Keyword arguments of vLLM's AsyncEngineArgs."""
     on_cpu = not config.num_gpus
     chosen: dict[str, Any] = {
         "model": model.path,
         "runner": runner,
-        "dtype": config.dtype,
+        "dtype": saved_dtype(Path(model.path)) if config.dtype == "auto" else config.dtype,
         "max_model_len": config.max_model_len,
         "max_num_seqs": config.max_num_seqs,
         "max_num_batched_tokens": max(config.max_batched_tokens, config.max_model_len),
@@ -70,7 +81,7 @@ def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate",
         "tensor_parallel_size": config.tensor_parallel,
         "enable_prefix_caching": True,
         "disable_log_stats": True,
-        "distributed_executor_backend": f"actors.core.{'OneProcess' if config.tensor_parallel == 1 else 'ManyProcesses'}",
+        "distributed_executor_backend": CORES[config.tensor_parallel > 1],
     }
     if on_cpu:
         # An explicit size also spares the warm-up by which vLLM would measure how much is free.
@@ -124,7 +135,7 @@ class Engine:
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
         """End the engine core and free its memory; the actor itself is ended by the fleet."""
-        self._llm.shutdown()
+        self._llm.shutdown(timeout=0)
 
     def _start(self) -> AsyncLLM:
         # Imported here because vLLM takes seconds to import and reads the environment while it does:

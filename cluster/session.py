@@ -23,11 +23,13 @@ from search.errors import UserError
 SOURCE = Path(__file__).resolve().parent.parent
 SHARED_MEMORY = Path("/dev/shm")
 NAMESPACE = "raystar"
+AUTH_MODE = "RAY_AUTH_MODE"
 JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a submitted job
 DRIVER_ENV = {
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # the dashboard's Train tab
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # an actor that asks for no GPU sees none
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "120",  # 30 is too short for a busy machine
 }
 WORKER_ENV = {"TOKENIZERS_PARALLELISM": "false", "RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
 
@@ -65,7 +67,10 @@ def requested_address(flag: str | None) -> str | None:
 
 
 def check(config: RayConfig, address: str | None) -> None:
-    """Raise UserError where Ray cannot be started or joined as asked. Starts nothing and imports no Ray."""
+    """Raise UserError where Ray cannot be started or joined as asked. Starts nothing and imports no Ray.
+
+    Called before ``ray_session``, which relies on it.
+    """
     if address is not None:
         _check_address(address, config.join_deadline_s)
         return
@@ -80,8 +85,7 @@ def check(config: RayConfig, address: str | None) -> None:
 
 @contextmanager
 def ray_session(config: RayConfig, address: str | None = None, *, name: str = "raystar") -> Iterator[Session]:
-    """Ray for the length of the block. ``name`` stands in the job's metadata."""
-    check(config, address)
+    """Ray for the length of the block, after ``check``. ``name`` stands in the job's metadata."""
     for key, value in DRIVER_ENV.items():
         os.environ.setdefault(key, value)
     import ray  # heavy, and it reads the environment set above
@@ -106,7 +110,7 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
                 dashboard_port=config.dashboard_port,
                 **common,
             )
-    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - a boundary: Ray raises bare Exception where a node does not come up
         verb = f"join Ray at {address}" if address else "start Ray on this machine"
         raise UserError(f"cannot {verb}: {_one_line(error)}") from error
     try:
@@ -158,20 +162,35 @@ def _check_address(address: str, deadline_s: float) -> None:
 
 
 def _check_health(address: str, deadline_s: float) -> None:
-    """Ask in a child process: Ray ends the process that cannot reach a cluster, after two minutes."""
+    """Ask in a child process: Ray ends the process that cannot reach a cluster, after two minutes.
+
+    A cluster may want the token in ``~/.ray/auth_token``. For an explicit address Ray uses it only under
+    RAY_AUTH_MODE=token: that is tried, and set for this process, where no mode is given and the plain way is refused.
+    """
+    refused = _health(address, deadline_s, {})
+    if refused and "AuthToken" in refused and AUTH_MODE not in os.environ:
+        with_token = {AUTH_MODE: "token"}
+        refused = _health(address, deadline_s, with_token)
+        if refused is None:
+            os.environ.update(with_token)
+    if refused:
+        raise UserError(f"cannot join Ray at {address}: {refused[:300]}")
+
+
+def _health(address: str, deadline_s: float, extra: dict[str, str]) -> str | None:
+    """None where a cluster answers, else the reason it gives. Raises UserError past the deadline."""
     flag = [] if address == "auto" else ["--address", address]
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", *flag]
-    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | extra
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s, check=False, env=environment)
     except subprocess.TimeoutExpired as error:
-        raise UserError(
-            f"no Ray answered at {address} within {deadline_s:.0f} s: is it a Ray head node's port?"
-        ) from error
-    if done.returncode != 0:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        reason = lines[-1].strip() if lines else f"health check ended with {done.returncode}"
-        raise UserError(f"cannot join Ray at {address}: {reason}")
+        where = f"no Ray answered at {address} within {deadline_s:.0f} s"
+        raise UserError(f"{where}: is it a Ray head node's port?") from error
+    if done.returncode == 0:
+        return None
+    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else f"its health check ended with {done.returncode}"
 
 
 def _check_ports(config: RayConfig) -> None:

@@ -18,11 +18,9 @@ END, PAD = "<|endoftext|>", "<|pad|>"
 
 
 def build_tokenizer(texts: Iterable[str], vocabulary: int, tags: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer: lossless on any text, one token a digit, one token a tag."""
+    """A byte-level BPE tokenizer: lossless on any text, one token a frequent word or number, one token a tag."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     added = [AddedToken(tag, special=False, normalized=False) for tag in tags]
     trainer = trainers.BpeTrainer(

@@ -16,10 +16,13 @@ import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from actors.sandbox.limits import Limits
 from actors.sandbox.zygote import FORKED, HELLO, NEUTRAL
 
 PAGE_MIB = resource.getpagesize() / 2**20
 PROCESS_CLOCK = 2  # of another process: a clock's number is made from the pid (clock_getcpuclockid(3))
+EXTENSIONS = 9  # of the wall clock
+SHORTEST_SECONDS = 0.01  # between two looks at a step's processor time
 CREDENTIALS = struct.Struct("iii")
 
 
@@ -192,6 +195,29 @@ class Process:
             return sorted(os.listdir(f"/proc/{self.pid}/fd")) == ["0", "1", "2", "3"]
         except OSError:
             return False
+
+    def give_time(self, limits: Limits, codes: int) -> None:
+        """Its limits, for each code that it has to run, count from now."""
+        now = time.monotonic()
+        self.cpu_limit = limits.cpu_seconds * codes
+        self.end_by = now + limits.wall_seconds * codes
+        self.deadline = min(self.end_by, now + self.cpu_limit / limits.processes)
+
+    def time_is_up(self, limits: Limits, now: float) -> bool:
+        """Whether a limit is reached; else ``deadline`` is when to ask again: no thread computes faster than the clock.
+
+        A program that would compute if the machine let it gets its wall clock extended a few times.
+        """
+        left = self.cpu_limit - self.cpu_used()
+        if left <= 0:
+            return True
+        if now >= self.end_by:
+            if self.extensions == EXTENSIONS or not self.waits_for_processor():
+                return True
+            self.extensions += 1
+            self.end_by = now + limits.wall_seconds
+        self.deadline = min(self.end_by, now + max(left / limits.processes, SHORTEST_SECONDS))
+        return False
 
     def waits_for_processor(self) -> bool:
         """Whether it would compute now if it could: runnable, not asleep, not stopped."""

@@ -14,7 +14,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -31,10 +30,8 @@ from actors.sandbox.states import States
 
 START_SECONDS = 15.0  # for a fork to say hello
 HANGUP_SECONDS = 0.5
-SHORTEST_SECONDS = 0.01  # between two looks at a step's processor time
 IDLE_SECONDS = 5.0
 TRIES = 3
-EXTENSIONS = 9  # of the wall clock, for a step that would compute if the machine let it
 MOST_UNKEEPABLE = 10_000
 
 
@@ -111,25 +108,15 @@ class Warden:
     def enforce_deadlines(self) -> None:
         now = time.monotonic()
         for process in [process for process in self.jobs if process.deadline <= now]:
+            process.deadline = now + START_SECONDS
             self.look_at(process, now)
 
     def look_at(self, process: Process, now: float) -> None:
-        """End a process whose time is up, else say when to look again: it cannot use processor time faster than time."""
-        left = process.cpu_limit - process.cpu_used()
-        process.deadline = now + self.limits.wall_seconds
         if process.phase is Phase.STARTING:
             self.lose_base(process)
         elif not self.roster.hears(process):
             self.condemn(process, b"c")
-        elif left <= 0:
-            self.condemn(process, b"T")
-        elif now < process.end_by:
-            process.deadline = min(process.end_by, now + max(left / self.limits.processes, SHORTEST_SECONDS))
-        elif process.extensions < EXTENSIONS and process.waits_for_processor():
-            process.extensions += 1
-            process.end_by = now + self.limits.wall_seconds
-            process.deadline = min(process.end_by, now + max(left / self.limits.processes, SHORTEST_SECONDS))
-        else:
+        elif process.time_is_up(self.limits, now):
             self.condemn(process, b"T")
 
     def on_client(self, events: int) -> None:
@@ -211,6 +198,8 @@ class Warden:
     # -- what processes do --------------------------------------------------------------------------------------
 
     def on_socket(self, process: Process, events: int) -> None:
+        if process not in self.roster.processes:  # released by an earlier event of the same round
+            return
         if process.phase is Phase.DOOMED:
             self.roster.turn_away(process)
             return
@@ -241,7 +230,7 @@ class Warden:
                 raise Violation("did not say hello as a new process")
             process.phase = Phase.RUNNING
             process.own_group = self.lawless
-            self.give_time(process, len(self.jobs[process].codes))
+            process.give_time(self.limits, len(self.jobs[process].codes))
             self.roster.watch_death(process)
         if process.phase is Phase.RUNNING:
             result = process.take_result()
@@ -252,13 +241,6 @@ class Warden:
             if not process.forks and process is not self.zygote:
                 process.freeze()
 
-    def give_time(self, process: Process, codes: int) -> None:
-        """Its limits, for each code that it has to run, count from now."""
-        now = time.monotonic()
-        process.cpu_limit = self.limits.cpu_seconds * codes
-        process.end_by = now + self.limits.wall_seconds * codes
-        process.deadline = min(process.end_by, now + process.cpu_limit / self.limits.processes)
-
     def condemn(self, process: Process, verdict: bytes) -> None:
         if process in self.jobs:
             self.jobs[process].verdict = verdict
@@ -266,6 +248,8 @@ class Warden:
         process.kill()
 
     def on_death(self, process: Process) -> None:
+        if process not in self.roster.processes:
+            return
         if process is self.zygote:
             raise ServiceFailed("the interpreter died")
         if process.phase is Phase.RUNNING:
@@ -346,28 +330,3 @@ class Warden:
                 self.queue.appendleft(request)
             else:
                 self.answer(request, b"c", b"")
-
-
-def main() -> None:
-    descriptor, limits, scratch = int(sys.argv[1]), Limits.from_json(sys.argv[2]), sys.argv[3]
-    client = socket.socket(fileno=descriptor)
-    os.set_inheritable(descriptor, False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        warden = Warden(client, limits, scratch)
-    except ServiceFailed as error:
-        client.sendall(framed({"failed": str(error)}))
-        sys.exit(1)
-    try:
-        warden.serve()
-    except ConnectionError:  # the client hung up
-        sys.exit(0)
-    except ServiceFailed as error:
-        print(f"sandbox service: {error}", file=sys.stderr)
-        sys.exit(1)
-    finally:
-        warden.roster.end()
-
-
-if __name__ == "__main__":
-    main()

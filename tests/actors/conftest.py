@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from actors.config import EngineConfig
+from actors.fleet import Fleet
 from search.formats import CODE_TAGS
+from search.types import ModelRef
 
 EOS = "<eos>"
 
@@ -104,6 +107,24 @@ def local_ray() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=True)
+    ray.init(num_cpus=4, include_dashboard=False)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def engine_config() -> EngineConfig:
+    return EngineConfig(dtype="float32", max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1, start_deadline_s=600)
+
+
+@pytest.fixture(scope="session")
+def models(policy_dir: Path, scorer_dir: Path) -> tuple[ModelRef, ModelRef]:
+    return ModelRef("policy", str(policy_dir), 0, 3), ModelRef("ppm", str(scorer_dir), 1, 4)
+
+
+@pytest.fixture(scope="session")
+def fleet(local_ray: None, models: tuple[ModelRef, ModelRef], engine_config: EngineConfig) -> Iterator[Fleet]:
+    """One policy engine and one scorer, started once for all slow tests of this folder."""
+    with Fleet(engine_config, engine_config) as running:
+        running.start(*models)
+        yield running

@@ -6,7 +6,6 @@ import asyncio
 import math
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,10 @@ from search.types import Finish, ModelRef, Problem, Sampling, State, Step
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-CONFIG = EngineConfig(dtype="float32", max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1, start_deadline_s=600)
+CONFIG = EngineConfig(max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1)  # of the pools; conftest has the engines'
 STATES = [
     State(Problem(f"p{number}", f"How much is {number} and {number}?", str(2 * number), "test")) for number in range(20)
 ]
-
-
-@pytest.fixture(scope="module")
-def models(policy_dir: Path, scorer_dir: Path) -> tuple[ModelRef, ModelRef]:
-    return ModelRef("policy", str(policy_dir), 0, 3), ModelRef("ppm", str(scorer_dir), 1, 4)
-
-
-@pytest.fixture(scope="module")
-def fleet(local_ray: None, models: tuple[ModelRef, ModelRef]) -> Iterator[Fleet]:
-    with Fleet(CONFIG, CONFIG) as running:
-        running.start(*models)
-        yield running
 
 
 def test_engines_of_the_same_models_are_kept(fleet: Fleet, models: tuple[ModelRef, ModelRef]) -> None:
@@ -169,8 +156,9 @@ def test_tags_are_single_tokens_of_the_test_model(words: Any) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """Direct child processes, oldest first."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Direct child processes, oldest first, whichever thread started them."""
+    listed = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return sorted(int(child) for thread in listed for child in thread)
 
 
 def alive(pid: int) -> bool:

@@ -38,8 +38,8 @@ def with_(**changes: object) -> ExecutorConfig:
 
 
 STEPS = [
-    "x = x + {n} if 'x' in globals() else {n}",
-    "values = globals().get('values', []); values.append({n})",
+    "x = x + {n}",
+    "values.append({n}); values[{n}]",
     "import random; print(random.random(), {n})",
     "def f(y): return y * {n}",
     "print(x, values, f({n}))",
@@ -50,10 +50,13 @@ STEPS = [
 ]
 
 
+BEGINNING = "import itertools\nx, values, counter, f = 1, [], itertools.count(), lambda y: y"
+
+
 def tree(seed: int, size: int) -> list[tuple[tuple[str, ...], str]]:
     """Programs that grow as a search tree does: each from a random earlier one."""
     draw = random.Random(seed)
-    programs: list[tuple[str, ...]] = [()]
+    programs: list[tuple[str, ...]] = [(BEGINNING,)]
     runs = []
     for _ in range(size):
         prefix = draw.choice(programs)

@@ -24,6 +24,17 @@ print(context.address_info["gcs_address"], flush=True)
 sys.stdin.read()
 """
 
+DRIVER = """
+import os, sys
+from cluster.session import RayConfig, check, ray_session, requested_address
+address = requested_address(sys.argv[1] if sys.argv[1:] else None)
+check(RayConfig(join_deadline_s=100), address)
+with ray_session(RayConfig(), address) as found:
+    import ray
+    look = ray.remote(lambda: os.environ["TOKENIZERS_PARALLELISM"])
+    print(found.joined, found.address, ray.get(look.remote(), timeout=200))
+"""
+
 
 def test_the_address_comes_from_the_flag_then_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
@@ -101,15 +112,24 @@ def test_ray_starts_here_and_ends_with_the_block() -> None:
 
 @pytest.mark.slow
 def test_a_running_cluster_is_joined_and_left_running(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The second driver is what a submitted job starts: what the job set stays, the rest is added."""
     command = [sys.executable, "-c", HEAD, str(tmp_path_factory.getbasetemp() / "ray")]
     head = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert head.stdout is not None
         address = head.stdout.readline().strip()
-        for _ in range(2):  # the second time shows that leaving did not end it
-            with ray_session(RayConfig(join_deadline_s=60), address) as found:
-                assert found.joined
-                assert found.address == address
-                assert in_a_worker()[0] == "false"
+        plain = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+        assert drive(plain, address) == ["True", address, "false"]
+        job = {"runtime_env": {"env_vars": {"TOKENIZERS_PARALLELISM": "true"}}, "metadata": {"job_submission_id": "j"}}
+        submitted = plain | {JOB_CONFIG: json.dumps(job), "RAY_ADDRESS": address, "PYTHONPATH": str(session.SOURCE)}
+        assert drive(submitted) == ["True", address, "true"]
     finally:
         head.communicate(input="", timeout=60)
+
+
+def drive(environment: dict[str, str], *arguments: str) -> list[str]:
+    """What a driver in a process of its own prints."""
+    command = [sys.executable, "-c", DRIVER, *arguments]
+    done = subprocess.run(command, env=environment, cwd=session.SOURCE, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()

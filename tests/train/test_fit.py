@@ -74,7 +74,9 @@ def largest_difference(a: torch.nn.Module, b: torch.nn.Module) -> float:
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3])
-def test_two_workers_learn_what_one_process_learns(stage: int, tmp_path: Path, tiny_model: Path, sft_file: Path) -> None:
+def test_two_workers_learn_what_one_process_learns(
+    stage: int, tmp_path: Path, tiny_model: Path, sft_file: Path
+) -> None:
     config = CONFIG.model_copy(update={"zero_stage": stage})
     made = task("sft", tiny_model, sft_file, tmp_path)
     reports: list[Report] = []

@@ -86,7 +86,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, tiny_model: Path, sft_file:
     config = TrainConfig()
     with pytest.raises(UserError, match="unknown objective 'sfx': one of ppm, sft"):
         fit(config, task(tmp_path, objective="sfx"))
-    with pytest.raises(UserError, match="no model at .*a Hugging Face directory with config.json is needed"):
+    with pytest.raises(UserError, match=r"no model at .*a Hugging Face directory with config.json is needed"):
         fit(config, task(tmp_path, data=(sft_file,)))
     with pytest.raises(UserError, match=r"no data file .*none.jsonl"):
         fit(config, task(tmp_path, init=tiny_model, data=(tmp_path / "none.jsonl",)))
@@ -99,7 +99,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, tiny_model: Path, sft_file:
 def test_nothing_to_learn_is_said_before_anything_starts(tmp_path: Path, tiny_model: Path, sft_file: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    with pytest.raises(NothingToLearn, match="no sample to learn from in .*empty.jsonl"):
+    with pytest.raises(NothingToLearn, match=r"no sample to learn from in .*empty.jsonl"):
         fit(TrainConfig(), task(tmp_path, init=tiny_model, data=(empty,)))
     with pytest.raises(NothingToLearn, match="'too_long': 22"):
         fit(TrainConfig(max_length=8), task(tmp_path, init=tiny_model, data=(sft_file,)))

@@ -1,0 +1,90 @@
+"""Many workers, real engines and real executors: every problem has one tree in the end, whoever died meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from actors.config import EngineConfig, WorkerConfig
+from actors.crowd import Crowd, run_search
+from actors.executor import start_executors, stop_executors
+from actors.fleet import Fleet
+from actors.sandbox.config import ExecutorConfig
+from actors.worker import Assignment, Engines, Summary
+from search.config import SearchConfig
+from search.formats import CodeFormat
+from search.store import read_trees
+from search.types import ModelRef, Problem
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+PROBLEMS = [
+    Problem(f"p{number}", f"How much is {number} and {number}?", str(2 * number), "test") for number in range(24)
+]
+SEARCH = SearchConfig(rollouts=2, candidates=3, max_depth=3, max_step_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def engines(fleet: Fleet, models: tuple[ModelRef, ModelRef], engine_config: EngineConfig) -> Iterator[Engines]:
+    config = ExecutorConfig()
+    executors = start_executors(config, {"num_cpus": 0})
+    yield Engines(
+        tuple(fleet.policy(models[0])),
+        engine_config,
+        tuple(executors),
+        config,
+        tuple(fleet.scorer(models[1])),
+        engine_config,
+    )
+    stop_executors(executors)
+
+
+def assignment(directory: Path, **worker: Any) -> Assignment:
+    config = WorkerConfig(workers=2, trees_in_flight=4, chunk=2, num_cpus=0.1, **worker)
+    return Assignment(SEARCH, CodeFormat(), directory, seed=5, models={"policy": "r0"}, worker=config)
+
+
+def test_every_problem_has_one_tree(engines: Engines, tmp_path: Path) -> None:
+    came: list[Summary] = []
+    found = run_search(assignment(tmp_path), engines, PROBLEMS, came.append)
+    assert came == found
+    assert sorted(summary.problem_id for summary in found) == sorted(problem.id for problem in PROBLEMS)
+    assert {summary.quarantined for summary in found} == {""}
+    trees = {tree.problem.id: tree for tree in read_trees(tmp_path)}
+    assert set(trees) == {problem.id for problem in PROBLEMS}
+    for summary in found:
+        tree = trees[summary.problem_id]
+        assert (summary.seed, summary.cost, summary.nodes) == (tree.seed, tree.cost, len(tree.nodes))
+        assert tree.cost.generated_tokens > 0
+    assert len(list(tmp_path.glob("trees-*.jsonl"))) == 2  # both workers worked
+
+
+def test_a_worker_that_is_killed_loses_no_tree(engines: Engines, tmp_path: Path) -> None:
+    killed: list[int] = []
+    plan = assignment(tmp_path, attempts=3)
+    with Crowd(plan.worker) as crowd:
+
+        def kill_one(summary: Summary) -> None:
+            if not killed:
+                pid = ray.get(crowd._workers[0].pid.remote())
+                killed.append(pid)
+                os.kill(pid, signal.SIGKILL)
+
+        found = crowd.run(plan, engines, PROBLEMS, kill_one)
+        again = crowd.run(assignment(tmp_path / "again"), engines, PROBLEMS[:4])  # the crowd goes on afterwards
+    assert killed
+    assert sorted(summary.problem_id for summary in found) == sorted(problem.id for problem in PROBLEMS)
+    assert {summary.quarantined for summary in found} == {""}
+    assert {tree.problem.id for tree in read_trees(tmp_path)} == {problem.id for problem in PROBLEMS}
+    assert len(again) == 4
+
+
+def test_two_problems_with_one_id_are_refused(engines: Engines, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="two problems have the same id"):
+        run_search(assignment(tmp_path), engines, [PROBLEMS[0], PROBLEMS[0]])

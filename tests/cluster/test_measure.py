@@ -1,0 +1,74 @@
+"""Accuracies from hand-made trees."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster import measure
+from cluster.promotion import decide
+from cluster.summary import Measure
+from search.grading import grader
+from search.tree import ROOT, Tree
+from search.types import Cost, Problem, Step, StepStatus
+
+PROBLEMS = {name: Problem(name, f"{name}?", "7", "t") for name in ("a", "b", "c")}
+
+
+def samples(name: str, *solutions: tuple[str | None, int, float | None]) -> Tree:
+    """A tree of independent solutions: (answer, how often drawn, score)."""
+    tree = Tree(PROBLEMS[name].blind(), strategy="samples", cost=Cost(generated_tokens=100))
+    for answer, many, score in solutions:
+        first = tree.add(ROOT, Step("think"), multiplicity=many)
+        status = StepStatus.NO_ANSWER if answer is None else StepStatus.FINAL
+        last = tree.add(first, Step(f"say {answer}", status=status, answer=answer), multiplicity=many)
+        tree.nodes[last].score = score
+    return tree
+
+
+def settled(name: str, answer: str | None) -> Tree:
+    return Tree(PROBLEMS[name].blind(), strategy="mcts", answer=answer, cost=Cost(generated_tokens=50))
+
+
+def test_single_counts_a_missing_tree_as_wrong() -> None:
+    found = measure.single([settled("a", "7.0"), settled("b", "8")], PROBLEMS, grader(), 2.0)
+    assert (found.accuracy, found.n, found.tokens, found.seconds) == (pytest.approx(1 / 3), 3, 100, 2.0)
+    assert found.low < 1 / 3 < found.high
+
+
+def test_majority_merges_equal_answers_and_shares_ties() -> None:
+    trees = [
+        samples("a", ("7", 1, None), ("14/2", 1, None), ("9", 1, None), (None, 5, None)),  # 2 of 3 answers are right
+        samples("b", ("7", 2, None), ("8", 2, None)),  # a tie: half a win
+        samples("c", (None, 4, None)),
+    ]
+    found = measure.majority(trees, PROBLEMS, grader(), 1.0)
+    assert found.accuracy == pytest.approx((1 + 0.5 + 0) / 3)
+    assert found.tokens == 300
+
+
+def test_best_of_prefers_the_score_and_never_the_unfinished() -> None:
+    trees = [
+        samples("a", ("7", 1, -0.9), (None, 7, None)),
+        samples("b", ("7", 1, 0.2), ("8", 3, 0.1)),
+        samples("c", ("8", 1, 0.5), ("7", 3, 0.4)),
+    ]
+    assert measure.best_of(trees, PROBLEMS, grader(), 1.0, 8).accuracy == pytest.approx(2 / 3)
+    # k = 1 is the mean share of right samples: 1/8, 1/4, 3/4
+    assert measure.best_of(trees, PROBLEMS, grader(), 1.0, 1).accuracy == pytest.approx((1 / 8 + 1 / 4 + 3 / 4) / 3)
+
+
+def test_best_of_with_the_scores_of_another_model() -> None:
+    tree = samples("b", ("7", 1, 0.2), ("8", 3, 0.1))
+    ends = list(tree.terminals())
+    other = {"b": {ends[0]: -0.5, ends[1]: 0.9}}
+    assert measure.best_of([tree], {"b": PROBLEMS["b"]}, grader(), 1.0, 4, other).accuracy == 0.0
+
+
+def test_promotion_needs_no_worse() -> None:
+    def measured(accuracy: float) -> Measure:
+        return Measure(accuracy, 0.0, 1.0, 100, 0)
+
+    assert decide("policy", "greedy", measured(0.5), measured(0.5), 0.0).promoted
+    assert not decide("policy", "greedy", measured(0.49), measured(0.5), 0.0).promoted
+    assert decide("policy", "greedy", measured(0.49), measured(0.5), 0.01).promoted
+    assert decide("ppm", "ppm_best_of", measured(0.0), None, 0.0).promoted

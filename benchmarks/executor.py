@@ -32,7 +32,7 @@ from actors.sandbox.local import LocalExecutor
 
 DEPTHS = (1, 4, 8, 16)
 SIBLINGS = 8
-PATHS = 4  # searched at once
+PATHS = 2  # searched at once
 Program = tuple[tuple[str, ...], str]
 RunMany = Callable[[list[Program]], Awaitable[list[str]]]
 
@@ -163,17 +163,17 @@ async def measure(run: RunMany, kind: str, depth: int, seconds: float, tree: boo
     return clock, processor, steps
 
 
-async def compare(cores: int, seconds: float, kinds: list[str]) -> None:
+async def compare(cores: int, seconds: float, kinds: list[str], ways: list[str], depths: list[int]) -> None:
     print(
         f"steps per second and core, wall / cpu; {cores} core(s), {seconds:g} s each, Python {sys.version.split()[0]}"
     )
     for kind in kinds:
-        print(f"\n{kind:22}" + "".join(f"{f'depth {depth}':>18}" for depth in DEPTHS))
-        for name, way in WAYS.items():
+        print(f"\n{kind:22}" + "".join(f"{f'depth {depth}':>18}" for depth in depths))
+        for name in ways:
             cells = []
-            async with way(cores) as run:
+            async with WAYS[name](cores) as run:
                 await run([((), KINDS[kind](0, 5))])
-                for depth in DEPTHS:
+                for depth in depths:
                     clock, processor, steps = await measure(run, kind, depth, seconds, tree="executor" in name)
                     cells.append(f"{steps / clock / cores:7.0f} / {steps / max(processor, 0.01):5.0f}")
             print(f"{name:22}" + "".join(f"{cell:>18}" for cell in cells), flush=True)
@@ -184,9 +184,11 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=1, help="cores to bind everything to (count)")
     parser.add_argument("--seconds", type=float, default=4.0, help="clock time of each cell (s)")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS), help="what the steps do")
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="which ways to run")
+    parser.add_argument("--depths", nargs="+", type=int, default=list(DEPTHS), help="steps in a program (count)")
     args = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])
-    asyncio.run(compare(args.cores, args.seconds, args.kinds))
+    asyncio.run(compare(args.cores, args.seconds, args.kinds, args.ways, args.depths))
 
 
 if __name__ == "__main__":

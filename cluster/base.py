@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from cluster.config import RecipeConfig, RunConfig
-from cluster.progress import Progress
+from cluster.progress import Progress, Task
 from search import curriculum, records
 from search.formats import CODE_TAGS, CodeFormat
 from search.types import State, Trajectory
@@ -89,19 +89,19 @@ def _make(config: RunConfig, recipe: RecipeConfig, solutions: list[Trajectory], 
 
 
 @contextmanager
-def shown(progress: Progress, what: str) -> Iterator[_Reporter]:
+def shown(progress: Progress, what: str) -> Iterator[Reporter]:
     """A progress bar that a training run's reports drive."""
     with progress.task(what) as task:
-        yield _Reporter(task)
+        yield Reporter(task)
 
 
-class _Reporter:
+class Reporter:
     """Feeds one progress bar and keeps the loss curve."""
 
-    def __init__(self, task: object) -> None:
+    def __init__(self, task: Task) -> None:
         self.task = task
         self.losses: list[tuple[int, float]] = []
 
     def __call__(self, report: Report) -> None:
         self.losses.append((report.step, report.loss))
-        self.task.update(report.step, f"loss {report.loss:.3f}", total=report.steps)  # type: ignore[attr-defined]
+        self.task.update(report.step, f"loss {report.loss:.3f}", total=report.steps)

@@ -60,9 +60,7 @@ def evaluate(context: Context, searchers: Searchers, number: int, models: Models
     return Evaluation.read(stage.path / EVALUATION)
 
 
-def _measured_before(
-    context: Context, number: int, names: Mapping[str, str | None], share: float
-) -> Evaluation | None:
+def _measured_before(context: Context, number: int, names: Mapping[str, str | None], share: float) -> Evaluation | None:
     for earlier in range(number - 1, -1, -1):
         stage = context.run.stage(f"r{earlier}/evaluate")
         facts = stage.facts()
@@ -95,7 +93,9 @@ def _measure(
     part = problems[: max(1, round(share * len(problems)))]
     grade = grader()
 
-    def grown(name: str, search: SearchConfig, ppm: ModelRef | None, over: tuple[Problem, ...]) -> tuple[list[Tree], float]:
+    def grown(
+        name: str, search: SearchConfig, ppm: ModelRef | None, over: tuple[Problem, ...]
+    ) -> tuple[list[Tree], float]:
         what = f"{split}: {name}"
         plan = SearchPlan(search, models.policy, ppm, over, ("evaluate", split, name), what, blind=True)
         return _grow(searchers, plan, directory / name)

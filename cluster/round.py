@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from cluster.base import shown
+from cluster.base import Reporter, shown
 from cluster.config import RoundConfig
 from cluster.context import Context
 from cluster.evaluate import evaluate, validate_policy, validate_ppm
@@ -24,7 +25,7 @@ from cluster.searching import Searchers, SearchPlan
 from cluster.summary import Measure
 from search.store import read_trees
 from search.tree import Tree
-from search.types import ModelRef, Problem
+from search.types import ModelRef
 from train.config import TrainConfig
 from train.harvest import PAIRS, TRAJECTORIES, harvest
 from train.launch import TrainTask, fit
@@ -123,23 +124,9 @@ class Round:
                 self.context.config.seed + self.number,
                 role,
             )
-            with stage.writing(keep=True) as writer:
-                with shown(self.context.progress, f"round {self.number}: train {role}") as report:
-                    try:
-                        result = fit(config, task, report)
-                    except NothingToLearn as reason:
-                        writer.facts.update(skipped=str(reason))
-                        self.context.progress.say(f"round {self.number}: no new {role}: {reason}")
-                    else:
-                        writer.facts.update(
-                            losses=report.losses,
-                            samples=result.samples,
-                            dropped=result.dropped,
-                            tokens_trained=result.tokens,
-                            final_loss=result.final_loss,
-                            metrics=result.metrics,
-                            start=start,
-                        )
+            what = f"round {self.number}: train {role}"
+            with stage.writing(keep=True) as writer, shown(self.context.progress, what) as report:
+                writer.facts.update(start=start, **self._fit(config, task, report))
         if "skipped" in stage.facts():
             return None
         self.context.run.add_lineage(
@@ -151,6 +138,22 @@ class Round:
             objective=objective,
         )
         return model_ref(role, stage.path / MODEL, self.number)
+
+    def _fit(self, config: TrainConfig, task: TrainTask, report: Reporter) -> dict[str, Any]:
+        """Train and say what was done; where there is nothing to learn from, only why."""
+        try:
+            result = fit(config, task, report)
+        except NothingToLearn as reason:
+            self.context.progress.say(f"round {self.number}: no new {task.name}: {reason}")
+            return {"skipped": str(reason)}
+        return {
+            "losses": report.losses,
+            "samples": result.samples,
+            "dropped": result.dropped,
+            "tokens_trained": result.tokens,
+            "final_loss": result.final_loss,
+            "metrics": result.metrics,
+        }
 
     def promote(self, models: Models, policy: ModelRef | None, ppm: ModelRef | None) -> Models:
         """The models after this round: each new one only where it is no worse on the validation problems."""
@@ -178,8 +181,8 @@ class Round:
             decisions.append(decide(POLICY, "greedy", new, old, wanted.tolerance))
             models = models.promote(policy) if decisions[-1].promoted else models
         if ppm is not None:
-            new, old = validate_ppm(self.context, self.searchers, models.policy, ppm, models.ppm, directory / "ppm")
-            decisions.append(decide(PPM, "ppm_best_of", new, old, wanted.tolerance))
+            new, before = validate_ppm(self.context, self.searchers, models.policy, ppm, models.ppm, directory / "ppm")
+            decisions.append(decide(PPM, "ppm_best_of", new, before, wanted.tolerance))
         return decisions
 
     def _validated(self, policy: ModelRef, directory: Path) -> Measure:

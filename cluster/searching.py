@@ -47,7 +47,7 @@ class SearchReport:
     solved: int = 0
     steps: int = 0
     steps_ran: int = 0
-    cost: Cost = Cost()
+    cost: Cost = field(default_factory=Cost)
     failures: Counter[str] = field(default_factory=Counter)
     quarantined: dict[str, str] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,13 +24,13 @@ from search.errors import UserError
 SOURCE = Path(__file__).resolve().parent.parent
 SHARED_MEMORY = Path("/dev/shm")
 NAMESPACE = "raystar"
+START_TRIES = 3
 AUTH_MODE = "RAY_AUTH_MODE"
 JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a submitted job
 DRIVER_ENV = {
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # the dashboard's Train tab
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # an actor that asks for no GPU sees none
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_raylet_start_wait_time_s": "120",  # 30 is too short for a busy machine
 }
 WORKER_ENV = {"TOKENIZERS_PARALLELISM": "false", "RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
 
@@ -90,29 +91,25 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
         os.environ.setdefault(key, value)
     import ray  # heavy, and it reads the environment set above
 
-    common = {
+    options = {
         "namespace": NAMESPACE,
         "runtime_env": {"env_vars": worker_environment()},
         "log_to_driver": False,
         "logging_level": "warning",
         "job_config": ray.job_config.JobConfig(metadata={"raystar_run": name}),
+        **(_local(config) if address is None else {"address": address}),
     }
-    try:
-        if address is not None:
-            context = ray.init(address=address, **common)
-        else:
-            context = ray.init(
-                address="local",
-                num_cpus=config.num_cpus or len(os.sched_getaffinity(0)),
-                num_gpus=config.num_gpus,
-                object_store_memory=config.object_store_mib * 2**20,
-                include_dashboard=config.dashboard,
-                dashboard_port=config.dashboard_port,
-                **common,
-            )
-    except Exception as error:  # noqa: BLE001 - a boundary: Ray raises bare Exception where a node does not come up
-        verb = f"join Ray at {address}" if address else "start Ray on this machine"
-        raise UserError(f"cannot {verb}: {_one_line(error)}") from error
+    context = None
+    tries = START_TRIES if address is None else 1
+    while context is None:
+        tries -= 1
+        try:
+            context = ray.init(**options)
+        except Exception as error:  # a boundary: Ray raises a bare Exception where a node does not come up in 30 s
+            ray.shutdown()
+            if tries == 0:
+                verb = f"join Ray at {address}" if address else "start Ray on this machine"
+                raise UserError(f"cannot {verb}: {_one_line(error)}") from error
     try:
         resources = ray.cluster_resources()
         yield Session(
@@ -124,6 +121,18 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
         )
     finally:
         ray.shutdown()
+
+
+def _local(config: RayConfig) -> dict[str, Any]:
+    """Arguments of ray.init for a Ray of this machine's own."""
+    return {
+        "address": "local",
+        "num_cpus": config.num_cpus or len(os.sched_getaffinity(0)),
+        "num_gpus": config.num_gpus,
+        "object_store_memory": config.object_store_mib * 2**20,
+        "include_dashboard": config.dashboard,
+        "dashboard_port": config.dashboard_port,
+    }
 
 
 def worker_environment() -> dict[str, str]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from search.types import Sampling
 
-# Settings in which the paper (section 3.2 and appendix) and the released code of rStar-Math differ; see METHODS in docs.
+# Settings in which the paper (section 3.2 and appendix) and the released code of rStar-Math differ.
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"candidates": 8, "rollouts": 16, "unvisited": "first", "keep_failed": False, "finish_first": False},
     "released": {"candidates": 12, "rollouts": 48, "unvisited": "zero", "keep_failed": True, "finish_first": True},

@@ -34,10 +34,13 @@ class Segment:
 
 
 class StepFormat(Protocol):
-    """Text conventions between a search and a model."""
+    """Text conventions between a search and a model. ``shots`` are worked examples put before every question."""
 
-    name: str
-    shots: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shots(self) -> tuple[str, ...]: ...
 
     def segments(self, state: State) -> tuple[Segment, ...]:
         """The prompt, then a MODEL segment a step (and a WORLD segment after it, if any), as the model sees them."""

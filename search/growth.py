@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from search.protocols import Tools
 from search.seeds import derive
@@ -38,7 +39,7 @@ def squash(logit: float, scale: float) -> float:
 def node_seed(tree: Tree, index: int, attempt: int = 0) -> int:
     """A seed that depends on the place of a node in its tree, never on the order in which engines answered."""
     path = [ROOT, *tree.path(index)]
-    places = [tree.nodes[parent].children.index(child) for parent, child in zip(path, path[1:], strict=False)]
+    places = [tree.nodes[parent].children.index(child) for parent, child in pairwise(path)]
     return derive(tree.seed, *places, attempt)
 
 

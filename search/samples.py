@@ -42,9 +42,7 @@ class Samples:
         chains = await asyncio.gather(
             *(self._finish(tree, root, parsed[text], index, tools) for index, text in enumerate(drawn))
         )
-        ends = [
-            self._add(tree, steps, len(many), many[0]) for steps, many in zip(chains, drawn.values(), strict=True)
-        ]
+        ends = [self._add(tree, steps, len(many), many[0]) for steps, many in zip(chains, drawn.values(), strict=True)]
         await self._judge(tree, ends, tools)
         tree.cost = tree.cost + Cost(seconds=monotonic() - began)
         return tree

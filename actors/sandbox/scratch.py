@@ -16,6 +16,7 @@ class Slots:
 
     def __init__(self, root: str, count: int) -> None:
         self.root = root
+        self.asked_for = False  # set once the kernel asks the warden about every new file
         self.free = [self._fresh() for _ in range(count)]
         for path in self.free:
             os.mkdir(path, 0o700)
@@ -29,15 +30,22 @@ class Slots:
         os.rename(self.free.pop(), name)
         return name
 
-    def used(self, path: str) -> bool:
+    def untouched(self, user: Process) -> bool:
+        """Whether nothing was ever made in it: known without looking where every new file is asked for."""
+        return self.asked_for and not user.files
+
+    def used(self, user: Process) -> bool:
         """Whether its user left files in it."""
-        return bool(os.listdir(path))
+        return not self.untouched(user) and bool(os.listdir(user.slot))
 
     def give(self, user: Process) -> None:
         """Take the slot of a process that is gone or kept without files; what is left in it is removed."""
         if not user.slot:
             return
         slot, user.slot = user.slot, ""
+        if self.untouched(user):
+            self.free.append(slot)
+            return
         for entry in os.scandir(slot):
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)

@@ -86,6 +86,7 @@ class Warden:
         self.roster.watch_death(self.zygote)
         if self.born.listener >= 0:
             gate = Gate(self.born.listener, self.decide)
+            self.slots.asked_for = True
             self.roster.selector.register(gate.descriptor, selectors.EVENT_READ, lambda events: gate.answer())
         self.channel.send(self.greeting())
         while True:
@@ -303,7 +304,7 @@ class Warden:
         """Keep the finished process as a live state, where a fork of it is as good as a replay."""
         if not self.limits.live_states or process.key in self.states:
             return False
-        if not process.keepable() or self.slots.used(process.slot):
+        if not process.keepable() or self.slots.used(process):
             return False
         process.phase = Phase.IDLE
         process.freeze()

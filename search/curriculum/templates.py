@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-NAMES = tuple("Ada Ben Cleo Dan Eve Finn Gus Hana Ivo Karl Lena Milo".split())
-UNITS = tuple("apples stamps coins cards shells books".split())
+NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Karl", "Lena", "Milo")
+UNITS = ("apples", "stamps", "coins", "cards", "shells", "books")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +75,20 @@ FRACTIONS = (
 )  # fmt: skip
 
 EQUATIONS = (
-    *_phrased("equations/plus", "({y} - {m}) // {k}", {"k": SMALL, "m": MEDIUM},
-              "{k} times the {u} of {x} plus {m} make the {u} of {y}."),
-    *_phrased("equations/minus", "({y} + {m}) // {k}", {"k": SMALL, "m": MEDIUM},
-              "{k} times the {u} of {x} minus {m} make the {u} of {y}."),
-    *_phrased("equations/missing", "{y} - {k}", {"k": MEDIUM}, "With {k} more {u} {x} would have as many as {y}."),
+    *_phrased("equations/plus", "({y} - {m}) // {k}", {"m": MEDIUM, "k": SMALL},
+              "{x} has so many {u} that {y} has {m} more than {k} times as many."),
+    *_phrased("equations/minus", "({y} + {m}) // {k}", {"m": MEDIUM, "k": SMALL},
+              "{x} has so many {u} that {y} has {m} fewer than {k} times as many."),
+    *_phrased("equations/missing", "{y} - {k}", {"k": MEDIUM}, "{x} needs {k} more {u} to have as many as {y}."),
 )  # fmt: skip
 
 SEQUENCES = (
     *_phrased("sequences/root", "{k} + {d} * {m}", {"k": MEDIUM, "d": SMALL, "m": span(3, 8)},
-              "A row starts at {k} and grows by {d}: after {m} terms it counts the {u} of {x}."),
+              "{x} has a row of {u} that starts at {k} and grows by {d} for {m} terms."),
     *_phrased("sequences/grow", "{y} + {d} * {m}", {"d": SMALL, "m": span(3, 8)},
-              "A row starts at the {u} of {y} and grows by {d}: after {m} terms it counts the {u} of {x}."),
+              "{x} has a row of {u} that starts at those of {y} and grows by {d} for {m} terms."),
     *_phrased("sequences/double", "{y} * 2 ** {m}", {"m": span(2, 4)},
-              "A row starts at the {u} of {y} and doubles: after {m} terms it counts the {u} of {x}."),
+              "{x} has a row of {u} that starts at those of {y} and doubles {m} times."),
 )  # fmt: skip
 
 TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES

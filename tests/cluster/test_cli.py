@@ -17,9 +17,9 @@ version: 1
 name: mini
 problems:
   train: {name: TRAIN, split: train}
-  validation: {name: curriculum, split: validation, count: 5, levels: [1, 2]}
+  validation: {name: curriculum, split: validation, count: 5, levels: [3, 6]}
   evaluation:
-    heldout: {name: curriculum, split: heldout, count: 7, levels: [1, 2]}
+    heldout: {name: curriculum, split: heldout, count: 7, levels: [3, 6]}
 """
 
 

@@ -95,7 +95,7 @@ def test_promotions_are_written_down(finished: Path) -> None:
 def test_a_report_that_stands_alone(finished: Path) -> None:
     page = (finished / "report.html").read_text()
     assert "<svg" in page or "Plotly" in page
-    assert "src=\"http" not in page and "href=\"http" not in page.replace('href="https://arxiv', "")
+    assert 'src="http' not in page and 'href="http' not in page.replace('href="https://arxiv', "")
 
 
 def test_a_killed_search_goes_on_and_loses_nothing(tmp_path: Path, environment: dict[str, str]) -> None:

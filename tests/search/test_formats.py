@@ -22,7 +22,10 @@ def test_boxed_answers_keep_their_braces() -> None:
 
 def test_code_steps() -> None:
     text = "\n# Step 1: a\nx = 1<end_of_step>\n# Now print\nprint(x)<end_of_code>"
-    assert parse(text) == [("# Step 1: a\nx = 1", StepStatus.OPEN, None), ("# Now print\nprint(x)", StepStatus.OPEN, None)]
+    assert parse(text) == [
+        ("# Step 1: a\nx = 1", StepStatus.OPEN, None),
+        ("# Now print\nprint(x)", StepStatus.OPEN, None),
+    ]
 
 
 def test_answers_and_ends_without_one() -> None:

@@ -14,7 +14,6 @@ from search.tree import ROOT, Node, Tree
 from search.types import Problem, Step, StepStatus
 
 
-
 def rows(tree: Tree) -> list[tuple[int, str | None, int, float, bool | None, int]]:
     return [
         (n.parent, (n.step.answer or n.step.code) if n.step else None, n.visits, n.value_sum, n.correct, n.multiplicity)

@@ -32,7 +32,7 @@ def test_weighted_vote_sums_weights() -> None:
     assert weighted_vote(["1", "2", "2", "3"], [0.5, 0.2, 0.2, 0.3]) == "1"
     assert weighted_vote(["1", "2", "2", "3"], [0.3, 0.2, 0.2, 0.3]) == "2"
     assert weighted_vote(["1", "2"], [0.0, 0.0]) == "1"
-    with pytest.raises(ValueError, match="0 or more, not -0.1"):
+    with pytest.raises(ValueError, match=r"0 or more, not -0\.1"):
         weighted_vote(["1", "2"], [0.5, -0.1])
     with pytest.raises(ValueError, match="0 or more"):
         weighted_vote(["1"], [float("nan")])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
@@ -31,6 +31,7 @@ __all__ = [
     "stop_executors",
 ]
 
+START_SECONDS = 120.0  # for an actor to be placed and its service to start, beyond the pool's patience
 BATCH = 64  # most runs in one call
 IN_FLIGHT = 8  # most calls at once to one executor
 PAUSE_SECONDS = 0.5  # between tries while an executor restarts
@@ -66,9 +67,15 @@ def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = Non
     chosen = {"num_cpus": config.num_cpus, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
     remote = ray.remote(ExecutorActor).options(**{**chosen, **(options or {})})
     handles = [remote.remote(config) for _ in range(config.replicas)]
+    patience = config.patience_seconds + START_SECONDS
     try:
-        ray.get([handle.ready.remote() for handle in handles], timeout=config.patience_seconds + 120)
-    except ray.exceptions.RayTaskError as error:
+        ray.get([handle.ready.remote() for handle in handles], timeout=patience)
+    except GetTimeoutError as error:
+        for handle in handles:
+            ray.kill(handle)
+        asked = f"{config.replicas} executor(s) of {config.num_cpus:g} CPU(s)"
+        raise ExecutorUnavailable(f"{asked} did not start within {patience:.0f} s: has the cluster room?") from error
+    except RayTaskError as error:
         stop_executors(handles)
         raise error.cause or error from error
     return handles
@@ -87,7 +94,7 @@ def stop_executors(handles: Sequence[Any]) -> None:
     for handle in handles:
         try:
             ray.get(handle.stop.remote(), timeout=10)
-        except (RayActorError, ray.exceptions.GetTimeoutError):
+        except (RayActorError, GetTimeoutError):
             pass
         ray.kill(handle)
 

@@ -12,6 +12,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
+import ray
+
 from actors.crowd import run_search
 from actors.executor import start_executors, stop_executors
 from actors.fleet import Fleet
@@ -98,6 +100,8 @@ class Searchers:
         self.fleet.start(*wanted)
         if not self._executors:
             self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
+            hello = ray.get(self._executors[0].ready.remote(), timeout=config.executor.patience_seconds)
+            self.context.run.note(sandbox=str(hello.get("tier", "unknown")))
         return Engines(
             policy=tuple(self.fleet.policy(policy)),
             policy_config=config.policy.engine,

@@ -244,6 +244,6 @@ def check_tier(required: Tier, tier: Tier, missing: list[str]) -> None:
     if tier.rank < required.rank:
         reasons = "; ".join(missing)
         raise UserError(
-            f"sandbox.require is {required} but this machine gives {tier} ({reasons}); "
-            f"mend that, or set sandbox.require: {tier} to run model-written code with less isolation"
+            f"executor.require is {required} but this machine gives {tier} ({reasons}); "
+            f"mend that, or set executor.require: {tier} to run model-written code with less isolation"
         )

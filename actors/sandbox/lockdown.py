@@ -59,7 +59,7 @@ def lock(at_most: Tier, slots: list[str], hand_over: Callable[[int], None]) -> L
     kernel.libc.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     parts.append("no_new_privs")
     if at_most is Tier.NONE:
-        return Lock(Tier.NONE, ("turned off by sandbox.at_most",), tuple(parts))
+        return Lock(Tier.NONE, ("turned off by executor.at_most",), tuple(parts))
     kernel.drop_capabilities()
     parts.append("no capabilities")
     filters = attempt(lambda: importlib.import_module("pyseccomp"), "seccomp", missing)  # looks for files: first

@@ -13,8 +13,8 @@ from search.types import Outcome, Step, StepStatus
 def worked_solution(composition: Composition) -> tuple[Step, ...]:
     """One step a fact, a step that prints, and the answer."""
     steps = []
-    for number, fact in enumerate(composition.facts, start=1):
-        code = f"# Step {number}: what {fact.name} has\n{variable(fact.name)} = {fact.code}"
+    for fact in composition.facts:
+        code = f"# Find what {fact.name} has\n{variable(fact.name)} = {fact.code}"
         steps.append(Step(f"\n{code}{END_OF_STEP}", code=code, outcome=Outcome.OK))
     last = composition.facts[-1]
     code = f"# Now print the final answer\nprint({variable(last.name)})"

@@ -39,7 +39,7 @@ async def test_strict_is_the_default_and_nothing_runs_below_it() -> None:
     assert ExecutorConfig().require is Tier.STRICT
     executor = LocalExecutor(with_(require=Tier.STRICT, at_most=Tier.NONE))
     with pytest.raises(
-        UserError, match=r"sandbox.require is strict but this machine gives none .*sandbox.require: none"
+        UserError, match=r"executor.require is strict but this machine gives none .*executor.require: none"
     ):
         await executor.start()
     with pytest.raises(UserError):

@@ -50,7 +50,7 @@ class WorkerConfig(BaseModel):
     chunk: int = Field(8, ge=1, description="problems handed to a worker at a time")
     attempts: int = Field(2, ge=1, description="tries of one problem before it is put in quarantine")
     num_cpus: float = Field(0.5, ge=0, description="CPUs one worker asks Ray for (a share, for placement only)")
-    restarts: int = Field(3, ge=0, description="times a worker that died is started again")
+    deaths: int = Field(3, ge=1, description="dead workers with a problem in hand that put it in quarantine")
     stall_s: float = Field(
         1800, gt=0, description="longest time without a finished tree before the search is given up (s)"
     )

@@ -6,6 +6,7 @@ the slowest chunk, because no worker holds more than it grows at once and one ch
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorUnavailableError, RayActorError
 
 from actors.config import WorkerConfig
 from actors.worker import Assignment, Engines, Job, SearchWorker, Summary, summarise
@@ -26,8 +27,11 @@ CALLS_AT_ONCE = 1024
 RELEASE_S = 60.0  # a worker has this long to close its file
 
 
+PAUSE_S = 0.2  # between two questions to a worker whether it is back
+
+
 class SearchStalled(TimeoutError):
-    """No tree was finished for longer than the config allows."""
+    """No tree was finished for longer than the config allows, or no worker is left."""
 
 
 @dataclass(eq=False)
@@ -37,26 +41,49 @@ class Chunk:
     worker: int
     stream: Any
     open: dict[str, Problem]
+    alone: bool = False
 
 
 @dataclass
 class Board:
-    """Who works on what. ``tries`` counts the workers that died with a problem in hand."""
+    """Who works on what. ``deaths`` counts the workers that died with a problem in hand.
 
+    ``alone`` are problems on their last chance: each gets a worker for itself, so that a problem that kills its worker
+    takes no other with it. ``out`` are workers that died, each with the question whether it is back; ``lost`` never
+    come back.
+    """
+
+    workers: Sequence[Any]
     waiting: deque[Problem]
+    alone: deque[Problem] = field(default_factory=deque)
     chunks: list[Chunk] = field(default_factory=list)
-    tries: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
+    out: dict[int, Any] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
 
     def load(self, worker: int) -> int:
         return sum(len(chunk.open) for chunk in self.chunks if chunk.worker == worker)
 
+    def ready(self) -> list[int]:
+        """Workers that may be handed something."""
+        shut = self.lost | set(self.out) | {chunk.worker for chunk in self.chunks if chunk.alone}
+        return [index for index in range(len(self.workers)) if index not in shut]
+
+    def give(self, worker: int, job: Job, problems: tuple[Problem, ...], alone: bool = False) -> None:
+        stream = self.workers[worker].run.remote(job, problems)
+        self.chunks.append(Chunk(worker, stream, {problem.id: problem for problem in problems}, alone))
+
 
 class Crowd:
-    """Search workers that stay between searches. One driver owns them; use as a context manager, or call ``stop``."""
+    """Search workers that stay between searches. One driver owns them; use as a context manager, or call ``stop``.
+
+    ``counts`` adds up what the workers' pools counted in all searches, such as "policy_retries" or "policy_too_long".
+    """
 
     def __init__(self, config: WorkerConfig) -> None:
         self._config = config
         self._workers: list[Any] = []
+        self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +113,7 @@ class Crowd:
                 found.append(summary)
                 if on_summary is not None:
                     on_summary(summary)
-            ray.get([worker.release.remote() for worker in self._workers], timeout=RELEASE_S)
+            self._release()
         except BaseException:
             self.stop()  # workers may still be growing trees of this search
             raise
@@ -98,12 +125,21 @@ class Crowd:
             ray.kill(worker)
         self._workers = []
 
+    def _release(self) -> None:
+        """Have the workers close their files, and add up what their pools counted."""
+        for worker in self._workers:
+            try:
+                self.counts.update(ray.get(worker.counts.remote(), timeout=RELEASE_S))
+                ray.get(worker.release.remote(), timeout=RELEASE_S)
+            except RayActorError:
+                continue  # it died: its successor holds no file
+
     def _start(self) -> None:
         if not self._workers:
             config = self._config
             actor = ray.remote(SearchWorker).options(
                 num_cpus=config.num_cpus,
-                max_restarts=config.restarts,
+                max_restarts=-1,
                 max_task_retries=0,
                 max_concurrency=CALLS_AT_ONCE,
             )
@@ -123,52 +159,86 @@ def run_search(
 
 def summaries(workers: Sequence[Any], job: Job, problems: Sequence[Problem]) -> Iterator[Summary]:
     """Summaries as they come: every problem has exactly one in the end."""
-    board, stall_s = Board(deque(problems)), job.assignment.worker.stall_s
-    while board.waiting or board.chunks:
-        _hand_out(board, workers, job)
+    board, stall_s = Board(workers, deque(problems)), job.assignment.worker.stall_s
+    while board.waiting or board.alone or board.chunks:
+        _hand_out(board, job)
         streams = {chunk.stream: chunk for chunk in board.chunks}
-        ready, _ = ray.wait(list(streams), num_returns=1, timeout=stall_s)
+        asked = {question: worker for worker, question in board.out.items()}
+        if not streams and not asked:
+            raise SearchStalled(
+                f"no worker is left for {len(board.waiting) + len(board.alone)} problems: all died for good"
+            )
+        ready, _ = ray.wait([*streams, *asked], num_returns=1, timeout=stall_s)
         if not ready:
             raise SearchStalled(_stalled(board, stall_s))
-        chunk = streams[ready[0]]
-        try:
-            summary = ray.get(next(chunk.stream))
-        except StopIteration:
-            board.chunks.remove(chunk)
-        except RayActorError as error:
-            board.chunks.remove(chunk)
-            yield from _take_back(board, chunk, job.assignment, error)
+        if ready[0] in asked:
+            _hear(board, asked[ready[0]])
         else:
-            del chunk.open[summary.problem_id]
-            yield summary
+            yield from _advance(board, streams[ready[0]], job)
 
 
-def _hand_out(board: Board, workers: Sequence[Any], job: Job) -> None:
+def _advance(board: Board, chunk: Chunk, job: Job) -> Iterator[Summary]:
+    """The next summary of a chunk; or its end; or, where its worker died, what is to be saved of it."""
+    try:
+        summary = ray.get(next(chunk.stream))
+    except StopIteration:
+        board.chunks.remove(chunk)
+    except RayActorError as error:
+        board.chunks.remove(chunk)
+        if chunk.worker not in board.out and chunk.worker not in board.lost:
+            board.out[chunk.worker] = board.workers[chunk.worker].pid.remote()
+        yield from _take_back(board, chunk, job.assignment, error)
+    else:
+        del chunk.open[summary.problem_id]
+        yield summary
+
+
+def _hear(board: Board, worker: int) -> None:
+    """What a worker that died answers to the question whether it is back."""
+    try:
+        ray.get(board.out[worker])
+    except ActorUnavailableError:
+        time.sleep(PAUSE_S)
+        board.out[worker] = board.workers[worker].pid.remote()
+        return
+    except RayActorError:
+        board.lost.add(worker)
+    del board.out[worker]
+
+
+def _hand_out(board: Board, job: Job) -> None:
     """Fill every worker up to what it grows at once and one chunk more, the least loaded first."""
     config = job.assignment.worker
     full = config.trees_in_flight + config.chunk
-    while board.waiting:
-        worker = min(range(len(workers)), key=board.load)
+    while board.waiting and (able := board.ready()):
+        worker = min(able, key=board.load)
         room = min(config.chunk, full - board.load(worker))
-        if room < 1 or (room < config.chunk and board.load(worker)):
-            return
-        problems = tuple(board.waiting.popleft() for _ in range(min(room, len(board.waiting))))
-        stream = workers[worker].run.remote(job, problems)
-        board.chunks.append(Chunk(worker, stream, {problem.id: problem for problem in problems}))
+        if room < config.chunk and board.load(worker):
+            break
+        board.give(worker, job, tuple(board.waiting.popleft() for _ in range(min(room, len(board.waiting)))))
+    for worker in board.ready():
+        if board.alone and not board.load(worker):
+            board.give(worker, job, (board.alone.popleft(),), alone=True)
 
 
 def _take_back(board: Board, chunk: Chunk, assignment: Assignment, error: Exception) -> Iterator[Summary]:
-    """After a worker's death: what it had stored is done, the rest waits again or goes into quarantine."""
+    """After a worker's death: what it had stored is done, the rest waits again or goes into quarantine.
+
+    With one chance left a problem waits for a worker of its own.
+    """
     for tree in read_trees(assignment.directory):
         if tree.problem.id in chunk.open:
             del chunk.open[tree.problem.id]
             yield summarise(tree)
     for problem in chunk.open.values():
-        board.tries[problem.id] += 1
-        if board.tries[problem.id] < assignment.worker.attempts:
+        board.deaths[problem.id] += 1
+        chances = assignment.worker.deaths - board.deaths[problem.id]
+        if chances > 1:
             board.waiting.append(problem)
+        elif chances == 1:
+            board.alone.append(problem)
         else:
-            reason = f"its worker died {board.tries[problem.id]} times; last: {str(error).splitlines()[0]}"
+            reason = f"its worker died {board.deaths[problem.id]} times; last: {str(error).splitlines()[0]}"
             yield Summary(problem.id, derive(assignment.seed, problem.id), quarantined=reason)
 
 

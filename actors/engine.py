@@ -44,14 +44,15 @@ class EngineStats:
     failed: int = 0
 
 
-def environment(config: EngineConfig, cores: int | None = None) -> dict[str, str]:
+def environment(model: ModelRef, config: EngineConfig, cores: int | None = None) -> dict[str, str]:
     """Environment variables that must stand before vLLM and torch are imported."""
     variables = {
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
         "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_OFFLINE": "1",
     }
+    if Path(model.path).is_dir():
+        variables["HF_HUB_OFFLINE"] = "1"  # nothing to ask the hub for
     if not config.num_gpus:
         threads = config.cpu_threads or max(1, (cores or os.cpu_count() or 1) // config.replicas)
         variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}

@@ -38,7 +38,7 @@ class Crew:
     handles: tuple[ActorHandle, ...]
 
 
-def options(config: EngineConfig) -> dict[str, Any]:
+def options(model: ModelRef, config: EngineConfig) -> dict[str, Any]:
     """Ray's options for one engine actor: resources, restarts, environment."""
     return {
         "num_cpus": config.num_cpus,
@@ -46,7 +46,7 @@ def options(config: EngineConfig) -> dict[str, Any]:
         "max_restarts": -1,
         "max_task_retries": 0,
         "max_concurrency": CALLS_AT_ONCE,
-        "runtime_env": {"env_vars": environment(config, os.cpu_count())},
+        "runtime_env": {"env_vars": environment(model, config, os.cpu_count())},
     }
 
 
@@ -113,7 +113,7 @@ class Fleet:
         config = self._configs[model.role]
         actor = ray.remote(concurrency_groups={"control": CONTROL_CALLS})(KINDS[model.role])
         names = tuple(f"{model.role}-{index}" for index in range(config.replicas))
-        handles = tuple(actor.options(**options(config)).remote(model, config, name) for name in names)
+        handles = tuple(actor.options(**options(model, config)).remote(model, config, name) for name in names)
         return Crew(model, names, handles)
 
     def _stop_crews(self, roles: Iterable[str]) -> None:

@@ -86,15 +86,16 @@ class Pool(Generic[Answer]):
         """Wait for a sent request; one that is late, or no longer wanted, is cancelled in its engine too."""
         self.counts["requests"] += 1
         try:
-            return await asyncio.wait_for(_shielded(sent), self.config.request_deadline_s)
+            async with asyncio.timeout(self.config.request_deadline_s):
+                return await sent
         except (TimeoutError, asyncio.CancelledError):
             if isinstance(sent, ray.ObjectRef):
                 ray.cancel(sent)
             raise
 
     def _out(self, lane: Lane[ActorHandle], why: str) -> None:
-        self.counts[why] += 1
         if lane.up:
+            self.counts[why] += 1
             self._router.down(lane)
             task = asyncio.get_running_loop().create_task(self._revive(lane))
             self._revivals.add(task)
@@ -105,7 +106,8 @@ class Pool(Generic[Answer]):
         while True:
             await asyncio.sleep(5 * self.config.backoff_s)
             try:
-                await asyncio.wait_for(_shielded(lane.handle.health.remote()), self.config.request_deadline_s)
+                async with asyncio.timeout(self.config.request_deadline_s):
+                    await lane.handle.health.remote()
             except (*GONE, *LATE, EngineFailed):
                 continue
             self.counts["came_back"] += 1
@@ -158,10 +160,6 @@ class ScorerPool(Pool[Scores]):
 def request_key(state: State, seed: int) -> str:
     """Names a request in logs and errors, the same over all its tries."""
     return f"{state.problem.id}/{len(state.steps)}/{seed:x}"
-
-
-async def _shielded(sent: Awaitable[Answer]) -> Answer:
-    return await sent
 
 
 def _line(error: BaseException) -> str:

@@ -164,14 +164,21 @@ class SearchWorker:
 
 
 async def _grow(desk: Desk, problem: Problem) -> Summary:
-    """The tree of one problem, stored, in brief; or, after as many tries as the config allows, why there is none."""
+    """The tree of one problem, stored, in brief; or, after as many tries as the config allows, why there is none.
+
+    A store that cannot be written to (OSError) is no problem's fault and ends the search.
+    """
     seed, reason = derive(desk.assignment.seed, problem.id), ""
     for attempt in range(desk.assignment.worker.attempts):
         async with desk.places:
             try:
-                return summarise(await _search(desk, problem, seed))
+                tree = await _search(desk, problem, seed)
+                summary = summarise(tree)
             except Exception as error:  # noqa: BLE001 the boundary of a problem: a failure is counted, the run goes on
                 reason = f"{type(error).__name__}: {_line(error)} (try {attempt + 1})"
+                continue
+            desk.writer.append(tree)
+            return summary
     return Summary(problem.id, seed, quarantined=reason)
 
 
@@ -180,7 +187,6 @@ async def _search(desk: Desk, problem: Problem, seed: int) -> Tree:
     tree = await desk.strategy.search(seen, desk.tools, seed)
     tree.problem = problem
     tree.models = dict(desk.assignment.models)
-    desk.writer.append(tree)
     return tree
 
 

@@ -5,12 +5,14 @@ Knows the architecture's sizes and the tokenizer's rules; the weights are traine
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers.utils.logging import disable_progress_bar
 
 from train.config import BaseSize
 
@@ -34,8 +36,15 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int, tags: Sequence[str]) 
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
 
 
+def _quiet() -> None:
+    """Saving a model imports DeepSpeed, which warns of a missing GPU, and draws a bar for its one file: neither is news."""
+    disable_progress_bar()
+    logging.getLogger("DeepSpeed").addFilter(lambda record: "accelerator" not in record.getMessage())
+
+
 def initialise(directory: Path, size: BaseSize, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
     """Write a randomly initialised model and its tokenizer to ``directory`` as a plain Hugging Face directory."""
+    _quiet()
     torch.manual_seed(seed)
     config = Qwen2Config(
         vocab_size=len(tokenizer),

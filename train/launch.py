@@ -97,19 +97,21 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     kind = OBJECTIVES[task.objective].kind
     samples, dropped = load_samples(kind, task.init, task.data, task.format, config.max_length)
     key = fingerprint(config, task, samples)
+    name = f"{task.name}-{key[:12]}"
     if task.output.exists():
-        return _finished(task.output, key)
+        result = _finished(task.output, key)
+        _tidy(task.work, name)
+        return result
     task.work.mkdir(parents=True, exist_ok=True)
     if not ray.is_initialized():
-        ray.init(include_dashboard=False)
+        ray.init(include_dashboard=False, log_to_driver=False)
     cores, gpu = placement(config, ray.nodes())
-    name = f"{task.name}-{key[:12]}"
     facts = {"fingerprint": key, "epochs": config.epochs, "samples": len(samples), "dropped": dropped}
     job = Job(
         name,
         task.objective,
         task.init.absolute(),
-        (task.work / f"{name}.samples.npz").absolute(),
+        _samples_file(task.work, name).absolute(),
         task.output.absolute(),
         task.work.absolute(),
         task.seed,
@@ -120,7 +122,7 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     samples.save(job.samples)
     with following(job.progress_file, progress):
         _launch(config, job, cores, gpu)
-    _tidy(job)
+    _tidy(task.work, name)
     return _finished(task.output, key, time.monotonic() - begin)
 
 
@@ -145,7 +147,7 @@ def _launch(config: TrainConfig, job: Job, cores: int, gpu: bool) -> None:
         ),
         run_config=ray.train.RunConfig(
             name=job.name,
-            storage_path=str(job.work / "checkpoints"),
+            storage_path=str(_checkpoints(job.work)),
             failure_config=ray.train.FailureConfig(max_failures=config.max_failures, controller_failure_limit=0),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
@@ -220,10 +222,18 @@ def _follow(file: Path, progress: ProgressCallback, stop: threading.Event) -> No
             return
 
 
-def _tidy(job: Job) -> None:
+def _samples_file(work: Path, name: str) -> Path:
+    return work / f"{name}.samples.npz"
+
+
+def _checkpoints(work: Path) -> Path:
+    return work / "checkpoints"
+
+
+def _tidy(work: Path, name: str) -> None:
     """After the export neither checkpoints nor tokenised samples are of use."""
-    shutil.rmtree(job.work / "checkpoints" / job.name, ignore_errors=True)
-    job.samples.unlink(missing_ok=True)
+    shutil.rmtree(_checkpoints(work) / name, ignore_errors=True)
+    _samples_file(work, name).unlink(missing_ok=True)
 
 
 def _finished(output: Path, key: str, seconds: float = 0.0) -> TrainResult:

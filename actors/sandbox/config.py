@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from actors.sandbox.limits import Limits, Tier
 
+STEPS_A_CORE = 2  # one computes while the other is forked, answered or waits
 LIGHT = (
     "math",
     "cmath",
@@ -39,7 +40,7 @@ class ExecutorConfig(BaseModel):
     replicas: int = Field(1, ge=1, le=4096, description="executor actors in the cluster, one a node (count)")
     num_cpus: float = Field(1, ge=0, description="CPUs one executor asks Ray for, for placement (count)")
     concurrency: int = Field(
-        0, ge=0, le=1024, description="steps that run at once in one executor; 0: one a core of its machine (count)"
+        0, ge=0, le=1024, description="steps that run at once in one executor; 0: two a core of its machine (count)"
     )
     cpu_seconds: float = Field(2.0, gt=0, le=3600, description="processor time of a step (s)")
     wall_seconds: float = Field(6.0, gt=0, le=7200, description="time of a step, waiting included (s)")
@@ -74,7 +75,7 @@ class ExecutorConfig(BaseModel):
             open_files=self.open_files,
             scratch_files=self.scratch_files,
             scratch_mib=self.scratch_mib,
-            concurrency=self.concurrency or len(os.sched_getaffinity(0)),
+            concurrency=self.concurrency or STEPS_A_CORE * len(os.sched_getaffinity(0)),
             live_states=self.live_states,
             live_mib=self.live_mib,
             preload=self.preload,

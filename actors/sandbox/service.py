@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ def main() -> None:
         sys.exit(1)
     finally:
         warden.roster.end()
+        shutil.rmtree(scratch, ignore_errors=True)  # the client may be gone
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,22 @@ import pytest
 import ray
 
 from actors.config import EngineConfig, WorkerConfig
-from actors.crowd import Crowd, run_search
+from actors.crowd import Crowd, run_search, summaries
 from actors.executor import start_executors, stop_executors
 from actors.fleet import Fleet
 from actors.sandbox.config import ExecutorConfig
-from actors.worker import Assignment, Engines, Summary
+from actors.worker import Assignment, Engines, Job, Summary
 from search.config import SearchConfig
 from search.formats import CodeFormat
 from search.store import read_trees
 from search.types import ModelRef, Problem
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 PROBLEMS = [
     Problem(f"p{number}", f"How much is {number} and {number}?", str(2 * number), "test") for number in range(24)
 ]
+NO_ENGINES = Engines((), EngineConfig(), (), ExecutorConfig())
 SEARCH = SearchConfig(rollouts=2, candidates=3, max_depth=3, max_step_tokens=24)
 
 
@@ -67,7 +68,7 @@ def test_every_problem_has_one_tree(engines: Engines, tmp_path: Path) -> None:
 
 def test_a_worker_that_is_killed_loses_no_tree(engines: Engines, tmp_path: Path) -> None:
     killed: list[int] = []
-    plan = assignment(tmp_path, attempts=3)
+    plan = assignment(tmp_path)
     with Crowd(plan.worker) as crowd:
 
         def kill_one(summary: Summary) -> None:
@@ -83,6 +84,32 @@ def test_a_worker_that_is_killed_loses_no_tree(engines: Engines, tmp_path: Path)
     assert {summary.quarantined for summary in found} == {""}
     assert {tree.problem.id for tree in read_trees(tmp_path)} == {problem.id for problem in PROBLEMS}
     assert len(again) == 4
+
+
+def test_a_problem_that_kills_its_workers_is_put_aside(local_ray: None, tmp_path: Path) -> None:
+    class Fragile:
+        """Answers every problem, but "poison" ends its process."""
+
+        async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[Summary]:
+            for problem in problems:
+                if problem.id == "poison":
+                    os._exit(1)
+                yield Summary(problem.id, 1, "x")
+
+        async def pid(self) -> int:
+            return os.getpid()
+
+    actor = ray.remote(Fragile).options(max_restarts=-1, num_cpus=0.1)
+    workers = [actor.remote() for _ in range(2)]
+    config = WorkerConfig(workers=2, trees_in_flight=1, chunk=1, deaths=2)
+    plan = Assignment(SEARCH, CodeFormat(), tmp_path, seed=5, worker=config)
+    problems = [PROBLEMS[0], Problem("poison", "?", "1", "test"), *PROBLEMS[1:6]]
+    found = {summary.problem_id: summary for summary in summaries(workers, Job("j", plan, NO_ENGINES), problems)}
+    for worker in workers:
+        ray.kill(worker)
+    assert len(found) == 7
+    assert found["poison"].quarantined.startswith("its worker died 2 times; last: ")
+    assert {summary.quarantined for name, summary in found.items() if name != "poison"} == {""}
 
 
 def test_two_problems_with_one_id_are_refused(engines: Engines, tmp_path: Path) -> None:

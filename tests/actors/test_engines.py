@@ -18,9 +18,11 @@ from actors.pool import PolicyPool, ScorerPool
 from search.formats import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat
 from search.types import Finish, ModelRef, Problem, Sampling, State, Step
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
-CONFIG = EngineConfig(max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1)  # of the pools; conftest has the engines'
+CONFIG = EngineConfig(
+    max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1, start_deadline_s=600, request_deadline_s=600
+)  # of the pools; conftest has the engines'
 STATES = [
     State(Problem(f"p{number}", f"How much is {number} and {number}?", str(2 * number), "test")) for number in range(20)
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -17,6 +19,7 @@ from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
 from search.types import Outcome, Problem, State, Step, StepStatus
 
+ROOT = Path(__file__).resolve().parents[2]
 PROBLEM = Problem("p", "What?", "1", "test")
 CONFIG = ExecutorConfig(concurrency=2, cpu_seconds=1, wall_seconds=30, memory_mib=128, require=Tier.NONE)
 
@@ -143,6 +146,20 @@ async def test_nothing_of_the_service_is_left_when_it_closes() -> None:
             return
         await asyncio.sleep(0.1)
     pytest.fail("processes of the service are left")
+
+
+async def test_a_service_whose_client_was_killed_ends_and_cleans_up(tmp_path: Path) -> None:
+    code = "import asyncio, os, sys; from actors.sandbox.local import LocalExecutor as E; "
+    code += "from actors.sandbox.config import ExecutorConfig as C\n"
+    code += "async def main():\n  e = E(C(require='none')); print(await e.start()); os.kill(os.getpid(), 9)\nasyncio.run(main())"
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    client = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment)
+    assert await client.wait() == -signal.SIGKILL
+    for _ in range(200):
+        if not os.listdir(tmp_path):
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail(f"left behind: {os.listdir(tmp_path)}")
 
 
 @pytest.mark.slow

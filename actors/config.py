@@ -23,7 +23,7 @@ class EngineConfig(BaseModel):
     max_num_seqs: int = Field(256, ge=1, description="sequences decoded at once in one engine")
     max_batched_tokens: int = Field(8192, ge=64, description="tokens in one forward pass")
     block_size: int = Field(
-        32, ge=16, multiple_of=16, description="tokens a KV block holds: the grain of prefix caching"
+        32, ge=32, multiple_of=32, description="tokens a KV block holds on CPU: the grain of prefix caching"
     )
     kv_cache_gib: float = Field(1.0, gt=0, description="memory for the KV cache of one engine on CPU (GiB)")
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1, description="share of one GPU that one engine may take")

@@ -85,8 +85,14 @@ def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate",
         "distributed_executor_backend": CORES[config.tensor_parallel > 1],
     }
     if on_cpu:
-        # An explicit size also spares the warm-up by which vLLM would measure how much is free.
-        chosen |= {"kv_cache_memory_bytes": math.ceil(config.kv_cache_gib * GIB), "block_size": config.block_size}
+        # An explicit size also spares the warm-up by which vLLM would measure how much is free. A prompt that is read in
+        # several passes makes vLLM 0.32 rewind the request's seeded generator, which torch's CPU generator cannot do:
+        # it would end the engine. So no prompt is split.
+        chosen |= {
+            "kv_cache_memory_bytes": math.ceil(config.kv_cache_gib * GIB),
+            "block_size": config.block_size,
+            "enable_chunked_prefill": False,
+        }
     else:
         chosen["gpu_memory_utilization"] = config.gpu_memory_utilization
     return chosen

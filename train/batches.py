@@ -7,6 +7,7 @@ end-of-sequence token after a step that carries an answer; what the prompt or th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -62,7 +63,9 @@ class Samples:
         return np.diff(sums[self.starts])
 
     def save(self, path: Path) -> None:
-        with path.open("wb") as file:
+        """Write to ``path``: complete or absent."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with temporary.open("wb") as file:
             np.savez(
                 file,
                 kind=np.array(self.kind.value),
@@ -71,6 +74,7 @@ class Samples:
                 starts=self.starts,
                 pad_id=np.array(self.pad_id),
             )
+        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Samples:

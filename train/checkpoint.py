@@ -68,7 +68,13 @@ def export(readout: Readout, init: Path, output: Path, zero_stage: int, summary:
         readout.model.save_pretrained(temporary, state_dict=weights)
         copy_tokenizer(init, temporary)
         (temporary / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
-        temporary.rename(output)
+        try:
+            temporary.rename(output)
+        except OSError:
+            # The workers of a driver that was killed may live long enough to have made the same model meanwhile.
+            if not output.exists():
+                raise
+            shutil.rmtree(temporary)
     distributed.barrier()
 
 

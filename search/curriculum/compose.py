@@ -31,6 +31,10 @@ class Split(StrEnum):
     DEEPER = "deeper"
 
 
+# Of ten chains, so many belong to each split. Short chains are few: most of them go where solutions are learnt from.
+SHARES = (*[Split.WORKED] * 5, *[Split.TRAIN] * 2, Split.VALIDATION, Split.HELDOUT, Split.DEEPER)
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One quantity of a problem: the sentence that defines it, the code that computes it and its exact value."""
@@ -80,7 +84,7 @@ def compose(split: Split, level: int, seed: int) -> Composition:
 
 def split_of(chain: Iterable[object]) -> Split:
     """The one split in which this chain, of template keys or of numbers, may appear."""
-    return list(Split)[derive(*chain) % len(Split)]
+    return SHARES[derive(*chain) % len(SHARES)]
 
 
 def _templates(level: int, rng: random.Random) -> list[Template]:

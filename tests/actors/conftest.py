@@ -114,7 +114,15 @@ def local_ray() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def engine_config() -> EngineConfig:
-    return EngineConfig(dtype="float32", max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1, start_deadline_s=600)
+    """A pass takes less than the tests ask for at once, so requests wait for the next one."""
+    return EngineConfig(
+        dtype="float32",
+        max_model_len=512,
+        max_batched_tokens=512,
+        kv_cache_gib=0.25,
+        num_cpus=0.1,
+        start_deadline_s=600,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ def test_models_load_as_plain_directories(finished: Path) -> None:
 
     policy = AutoModelForCausalLM.from_pretrained(finished / "rounds" / "r2" / "train_policy" / "model")
     ppm = AutoModelForSequenceClassification.from_pretrained(finished / "rounds" / "r2" / "train_ppm" / "model")
-    assert policy.config.hidden_size == 96
+    assert policy.config.hidden_size == 128
     assert ppm.config.num_labels == 1
 
 

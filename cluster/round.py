@@ -176,8 +176,8 @@ class Round:
     ) -> list[Decision]:
         wanted, decisions = self.context.config.promotion, []
         if policy is not None:
+            old = self._validated(models.policy, directory)  # first: its engines may still run, from the search
             new = validate_policy(self.context, self.searchers, policy, directory / "policy")
-            old = self._validated(models.policy, directory)
             decisions.append(decide(POLICY, "greedy", new, old, wanted.tolerance))
             models = models.promote(policy) if decisions[-1].promoted else models
         if ppm is not None:

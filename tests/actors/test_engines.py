@@ -56,10 +56,10 @@ async def test_prompts_that_do_not_fit_one_pass_wait_for_the_next(
     fleet: Fleet, models: tuple[ModelRef, ModelRef]
 ) -> None:
     pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
-    states = [State(Problem(f"w{i}", f"{i} " * 90, "1", "test")) for i in range(10)]  # over 200 tokens each, 512 a pass
+    states = [State(Problem(f"w{i}", f"{i} " * 90, "1", "test")) for i in range(10)]  # 188 tokens each, 512 a pass
     proposals = await asyncio.gather(*(pool.propose(state, 4, Sampling(max_tokens=4), 7) for state in states))
     assert [len(proposal.candidates) for proposal in proposals] == [4] * 10
-    assert sum(proposal.prompt_tokens for proposal in proposals) > 4 * 512
+    assert sum(proposal.prompt_tokens for proposal in proposals) > 3 * 512
     assert pool.counts == {"requests": 10}  # no try failed
 
 

@@ -18,9 +18,9 @@ from search.types import PreferencePair, Trajectory
 from train.sources import read_records
 
 CONFIG = Path(__file__).with_name("miniature.yaml")
-DEADLINE_S = 600
+DEADLINE_S = 1300
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 @pytest.fixture(scope="module")

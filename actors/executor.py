@@ -34,6 +34,7 @@ __all__ = [
 START_SECONDS = 120.0  # for an actor to be placed and its service to start, beyond the pool's patience
 BATCH = 64  # most runs in one call
 IN_FLIGHT = 8  # most calls at once to one executor
+READY_SECONDS = 60  # an executor that has started says at once what it is
 PAUSE_SECONDS = 0.5  # between tries while an executor restarts
 REMEMBERED_PROBLEMS = 10_000
 
@@ -83,7 +84,7 @@ def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = Non
 
 def isolation(handles: Sequence[Any]) -> str:
     """The weakest isolation in force among the executors, with what it is made of: for the manifest and the report."""
-    said = ray.get([handle.ready.remote() for handle in handles])
+    said = ray.get([handle.ready.remote() for handle in handles], timeout=READY_SECONDS)
     weakest = min(said, key=lambda hello: Tier(hello["tier"]).rank)
     reasons = "; ".join(weakest["missing"])
     return f"{weakest['tier']} ({', '.join(weakest['parts'])}{'; ' + reasons if reasons else ''})"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster.base import base_policy
+from cluster.base import base_policy, shown
 from cluster.context import Context
 from cluster.evaluate import evaluate as evaluate_models
 from cluster.lineage import POLICY, PPM, Models, model_ref
@@ -96,9 +96,8 @@ def train(context: Context, role: str, data: tuple[Path, ...], init: Path | None
         task = TrainTask(
             objective, start, files, step_format, stage.partial / MODEL, stage.partial, context.config.seed, role
         )
-        from_base = f"train {role}"
-        with stage.writing(keep=True) as writer, context.progress.task(from_base) as bar:
-            result = fit(config, task, lambda report: bar.update(report.step, f"loss {report.loss:.3f}", report.steps))
+        with stage.writing(keep=True) as writer, shown(context.progress, f"train {role}") as report:
+            result = fit(config, task, report)
             writer.facts.update(
                 samples=result.samples, dropped=result.dropped, final_loss=result.final_loss, metrics=result.metrics
             )

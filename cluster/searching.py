@@ -12,10 +12,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
-import ray
-
 from actors.crowd import run_search
-from actors.executor import start_executors, stop_executors
+from actors.executor import isolation, start_executors, stop_executors
 from actors.fleet import Fleet
 from actors.worker import Assignment, Engines, Summary
 from cluster.context import Context
@@ -100,8 +98,7 @@ class Searchers:
         self.fleet.start(*wanted)
         if not self._executors:
             self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
-            hello = ray.get(self._executors[0].ready.remote(), timeout=config.executor.patience_seconds)
-            self.context.run.note(sandbox=str(hello.get("tier", "unknown")))
+            self.context.run.note(sandbox=isolation(self._executors))
         return Engines(
             policy=tuple(self.fleet.policy(policy)),
             policy_config=config.policy.engine,

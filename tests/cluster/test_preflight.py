@@ -29,8 +29,10 @@ def knows(model: Path) -> None:
 
 
 def test_a_model_that_knows_the_format_passes(model: Path) -> None:
+    with pytest.raises(UserError, match="does not know the step format"):
+        preflight.policy(PolicyConfig(path=str(model)))
     knows(model)
-    preflight.policy(PolicyConfig(path=str(model)))
+    preflight.policy(PolicyConfig(path=str(model)))  # raises no more
 
 
 @pytest.mark.parametrize(

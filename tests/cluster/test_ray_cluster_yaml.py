@@ -21,7 +21,8 @@ def prepared() -> dict[str, Any]:
 
 
 def test_the_schema_takes_it(prepared: dict[str, Any]) -> None:
-    validate_config(prepared)
+    validate_config(prepared)  # raises where it does not
+    assert set(prepared["available_node_types"]) >= {prepared["head_node_type"]}
 
 
 def test_an_unknown_field_would_be_refused() -> None:

@@ -12,11 +12,12 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
-from actors.crowd import run_search
+from actors.crowd import Crowd
 from actors.executor import isolation, start_executors, stop_executors
 from actors.fleet import Fleet
 from actors.worker import Assignment, Engines, Summary
 from cluster.context import Context
+from cluster.metrics import SearchMetrics
 from search.config import SearchConfig
 from search.seeds import derive
 from search.store import finished_ids, read_trees
@@ -70,11 +71,12 @@ class SearchReport:
 
 
 class Searchers:
-    """Engines, executors and search workers of one run; a context manager that leaves nothing running."""
+    """Engines, executors and search workers of one run, kept between searches. Leaves nothing running behind."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.fleet = Fleet(context.config.policy.engine, context.config.scorer.engine)
+        self._crowd = Crowd(context.config.workers)
         self._executors: tuple[Any, ...] = ()
 
     def __enter__(self) -> Self:
@@ -87,6 +89,7 @@ class Searchers:
 
     def rest(self) -> None:
         """Stop all actors and give back what they hold."""
+        self._crowd.stop()
         self.fleet.stop()
         stop_executors(self._executors)
         self._executors = ()
@@ -126,6 +129,7 @@ class Searchers:
                 worker=config.workers,
             )
             engines = self.engines(plan.policy, plan.ppm)
+            metrics = SearchMetrics(config.name, plan.what, len(waiting))
             right, tokens, began = 0, 0, monotonic()
             with self.context.progress.task(plan.what, len(plan.problems), done=len(done)) as task:
 
@@ -133,12 +137,13 @@ class Searchers:
                     nonlocal right, tokens
                     right += summary.correct if plan.blind else summary.solved
                     tokens += summary.cost.generated_tokens
+                    metrics.finished(summary)
                     word = "" if plan.blind else f"{right} solved, "
                     task.advance(1, f"{word}{tokens / (monotonic() - began):.0f} tok/s")
                     if summary.quarantined:
                         quarantined[summary.problem_id] = summary.quarantined
 
-                run_search(assignment, engines, waiting, show)
+                self._crowd.run(assignment, engines, waiting, show)
         return report(directory, quarantined)
 
 

@@ -55,6 +55,7 @@ def initialise(directory: Path, size: BaseSize, tokenizer: PreTrainedTokenizerFa
         num_key_value_heads=size.heads,
         max_position_embeddings=size.context,
         tie_word_embeddings=True,
+        initializer_range=size.initial_std,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -120,3 +120,6 @@ class BaseSize(BaseModel):
     intermediate_size: int = Field(512, ge=32, description="width of the feed-forward part (units)")
     vocabulary: int = Field(800, ge=300, description="tokens of the tokenizer, tags included")
     context: int = Field(1024, ge=128, description="longest sequence (tokens)")
+    initial_std: float = Field(
+        0.08, gt=0.0, description="standard deviation of the random weights; 1 / sqrt(hidden_size) suits narrow models"
+    )

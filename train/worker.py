@@ -83,7 +83,7 @@ def run(job: Job) -> None:
     progress = _resume(engine)
     per_epoch = steps_per_epoch(len(samples), config.batch_size)
     order = PlanConfig(config.batch_size, config.micro_batch_tokens, world, job.seed)
-    with _Reporter(job, rank, progress.step) as report:
+    with models.attention(device, int(samples.lengths().max())), _Reporter(job, rank, progress.step) as report:
         plan = Plan(per_epoch * config.epochs, config.checkpoint_every or per_epoch, job.seed, _saver(engine), report)
         batches = step_batches(samples, order, rank, progress.step, config.epochs)
         train(engine, batches, objective, config, plan, progress)

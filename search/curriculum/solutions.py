@@ -11,10 +11,14 @@ from search.types import Outcome, Step, StepStatus
 
 
 def worked_solution(composition: Composition) -> tuple[Step, ...]:
-    """One step a fact, a step that prints, and the answer."""
+    """One step a fact, a step that prints, and the answer.
+
+    A step says again what the question says of its quantity and computes it: a small model learns to copy a sentence
+    and to translate it where it stands long before it learns to look a number up across the question.
+    """
     steps = []
     for fact in composition.facts:
-        code = f"# Find what {fact.name} has\n{variable(fact.name)} = {fact.code}"
+        code = f"# {fact.sentence.rstrip('.')}\n{variable(fact.name)} = {fact.code}"
         steps.append(Step(f"\n{code}{END_OF_STEP}", code=code, outcome=Outcome.OK))
     last = composition.facts[-1]
     code = f"# Now print the final answer\nprint({variable(last.name)})"

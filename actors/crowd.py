@@ -25,8 +25,6 @@ from search.types import Problem
 
 CALLS_AT_ONCE = 1024
 RELEASE_S = 60.0  # a worker has this long to close its file
-
-
 PAUSE_S = 0.2  # between two questions to a worker whether it is back
 
 
@@ -144,17 +142,6 @@ class Crowd:
                 max_concurrency=CALLS_AT_ONCE,
             )
             self._workers = [actor.remote(index) for index in range(config.workers)]
-
-
-def run_search(
-    assignment: Assignment,
-    engines: Engines,
-    problems: Sequence[Problem],
-    on_summary: Callable[[Summary], None] | None = None,
-) -> list[Summary]:
-    """One search on workers of its own. See Crowd.run."""
-    with Crowd(assignment.worker) as crowd:
-        return crowd.run(assignment, engines, problems, on_summary)
 
 
 def summaries(workers: Sequence[Any], job: Job, problems: Sequence[Problem]) -> Iterator[Summary]:

@@ -24,7 +24,7 @@ from train.launch import TrainTask, fit
 from train.progress import Report
 
 CACHE_VARIABLE = "RAYSTAR_CACHE"
-LAYOUT = 1  # raise it when the curriculum or the recipe's meaning changes: old caches are then left alone
+LAYOUT = 2  # raise it when the curriculum or the recipe's meaning changes: old caches are then left alone
 
 
 def cache_root() -> Path:
@@ -45,8 +45,11 @@ def recipe_key(recipe: RecipeConfig, solutions: list[Trajectory], seed: int) -> 
 
 def worked_solutions(recipe: RecipeConfig, seed: int) -> list[Trajectory]:
     """The shallow worked solutions that the base policy is shown."""
-    shown = curriculum.problems("worked", recipe.solutions, seed, (recipe.min_level, recipe.max_level))
-    return [curriculum.worked(problem) for problem in shown]
+    return [
+        curriculum.worked(problem)
+        for depth, count in enumerate(recipe.solutions, 1)
+        for problem in curriculum.problems("worked", count, seed, (depth, depth))
+    ]
 
 
 def base_policy(config: RunConfig, output: Path, progress: Progress) -> dict[str, object]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator, model_validator
 
 from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
@@ -31,9 +31,9 @@ class Strict(BaseModel):
 class RecipeConfig(Strict):
     """The built-in base policy: a small Qwen2 model trained from nothing on shallow worked solutions."""
 
-    solutions: int = Field(1500, ge=1, description="worked solutions it is trained on")
-    min_level: int = Field(1, ge=1, description="shallowest worked solution (reasoning steps)")
-    max_level: int = Field(3, ge=1, description="deepest worked solution (reasoning steps)")
+    solutions: tuple[NonNegativeInt, ...] = Field(
+        (500, 500, 500), min_length=1, description="worked solutions it is trained on, of 1, 2, 3 … reasoning steps"
+    )
     size: BaseSize = Field(BaseSize(), description="shape of the model")
     train: TrainConfig = Field(TrainConfig(), description="how it is trained")
 

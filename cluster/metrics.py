@@ -36,7 +36,7 @@ class SearchMetrics:
             (self.trees, int(not summary.quarantined)),
             (self.quarantined, int(bool(summary.quarantined))),
             (self.solved, int(summary.solved)),
-            (self.nodes, summary.nodes),
+            (self.nodes, summary.nodes - 1),  # the root is no step
             (self.requests, summary.cost.requests),
             (self.generated, summary.cost.generated_tokens),
             (self.scored, summary.cost.scored_tokens),

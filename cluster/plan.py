@@ -102,7 +102,8 @@ def _base(config: RunConfig) -> str:
     if config.policy.path:
         return f"base policy: {config.policy.path}"
     recipe = config.policy.recipe
-    return f"base policy: built-in, {recipe.solutions} worked solutions of depth 1-{recipe.max_level} (cached)"
+    depths = ", ".join(f"{many} of {depth}" for depth, many in enumerate(recipe.solutions, 1) if many)
+    return f"base policy: built-in, from worked solutions ({depths} steps; cached)"
 
 
 def _round(config: RunConfig, entry: RoundConfig, sizes: Sizes, number: int) -> list[Planned]:

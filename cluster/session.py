@@ -106,7 +106,7 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
         tries -= 1
         try:
             context = ray.init(**options)
-        except Exception as error:  # a boundary: Ray raises a bare Exception where a node does not come up in 30 s
+        except Exception as error:  # a boundary: Ray raises a bare Exception where a node does not come up in time
             ray.shutdown()
             if tries == 0:
                 verb = f"join Ray at {address}" if address else "start Ray on this machine"

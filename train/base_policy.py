@@ -10,30 +10,29 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from tokenizers import AddedToken
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from train.config import BaseSize
 
-END, PAD = "<|endoftext|>", "<|pad|>"
+PAD = "<|pad|>"
+LARGEST_NUMBER = 100  # every number in a sentence of the curriculum
 
 
-def build_tokenizer(texts: Iterable[str], vocabulary: int, tags: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer: lossless on any text, one token a frequent word or number, one token a tag."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    added = [AddedToken(tag, special=False, normalized=False) for tag in tags]
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(tags),
-        special_tokens=[END, PAD],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+def build_tokenizer(texts: Iterable[str], vocabulary: int, tags: Sequence[str]) -> Qwen2Tokenizer:
+    """A byte-level BPE tokenizer: lossless on any text, one token a frequent word, a number up to 100 or a tag.
+
+    It is of the class that AutoTokenizer takes for this architecture whatever the directory says: any other would cut
+    text differently when it is loaded again. That class cuts numbers into digits, so numbers are tokens of their own.
+    """
+    numbers = [f" {number}" for number in range(LARGEST_NUMBER + 1)]
+    added = [AddedToken(text, special=False, normalized=False) for text in (*tags, *numbers)]
+    learnt = vocabulary - len(added) - 1
+    tokenizer = Qwen2Tokenizer().train_new_from_iterator(texts, learnt, new_special_tokens=[PAD], show_progress=False)
     tokenizer.add_tokens(added)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
+    tokenizer.pad_token = PAD
+    return tokenizer  # type: ignore[no-any-return]
 
 
 def _quiet() -> None:
@@ -42,7 +41,7 @@ def _quiet() -> None:
     logging.getLogger("DeepSpeed").addFilter(lambda record: "accelerator" not in record.getMessage())
 
 
-def initialise(directory: Path, size: BaseSize, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+def initialise(directory: Path, size: BaseSize, tokenizer: Qwen2Tokenizer, seed: int) -> None:
     """Write a randomly initialised model and its tokenizer to ``directory`` as a plain Hugging Face directory."""
     _quiet()
     torch.manual_seed(seed)

@@ -6,23 +6,31 @@ from functools import lru_cache
 
 from search.curriculum.compose import Composition, Split, compose
 from search.curriculum.solutions import first_wrong, worked_solution
+from search.errors import UserError
 from search.seeds import derive
 from search.types import Problem, Step, Trajectory
 
 __all__ = ["Composition", "Split", "composition_of", "first_wrong", "problems", "worked", "worked_solution"]
 
 SOURCE = "curriculum"
+TRIES_PER_PROBLEM = 20
 
 
 def problems(split: str, count: int, seed: int, levels: tuple[int, int]) -> list[Problem]:
     """``count`` problems of ``split`` with levels spread evenly over the inclusive range; no two ask the same.
 
-    The id names split, level and seed, so that the composition can be made again from it.
+    The id names split, level and seed, so that the composition can be made again from it. Raises UserError where there
+    are not so many: problems of one step differ in little.
     """
     low, high = levels
     found: dict[str, Problem] = {}
     attempt = 0
     while len(found) < count:
+        if attempt > TRIES_PER_PROBLEM * count:
+            raise UserError(
+                f"the curriculum has fewer than {count} different {split} problems of {low} to {high} steps: "
+                f"{len(found)} were found; ask for fewer or deeper ones"
+            )
         level = low + len(found) % (high - low + 1)
         problem = _problem(Split(split), level, derive(seed, split, attempt) % 10**9)
         found.setdefault(problem.question, problem)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from search.curriculum.templates import NAMES, TEMPLATES, UNITS, Template
+from search.curriculum.templates import TEMPLATES, UNITS, Template
 from search.seeds import derive
 
 MAX_VALUE = 2000
 TRIES = 2000
 TRIES_PER_FACT = 12
-SHARE_OF_TWO_REFERENCES = 0.2
-BY_REFERENCES = {n: [t for t in TEMPLATES if t.references == n] for n in range(3)}
+OPENING = [template for template in TEMPLATES if template.opens]
+FOLLOWING = [template for template in TEMPLATES if not template.opens]
 
 
 class Split(StrEnum):
@@ -37,20 +37,18 @@ SHARES = (*[Split.WORKED] * 5, *[Split.TRAIN] * 2, Split.VALIDATION, Split.HELDO
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One quantity of a problem: the sentence that defines it, the code that computes it and its exact value."""
+    """One step of a problem: the sentence that asks for it, the code that takes it and the exact total after it."""
 
-    name: str
     sentence: str
     code: str
     value: int
     template: str
-    uses: tuple[str, ...]
     numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A composed problem: its facts in order; the last one is asked for."""
+    """A composed problem: its facts in order; the total after the last one is asked for."""
 
     facts: tuple[Fact, ...]
     unit: str
@@ -62,8 +60,7 @@ class Composition:
 
     @property
     def question(self) -> str:
-        ask = f"How many {self.unit} does {self.facts[-1].name} have?"
-        return " ".join((*(fact.sentence for fact in self.facts), ask))
+        return " ".join((*(fact.sentence for fact in self.facts), f"How many {self.unit} are there now?"))
 
 
 def compose(split: Split, level: int, seed: int) -> Composition:
@@ -88,24 +85,17 @@ def split_of(chain: Iterable[object]) -> Split:
 
 
 def _templates(level: int, rng: random.Random) -> list[Template]:
-    """A root, then sentences that refer to the quantity before them; one in five also to an earlier one."""
-    chosen = [rng.choice(BY_REFERENCES[0])]
-    while len(chosen) < level:
-        references = 2 if len(chosen) > 1 and rng.random() < SHARE_OF_TWO_REFERENCES else 1
-        chosen.append(rng.choice(BY_REFERENCES[references]))
-    return chosen
+    return [rng.choice(OPENING), *rng.choices(FOLLOWING, k=level - 1)]
 
 
 def _fill(templates: list[Template], rng: random.Random) -> Composition | None:
-    """Names and numbers for a chain; None where whole positive values did not come out."""
-    names, unit = rng.sample(NAMES, len(templates)), rng.choice(UNITS)
+    """Numbers for a chain; None where whole positive totals did not come out."""
+    unit = rng.choice(UNITS)
     facts: list[Fact] = []
-    for template, name in zip(templates, names, strict=True):
-        uses = facts[-1:] if template.references else []
-        uses = uses + [rng.choice(facts[:-1])] if template.references == 2 else uses
+    for template in templates:
         for _ in range(TRIES_PER_FACT):
             numbers = {key: rng.choice(choices) for key, choices in template.numbers.items()}
-            fact = _fact(template, name, unit, uses, numbers)
+            fact = _fact(template, unit, facts[-1].value if facts else 0, numbers)
             if fact is not None:
                 facts.append(fact)
                 break
@@ -114,19 +104,10 @@ def _fill(templates: list[Template], rng: random.Random) -> Composition | None:
     return Composition(tuple(facts), unit)
 
 
-def _fact(template: Template, name: str, unit: str, uses: list[Fact], numbers: dict[str, int]) -> Fact | None:
-    """One sentence filled in; None where its value is not a whole number between 1 and MAX_VALUE."""
-    words = dict(zip("yz", (fact.name for fact in uses), strict=False))
-    code = template.code.format(**numbers, **{key: variable(word) for key, word in words.items()})
-    known = {variable(fact.name): Fraction(fact.value) for fact in uses}
-    value = Fraction(eval(code.replace("//", "/"), {"__builtins__": {}}, known))
+def _fact(template: Template, unit: str, total: int, numbers: dict[str, int]) -> Fact | None:
+    """One sentence filled in; None where the new total is not a whole number between 1 and MAX_VALUE."""
+    value = template.value(Fraction(total), numbers)
     if value.denominator != 1 or not 1 <= value <= MAX_VALUE:
         return None
-    sentence = template.text.format(x=name, u=unit, **numbers, **words)
-    used = tuple(fact.name for fact in uses)
-    return Fact(name, sentence, code, int(value), template.key, used, tuple(numbers.values()))
-
-
-def variable(name: str) -> str:
-    """The Python variable that holds the quantity of a person: the name as the question writes it."""
-    return name
+    sentence = template.text.format(u=unit, **numbers)
+    return Fact(sentence, template.code.format(**numbers), int(value), template.key, tuple(numbers.values()))

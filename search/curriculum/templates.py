@@ -6,17 +6,20 @@ Knows phrasing and arithmetic of one step. How steps are chained into problems i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from types import CodeType
 
-NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Karl", "Lena", "Milo")
 UNITS = ("apples", "stamps", "coins", "cards", "shells", "books")
+TOTAL = "total"  # the one variable of every solution
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One sentence that defines the quantity of ``{x}``.
+    """One sentence that says what becomes of the running total.
 
-    ``code`` is the Python expression for it; ``{y}`` is the quantity defined just before, ``{z}`` an earlier one,
-    ``{u}`` the unit; every other name is a number drawn from its inclusive range (or list) in ``numbers``.
+    ``code`` is the Python expression for the new total in terms of the old one; a template whose code does not mention it
+    opens a problem. ``{u}`` is the unit; every other name is a number drawn from its range (or list) in ``numbers``.
     """
 
     key: str
@@ -28,10 +31,19 @@ class Template:
     def family(self) -> str:
         return self.key.split("/", maxsplit=1)[0]
 
+    def value(self, total: Fraction, numbers: dict[str, int]) -> Fraction:
+        """The exact new total, a fraction where the code would round."""
+        return Fraction(eval(_exact(self.code), {"__builtins__": {}}, {TOTAL: total, **numbers}))
+
     @property
-    def references(self) -> int:
-        """How many earlier quantities the sentence refers to."""
-        return ("{y}" in self.code) + ("{z}" in self.code)
+    def opens(self) -> bool:
+        """Whether the sentence can stand first."""
+        return TOTAL not in self.code
+
+
+@cache
+def _exact(code: str) -> CodeType:
+    return compile(code.translate({ord("{"): "", ord("}"): ""}).replace("//", "/"), "<template>", "eval")
 
 
 def span(low: int, high: int) -> tuple[int, ...]:
@@ -42,53 +54,43 @@ SMALL, MEDIUM, LARGE = span(2, 6), span(2, 20), span(5, 60)
 PERCENT, TENTHS = (10, 20, 25, 50, 75), (10, 20, 25, 50)
 
 
-def _phrased(key: str, code: str, numbers: dict[str, tuple[int, ...]], *texts: str) -> tuple[Template, ...]:
-    return tuple(Template(f"{key}/{i}", text, code, numbers) for i, text in enumerate(texts))
+def _said(key: str, code: str, text: str, **numbers: tuple[int, ...]) -> Template:
+    return Template(key, text, code, numbers)
 
 
+# Numbers stand in a sentence in the order in which the code needs them: that much easier is the sentence to translate.
 QUANTITIES = (
-    *_phrased("quantities/root", "{k}", {"k": LARGE}, "{x} has {k} {u}."),
-    *_phrased("quantities/more", "{y} + {k}", {"k": MEDIUM},
-              "{x} has {k} more {u} than {y}.", "{x} owns {k} {u} in addition to what {y} owns."),
-    *_phrased("quantities/fewer", "{y} - {k}", {"k": MEDIUM},
-              "{x} has {k} fewer {u} than {y}.", "{x} is {k} {u} short of what {y} owns."),
-    *_phrased("quantities/times", "{y} * {k}", {"k": SMALL}, "{x} has {k} times as many {u} as {y}."),
-    *_phrased("quantities/together", "{y} + {z}", {}, "{x} has as many {u} as {y} and {z} together."),
-    *_phrased("quantities/difference", "{y} - {z}", {}, "{x} has as many {u} as {y} has beyond those of {z}."),
-)  # fmt: skip
+    _said("quantities/root", "{k}", "A shop has {k} {u}.", k=LARGE),
+    _said("quantities/more", "total + {k}", "{k} more come in.", k=MEDIUM),
+    _said("quantities/fewer", "total - {k}", "{k} are sold.", k=MEDIUM),
+    _said("quantities/times", "total * {k}", "It is {k} times as many now.", k=SMALL),
+)
 
 RATES = (
-    *_phrased("rates/root", "{k} * {m}", {"k": MEDIUM, "m": SMALL}, "{x} packs {k} {u} an hour for {m} hours."),
-    *_phrased("rates/earn", "{y} + {k} * {m}", {"k": MEDIUM, "m": SMALL},
-              "{x} begins with the {u} of {y} and packs {k} an hour for {m} hours."),
-    *_phrased("rates/spend", "{y} - {k} * {m}", {"k": MEDIUM, "m": SMALL},
-              "{x} begins with the {u} of {y} and sells {k} a day for {m} days."),
-    *_phrased("rates/share", "{y} // {k}", {"k": SMALL}, "{x} gets one of {k} equal parts of the {u} of {y}."),
-)  # fmt: skip
+    _said("rates/root", "{k} * {m}", "{k} {u} an hour arrive for {m} hours.", k=MEDIUM, m=SMALL),
+    _said("rates/earn", "total + {k} * {m}", "{k} an hour come in for {m} hours.", k=MEDIUM, m=SMALL),
+    _said("rates/spend", "total - {k} * {m}", "{k} a day are lost for {m} days.", k=MEDIUM, m=SMALL),
+    _said("rates/share", "total // {k}", "One of {k} equal parts stays.", k=SMALL),
+)
 
 FRACTIONS = (
-    *_phrased("fractions/part", "{y} * {k} // {m}", {"k": span(2, 4), "m": span(3, 6)},
-              "{x} has {k} of every {m} {u} that {y} has."),
-    *_phrased("fractions/percent", "{y} * {p} // 100", {"p": PERCENT}, "{x} has {p} percent of the {u} of {y}."),
-    *_phrased("fractions/raise", "{y} + {y} * {p} // 100", {"p": TENTHS}, "{x} has {p} percent more {u} than {y}."),
-    *_phrased("fractions/cut", "{y} - {y} * {p} // 100", {"p": TENTHS}, "{x} has {p} percent fewer {u} than {y}."),
-)  # fmt: skip
+    _said("fractions/part", "total * {k} // {m}", "{k} of every {m} stay.", k=(2, 3), m=(4, 5)),
+    _said("fractions/percent", "total * {p} // 100", "{p} percent stay.", p=PERCENT),
+    _said("fractions/raise", "total + total * {p} // 100", "It grows by {p} percent.", p=TENTHS),
+    _said("fractions/cut", "total - total * {p} // 100", "{p} percent are gone.", p=TENTHS),
+)
 
 EQUATIONS = (
-    *_phrased("equations/plus", "({y} - {m}) // {k}", {"m": MEDIUM, "k": SMALL},
-              "{x} has so many {u} that {y} has {m} more than {k} times as many."),
-    *_phrased("equations/minus", "({y} + {m}) // {k}", {"m": MEDIUM, "k": SMALL},
-              "{x} has so many {u} that {y} has {m} fewer than {k} times as many."),
-    *_phrased("equations/missing", "{y} - {k}", {"k": MEDIUM}, "{x} needs {k} more {u} to have as many as {y}."),
-)  # fmt: skip
+    _said("equations/plus", "(total - {m}) // {k}", "This is {m} more than {k} times what stays.", m=MEDIUM, k=SMALL),
+    _said("equations/minus", "(total + {m}) // {k}", "This is {m} fewer than {k} times what stays.", m=MEDIUM, k=SMALL),
+    _said("equations/missing", "total - {k}", "What stays is {k} short of it.", k=MEDIUM),
+)
 
 SEQUENCES = (
-    *_phrased("sequences/root", "{k} + {d} * {m}", {"k": MEDIUM, "d": SMALL, "m": span(3, 8)},
-              "{x} has a row of {u} that starts at {k} and grows by {d} for {m} terms."),
-    *_phrased("sequences/grow", "{y} + {d} * {m}", {"d": SMALL, "m": span(3, 8)},
-              "{x} has a row of {u} that starts at those of {y} and grows by {d} for {m} terms."),
-    *_phrased("sequences/double", "{y} * 2 ** {m}", {"m": span(2, 4)},
-              "{x} has a row of {u} that starts at those of {y} and doubles {m} times."),
+    _said("sequences/root", "{k} + {d} * {m}", "A row of {u} from {k} grows by {d} for {m} terms.",
+          k=MEDIUM, d=SMALL, m=span(3, 8)),
+    _said("sequences/grow", "total + {d} * {m}", "The row grows on by {d} for {m} terms.", d=SMALL, m=span(3, 8)),
+    _said("sequences/double", "total * 2 ** {m}", "It doubles {m} times.", m=span(2, 4)),
 )  # fmt: skip
 
 TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES

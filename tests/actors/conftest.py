@@ -100,19 +100,6 @@ def scorer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def local_ray() -> Iterator[None]:
-    """A Ray of our own, shared by the slow tests of this folder."""
-    import ray
-
-    if ray.is_initialized():
-        yield
-        return
-    ray.init(num_cpus=4, include_dashboard=False)
-    yield
-    ray.shutdown()
-
-
-@pytest.fixture(scope="session")
 def engine_config() -> EngineConfig:
     """A pass takes less than the tests ask for at once, so requests wait for the next one."""
     return EngineConfig(

@@ -12,7 +12,7 @@ import pytest
 import ray
 
 from actors.config import EngineConfig, WorkerConfig
-from actors.crowd import Crowd, run_search, summaries
+from actors.crowd import Crowd, summaries
 from actors.executor import start_executors, stop_executors
 from actors.fleet import Fleet
 from actors.sandbox.config import ExecutorConfig
@@ -53,7 +53,9 @@ def assignment(directory: Path, **worker: Any) -> Assignment:
 
 def test_every_problem_has_one_tree(engines: Engines, tmp_path: Path) -> None:
     came: list[Summary] = []
-    found = run_search(assignment(tmp_path), engines, PROBLEMS, came.append)
+    plan = assignment(tmp_path)
+    with Crowd(plan.worker) as crowd:
+        found = crowd.run(plan, engines, PROBLEMS, came.append)
     assert came == found
     assert sorted(summary.problem_id for summary in found) == sorted(problem.id for problem in PROBLEMS)
     assert {summary.quarantined for summary in found} == {""}
@@ -113,5 +115,6 @@ def test_a_problem_that_kills_its_workers_is_put_aside(local_ray: None, tmp_path
 
 
 def test_two_problems_with_one_id_are_refused(engines: Engines, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="two problems have the same id"):
-        run_search(assignment(tmp_path), engines, [PROBLEMS[0], PROBLEMS[0]])
+    plan = assignment(tmp_path)
+    with Crowd(plan.worker) as crowd, pytest.raises(ValueError, match="two problems have the same id"):
+        crowd.run(plan, engines, [PROBLEMS[0], PROBLEMS[0]])

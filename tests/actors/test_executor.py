@@ -6,8 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -36,12 +35,6 @@ def step(code: str) -> Step:
 async def executor() -> AsyncIterator[LocalExecutor]:
     async with LocalExecutor(CONFIG) as local:
         yield local
-
-
-@pytest.fixture
-def ray_directory() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as short:  # for socket paths
-        yield short
 
 
 CASES = [
@@ -139,13 +132,7 @@ async def test_nothing_of_the_service_is_left_when_it_closes() -> None:
     group = executor.service.pid
     await executor.close()
     await asyncio.gather(hanging, return_exceptions=True)
-    for _ in range(100):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail("processes of the service are left")
+    assert await eventually(lambda: not alive(group)), "processes of the service are left"
 
 
 async def test_a_service_whose_client_was_killed_ends_and_cleans_up(tmp_path: Path) -> None:
@@ -155,27 +142,38 @@ async def test_a_service_whose_client_was_killed_ends_and_cleans_up(tmp_path: Pa
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     client = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment)
     assert await client.wait() == -signal.SIGKILL
-    for _ in range(200):
-        if not os.listdir(tmp_path):
-            return
+    assert await eventually(lambda: not os.listdir(tmp_path)), f"left behind: {os.listdir(tmp_path)}"
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether ``condition`` comes true in time."""
+    end = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        if asyncio.get_running_loop().time() > end:
+            return False
         await asyncio.sleep(0.05)
-    pytest.fail(f"left behind: {os.listdir(tmp_path)}")
+    return True
+
+
+def alive(group: int) -> bool:
+    """Whether any process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.mark.slow
-async def test_a_pool_spreads_problems_batches_steps_and_survives_the_death_of_an_actor(ray_directory: str) -> None:
-    ray.init(num_cpus=2, include_dashboard=False, _temp_dir=ray_directory, log_to_driver=False)
-    try:
-        config = CONFIG.model_copy(update={"replicas": 2, "concurrency": 1})
-        handles = start_executors(config)
-        pool = ExecutorPool(handles, config)
-        states = [State(Problem(f"p{i}", "?", "1", "test"), state(f"x = {i}").steps) for i in range(40)]
-        answers = asyncio.gather(*(pool.run(one, step(f"print(x + {k})")) for one in states for k in range(3)))
-        await asyncio.sleep(0.1)
-        ray.kill(handles[0], no_restart=False)
-        done = await asyncio.wait_for(answers, 100)
-        assert [one.output for one in done] == [f"{i + k}\n" for i in range(40) for k in range(3)]
-        assert {len([1 for lane in pool.homes.values() if lane.handle is handle]) for handle in handles} == {20}
-        stop_executors(handles)
-    finally:
-        ray.shutdown()
+async def test_a_pool_spreads_problems_batches_steps_and_survives_the_death_of_an_actor(local_ray: None) -> None:
+    config = CONFIG.model_copy(update={"replicas": 2, "concurrency": 1})
+    handles = start_executors(config)
+    pool = ExecutorPool(handles, config)
+    states = [State(Problem(f"p{i}", "?", "1", "test"), state(f"x = {i}").steps) for i in range(40)]
+    answers = asyncio.gather(*(pool.run(one, step(f"print(x + {k})")) for one in states for k in range(3)))
+    await asyncio.sleep(0.1)
+    ray.kill(handles[0], no_restart=False)
+    done = await asyncio.wait_for(answers, 100)
+    assert [one.output for one in done] == [f"{i + k}\n" for i in range(40) for k in range(3)]
+    assert {len([1 for lane in pool.homes.values() if lane.handle is handle]) for handle in handles} == {20}
+    stop_executors(handles)

@@ -10,10 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import ray
 
 from cluster import session
-from cluster.session import JOB_CONFIG, RayConfig, check, ray_session, requested_address, worker_environment
+from cluster.session import JOB_CONFIG, RayConfig, check, requested_address, worker_environment
 from search.errors import UserError
 
 HEAD = """
@@ -22,6 +21,19 @@ context = ray.init(address="local", num_cpus=1, include_dashboard=False, object_
                    _temp_dir=sys.argv[1])
 print(context.address_info["gcs_address"], flush=True)
 sys.stdin.read()
+"""
+
+ALONE = """
+import os, ray
+from cluster.session import RayConfig, ray_session
+
+def look():  # what a worker has in its environment, and where it finds the packages
+    import search.types
+    return os.environ["TOKENIZERS_PARALLELISM"], search.types.__file__
+
+with ray_session(RayConfig(num_cpus=1, object_store_mib=90, dashboard=False)) as found:
+    seen = ray.get(ray.remote(look).remote(), timeout=200)
+print(found.joined, int(found.cpus), *seen, ray.is_initialized())
 """
 
 DRIVER = """
@@ -89,25 +101,14 @@ def test_workers_find_the_packages_and_a_job_keeps_its_own_settings(monkeypatch:
     assert not session.in_job_copy(Path("/shared/runs/x"))
 
 
-def in_a_worker() -> tuple[str, str]:
-    """What a worker has in its environment, and where it finds the packages."""
-
-    def look() -> tuple[str, str]:  # defined here so that it travels whole: workers do not know the tests
-        import search.types
-
-        return os.environ["TOKENIZERS_PARALLELISM"], search.types.__file__
-
-    return ray.get(ray.remote(look).options(num_cpus=1).remote(), timeout=200)  # type: ignore[no-any-return]
-
-
 @pytest.mark.slow
 def test_ray_starts_here_and_ends_with_the_block() -> None:
-    config = RayConfig(num_cpus=1, object_store_mib=90, dashboard=False)
-    with ray_session(config) as found:
-        assert not found.joined
-        assert found.cpus == 1
-        assert in_a_worker() == ("false", str(session.SOURCE / "search" / "types.py"))
-    assert not ray.is_initialized()
+    """In a process of its own, which has no Ray yet. Workers have our environment and find the packages."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    done = subprocess.run([sys.executable, "-c", ALONE], env=plain, capture_output=True, text=True, timeout=250)
+    assert done.stdout.split("\n")[-2:] == [f"False 1 false {session.SOURCE / 'search' / 'types.py'} False", ""], (
+        done.stderr
+    )
 
 
 @pytest.mark.slow

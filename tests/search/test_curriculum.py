@@ -8,31 +8,36 @@ import io
 import pytest
 
 from search.curriculum import Split, composition_of, first_wrong, problems, worked
+from search.errors import UserError
 
 
-def run(code: str) -> tuple[str, dict[str, object]]:
-    printed, variables = io.StringIO(), {}
+def run(steps: list[str]) -> tuple[str, list[object]]:
+    """What our own worked solution prints, and the total after each of its steps."""
+    printed, variables, totals = io.StringIO(), {}, []
     with contextlib.redirect_stdout(printed):
-        exec(code, variables)  # our own worked solutions
-    return printed.getvalue().strip(), variables
+        for code in steps:
+            exec(code, variables)
+            totals.append(variables["total"])
+    return printed.getvalue().strip(), totals
 
 
 @pytest.mark.parametrize("split", list(Split))
 def test_worked_solutions_give_the_answer_and_every_step_is_right(split: Split) -> None:
     for problem in problems(split, 40, 3, (1, 8) if split is Split.WORKED else (2, 8)):
         solution = worked(problem)
-        printed, variables = run("\n".join(step.code for step in solution.steps))
+        printed, totals = run([step.code for step in solution.steps if step.code])
         assert printed == problem.answer == solution.steps[-1].answer
-        assert first_wrong(composition_of(problem.id), variables) is None
+        assert first_wrong(composition_of(problem.id), totals) is None
         assert len(solution.steps) == (problem.level or 0) + 2
 
 
 def test_a_wrong_step_is_found() -> None:
     (problem,) = problems("train", 1, 0, (3, 3))
     made = composition_of(problem.id)
-    variables: dict[str, object] = {fact.name: fact.value for fact in made.facts}
-    variables[made.facts[1].name] = made.facts[1].value + 1
-    assert first_wrong(made, variables) == made.facts[1].name
+    totals = [fact.value for fact in made.facts]
+    assert first_wrong(made, totals) is None
+    assert first_wrong(made, [totals[0], totals[1] + 1, totals[2]]) == 1
+    assert first_wrong(made, totals[:2]) == 2
 
 
 def test_splits_share_no_chain_of_templates_and_no_chain_of_numbers() -> None:
@@ -46,6 +51,11 @@ def test_splits_share_no_chain_of_templates_and_no_chain_of_numbers() -> None:
             if one is not other:
                 assert not templates[one] & templates[other]
                 assert not numbers[one] & numbers[other]
+
+
+def test_more_problems_than_there_are_is_refused() -> None:
+    with pytest.raises(UserError, match="fewer than 300 different heldout problems of 1 to 1 steps"):
+        problems("heldout", 300, 0, (1, 1))
 
 
 def test_the_same_seed_gives_the_same_problems() -> None:

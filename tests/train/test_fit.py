@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-import ray
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -25,20 +22,12 @@ from train.objectives import OBJECTIVES, Options
 from train.progress import Report
 from train.sources import load_samples
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 
 # Two micro-batches a rank and step; the last step of an epoch is smaller than the others.
 CONFIG = TrainConfig(
     epochs=2, batch_size=8, micro_batch_tokens=320, learning_rate=3e-3, precision="fp32", workers=2, log_every=1
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as directory:
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=directory)
-        yield
-        ray.shutdown()
 
 
 def task(objective: str, init: Path, data: Path, tmp_path: Path) -> TrainTask:

@@ -100,7 +100,12 @@ class EvaluationConfig(Strict):
     samples: int = Field(8, ge=1, description="samples a problem for majority and best-of")
     temperature: float = Field(0.7, ge=0, le=5, description="of those samples")
     search: SearchConfig = Field(SearchConfig(rollouts=4), description="the search with PPM that is measured")
-    midway: float = Field(1.0, gt=0, le=1, description="share of the problems measured between base and last round")
+    midway: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the problems that samples and search are measured on before the last round; greedy: all",
+    )
 
     def greedy(self) -> SearchConfig:
         """One solution at temperature 0."""

@@ -26,7 +26,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 
 # Two micro-batches a rank and step; the last step of an epoch is smaller than the others.
 CONFIG = TrainConfig(
-    epochs=2, batch_size=8, micro_batch_tokens=320, learning_rate=3e-3, precision="fp32", workers=2, log_every=1
+    epochs=2,
+    batch_size=8,
+    micro_batch_tokens=320,
+    learning_rate=3e-3,
+    precision="fp32",
+    workers=2,
+    log_every=1,
+    cpus_per_worker=1,
 )
 
 

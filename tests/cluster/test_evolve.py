@@ -101,9 +101,9 @@ def test_a_report_that_stands_alone(finished: Path) -> None:
 def test_a_killed_search_goes_on_and_loses_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
     """SIGKILL when some trees are finished; started again, every problem has exactly one tree and the old ones stand."""
     run = tmp_path / "killed"
-    only_search = ["--rounds.1.train_ppm=false", "--rounds.1.values=terminal", "--workers.trees_in_flight=2"]
+    one_round = ["--rounds=[{values: terminal, train_ppm: false}]", "--workers.trees_in_flight=2"]
     process = subprocess.Popen(
-        command(run, *only_search), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        command(run, *one_round), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
     partial = run / "rounds" / "r1" / "search.partial"
@@ -113,7 +113,7 @@ def test_a_killed_search_goes_on_and_loses_nothing(tmp_path: Path, environment: 
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     again = subprocess.run(
-        command(run, *only_search), env=environment, capture_output=True, text=True, timeout=DEADLINE_S
+        command(run, *one_round), env=environment, capture_output=True, text=True, timeout=DEADLINE_S
     )
     assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
     trees = list(read_trees(run / "rounds" / "r1" / "search"))

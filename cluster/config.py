@@ -164,6 +164,10 @@ class RunConfig(Strict):
             trained = trained or entry.train_ppm
         return self
 
+    def measured_share(self, number: int) -> float:
+        """Share of the evaluation problems that samples and search are measured on after round ``number`` (0: the base)."""
+        return 1.0 if number == len(self.rounds) else self.evaluation.midway
+
     def round_search(self, entry: RoundConfig, attempt: int = 1) -> SearchConfig:
         """The search of a round's pass (1 is the first): ``search`` with what the round says itself."""
         rollouts = entry.rollouts or self.search.rollouts

@@ -41,8 +41,7 @@ def evaluate(context: Context, searchers: Searchers, number: int, models: Models
     stage = context.run.stage(f"r{number}/evaluate")
     if not stage.done:
         names = {"policy": models.policy.path, "ppm": models.ppm.path if models.ppm else None}
-        last = number == len(context.config.rounds)
-        share = 1.0 if last else context.config.evaluation.midway
+        share = context.config.measured_share(number)
         with stage.writing(keep=True) as writer:
             known = _measured_before(context, number, names, share)
             if known is not None:

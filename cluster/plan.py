@@ -130,7 +130,7 @@ def _search(config: RunConfig, entry: RoundConfig, problems: int, name: str) -> 
 
 def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, ppm: bool) -> list[Planned]:
     wanted = config.evaluation
-    share = wanted.midway if number < len(config.rounds) else 1.0
+    share = config.measured_share(number)
     total = sum(sizes.splits.values())
     part = sum(round(size * share) for size in sizes.splits.values())
     requests = total + part * wanted.samples

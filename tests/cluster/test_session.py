@@ -48,6 +48,11 @@ with ray_session(RayConfig(), address) as found:
 """
 
 
+def without_ray() -> dict[str, str]:
+    """Our environment for a process that must not know of this one's Ray."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+
+
 def test_the_address_comes_from_the_flag_then_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
     assert requested_address(None) == "head:6379"
@@ -104,8 +109,7 @@ def test_workers_find_the_packages_and_a_job_keeps_its_own_settings(monkeypatch:
 @pytest.mark.slow
 def test_ray_starts_here_and_ends_with_the_block() -> None:
     """In a process of its own, which has no Ray yet. Workers have our environment and find the packages."""
-    plain = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    done = subprocess.run([sys.executable, "-c", ALONE], env=plain, capture_output=True, text=True, timeout=250)
+    done = subprocess.run([sys.executable, "-c", ALONE], env=without_ray(), capture_output=True, text=True, timeout=250)
     assert done.stdout.split("\n")[-2:] == [f"False 1 false {session.SOURCE / 'search' / 'types.py'} False", ""], (
         done.stderr
     )
@@ -119,10 +123,13 @@ def test_a_running_cluster_is_joined_and_left_running(tmp_path_factory: pytest.T
     try:
         assert head.stdout is not None
         address = head.stdout.readline().strip()
-        plain = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-        assert drive(plain, address) == ["True", address, "false"]
+        assert drive(without_ray(), address) == ["True", address, "false"]
         job = {"runtime_env": {"env_vars": {"TOKENIZERS_PARALLELISM": "true"}}, "metadata": {"job_submission_id": "j"}}
-        submitted = plain | {JOB_CONFIG: json.dumps(job), "RAY_ADDRESS": address, "PYTHONPATH": str(session.SOURCE)}
+        submitted = without_ray() | {
+            JOB_CONFIG: json.dumps(job),
+            "RAY_ADDRESS": address,
+            "PYTHONPATH": str(session.SOURCE),
+        }
         assert drive(submitted) == ["True", address, "true"]
     finally:
         head.communicate(input="", timeout=60)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from search.curriculum.templates import TEMPLATES, UNITS, Template
+from search.curriculum.templates import IDLE, TEMPLATES, UNITS, Template
 from search.seeds import derive
 
 MAX_VALUE = 2000
 TRIES = 2000
 TRIES_PER_FACT = 12
+SENTENCES = 6  # a shallow problem has up to so many, the idle ones among them
 OPENING = [template for template in TEMPLATES if template.opens]
 FOLLOWING = [template for template in TEMPLATES if not template.opens]
 
@@ -48,10 +49,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A composed problem: its facts in order; the total after the last one is asked for."""
+    """A composed problem: its facts in order; the total after the last one is asked for.
+
+    ``asides`` are the idle sentences before each fact and, last, those before the question.
+    """
 
     facts: tuple[Fact, ...]
     unit: str
+    asides: tuple[tuple[str, ...], ...]
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -60,7 +65,8 @@ class Composition:
 
     @property
     def question(self) -> str:
-        return " ".join((*(fact.sentence for fact in self.facts), f"How many {self.unit} are there now?"))
+        said = [sentence for aside, fact in zip(self.asides, self.facts, strict=False) for sentence in (*aside, fact.sentence)]
+        return " ".join((*said, *self.asides[-1], f"How many {self.unit} are there now?"))
 
 
 def compose(split: Split, level: int, seed: int) -> Composition:
@@ -101,7 +107,15 @@ def _fill(templates: list[Template], rng: random.Random) -> Composition | None:
                 break
         else:
             return None
-    return Composition(tuple(facts), unit)
+    return Composition(tuple(facts), unit, _asides(len(facts), rng))
+
+
+def _asides(level: int, rng: random.Random) -> tuple[tuple[str, ...], ...]:
+    """Idle sentences, strewn evenly over the gaps before, between and after the facts."""
+    gaps: list[list[str]] = [[] for _ in range(level + 1)]
+    for _ in range(rng.randint(0, max(0, SENTENCES - level))):
+        rng.choice(gaps).append(rng.choice(IDLE))
+    return tuple(tuple(gap) for gap in gaps)
 
 
 def _fact(template: Template, unit: str, total: int, numbers: dict[str, int]) -> Fact | None:

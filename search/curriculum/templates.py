@@ -94,3 +94,18 @@ SEQUENCES = (
 )  # fmt: skip
 
 TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES
+
+# Sentences that change nothing. A short problem with some of them is as long as a deep one, so neither the place of a
+# sentence nor the length of a text says how many steps there are: whoever learns from short problems has to read.
+IDLE = (
+    "It rains.",
+    "A dog barks.",
+    "The sun is out.",
+    "A bus goes by.",
+    "The radio plays.",
+    "Nobody says a word.",
+    "The door is open.",
+    "A child laughs.",
+    "It is getting late.",
+    "The keeper smiles.",
+)

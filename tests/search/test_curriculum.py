@@ -31,6 +31,19 @@ def test_worked_solutions_give_the_answer_and_every_step_is_right(split: Split) 
         assert len(solution.steps) == (problem.level or 0) + 2
 
 
+def test_idle_sentences_make_shallow_problems_as_long_as_deep_ones_and_are_said_again() -> None:
+    sentences = {level: set[int]() for level in (1, 3, 5)}
+    for level, counts in sentences.items():
+        for problem in problems("worked", 100, 2, (level, level)):
+            made = composition_of(problem.id)
+            aside = [sentence for gap in made.asides for sentence in gap]
+            counts.add(len(made.facts) + len(aside))
+            solution = "".join(step.text for step in worked(problem).steps)
+            said = [line.removeprefix("# ") + "." for line in solution.splitlines() if line.startswith("# ")]
+            assert " ".join(said) == problem.question.rsplit(" How many", 1)[0]
+    assert sentences == {1: set(range(1, 7)), 3: set(range(3, 7)), 5: {5, 6}}
+
+
 def test_a_wrong_step_is_found() -> None:
     (problem,) = problems("train", 1, 0, (3, 3))
     made = composition_of(problem.id)

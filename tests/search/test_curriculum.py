@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from importlib import import_module
 
 import pytest
 
@@ -66,7 +67,8 @@ def test_splits_share_no_chain_of_templates_and_no_chain_of_numbers() -> None:
                 assert not numbers[one] & numbers[other]
 
 
-def test_more_problems_than_there_are_is_refused() -> None:
+def test_more_problems_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("search.curriculum.compose"), "SENTENCES", 1)
     with pytest.raises(UserError, match="fewer than 300 different heldout problems of 1 to 1 steps"):
         problems("heldout", 300, 0, (1, 1))
 

@@ -37,6 +37,9 @@ class EngineConfig(BaseModel):
     request_deadline_s: float = Field(300, gt=0, description="longest wait for one answer (s)")
     max_attempts: int = Field(4, ge=1, description="tries of one request before it is given up")
     backoff_s: float = Field(0.2, gt=0, description="wait before the second try, doubled for each further one (s)")
+    reload: bool = Field(
+        True, description="take a new model's weights into the running engines instead of starting new ones"
+    )
     metrics: bool = Field(False, description="put vLLM's own metrics into Ray's")
 
 

@@ -5,7 +5,9 @@ Knows vLLM and one model directory. Knows no trees; the fleet makes Ray actors o
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ray
 
 from actors.config import EngineConfig
-from actors.errors import EngineFailed, PromptTooLong
+from actors.errors import EngineFailed, PromptTooLong, WrongModel
 from actors.tokens import Tokens
 from search.types import ModelRef
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 GIB = 1 << 30
+RELOADING = "actors.weights.Reloading"
 CORES = ("actors.core.OneProcess", "actors.core.ManyProcesses")  # vLLM imports them by name in its own process
 DEAD = 17  # exit code of an actor whose engine core is gone; Ray then starts the actor again
 
@@ -83,6 +86,7 @@ def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate",
         "enable_prefix_caching": True,
         "disable_log_stats": True,
         "distributed_executor_backend": CORES[config.tensor_parallel > 1],
+        "worker_extension_cls": RELOADING,
     }
     if on_cpu:
         # An explicit size also spares the warm-up by which vLLM would measure how much is free. A prompt that is read in
@@ -110,6 +114,7 @@ class Engine:
         self._llm = self._start()
         tokenizer = self._llm.renderer.get_tokenizer()
         self._tokens = Tokens(tokenizer, eos=self._end_ids(tokenizer))
+        self._loading = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"{self._name} ({Path(self._model.path).name}, round {self._model.round}, v{self._model.version})"
@@ -119,6 +124,24 @@ class Engine:
         """The engine's name, once it can answer; the process ends where the engine core is dead."""
         with self._mortal():
             await self._llm.check_health()
+        return self._name
+
+    async def load(self, model: ModelRef) -> str:
+        """Serve ``model`` from now on, if it is not served already; returns the engine's name.
+
+        For models that are ``alike``, between searches: a request that runs meanwhile would be answered by both. In the
+        lane of the requests, because vLLM's answers arrive in the event loop of the first one. An engine that cannot
+        load ends, since nobody knows what is left of its weights.
+        """
+        async with self._loading:
+            if model != self._model:
+                try:
+                    await self._llm.collective_rpc("load_directory", args=(model.path,))
+                    await self._llm.reset_prefix_cache()
+                except Exception:
+                    logging.getLogger(__name__).exception("%s could not load %s", self._name, model.path)
+                    os._exit(DEAD)
+                self._model = model
         return self._name
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
@@ -163,6 +186,11 @@ class Engine:
         named = self._llm.model_config.try_get_generation_config().get("eos_token_id")
         ids = {tokenizer.eos_token_id} | set(named if isinstance(named, list) else [named])
         return tuple(token for token in ids if token is not None)
+
+    def _serves(self, model: ModelRef | None) -> None:
+        """Refuse a request that is meant for another model."""
+        if model is not None and model != self._model:
+            raise WrongModel(f"{self._name} serves {self._model.path}, the request is for {model.path}")
 
     def _fit(self, ids: list[int], room: int, key: str) -> None:
         limit = self._config.max_model_len - room

@@ -15,6 +15,10 @@ class EngineFailed(RuntimeError):
     """An engine dropped one request and lives on. Another try may succeed."""
 
 
+class WrongModel(RuntimeError):
+    """The engine serves another model than the request is meant for: it started again on its first one."""
+
+
 class EngineGaveUp(RuntimeError):
     """One request failed on every try that the config allows, or no engine came back in time."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +21,7 @@ from actors.engine import Engine, EngineStats, environment
 from actors.errors import StartTimeout
 from actors.policy import PolicyEngine
 from actors.scorer import ScorerEngine
+from actors.weights import alike
 from search.types import ModelRef
 
 KINDS: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "ppm": ScorerEngine}
@@ -77,11 +78,10 @@ class Fleet:
     def start(self, *models: ModelRef) -> None:
         """Have engines for all ``models``, at most one model a role, started side by side. Raises StartTimeout.
 
-        Engines that already run for the same model stay; those of the same role with another model are stopped first.
+        Engines that already run for the same model stay; those of the same role take in the weights of a model that is
+        alike, and are replaced otherwise.
         """
-        new = [
-            model for model in models if self._crews.get(model.role) is None or self._crews[model.role].model != model
-        ]
+        new = [model for model in models if not (self._runs(model) or self._reload(model))]
         for model in new:
             self._stop_crews([model.role])
         for model in new:
@@ -108,6 +108,22 @@ class Fleet:
             except RayActorError:
                 continue
         return found
+
+    def _runs(self, model: ModelRef) -> bool:
+        crew = self._crews.get(model.role)
+        return crew is not None and crew.model == model
+
+    def _reload(self, model: ModelRef) -> bool:
+        """Whether all running engines of the model's role have taken in its weights."""
+        crew, config = self._crews.get(model.role), self._configs[model.role]
+        if crew is None or not config.reload or not alike(crew.model, model):
+            return False
+        try:
+            ray.get([handle.load.remote(model) for handle in crew.handles], timeout=config.start_deadline_s)
+        except (GetTimeoutError, RayError):
+            return False  # they are replaced: a start has the better error message
+        self._crews[model.role] = replace(crew, model=model)
+        return True
 
     def _launch(self, model: ModelRef) -> Crew:
         config = self._configs[model.role]

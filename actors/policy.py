@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from actors.engine import Engine
 from actors.errors import EngineFailed
 from actors.tokens import cut
-from search.types import Candidate, Finish, Proposal, Sampling
+from search.types import Candidate, Finish, ModelRef, Proposal, Sampling
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
@@ -25,14 +25,22 @@ class PolicyEngine(Engine):
     runner: Literal["generate", "pooling"] = "generate"
 
     async def propose(
-        self, segments: Sequence[str], stops: tuple[str, ...], n: int, sampling: Sampling, seed: int, key: str
+        self,
+        segments: Sequence[str],
+        stops: tuple[str, ...],
+        n: int,
+        sampling: Sampling,
+        seed: int,
+        key: str,
+        model: ModelRef | None = None,
     ) -> Proposal:
         """``n`` candidates after the segments; ``key`` names the request. A greedy request has one candidate.
 
         Candidate i draws from seed + i. ``prompt_tokens`` counts the prompt once, whatever ``n`` is. Where the context
-        has less room than ``max_tokens``, candidates are cut there. Raises PromptTooLong where it has none, and
-        EngineFailed where vLLM drops the request.
+        has less room than ``max_tokens``, candidates are cut there. Raises PromptTooLong where it has none,
+        EngineFailed where vLLM drops the request, and WrongModel where ``model`` is given and not the one served.
         """
+        self._serves(model)
         ids = self._tokens.ids(segments)
         self._fit(ids, 1, key)
         room = min(sampling.max_tokens, self._config.max_model_len - len(ids))

@@ -21,10 +21,10 @@ from ray.actor import ActorHandle
 from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError, WorkerCrashedError
 
 from actors.config import EngineConfig
-from actors.errors import EngineFailed, EngineGaveUp, PromptTooLong
+from actors.errors import EngineFailed, EngineGaveUp, PromptTooLong, WrongModel
 from actors.routing import Lane, Router
 from search.formats import StepFormat
-from search.types import Candidate, Finish, Proposal, Sampling, Scores, State
+from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 
 Answer = TypeVar("Answer")
 GONE = (RayActorError, ObjectLostError, WorkerCrashedError)  # the engine, or the way to it, is lost
@@ -34,8 +34,10 @@ LATE = (TimeoutError, TaskCancelledError)
 class Pool(Generic[Answer]):
     """Sends requests to engines of one kind. One pool belongs to one asyncio loop; many pools may share engines."""
 
-    def __init__(self, handles: Sequence[ActorHandle], config: EngineConfig, kind: str) -> None:
-        self.kind, self.config = kind, config
+    def __init__(
+        self, handles: Sequence[ActorHandle], config: EngineConfig, kind: str, model: ModelRef | None = None
+    ) -> None:
+        self.kind, self.config, self.model = kind, config, model
         lanes = [Lane(handle, f"{kind}-{index}", config.in_flight) for index, handle in enumerate(handles)]
         self._router: Router[ActorHandle] = Router(lanes)
         self._revivals: set[asyncio.Task[None]] = set()
@@ -55,6 +57,9 @@ class Pool(Generic[Answer]):
             except LATE:
                 reason = f"{lane.name} did not answer in {self.config.request_deadline_s:g} s"
                 self._out(lane, "timeout")
+            except WrongModel as error:
+                reason = _line(error)
+                self._out(lane, "wrong_model")
             except EngineFailed as error:
                 reason = _line(error)
             self.counts["retries"] += 1
@@ -102,12 +107,12 @@ class Pool(Generic[Answer]):
             task.add_done_callback(self._revivals.discard)
 
     async def _revive(self, lane: Lane[ActorHandle]) -> None:
-        """Ask an engine for its health until it answers; it takes requests again from then on."""
+        """Ask an engine for its health until it answers, on the pool's model; it takes requests again from then on."""
         while True:
             await asyncio.sleep(5 * self.config.backoff_s)
             try:
                 async with asyncio.timeout(self.config.request_deadline_s):
-                    await lane.handle.health.remote()
+                    await (lane.handle.load.remote(self.model) if self.model else lane.handle.health.remote())
             except (*GONE, *LATE, EngineFailed):
                 continue
             self.counts["came_back"] += 1
@@ -116,10 +121,12 @@ class Pool(Generic[Answer]):
 
 
 class PolicyPool(Pool[Proposal]):
-    """search.protocols.Policy over policy engines."""
+    """search.protocols.Policy over policy engines; with ``model``, engines that came back on another take that in first."""
 
-    def __init__(self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig) -> None:
-        super().__init__(handles, config, "policy")
+    def __init__(
+        self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig, model: ModelRef | None = None
+    ) -> None:
+        super().__init__(handles, config, "policy", model)
         self._format = format
 
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
@@ -134,7 +141,7 @@ class PolicyPool(Pool[Proposal]):
             return await self.call(
                 state.problem.id,
                 key,
-                lambda handle: handle.propose.remote(segments, stops, n, sampling, seed, key),
+                lambda handle: handle.propose.remote(segments, stops, n, sampling, seed, key, self.model),
             )
         except PromptTooLong:
             self.counts["too_long"] += 1
@@ -142,10 +149,12 @@ class PolicyPool(Pool[Proposal]):
 
 
 class ScorerPool(Pool[Scores]):
-    """search.protocols.Scorer over scorers."""
+    """search.protocols.Scorer over scorers; ``model`` as for policies."""
 
-    def __init__(self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig) -> None:
-        super().__init__(handles, config, "scorer")
+    def __init__(
+        self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig, model: ModelRef | None = None
+    ) -> None:
+        super().__init__(handles, config, "scorer", model)
         self._format = format
 
     async def score(self, states: Sequence[State]) -> Scores:
@@ -154,7 +163,7 @@ class ScorerPool(Pool[Scores]):
             return Scores(())
         rendered = tuple(tuple(segment.text for segment in self._format.segments(state)) for state in states)
         key = request_key(states[0], len(states))
-        return await self.call(states[0].problem.id, key, lambda handle: handle.score.remote(rendered, key))
+        return await self.call(states[0].problem.id, key, lambda handle: handle.score.remote(rendered, key, self.model))
 
 
 def request_key(state: State, seed: int) -> str:

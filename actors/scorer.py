@@ -9,7 +9,7 @@ from typing import Literal
 
 from actors.engine import Engine
 from actors.errors import BadScore, PromptTooLong
-from search.types import Scores
+from search.types import ModelRef, Scores
 
 HOPELESS = -100.0  # the logit of a state that cannot be read: -1 once squashed
 
@@ -19,11 +19,13 @@ class ScorerEngine(Engine):
 
     runner: Literal["generate", "pooling"] = "pooling"
 
-    async def score(self, states: Sequence[Sequence[str]], key: str) -> Scores:
-        """One raw logit a state, in order; ``key`` names the request. Raises BadScore where a logit is not finite.
+    async def score(self, states: Sequence[Sequence[str]], key: str, model: ModelRef | None = None) -> Scores:
+        """One raw logit a state, in order; ``key`` names the request. Raises BadScore where a logit is not finite,
+        and WrongModel where ``model`` is given and not the one served.
 
         A state too long for the model is given HOPELESS and counted: the policy could not go on from it either.
         """
+        self._serves(model)
         prompts = [self._tokens.ids(segments) for segments in states]
         with self._mortal():
             answers = await asyncio.gather(*(self._one(ids, f"{key}/{i}") for i, ids in enumerate(prompts)))

@@ -28,14 +28,17 @@ from search.seeds import derive
 from search.store import TreeWriter, worker_file
 from search.strategies import build
 from search.tree import Tree
-from search.types import Cost, Problem
+from search.types import Cost, ModelRef, Problem
 
 SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Handles of what a worker calls, with the settings of their pools. No scorer: a search must do without."""
+    """Handles of what a worker calls, with the settings of their pools. No scorer: a search must do without.
+
+    The models are what the engines are to serve; None leaves it to them.
+    """
 
     policy: tuple[Any, ...]
     policy_config: EngineConfig
@@ -43,6 +46,8 @@ class Engines:
     executor_config: ExecutorConfig
     scorer: tuple[Any, ...] = ()
     scorer_config: EngineConfig = field(default_factory=EngineConfig)
+    policy_model: ModelRef | None = None
+    scorer_model: ModelRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +119,10 @@ class Desk:
         self.writer = TreeWriter(worker_file(job.assignment.directory, index), SYNC_EVERY)
         self.places = asyncio.Semaphore(job.assignment.worker.trees_in_flight)
         engines, form = job.engines, job.assignment.format
-        self.policy = PolicyPool(engines.policy, form, engines.policy_config)
-        self.scorer = ScorerPool(engines.scorer, form, engines.scorer_config) if engines.scorer else None
+        self.policy = PolicyPool(engines.policy, form, engines.policy_config, engines.policy_model)
+        self.scorer = None
+        if engines.scorer:
+            self.scorer = ScorerPool(engines.scorer, form, engines.scorer_config, engines.scorer_model)
         executor = ExecutorPool(engines.executors, engines.executor_config)
         judge = None if job.assignment.blind else grader()
         self.tools = Tools(self.policy, executor, form, self.scorer, judge)

@@ -159,7 +159,7 @@ def rescore(context: Context, searchers: Searchers, ppm: ModelRef, trees: list[T
     scale = config.evaluation.search.squash_scale
 
     async def score_all() -> dict[str, dict[int, float]]:
-        pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine)
+        pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine, ppm)
 
         async def score(tree: Tree) -> dict[int, float]:
             ends = list(tree.terminals())

@@ -109,6 +109,8 @@ class Searchers:
             executor_config=config.executor,
             scorer=tuple(self.fleet.scorer(ppm)) if ppm else (),
             scorer_config=config.scorer.engine,
+            policy_model=policy,
+            scorer_model=ppm,
         )
 
     def run(self, plan: SearchPlan, directory: Path) -> SearchReport:

@@ -65,7 +65,11 @@ class Composition:
 
     @property
     def question(self) -> str:
-        said = [sentence for aside, fact in zip(self.asides, self.facts, strict=False) for sentence in (*aside, fact.sentence)]
+        said = [
+            sentence
+            for aside, fact in zip(self.asides, self.facts, strict=False)
+            for sentence in (*aside, fact.sentence)
+        ]
         return " ".join((*said, *self.asides[-1], f"How many {self.unit} are there now?"))
 
 

@@ -55,14 +55,22 @@ def make_config(words: Any, width: int, layers: int) -> Any:
     )
 
 
-def make_policy(path: Path, width: int = 128, layers: int = 2, seed: int = 0) -> Path:
-    """A causal model that writes noise: about one token in 500 is a given tag."""
+def make_policy(path: Path, width: int = 128, layers: int = 2, seed: int = 0, gain: float = 1.0) -> Path:
+    """A causal model that writes noise: about one token in 500 is a given tag.
+
+    ``gain`` scales the layers: at 1 a greedy text says its last token again and again, at 10 it does not.
+    """
     import torch
     from transformers import Qwen2ForCausalLM
 
     torch.manual_seed(seed)
     words = make_tokenizer()
-    Qwen2ForCausalLM(make_config(words, width, layers)).to(torch.float32).save_pretrained(path)
+    model = Qwen2ForCausalLM(make_config(words, width, layers)).to(torch.float32)
+    with torch.no_grad():
+        for layer in model.model.layers:
+            for weight in layer.parameters():
+                weight.mul_(gain if weight.ndim == 2 else 1)
+    model.save_pretrained(path)
     words.save_pretrained(path)
     return path
 
@@ -115,6 +123,14 @@ def engine_config() -> EngineConfig:
 @pytest.fixture(scope="session")
 def models(policy_dir: Path, scorer_dir: Path) -> tuple[ModelRef, ModelRef]:
     return ModelRef("policy", str(policy_dir), 0, 3), ModelRef("ppm", str(scorer_dir), 1, 4)
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelRef, ModelRef]:
+    """Models of the same shapes with other weights."""
+    root = tmp_path_factory.mktemp("others")
+    policy, scorer = make_policy(root / "policy", seed=2, gain=10), make_scorer(root / "ppm", seed=3)
+    return ModelRef("policy", str(policy), 1, 5), ModelRef("ppm", str(scorer), 2, 6)
 
 
 @pytest.fixture(scope="session")

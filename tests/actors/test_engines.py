@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.exceptions import RayTaskError
 
 from actors.config import EngineConfig
 from actors.errors import StartTimeout
@@ -110,29 +111,64 @@ async def test_a_state_that_fills_the_context_is_cut_off_at_once(
     assert scores.logits[0] > -50
 
 
-async def test_scores_are_those_of_transformers(fleet: Fleet, models: tuple[ModelRef, ModelRef], words: Any) -> None:
+@pytest.mark.parametrize("reloaded", [False, True])
+async def test_scores_are_those_of_transformers(
+    fleet: Fleet, models: tuple[ModelRef, ModelRef], others: tuple[ModelRef, ModelRef], words: Any, reloaded: bool
+) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification
 
     states = [state.then(Step(f"# Step 1: half of abcd{END_OF_STEP}")) for state in STATES]
     states += [state.then(Step(f"x = 1{END_OF_STEP}"), Step(f"print(x){END_OF_CODE}", output="1")) for state in STATES]
-    pool = ScorerPool(fleet.scorer(models[1]), CodeFormat(), CONFIG)
+    if reloaded:
+        fleet.start(others[1])
+    model = others[1] if reloaded else models[1]
+    pool = ScorerPool(fleet.scorer(model), CodeFormat(), CONFIG, model)
     batches = await asyncio.gather(*(pool.score(states[i : i + 4]) for i in range(0, len(states), 4)))
     served = [logit for batch in batches for logit in batch.logits]
-    reference = AutoModelForSequenceClassification.from_pretrained(models[1].path, dtype=torch.float32).eval()
+    reference = AutoModelForSequenceClassification.from_pretrained(model.path, dtype=torch.float32).eval()
     for state, logit in zip(states, served, strict=True):
         ids = [i for s in CodeFormat().segments(state) for i in words.encode(s.text, add_special_tokens=False)]
         with torch.no_grad():
             expected = float(reference(torch.tensor([ids])).logits[0, 0])
         assert math.isclose(logit, expected, abs_tol=1e-3)
     assert max(served) - min(served) > 0.1  # the test says something only if logits differ
-    assert {batch.version for batch in batches} == {4}
+    assert {batch.version for batch in batches} == {model.version}
+
+
+async def test_an_engine_takes_in_new_weights(
+    fleet: Fleet, models: tuple[ModelRef, ModelRef], others: tuple[ModelRef, ModelRef], words: Any
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    async def greedy(model: ModelRef) -> list[tuple[int, ...]]:
+        pool = PolicyPool(fleet.policy(model), CodeFormat(), CONFIG, model)
+        proposals = await asyncio.gather(*(pool.propose(s, 1, Sampling(0, max_tokens=12), 1) for s in STATES))
+        assert {proposal.version for proposal in proposals} == {model.version}
+        return [proposal.candidates[0].token_ids for proposal in proposals]
+
+    before, handles = await greedy(models[0]), fleet.policy(models[0])
+    after = await greedy(others[0])
+    assert fleet.policy(others[0]) == handles  # the same engines
+    reference = AutoModelForCausalLM.from_pretrained(others[0].path, dtype=torch.float32).eval()
+    for state, served in zip(STATES, after, strict=True):
+        ids = [i for s in CodeFormat().segments(state) for i in words.encode(s.text, add_special_tokens=False)]
+        with torch.inference_mode():
+            logits = reference(torch.tensor([[*ids, *served]])).logits[0, len(ids) - 1 : -1]
+        chosen = logits.gather(1, torch.tensor([served]).T)[:, 0]
+        assert (logits.max(1).values - chosen).max() < 1e-3  # every token is the reference's choice, or ties with it
+    assert sum(a != b for a, b in zip(before, after, strict=True)) > 10
+    with pytest.raises(RayTaskError, match=r"serves .*others.*, the request is for"):
+        await handles[0].propose.remote(("x",), ("a",), 1, Sampling(max_tokens=2), 1, "stray", models[0])
+    assert await greedy(models[0]) == before
 
 
 @pytest.mark.parametrize("victim", ["actor", "engine core"])
-async def test_requests_outlive_a_killed_engine(fleet: Fleet, models: tuple[ModelRef, ModelRef], victim: str) -> None:
-    engine = fleet.policy(models[0])[0]
-    pool = PolicyPool([engine], CodeFormat(), CONFIG)
+async def test_requests_outlive_a_killed_engine(fleet: Fleet, others: tuple[ModelRef, ModelRef], victim: str) -> None:
+    """The engine starts again on the model it was made with, and takes in the one it served last."""
+    engine = fleet.policy(others[0])[0]
+    pool = PolicyPool([engine], CodeFormat(), CONFIG, others[0])
     sampling = Sampling(max_tokens=60)
     before = await asyncio.gather(*(pool.propose(state, 2, sampling, 1) for state in STATES))
     pid = await engine.pid.remote()

@@ -10,10 +10,10 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from actors.config import EngineConfig
-from actors.errors import BadScore, EngineFailed, EngineGaveUp, PromptTooLong
+from actors.errors import BadScore, EngineFailed, EngineGaveUp, PromptTooLong, WrongModel
 from actors.pool import PolicyPool, ScorerPool
 from search.formats import END_OF_STEP, CodeFormat
-from search.types import Candidate, Finish, Problem, Proposal, Sampling, Scores, State, Step
+from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step
 
 CONFIG = EngineConfig(backoff_s=0.001, in_flight=4, request_deadline_s=0.2, start_deadline_s=0.3, max_attempts=3)
 STATE = State(Problem("p1", "What is 1 + 1?", "2", "test"))
@@ -37,7 +37,8 @@ class Handle:
         self.healthy = healthy
         self.asked: list[tuple[Any, ...]] = []
         self.propose, self.score = Method(self._propose), Method(self._score)
-        self.health = Method(self._health)
+        self.health, self.load = Method(self._health), Method(self._load)
+        self.loaded: list[Any] = []
 
     async def _act(self, arguments: tuple[Any, ...]) -> None:
         self.asked.append(arguments)
@@ -51,8 +52,8 @@ class Handle:
         await self._act(arguments)
         return Proposal((Candidate(f"x = 1{END_OF_STEP}", (1, 2), Finish.STOP),), 5, 0, 7)
 
-    async def _score(self, states: Any, key: str) -> Scores:
-        await self._act((states, key))
+    async def _score(self, states: Any, key: str, model: Any) -> Scores:
+        await self._act((states, key, model))
         return Scores(tuple(float(len(state)) for state in states))
 
     async def _health(self) -> str:
@@ -60,19 +61,23 @@ class Handle:
             raise ActorUnavailableError("restarting", b"0" * 16)
         return "healthy"
 
+    async def _load(self, model: Any) -> str:
+        self.loaded.append(model)
+        return "loaded"
 
-def policy(*handles: Handle, config: EngineConfig = CONFIG) -> PolicyPool:
-    return PolicyPool(handles, CodeFormat(), config)  # type: ignore[arg-type]
+
+def policy(*handles: Handle, config: EngineConfig = CONFIG, model: ModelRef | None = None) -> PolicyPool:
+    return PolicyPool(handles, CodeFormat(), config, model)  # type: ignore[arg-type]
 
 
 async def test_renders_segments_and_stops() -> None:
     handle = Handle()
     state = STATE.then(Step(f"# Step 1: a{END_OF_STEP}"))
     await policy(handle).propose(state, 3, Sampling(max_tokens=9), 42)
-    segments, stops, n, sampling, seed, key = handle.asked[0]
+    segments, stops, n, sampling, seed, key, model = handle.asked[0]
     assert segments == tuple(segment.text for segment in CodeFormat().segments(state))
     assert stops == CodeFormat().stops(state, sampling.until)
-    assert (n, sampling.max_tokens, seed, key) == (3, 9, 42, "p1/1/2a")
+    assert (n, sampling.max_tokens, seed, key, model) == (3, 9, 42, "p1/1/2a", None)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,16 @@ async def test_a_dead_engine_is_left_alone_until_its_health_answers() -> None:
     await asyncio.gather(*(pool.propose(state, 1, Sampling(), 3) for state in states))
     assert len(dead.asked) > before
     assert pool.counts["came_back"] == 1
+
+
+async def test_an_engine_that_came_back_on_another_model_takes_in_the_right_one() -> None:
+    model = ModelRef("policy", "/models/r2", 2, 2)
+    handle = Handle(WrongModel("serves /models/base"))
+    pool = policy(handle, model=model)
+    assert (await pool.propose(STATE, 1, Sampling(), 1)).version == 7
+    assert handle.loaded == [model]
+    assert [asked[-1] for asked in handle.asked] == [model, model]
+    assert pool.counts == {"requests": 2, "retries": 1, "wrong_model": 1, "came_back": 1}
 
 
 async def test_gives_up_by_name() -> None:

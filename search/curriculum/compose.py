@@ -14,7 +14,7 @@ from fractions import Fraction
 from search.curriculum.templates import IDLE, TEMPLATES, UNITS, Template
 from search.seeds import derive
 
-MAX_VALUE = 2000
+MIN_VALUE, MAX_VALUE = 100, 99_999  # small totals are hit by chance, and a search would learn from wrong solutions
 TRIES = 2000
 TRIES_PER_FACT = 12
 SENTENCES = 6  # a shallow problem has up to so many, the idle ones among them
@@ -123,9 +123,9 @@ def _asides(level: int, rng: random.Random) -> tuple[tuple[str, ...], ...]:
 
 
 def _fact(template: Template, unit: str, total: int, numbers: dict[str, int]) -> Fact | None:
-    """One sentence filled in; None where the new total is not a whole number between 1 and MAX_VALUE."""
+    """One sentence filled in; None where the new total is not a whole number between MIN_VALUE and MAX_VALUE."""
     value = template.value(Fraction(total), numbers)
-    if value.denominator != 1 or not 1 <= value <= MAX_VALUE:
+    if value.denominator != 1 or not MIN_VALUE <= value <= MAX_VALUE:
         return None
     sentence = template.text.format(u=unit, **numbers)
     return Fact(sentence, template.code.format(**numbers), int(value), template.key, tuple(numbers.values()))

@@ -46,11 +46,12 @@ def _exact(code: str) -> CodeType:
     return compile(code.translate({ord("{"): "", ord("}"): ""}).replace("//", "/"), "<template>", "eval")
 
 
-def span(low: int, high: int) -> tuple[int, ...]:
-    return tuple(range(low, high + 1))
+def span(low: int, high: int, by: int = 1) -> tuple[int, ...]:
+    """The multiples of ``by`` from the ``low``-th to the ``high``-th."""
+    return tuple(number * by for number in range(low, high + 1))
 
 
-SMALL, MEDIUM, LARGE = span(2, 6), span(2, 20), span(5, 60)
+SMALL, MEDIUM, TENS = span(2, 6), span(2, 20), span(3, 9, by=10)
 PERCENT, TENTHS = (10, 20, 25, 50, 75), (10, 20, 25, 50)
 
 
@@ -60,14 +61,14 @@ def _said(key: str, code: str, text: str, **numbers: tuple[int, ...]) -> Templat
 
 # Numbers stand in a sentence in the order in which the code needs them: that much easier is the sentence to translate.
 QUANTITIES = (
-    _said("quantities/root", "{k}", "A shop has {k} {u}.", k=LARGE),
+    _said("quantities/root", "{k} * {m}", "A shop has {k} boxes of {m} {u}.", k=TENS, m=MEDIUM),
     _said("quantities/more", "total + {k}", "{k} more come in.", k=MEDIUM),
     _said("quantities/fewer", "total - {k}", "{k} are sold.", k=MEDIUM),
     _said("quantities/times", "total * {k}", "It is {k} times as many now.", k=SMALL),
 )
 
 RATES = (
-    _said("rates/root", "{k} * {m}", "{k} {u} an hour arrive for {m} hours.", k=MEDIUM, m=SMALL),
+    _said("rates/root", "{k} * {m}", "{k} {u} an hour arrive for {m} hours.", k=TENS, m=MEDIUM),
     _said("rates/earn", "total + {k} * {m}", "{k} an hour come in for {m} hours.", k=MEDIUM, m=SMALL),
     _said("rates/spend", "total - {k} * {m}", "{k} a day are lost for {m} days.", k=MEDIUM, m=SMALL),
     _said("rates/share", "total // {k}", "One of {k} equal parts stays.", k=SMALL),
@@ -88,9 +89,9 @@ EQUATIONS = (
 
 SEQUENCES = (
     _said("sequences/root", "{k} + {d} * {m}", "A row of {u} from {k} grows by {d} for {m} terms.",
-          k=MEDIUM, d=SMALL, m=span(3, 8)),
-    _said("sequences/grow", "total + {d} * {m}", "The row grows on by {d} for {m} terms.", d=SMALL, m=span(3, 8)),
-    _said("sequences/double", "total * 2 ** {m}", "It doubles {m} times.", m=span(2, 4)),
+          k=TENS, d=MEDIUM, m=MEDIUM),
+    _said("sequences/grow", "total + {d} * {m}", "The row grows on by {d} for {m} terms.", d=SMALL, m=SMALL),
+    _said("sequences/double", "total * 2 ** {m}", "It doubles {m} times.", m=(2, 3)),
 )  # fmt: skip
 
 TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES

@@ -12,6 +12,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from search.curriculum.templates import IDLE, TEMPLATES, UNITS, Template
+from search.errors import UserError
 from search.seeds import derive
 
 MIN_VALUE, MAX_VALUE = 100, 99_999  # small totals are hit by chance, and a search would learn from wrong solutions
@@ -74,7 +75,7 @@ class Composition:
 
 
 def compose(split: Split, level: int, seed: int) -> Composition:
-    """The problem of ``level`` steps that ``seed`` names in ``split``. Raises ValueError if none is found.
+    """The problem of ``level`` steps that ``seed`` names in ``split``. Raises UserError if none is found.
 
     A hash of the chain of templates and a hash of the chain of numbers both name the split, so two splits share no
     chain of sentences and no chain of numbers.
@@ -86,7 +87,7 @@ def compose(split: Split, level: int, seed: int) -> Composition:
             composition = _fill(templates, rng)
             if composition is not None and split_of(composition.numbers) is split:
                 return composition
-    raise ValueError(f"no problem of level {level} found in split {split} for seed {seed}")
+    raise UserError(f"the curriculum has no {split} problems of {level} steps: ask for deeper ones")
 
 
 def split_of(chain: Iterable[object]) -> Split:

@@ -69,8 +69,11 @@ def test_splits_share_no_chain_of_templates_and_no_chain_of_numbers() -> None:
 
 def test_more_problems_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("search.curriculum.compose"), "SENTENCES", 1)
-    with pytest.raises(UserError, match="fewer than 300 different heldout problems of 1 to 1 steps"):
-        problems("heldout", 300, 0, (1, 1))
+    monkeypatch.setattr(import_module("search.curriculum"), "TRIES_PER_PROBLEM", 2)
+    with pytest.raises(UserError, match="fewer than 2000 different heldout problems of 1 to 1 steps"):
+        problems("heldout", 2000, 0, (1, 1))
+    with pytest.raises(UserError, match="no train problems of 1 steps"):
+        problems("train", 1, 0, (1, 1))
 
 
 def test_the_same_seed_gives_the_same_problems() -> None:

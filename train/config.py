@@ -118,7 +118,9 @@ class BaseSize(BaseModel):
     layers: int = Field(4, ge=1, description="transformer layers")
     heads: int = Field(6, ge=1, description="attention heads; divides hidden_size")
     intermediate_size: int = Field(512, ge=32, description="width of the feed-forward part (units)")
-    vocabulary: int = Field(800, ge=300, description="tokens of the tokenizer, tags included")
+    vocabulary: int = Field(
+        800, ge=400, description="tokens of the tokenizer: 256 bytes, 101 numbers, the tags and what is learnt"
+    )
     context: int = Field(1024, ge=128, description="longest sequence (tokens)")
     initial_std: float = Field(
         0.08, gt=0.0, description="standard deviation of the random weights; 1 / sqrt(hidden_size) suits narrow models"

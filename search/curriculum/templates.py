@@ -27,10 +27,6 @@ class Template:
     code: str
     numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
-    @property
-    def family(self) -> str:
-        return self.key.split("/", maxsplit=1)[0]
-
     def value(self, total: Fraction, numbers: dict[str, int]) -> Fraction:
         """The exact new total, a fraction where the code would round."""
         return Fraction(eval(_exact(self.code), {"__builtins__": {}}, {TOTAL: total, **numbers}))

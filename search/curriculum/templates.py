@@ -47,7 +47,7 @@ def span(low: int, high: int, by: int = 1) -> tuple[int, ...]:
     return tuple(number * by for number in range(low, high + 1))
 
 
-SMALL, MEDIUM, TENS = span(2, 6), span(2, 20), span(3, 9, by=10)
+SMALL, MEDIUM, TENS = span(2, 6), span(2, 12), span(3, 9, by=10)
 PERCENT, TENTHS = (10, 20, 25, 50, 75), (10, 20, 25, 50)
 
 

@@ -20,6 +20,7 @@ import ray
 
 from actors.config import EngineConfig
 from actors.errors import EngineFailed, PromptTooLong, WrongModel
+from actors.mailbox import Mailbox
 from actors.tokens import Tokens
 from search.types import ModelRef
 
@@ -102,7 +103,7 @@ def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate",
     return chosen
 
 
-class Engine:
+class Engine(Mailbox):
     """One vLLM engine on one model. Starting blocks until the model is loaded."""
 
     runner: Literal["generate", "pooling"]

@@ -1,6 +1,6 @@
 """Executors: model-written code run in sandboxed services, one a node, behind search's Executor protocol.
 
-Knows batching, routing and retries. What a step may do and how it is confined is the sandbox's business.
+Knows routing and retries. What a step may do and how it is confined is the sandbox's business.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
+from actors.mailbox import Correspondent, Mailbox
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import LocalExecutor, Run, apply, codes_of
+from actors.sandbox.local import LocalExecutor, apply, codes_of
 from actors.sandbox.result import ExecResult
 from search.types import State, Step
 
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 START_SECONDS = 120.0  # for an actor to be placed and its service to start, beyond the pool's patience
-BATCH = 64  # most runs in one call
-IN_FLIGHT = 8  # most calls at once to one executor
 READY_SECONDS = 60  # an executor that has started says at once what it is
 PAUSE_SECONDS = 0.5  # between tries while an executor restarts
 REMEMBERED_PROBLEMS = 10_000
@@ -43,7 +42,7 @@ class ExecutorUnavailable(TimeoutError):
     """No executor answered in time."""
 
 
-class ExecutorActor:
+class ExecutorActor(Mailbox):
     """A LocalExecutor as a Ray async actor."""
 
     def __init__(self, config: ExecutorConfig) -> None:
@@ -53,8 +52,8 @@ class ExecutorActor:
         """Returns once steps are taken, with the isolation in force."""
         return await self.executor.start()
 
-    async def run_many(self, runs: list[Run]) -> list[ExecResult]:
-        return await self.executor.run_many(runs)
+    async def run(self, prefix: tuple[str, ...], code: str) -> ExecResult:
+        return await self.executor.run_code(prefix, code)
 
     async def stop(self) -> None:
         await self.executor.close()
@@ -102,26 +101,23 @@ def stop_executors(handles: Sequence[Any]) -> None:
 
 @dataclass(eq=False)
 class Lane:
-    """The way to one executor: what waits for the next call, and how many calls are under way."""
+    """The way to one executor, and how many steps are on it."""
 
-    handle: Any
-    waiting: list[tuple[Run, asyncio.Future[ExecResult]]] = field(default_factory=list)
-    calls: int = 0
+    executor: Correspondent
     runs: int = 0
 
 
 class ExecutorPool:
     """Routes steps to executors; implements search.protocols.Executor. Belongs to one event loop.
 
-    All steps of a problem go to the same executor, which has its states live. Steps that come while calls are under way
-    travel together in the next one. Steps of an executor that died are run again when it is back.
+    All steps of a problem go to the same executor, which has its states live. Steps of an executor that died are run
+    again when it is back.
     """
 
     def __init__(self, handles: Sequence[Any], config: ExecutorConfig) -> None:
-        self.lanes = [Lane(handle) for handle in handles]
+        self.lanes = [Lane(Correspondent(handle)) for handle in handles]
         self.config = config
         self.homes: OrderedDict[str, Lane] = OrderedDict()
-        self.tasks: set[asyncio.Task[None]] = set()
         self.retries = 0
 
     async def run(self, state: State, step: Step) -> Step:
@@ -129,12 +125,9 @@ class ExecutorPool:
         if not step.code or step.terminal:
             return step
         lane = self._home(state.problem.id)
-        future: asyncio.Future[ExecResult] = asyncio.get_running_loop().create_future()
-        lane.waiting.append(((codes_of(state), step.code), future))
         lane.runs += 1
         try:
-            self._send(lane)
-            return apply(step, await future)
+            return apply(step, await self._insist(lane, codes_of(state), step.code))
         finally:
             lane.runs -= 1
 
@@ -147,44 +140,17 @@ class ExecutorPool:
             self.homes.popitem(last=False)
         return lane
 
-    def _send(self, lane: Lane) -> None:
-        while lane.waiting and lane.calls < IN_FLIGHT:
-            batch, lane.waiting = lane.waiting[:BATCH], lane.waiting[BATCH:]
-            lane.calls += 1
-            task = asyncio.create_task(self._call(lane, batch))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
-
-    async def _call(self, lane: Lane, batch: list[tuple[Run, asyncio.Future[ExecResult]]]) -> None:
-        """One call with its retries; settles every future of the batch."""
-        try:
-            results = await self._insist(lane, [run for run, _ in batch])
-            for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
-        except Exception as error:  # noqa: BLE001 - the boundary: those who wait get it, none may hang
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-        finally:
-            lane.calls -= 1
-            self._send(lane)
-
-    async def _insist(self, lane: Lane, runs: list[Run]) -> list[ExecResult]:
-        """Call until answered or out of patience; a died actor is restarted by Ray and asked again."""
-        rounds = 1 + len(runs) // (self.config.concurrency or 1)
+    async def _insist(self, lane: Lane, prefix: tuple[str, ...], code: str) -> ExecResult:
+        """Ask until answered or out of patience; a died actor is restarted by Ray and asked again."""
+        rounds = 1 + lane.runs // (self.config.concurrency or 1)
         deadline = time.monotonic() + self.config.patience_seconds + rounds * self.config.wall_seconds
         while True:
             try:
-                left = max(0.1, deadline - time.monotonic())
-                return await asyncio.wait_for(_ask(lane.handle, runs), left)
+                async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
+                    return await lane.executor.ask("run", prefix, code)  # type: ignore[no-any-return]
             except (RayActorError, TimeoutError) as error:
                 if time.monotonic() + PAUSE_SECONDS >= deadline:
                     waited = self.config.patience_seconds
                     raise ExecutorUnavailable(f"no executor answered in {waited:.0f} s") from error
                 self.retries += 1
                 await asyncio.sleep(PAUSE_SECONDS)
-
-
-async def _ask(handle: Any, runs: list[Run]) -> list[ExecResult]:
-    return await handle.run_many.remote(runs)  # type: ignore[no-any-return]

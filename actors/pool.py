@@ -13,22 +13,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-import ray
 from ray.actor import ActorHandle
-from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError, WorkerCrashedError
+from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 
 from actors.config import EngineConfig
 from actors.errors import EngineFailed, EngineGaveUp, PromptTooLong, WrongModel
+from actors.mailbox import Correspondent
 from actors.routing import Lane, Router
 from search.formats import StepFormat
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 
 Answer = TypeVar("Answer")
 GONE = (RayActorError, ObjectLostError, WorkerCrashedError)  # the engine, or the way to it, is lost
-LATE = (TimeoutError, TaskCancelledError)
 
 
 class Pool(Generic[Answer]):
@@ -38,23 +37,28 @@ class Pool(Generic[Answer]):
         self, handles: Sequence[ActorHandle], config: EngineConfig, kind: str, model: ModelRef | None = None
     ) -> None:
         self.kind, self.config, self.model = kind, config, model
-        lanes = [Lane(handle, f"{kind}-{index}", config.in_flight) for index, handle in enumerate(handles)]
-        self._router: Router[ActorHandle] = Router(lanes)
+        names = [f"{kind}-{index}" for index in range(len(handles))]
+        lanes = [
+            Lane(Correspondent(handle), name, config.in_flight) for name, handle in zip(names, handles, strict=True)
+        ]
+        self._router: Router[Correspondent] = Router(lanes)
         self._revivals: set[asyncio.Task[None]] = set()
         self.counts: Counter[str] = Counter()
 
-    async def call(self, route: str, key: str, send: Callable[[ActorHandle], Awaitable[Answer]]) -> Answer:
-        """The answer to one request. Raises EngineGaveUp after the config's number of tries."""
+    async def call(self, route: str, key: str, method: str, *arguments: Any) -> Answer:
+        """What the engine's method answers. Raises EngineGaveUp after the config's number of tries."""
         reason = "never sent"
         for attempt in range(self.config.max_attempts):
-            lane = await self._place(route, key, reason)
+            lane = self._router.take_now(route) or await self._place(route, key, reason)
+            self.counts["requests"] += 1
             try:
-                with self._router.placed(lane) as handle:
-                    return await self._answer(send(handle))
+                with self._router.placed(lane) as engine:
+                    async with asyncio.timeout(self.config.request_deadline_s):
+                        return await engine.ask(method, *arguments)  # type: ignore[no-any-return]
             except GONE as error:
                 reason = f"{lane.name} died: {_line(error)}"
                 self._out(lane, "engine_died")
-            except LATE:
+            except TimeoutError:
                 reason = f"{lane.name} did not answer in {self.config.request_deadline_s:g} s"
                 self._out(lane, "timeout")
             except WrongModel as error:
@@ -67,7 +71,7 @@ class Pool(Generic[Answer]):
         self.counts["gave_up"] += 1
         raise EngineGaveUp(f"{self.kind} request {key} failed {self.config.max_attempts} times; last: {reason}")
 
-    async def _place(self, route: str, key: str, reason: str) -> Lane[ActorHandle]:
+    async def _place(self, route: str, key: str, reason: str) -> Lane[Correspondent]:
         """A place on an engine. Waiting in a queue that moves has no end; waiting while every engine is out has."""
         wait = asyncio.ensure_future(self._router.take(route))
         try:
@@ -87,18 +91,7 @@ class Pool(Generic[Answer]):
             elif wait.exception() is None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 self._router.give(wait.result())  # cancelled in the moment the place came
 
-    async def _answer(self, sent: Awaitable[Answer]) -> Answer:
-        """Wait for a sent request; one that is late, or no longer wanted, is cancelled in its engine too."""
-        self.counts["requests"] += 1
-        try:
-            async with asyncio.timeout(self.config.request_deadline_s):
-                return await sent
-        except (TimeoutError, asyncio.CancelledError):
-            if isinstance(sent, ray.ObjectRef):
-                ray.cancel(sent)
-            raise
-
-    def _out(self, lane: Lane[ActorHandle], why: str) -> None:
+    def _out(self, lane: Lane[Correspondent], why: str) -> None:
         if lane.up:
             self.counts[why] += 1
             self._router.down(lane)
@@ -106,14 +99,15 @@ class Pool(Generic[Answer]):
             self._revivals.add(task)
             task.add_done_callback(self._revivals.discard)
 
-    async def _revive(self, lane: Lane[ActorHandle]) -> None:
+    async def _revive(self, lane: Lane[Correspondent]) -> None:
         """Ask an engine for its health until it answers, on the pool's model; it takes requests again from then on."""
         while True:
             await asyncio.sleep(5 * self.config.backoff_s)
             try:
                 async with asyncio.timeout(self.config.request_deadline_s):
-                    await (lane.handle.load.remote(self.model) if self.model else lane.handle.health.remote())
-            except (*GONE, *LATE, EngineFailed):
+                    engine = lane.handle.handle
+                    await (engine.load.remote(self.model) if self.model else engine.health.remote())
+            except (*GONE, TimeoutError, EngineFailed):
                 continue
             self.counts["came_back"] += 1
             self._router.back(lane)
@@ -139,9 +133,7 @@ class PolicyPool(Pool[Proposal]):
         key = request_key(state, seed)
         try:
             return await self.call(
-                state.problem.id,
-                key,
-                lambda handle: handle.propose.remote(segments, stops, n, sampling, seed, key, self.model),
+                state.problem.id, key, "propose", segments, stops, n, sampling, seed, key, self.model
             )
         except PromptTooLong:
             self.counts["too_long"] += 1
@@ -163,7 +155,7 @@ class ScorerPool(Pool[Scores]):
             return Scores(())
         rendered = tuple(tuple(segment.text for segment in self._format.segments(state)) for state in states)
         key = request_key(states[0], len(states))
-        return await self.call(states[0].problem.id, key, lambda handle: handle.score.remote(rendered, key, self.model))
+        return await self.call(states[0].problem.id, key, "score", rendered, key, self.model)
 
 
 def request_key(state: State, seed: int) -> str:

@@ -47,6 +47,15 @@ class Router(Generic[Handle]):
         self._names = [lane.name for lane in lanes]
         self._queue: deque[asyncio.Future[None]] = deque()
 
+    def take_now(self, key: str) -> Lane[Handle] | None:
+        """A place on a lane, where there is one and nobody waits for one."""
+        if any(not waiter.done() for waiter in self._queue):
+            return None
+        lane = self._choose(key)
+        if lane is not None:
+            lane.busy += 1
+        return lane
+
     async def take(self, key: str) -> Lane[Handle]:
         """A place on a lane; give it back with ``give``. Cancel to stop waiting."""
         while (lane := self._choose(key)) is None:

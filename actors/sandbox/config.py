@@ -59,6 +59,9 @@ class ExecutorConfig(BaseModel):
     cache_entries: int = Field(50_000, ge=0, description="remembered results of (prefix, code) (count)")
     live_states: int = Field(64, ge=0, le=4096, description="interpreters kept after a step, for its children (count)")
     live_mib: int = Field(1024, ge=0, description="memory that kept interpreters may hold in all (MiB)")
+    replay_forks: float = Field(
+        2.0, ge=0, description="a program that runs again in the time of so many forks is not kept; 0 keeps all (count)"
+    )
     require: Tier = Field(Tier.STRICT, description="isolation below which nothing is run: strict, basic or none")
     at_most: Tier = Field(Tier.STRICT, description="isolation above which nothing is used, for measurements")
     patience_seconds: float = Field(120.0, gt=0, description="how long a pool waits for an executor to answer (s)")
@@ -78,6 +81,7 @@ class ExecutorConfig(BaseModel):
             concurrency=self.concurrency or STEPS_A_CORE * len(os.sched_getaffinity(0)),
             live_states=self.live_states,
             live_mib=self.live_mib,
+            replay_forks=self.replay_forks,
             preload=self.preload,
             at_most=self.at_most,
         )

@@ -36,6 +36,7 @@ class Limits:
     concurrency: int = 1
     live_states: int = 64
     live_mib: int = 512
+    replay_forks: float = 0.0
     preload: tuple[str, ...] = ()
     at_most: Tier = Tier.STRICT
 

@@ -19,6 +19,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from actors.sandbox.channel import Channel, framed
+from actors.sandbox.costs import Costs
 from actors.sandbox.gate import Asked, Gate, Wish, group_of, threads_of
 from actors.sandbox.launch import ServiceFailed, start_zygote
 from actors.sandbox.limits import ROOT_KEY, Limits, Tier, chain
@@ -74,6 +75,7 @@ class Warden:
         self.zygote = self.born.process
         self.lawless = self.born.tier is Tier.NONE
         self.states = States(self.zygote, limits.live_states, limits.live_mib)
+        self.costs = Costs(limits.replay_forks)
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -165,11 +167,12 @@ class Warden:
             self.place(self.queue.popleft())
 
     def place(self, request: Request) -> None:
-        """Run the request on its prefix's state; where that is not live, have it rebuilt first."""
+        """Run the request on its prefix's state; where that is not live, have it rebuilt first, unless that is cheap."""
         depth, base = self.states.deepest(request.keys[:-1])
         last = len(request.keys) - 1
         prefix = request.keys[last - 1] if last else ROOT_KEY
-        if depth == last or request.rebuilt or not self.limits.live_states or prefix in self.unkeepable:
+        settled = depth == last or request.rebuilt or not self.limits.live_states
+        if settled or prefix in self.unkeepable or self.costs.cheap(prefix):
             self.start(Job(request.codes[depth:], request.keys[-1], base, request=request))
         elif prefix in self.building:
             self.building[prefix].waiting.append(request)
@@ -282,6 +285,7 @@ class Warden:
         """The job of ``process`` has ended: keep or end the process, answer, and let those go on who waited."""
         job = self.jobs.pop(process)
         ended_well = letter in (OK, OK_ALTERED)
+        self.costs.note(job.base.key, job.key, process.cpu_used())
         kept = letter == OK and process.phase is Phase.RUNNING and self.keep(process)
         if not kept:
             process.kill()
@@ -289,7 +293,7 @@ class Warden:
             self.answer(job.request, letter, body)
             return
         self.building.pop(job.key, None)
-        if ended_well and not kept:
+        if ended_well and not kept and not self.costs.cheap(job.key):
             if len(self.unkeepable) >= MOST_UNKEEPABLE:
                 self.unkeepable.clear()
             self.unkeepable.add(job.key)
@@ -301,8 +305,8 @@ class Warden:
                 self.answer(request, letter, body)
 
     def keep(self, process: Process) -> bool:
-        """Keep the finished process as a live state, where a fork of it is as good as a replay."""
-        if not self.limits.live_states or process.key in self.states:
+        """Keep the finished process as a live state, where a fork of it is as good as a replay, and cheaper."""
+        if not self.limits.live_states or process.key in self.states or self.costs.cheap(process.key):
             return False
         if not process.keepable() or self.slots.used(process):
             return False

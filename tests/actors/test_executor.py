@@ -175,5 +175,5 @@ async def test_a_pool_spreads_problems_batches_steps_and_survives_the_death_of_a
     ray.kill(handles[0], no_restart=False)
     done = await asyncio.wait_for(answers, 100)
     assert [one.output for one in done] == [f"{i + k}\n" for i in range(40) for k in range(3)]
-    assert {len([1 for lane in pool.homes.values() if lane.handle is handle]) for handle in handles} == {20}
+    assert {len([1 for lane in pool.homes.values() if lane.executor.handle is handle]) for handle in handles} == {20}
     stop_executors(handles)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ray.exceptions import ActorDiedError, ActorUnavailableError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
 from actors.config import EngineConfig
 from actors.errors import BadScore, EngineFailed, EngineGaveUp, PromptTooLong, WrongModel
+from actors.mailbox import Letter, Mailbox
 from actors.pool import PolicyPool, ScorerPool
 from search.formats import END_OF_STEP, CodeFormat
 from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step
@@ -29,16 +30,22 @@ class Method:
         return await self.answer(*arguments)
 
 
-class Handle:
+class Handle(Mailbox):
     """An engine that follows a script: exceptions are raised, numbers are seconds of silence, then it answers."""
 
     def __init__(self, *script: BaseException | float, healthy: bool = True) -> None:
         self.script = list(script)
         self.healthy = healthy
         self.asked: list[tuple[Any, ...]] = []
-        self.propose, self.score = Method(self._propose), Method(self._score)
+        self.exchange = Method(self._exchange)  # type: ignore[assignment]
         self.health, self.load = Method(self._health), Method(self._load)
         self.loaded: list[Any] = []
+
+    async def _exchange(self, caller: str, letters: list[Letter], withdrawn: list[int]) -> Any:
+        if letters and self.script and isinstance(self.script[0], RayError):
+            self.asked.extend(letter.arguments for letter in letters)
+            raise self.script.pop(0)  # type: ignore[misc]
+        return await super().exchange(caller, letters, withdrawn)
 
     async def _act(self, arguments: tuple[Any, ...]) -> None:
         self.asked.append(arguments)
@@ -48,11 +55,11 @@ class Handle:
                 raise act
             await asyncio.sleep(act)
 
-    async def _propose(self, *arguments: Any) -> Proposal:
+    async def propose(self, *arguments: Any) -> Proposal:
         await self._act(arguments)
         return Proposal((Candidate(f"x = 1{END_OF_STEP}", (1, 2), Finish.STOP),), 5, 0, 7)
 
-    async def _score(self, states: Any, key: str, model: Any) -> Scores:
+    async def score(self, states: Any, key: str, model: Any) -> Scores:
         await self._act((states, key, model))
         return Scores(tuple(float(len(state)) for state in states))
 

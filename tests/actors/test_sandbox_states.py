@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.limits import Tier, chain
+from actors.sandbox.costs import Costs
+from actors.sandbox.limits import ROOT_KEY, Tier, chain
 from actors.sandbox.local import LocalExecutor
 from search.types import Outcome
 
-CONFIG = ExecutorConfig(concurrency=2, cpu_seconds=2, wall_seconds=10, memory_mib=128, require=Tier.NONE, heavy=())
+CONFIG = ExecutorConfig(
+    concurrency=2, cpu_seconds=2, wall_seconds=10, memory_mib=128, require=Tier.NONE, heavy=(), replay_forks=0
+)
 
 
 async def states_of(executor: LocalExecutor) -> int:
@@ -128,3 +131,33 @@ def test_keys_tell_programs_apart() -> None:
     programs = [("a", "b"), ("ab",), ("b", "a"), ("a",), ("a", "b", ""), ("a\0b",), ("\ud800",)]
     assert len({chain(program)[-1] for program in programs}) == len(programs)
     assert chain(("a", "b"))[0] == chain(("a",))[0]
+
+
+def test_a_program_is_cheap_where_it_runs_again_in_the_time_of_a_few_forks() -> None:
+    costs = Costs(2.0)
+    assert not costs.cheap(b"light")
+    costs.note(ROOT_KEY, b"heavy", 0.050)
+    costs.note(ROOT_KEY, b"light", 0.004)
+    costs.note(b"light", b"lighter", 0.005)
+    costs.note(b"heavy", b"child", 0.004)
+    costs.note(b"forgotten", b"orphan", 0.004)
+    assert {key for key in (b"heavy", b"light", b"lighter", b"child", b"orphan") if costs.cheap(key)} == {
+        b"light",
+        b"lighter",
+    }
+    costs.note(ROOT_KEY, b"gone", 0.0)
+    assert not costs.cheap(b"gone")
+    assert costs.fork_seconds == 0.004
+    always = Costs(0)
+    always.note(ROOT_KEY, b"light", 0.004)
+    assert not always.cheap(b"light")
+
+
+async def test_cheap_programs_are_not_kept_and_run_again_to_the_same_result() -> None:
+    runs = tree(seed=5, size=120)
+    async with LocalExecutor(with_(replay_forks=1000)) as executor:
+        replayed = await executor.run_many(runs)
+        assert await states_of(executor) == 0
+    async with LocalExecutor(CONFIG) as executor:
+        assert await executor.run_many(runs) == replayed
+        assert await states_of(executor) > 0

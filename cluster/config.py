@@ -19,6 +19,7 @@ from cluster.session import RayConfig
 from search.config import SearchConfig
 from search.formats import FORMATS, StepFormat, step_format
 from search.problems import ProblemsConfig
+from search.types import Problem
 from train.config import BaseSize, HarvestConfig, TrainConfig
 
 
@@ -79,10 +80,19 @@ class RoundConfig(Strict):
     )
     rollouts: int | None = Field(None, ge=1, description="rollouts a tree")
     candidates: int | None = Field(None, ge=1, description="candidate steps an expansion")
+    levels: tuple[int, int] | None = Field(
+        None, description="search training problems of so many reasoning steps, least and most (default: all)"
+    )
     only_unsolved: bool = Field(False, description="search only what no earlier round solved, with fresh seeds")
     passes: int = Field(1, ge=1, description="searches in all; each after the first goes over what is still unsolved")
     growth: float = Field(2.0, ge=1, description="rollouts of a pass over the pass before (paper: 16, 64, 128)")
     train_ppm: bool = Field(True, description="train a PPM on this round's trees")
+
+    def covers(self, problem: Problem) -> bool:
+        """Whether the round searches the problem, as far as its level says."""
+        if self.levels is None:
+            return True
+        return problem.level is not None and self.levels[0] <= problem.level <= self.levels[1]
 
 
 class PromotionConfig(Strict):
@@ -124,6 +134,10 @@ class PlacementConfig(Strict):
     """What runs beside what."""
 
     keep_engines: bool = Field(False, description="leave engines running while models are trained (needs the memory)")
+    train_together: bool = Field(
+        False,
+        description="train a round's policy and PPM side by side; the PPM then starts from the policy of the round before",
+    )
 
 
 class RunConfig(Strict):

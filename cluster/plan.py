@@ -28,16 +28,17 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Numbers of problems: training, validation, and in each evaluation split."""
+    """Numbers of problems: training ones that each round searches at most, validation, and in each evaluation split."""
 
-    train: int
+    rounds: tuple[int, ...]
     validation: int
     splits: dict[str, int]
 
 
-def sizes(sets: ProblemSets) -> Sizes:
+def sizes(config: RunConfig, sets: ProblemSets) -> Sizes:
     """How many problems each set holds."""
-    return Sizes(len(sets.train), len(sets.validation), {name: len(found) for name, found in sets.evaluation.items()})
+    searched = tuple(sum(map(entry.covers, sets.train)) for entry in config.rounds)
+    return Sizes(searched, len(sets.validation), {name: len(found) for name, found in sets.evaluation.items()})
 
 
 def evolve(config: RunConfig, sizes: Sizes) -> tuple[Planned, ...]:
@@ -82,6 +83,8 @@ def placement(config: RunConfig, address: str | None) -> Iterator[str]:
         yield f"{role} training: {train.workers} workers, ZeRO stage {train.zero_stage}, {train.precision}"
     kept = "stay while models are trained" if config.placement.keep_engines else "stop before models are trained"
     yield f"engines {kept}"
+    if config.placement.train_together:
+        yield "policy and PPM of a round are trained side by side"
 
 
 def text(config: RunConfig, root: object, stages: tuple[Planned, ...], address: str | None) -> str:
@@ -107,7 +110,7 @@ def _base(config: RunConfig) -> str:
 
 
 def _round(config: RunConfig, entry: RoundConfig, sizes: Sizes, number: int) -> list[Planned]:
-    stages = [_search(config, entry, sizes.train, f"r{number}/search")]
+    stages = [_search(config, entry, sizes.rounds[number - 1], f"r{number}/search")]
     stages.append(Planned(f"r{number}/harvest", "trajectories and preference pairs"))
     stages.append(Planned(f"r{number}/train_policy", f"policy from the base, {config.train.policy.epochs} epoch(s)"))
     if entry.train_ppm:

@@ -24,7 +24,15 @@ def inputs(config: RunConfig) -> ProblemSets:
     """Check models and examples by looking at them, and load the problems. Raises UserError."""
     policy(config.policy)
     shots(config.policy)
-    return problems.load_sets(config.problems)
+    found = problems.load_sets(config.problems)
+    for number, entry in enumerate(config.rounds):
+        if not any(map(entry.covers, found.train)):
+            known = sorted({problem.level for problem in found.train if problem.level is not None})
+            raise UserError(
+                f"rounds.{number}.levels is {list(entry.levels or ())}, but training problems have "
+                f"{f'levels {known[0]} to {known[-1]}' if known else 'no levels'}"
+            )
+    return found
 
 
 def machine(config: RunConfig, address: str | None, root: Path) -> None:

@@ -1,7 +1,7 @@
 """One round of self-evolution as a chain of stages, each an input and an output on disk.
 
-    search ──> harvest ──> train_policy ──> train_ppm ──> promote ──> evaluate
-      trees      records      model           model        decision     numbers
+    search ──> harvest ──> train_policy, train_ppm ──> promote ──> evaluate
+      trees      records      model        model        decision     numbers
 
 Knows the order and what each stage reads and writes. A stage that is done is passed over, so a round that was killed
 goes on where it was.
@@ -23,6 +23,7 @@ from cluster.promotion import Decision, decide
 from cluster.run_dir import Stage
 from cluster.searching import Searchers, SearchPlan
 from cluster.summary import Measure
+from cluster.together import together
 from search.store import read_trees
 from search.tree import Tree
 from search.types import ModelRef
@@ -52,14 +53,25 @@ class Round:
         self.harvest()
         if not self.context.config.placement.keep_engines:
             self.searchers.rest()
-        new_policy = self.train(POLICY, models.base.path, TRAJECTORIES, "sft")
-        new_ppm = None
-        if self.settings.train_ppm:
-            start = new_policy.path if new_policy else models.policy.path
-            new_ppm = self.train(PPM, start, PAIRS, "ppm")
-        models = self.promote(models, new_policy, new_ppm)
+        models = self.promote(models, *self.learn(models))
         evaluate(self.context, self.searchers, self.number, models)
         return models
+
+    def learn(self, models: Models) -> tuple[ModelRef | None, ModelRef | None]:
+        """A policy and a PPM of this round, where there is something to learn from."""
+
+        def policy() -> ModelRef | None:
+            return self.train(POLICY, models.base.path, TRAJECTORIES, "sft")
+
+        def ppm(start: ModelRef) -> ModelRef | None:
+            return self.train(PPM, start.path, PAIRS, "ppm")
+
+        if not self.settings.train_ppm:
+            return policy(), None
+        if self.context.config.placement.train_together:
+            return together(policy, lambda: ppm(models.policy))
+        new = policy()
+        return new, ppm(new or models.policy)
 
     def search(self, models: Models) -> None:
         """Trees for the training problems; further passes go over what no tree has solved yet."""
@@ -68,7 +80,7 @@ class Round:
             if stage.done:
                 continue
             solved = self.solved()
-            problems = self.context.problems.train
+            problems = tuple(filter(self.settings.covers, self.context.problems.train))
             if self.settings.only_unsolved or attempt > 1:
                 problems = tuple(problem for problem in problems if problem.id not in solved)
             plan = SearchPlan(

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from cluster.manifest import Manifest
 from search.errors import UserError
 
 CONFIG, MANIFEST, LOCK, DONE = "config.yaml", "manifest.json", "lock", "done.json"
+MANIFEST_LOCK = threading.Lock()  # read, change, write: one thread of this process at a time
 BEGUN = {CONFIG, LOCK, "logs"}  # what a run killed while it was being created may have left
 
 
@@ -111,12 +113,14 @@ class RunDir:
         return manifests.load(self.root / MANIFEST)
 
     def note(self, **fields: Any) -> None:
-        """Change fields of the manifest, for example ``note(sandbox="landlock+seccomp")``."""
-        self._save(self.manifest.with_fields(fields))
+        """Change fields of the manifest, for example ``note(sandbox="landlock+seccomp")``. From any thread."""
+        with MANIFEST_LOCK:
+            self._save(self.manifest.with_fields(fields))
 
     def add_lineage(self, **entry: Any) -> None:
-        """Record where a model came from; an entry of the same role, round and version is replaced."""
-        self._save(self.manifest.with_lineage(entry))
+        """Record where a model came from; an entry of the same role, round and version is replaced. From any thread."""
+        with MANIFEST_LOCK:
+            self._save(self.manifest.with_lineage(entry))
 
     def _save(self, manifest: Manifest) -> None:
         write_atomic(self.root / MANIFEST, manifest.dump())

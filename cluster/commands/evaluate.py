@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         if directory is not None:
             preflight.model(flag, directory)
     if args.dry_run:
-        stages = plan.evaluate(job.config, plan.sizes(job.problems), ppm=args.ppm is not None)
+        stages = plan.evaluate(job.config, plan.sizes(job.config, job.problems), ppm=args.ppm is not None)
         print(plan.text(job.config, job.root, stages, job.address))
         return 0
     with running(job) as context:

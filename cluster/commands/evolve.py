@@ -18,7 +18,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     job = options.job(args)
     if args.dry_run:
-        print(plan.text(job.config, job.root, plan.evolve(job.config, plan.sizes(job.problems)), job.address))
+        print(
+            plan.text(job.config, job.root, plan.evolve(job.config, plan.sizes(job.config, job.problems)), job.address)
+        )
         return 0
     with running(job) as context:
         from cluster import evolution, report  # heavy: Ray, vLLM's clients and the training loop

@@ -162,3 +162,17 @@ def test_overrides_are_told_from_arguments() -> None:
     plain, overrides = split(["evolve", "--a.b", "3", "c.yaml", "--c.d=x y", "--seed", "4", "--run-dir", "a.b"])
     assert plain == ["evolve", "c.yaml", "--seed", "4", "--run-dir", "a.b"]
     assert overrides == ["--a.b=3", "--c.d=x y"]
+
+
+def test_rounds_that_search_problems_of_some_levels_only(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mixed = ["--problems.train={name: curriculum, split: train, count: 6, levels: [3, 5]}"]
+    rounds = "--rounds=[{levels: [3, 3], train_ppm: false}, {levels: [4, 5]}]"
+    assert main(["evolve", str(config), "--dry-run", "--search.rollouts=3", *mixed, rounds]) == 0
+    text = capsys.readouterr().out
+    assert "2 problems, 3 rollouts" in text and "4 problems, 3 rollouts" in text
+    assert "rounds.0.levels is [6, 7], but training problems have levels 3 to 5" in failed(
+        capsys, "evolve", str(config), *mixed, "--rounds=[{levels: [6, 7]}]"
+    )
+    assert "rounds.0.levels is [3, 3], but training problems have no levels" in failed(
+        capsys, "evolve", str(config), "--rounds=[{levels: [3, 3]}]"
+    )

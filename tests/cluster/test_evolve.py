@@ -79,13 +79,13 @@ def test_models_load_as_plain_directories(finished: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     policy = AutoModelForCausalLM.from_pretrained(finished / "rounds" / "r2" / "train_policy" / "model")
-    ppm = AutoModelForSequenceClassification.from_pretrained(finished / "rounds" / "r2" / "train_ppm" / "model")
+    ppm = AutoModelForSequenceClassification.from_pretrained(finished / "rounds" / "r1" / "train_ppm" / "model")
     assert policy.config.hidden_size == 128
     assert ppm.config.num_labels == 1
 
 
 def test_promotions_are_written_down(finished: Path) -> None:
-    decisions = facts(finished, "r2/promote")["decisions"]
+    decisions = facts(finished, "r1/promote")["decisions"]
     assert {decision["role"] for decision in decisions} == {"policy", "ppm"}  # type: ignore[index, attr-defined]
     for decision in decisions:  # type: ignore[attr-defined]
         worse = decision["old"] is not None and decision["new"]["accuracy"] < decision["old"]["accuracy"]
@@ -101,7 +101,11 @@ def test_a_report_that_stands_alone(finished: Path) -> None:
 def test_a_killed_search_goes_on_and_loses_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
     """SIGKILL when some trees are finished; started again, every problem has exactly one tree and the old ones stand."""
     run = tmp_path / "killed"
-    one_round = ["--rounds=[{values: terminal, train_ppm: false}]", "--workers.trees_in_flight=2"]
+    one_round = [
+        "--rounds=[{values: terminal, train_ppm: false}]",
+        "--workers.trees_in_flight=2",
+        "--train.policy.workers=1",
+    ]
     process = subprocess.Popen(
         command(run, *one_round), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from search.curriculum.templates import IDLE, TEMPLATES, UNITS, Template
+from search.curriculum.templates import IDLE, IDLE_NUMBERS, TEMPLATES, UNITS, Template
 from search.errors import UserError
 from search.seeds import derive
 
@@ -119,7 +119,7 @@ def _asides(level: int, rng: random.Random) -> tuple[tuple[str, ...], ...]:
     """Idle sentences, strewn evenly over the gaps before, between and after the facts."""
     gaps: list[list[str]] = [[] for _ in range(level + 1)]
     for _ in range(rng.randint(0, max(0, SENTENCES - level))):
-        rng.choice(gaps).append(rng.choice(IDLE))
+        rng.choice(gaps).append(rng.choice(IDLE).format(n=rng.choice(IDLE_NUMBERS)))
     return tuple(tuple(gap) for gap in gaps)
 
 

@@ -5,7 +5,7 @@ Knows how a composition is solved step by step. Runs no model-written code: it c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from search.curriculum.compose import Composition
 from search.curriculum.templates import TOTAL
@@ -14,33 +14,41 @@ from search.types import Outcome, Step, StepStatus
 
 
 def worked_solution(composition: Composition) -> tuple[Step, ...]:
-    """One step a fact, a step that prints, and the answer.
+    """A step a sentence of the question, a step that prints, and the answer.
 
-    A step says again what the question says of it and computes it: a small model learns to copy a sentence
-    and to translate it where it stands long before it learns to look a number up across the question. Idle sentences
-    are said again too, so what comes next is always the next sentence of the question, and the end is where none is left.
+    A step says its sentence again and computes it: a small model learns to copy a sentence and to translate it where it
+    stands long before it learns to look a number up across the question. The step of an idle sentence only says it
+    again, so that what comes next is always the next sentence, the end is where none is left, and no number of steps
+    belongs to shallow problems.
     """
     steps = []
     for aside, fact in zip(composition.asides, composition.facts, strict=False):
-        code = _said((*aside, fact.sentence)) + f"{TOTAL} = {fact.code}"
-        steps.append(Step(f"\n{code}{END_OF_STEP}", code=code, outcome=Outcome.OK))
-    answer = f"{composition.facts[-1].value}"
-    code = _said(composition.asides[-1]) + f"print({TOTAL})"
+        steps += [_step(_said(sentence)) for sentence in aside]
+        steps.append(_step(f"{_said(fact.sentence)}\n{TOTAL} = {fact.code}"))
+    steps += [_step(_said(sentence)) for sentence in composition.asides[-1]]
+    answer, code = f"{composition.facts[-1].value}", f"print({TOTAL})"
     steps.append(Step(f"\n{code}{END_OF_CODE}", code=code, output=answer, outcome=Outcome.OK))
     text = f"\n{ANSWER}\\boxed{{{answer}}}{END_OF_ANSWER}"
     return (*steps, Step(text, status=StepStatus.FINAL, answer=answer))
 
 
-def _said(sentences: Iterable[str]) -> str:
-    return "".join(f"# {sentence.rstrip('.')}\n" for sentence in sentences)
+def _said(sentence: str) -> str:
+    return f"# {sentence.rstrip('.')}"
+
+
+def _step(code: str) -> Step:
+    return Step(f"\n{code}{END_OF_STEP}", code=code, outcome=Outcome.OK)
 
 
 def first_wrong(composition: Composition, totals: Sequence[object]) -> int | None:
-    """Index of the first step after which the total is wrong or missing; None where all are right.
+    """Index of the first fact that is computed wrong or missing; None where all are right.
 
-    ``totals`` holds what an executor found in the variable after each step, in order.
+    ``totals`` holds what an executor found in the variable after each step, in order, None where there was none yet.
+    Steps that leave the total as it was are idle: every fact changes it.
     """
+    before = (None, *totals)
+    changed = [total for earlier, total in zip(before, totals, strict=False) if total is not None and total != earlier]
     for index, fact in enumerate(composition.facts):
-        if index >= len(totals) or totals[index] != fact.value:
+        if index >= len(changed) or changed[index] != fact.value:
             return index
-    return None
+    return None if len(changed) == len(composition.facts) else len(composition.facts)

@@ -1,4 +1,4 @@
-"""The whole loop in miniature on the real stack: two rounds, then a run that is killed in its search and goes on."""
+"""The whole loop in miniature on the real stack: two rounds, killed in the first search and started again."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from train.sources import read_records
 CONFIG = Path(__file__).with_name("miniature.yaml")
 DEADLINE_S = 1300
 
+Trees = dict[str, tuple[int, int]]  # problem -> seed and number of nodes
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """One cache for all runs here: the base policy is trained once."""
+    """A cache of its own: the base policy is trained here."""
     return {**os.environ, "RAYSTAR_CACHE": str(tmp_path_factory.mktemp("cache")), "RAY_ADDRESS": "local"}
 
 
@@ -34,8 +36,28 @@ def command(run: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+def killed(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> tuple[Path, Trees]:
+    """A run that gets a SIGKILL in its first search, and the trees that it had finished by then."""
     run = tmp_path_factory.mktemp("runs") / "miniature"
+    process = subprocess.Popen(
+        command(run),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        before = _wait_for_trees(run / "rounds" / "r1" / "search.partial", process, at_least=3)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return run, before
+
+
+@pytest.fixture(scope="module")
+def finished(killed: tuple[Path, Trees], environment: dict[str, str]) -> Path:
+    """The same run, started again and finished."""
+    run, _ = killed
     done = subprocess.run(command(run), env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return run
@@ -58,6 +80,14 @@ def test_the_summary_has_a_line_a_round(finished: Path) -> None:
     assert summary["base"]["heldout"]["search"] is None
     assert summary["rounds"][1]["heldout"]["search"]["n"] == 12
     assert summary["rounds"][1]["solved"] > 0
+
+
+def test_a_killed_search_goes_on_and_loses_nothing(killed: tuple[Path, Trees], finished: Path) -> None:
+    """Every problem has exactly one tree, and those from before the kill stand."""
+    _, before = killed
+    trees = list(read_trees(finished / "rounds" / "r1" / "search"))
+    assert len(trees) == len({tree.problem.id for tree in trees}) == 24
+    assert before.items() <= {tree.problem.id: (tree.seed, len(tree.nodes)) for tree in trees}.items()
 
 
 def test_every_problem_has_one_tree_a_search(finished: Path) -> None:
@@ -98,35 +128,7 @@ def test_a_report_that_stands_alone(finished: Path) -> None:
     assert 'src="http' not in page and 'href="http' not in page.replace('href="https://arxiv', "")
 
 
-def test_a_killed_search_goes_on_and_loses_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
-    """SIGKILL when some trees are finished; started again, every problem has exactly one tree and the old ones stand."""
-    run = tmp_path / "killed"
-    one_round = [
-        "--rounds=[{values: terminal, train_ppm: false}]",
-        "--workers.trees_in_flight=2",
-        "--train.policy.workers=1",
-    ]
-    process = subprocess.Popen(
-        command(run, *one_round), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    partial = run / "rounds" / "r1" / "search.partial"
-    try:
-        before = _wait_for_trees(partial, process, at_least=3)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    again = subprocess.run(
-        command(run, *one_round), env=environment, capture_output=True, text=True, timeout=DEADLINE_S
-    )
-    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
-    trees = list(read_trees(run / "rounds" / "r1" / "search"))
-    assert len(trees) == len({tree.problem.id for tree in trees}) == 24
-    seeds = {tree.problem.id: (tree.seed, len(tree.nodes)) for tree in trees}
-    assert before.items() <= seeds.items()
-
-
-def _wait_for_trees(folder: Path, process: subprocess.Popen[bytes], at_least: int) -> dict[str, tuple[int, int]]:
+def _wait_for_trees(folder: Path, process: subprocess.Popen[bytes], at_least: int) -> Trees:
     end = time.monotonic() + DEADLINE_S
     while time.monotonic() < end:
         assert process.poll() is None, "the run ended before it could be killed"

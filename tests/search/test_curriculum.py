@@ -18,7 +18,7 @@ def run(steps: list[str]) -> tuple[str, list[object]]:
     with contextlib.redirect_stdout(printed):
         for code in steps:
             exec(code, variables)
-            totals.append(variables["total"])
+            totals.append(variables.get("total"))
     return printed.getvalue().strip(), totals
 
 
@@ -29,7 +29,8 @@ def test_worked_solutions_give_the_answer_and_every_step_is_right(split: Split) 
         printed, totals = run([step.code for step in solution.steps if step.code])
         assert printed == problem.answer == solution.steps[-1].answer
         assert first_wrong(composition_of(problem.id), totals) is None
-        assert len(solution.steps) == (problem.level or 0) + 2
+        idle = sum(map(len, composition_of(problem.id).asides))
+        assert len(solution.steps) == (problem.level or 0) + idle + 2
 
 
 def test_idle_sentences_make_shallow_problems_as_long_as_deep_ones_and_are_said_again() -> None:
@@ -39,8 +40,8 @@ def test_idle_sentences_make_shallow_problems_as_long_as_deep_ones_and_are_said_
             made = composition_of(problem.id)
             aside = [sentence for gap in made.asides for sentence in gap]
             counts.add(len(made.facts) + len(aside))
-            solution = "".join(step.text for step in worked(problem).steps)
-            said = [line.removeprefix("# ") + "." for line in solution.splitlines() if line.startswith("# ")]
+            lines = "\n".join(step.code for step in worked(problem).steps).splitlines()
+            said = [line.removeprefix("# ") + "." for line in lines if line.startswith("# ")]
             assert " ".join(said) == problem.question.rsplit(" How many", 1)[0]
     assert sentences == {1: set(range(1, 7)), 3: set(range(3, 7)), 5: {5, 6}}
 
@@ -52,6 +53,8 @@ def test_a_wrong_step_is_found() -> None:
     assert first_wrong(made, totals) is None
     assert first_wrong(made, [totals[0], totals[1] + 1, totals[2]]) == 1
     assert first_wrong(made, totals[:2]) == 2
+    assert first_wrong(made, [None, *totals, totals[-1]]) is None
+    assert first_wrong(made, [*totals, totals[-1] + 1]) == 3
 
 
 def test_splits_share_no_chain_of_templates_and_no_chain_of_numbers() -> None:

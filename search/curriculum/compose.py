@@ -16,7 +16,7 @@ from search.errors import UserError
 from search.seeds import derive
 
 MIN_VALUE, MAX_VALUE = 100, 99_999  # small totals are hit by chance, and a search would learn from wrong solutions
-TRIES = 2000
+TRIES = 20_000  # one in a hundred chains belongs to a split by templates and numbers, and not all have whole totals
 TRIES_PER_FACT = 12
 SENTENCES = 6  # a shallow problem has up to so many, the idle ones among them
 OPENING = [template for template in TEMPLATES if template.opens]

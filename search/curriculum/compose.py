@@ -18,7 +18,7 @@ from search.seeds import derive
 MIN_VALUE, MAX_VALUE = 100, 99_999  # small totals are hit by chance, and a search would learn from wrong solutions
 TRIES = 20_000  # one in a hundred chains belongs to a split by templates and numbers, and not all have whole totals
 TRIES_PER_FACT = 12
-SENTENCES = 6  # a shallow problem has up to so many, the idle ones among them
+SENTENCES = 7  # a shallow problem has up to so many, the idle ones among them
 OPENING = [template for template in TEMPLATES if template.opens]
 FOLLOWING = [template for template in TEMPLATES if not template.opens]
 
@@ -119,8 +119,12 @@ def _asides(level: int, rng: random.Random) -> tuple[tuple[str, ...], ...]:
     """Idle sentences, strewn evenly over the gaps before, between and after the facts."""
     gaps: list[list[str]] = [[] for _ in range(level + 1)]
     for _ in range(rng.randint(0, max(0, SENTENCES - level))):
-        rng.choice(gaps).append(rng.choice(IDLE).format(n=rng.choice(IDLE_NUMBERS)))
+        rng.choice(gaps).append(_idle(rng))
     return tuple(tuple(gap) for gap in gaps)
+
+
+def _idle(rng: random.Random) -> str:
+    return rng.choice(IDLE).format(n=rng.choice(IDLE_NUMBERS), m=rng.choice(IDLE_NUMBERS))
 
 
 def _fact(template: Template, unit: str, total: int, numbers: dict[str, int]) -> Fact | None:

@@ -94,22 +94,21 @@ TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES
 
 # Sentences that change nothing. A short problem with some of them is as long as a deep one, so neither the place of a
 # sentence nor the length of a text says how many steps there are: whoever learns from short problems has to read. Most
-# have a number, as the others do; else a small model finds those that count by their looks and leaves one out of four.
+# have numbers, as the others do; else a small model finds those that count by their looks and leaves one out of four.
+# Most are long: their steps have no code, and a solution must be as long as a deep one's.
 IDLE = (
     "It rains.",
     "A dog barks.",
-    "The door is open.",
-    "A child laughs.",
     "The keeper smiles.",
-    "{n} birds fly by.",
-    "{n} more are seen next door.",
-    "{n} are painted red.",
-    "{n} percent are round.",
-    "The row has {n} lamps.",
-    "A shop next door has {n} chairs.",
-    "It is {n} degrees warm.",
-    "This takes {n} minutes.",
-    "{n} a day pass by.",
-    "What plays is song {n} of it.",
+    "{n} birds fly by in {m} rows.",
+    "{n} more are seen next door in {m} boxes.",
+    "{n} of them are painted red and {m} are blue.",
+    "{n} percent are round and {m} percent are flat.",
+    "The row has {n} lamps and {m} of them are on.",
+    "A shop next door has {n} chairs of {m} kinds.",
+    "It is {n} degrees warm for {m} hours.",
+    "This takes {n} minutes and {m} times as many of rest.",
+    "{n} a day pass by for {m} days.",
+    "What plays is song {n} of {m} and it is short.",
 )
 IDLE_NUMBERS = (*SMALL, *MEDIUM, *TENS)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ray
 
 from actors.config import EngineConfig
-from actors.errors import EngineFailed, PromptTooLong, WrongModel
+from actors.errors import PromptTooLong, RequestFailed, WrongModel
 from actors.mailbox import Mailbox
 from actors.tokens import Tokens
 from search.types import ModelRef
@@ -109,6 +109,7 @@ class Engine(Mailbox):
     runner: Literal["generate", "pooling"]
 
     def __init__(self, model: ModelRef, config: EngineConfig, name: str) -> None:
+        super().__init__()
         self._model, self._config, self._name = model, config, name
         self._requests = self._busy = self._generated = self._prompt = self._cached = 0
         self._too_long = self._failed = 0
@@ -215,6 +216,6 @@ class Engine(Mailbox):
             os._exit(DEAD)
         except EngineGenerateError as error:
             self._failed += 1
-            raise EngineFailed(f"{self._name}: {error.__cause__!r}") from error
+            raise RequestFailed(f"{self._name}: {error.__cause__!r}") from error
         finally:
             self._busy -= 1

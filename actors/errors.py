@@ -1,4 +1,4 @@
-"""What can go wrong between a search and the engines, by name; a message is one line: what, where, the remedy."""
+"""What can go wrong between a search and its actors, by name; a message is one line: what, where, the remedy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class BadScore(ValueError):
     """A scorer's logit is not a finite number. The weights are broken; trying again cannot help."""
 
 
-class EngineFailed(RuntimeError):
-    """An engine dropped one request and lives on. Another try may succeed."""
+class RequestFailed(RuntimeError):
+    """An actor dropped one request and lives on. Another try may succeed."""
 
 
 class WrongModel(RuntimeError):

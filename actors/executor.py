@@ -46,6 +46,7 @@ class ExecutorActor(Mailbox):
     """A LocalExecutor as a Ray async actor."""
 
     def __init__(self, config: ExecutorConfig) -> None:
+        super().__init__()
         self.executor = LocalExecutor(config)
 
     async def ready(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.errors import EngineFailed
+from actors.errors import RequestFailed
 
 GATHER_S = 0.01  # how long a first letter, and a first answer, wait for company
 FORGET_S = 3600.0  # a box that nobody looked into for so long belongs to a caller that is gone
@@ -48,13 +48,12 @@ class Box:
 class Mailbox:
     """The actor's end: a base class of actors whose methods are asked by letter."""
 
-    _boxes: dict[str, Box]
+    def __init__(self) -> None:
+        self._boxes: dict[str, Box] = {}
 
     async def exchange(self, caller: str, letters: Sequence[Letter], withdrawn: Sequence[int] = ()) -> list[Answer]:
         """Take letters in, stop work on withdrawn ones, and return what is ready: at once where the caller's next
         exchange has come meanwhile, else as soon as there is anything."""
-        if not hasattr(self, "_boxes"):
-            self._boxes = {}
         box = self._boxes.setdefault(caller, Box())
         for number in withdrawn:
             if number in box.under_way:
@@ -96,10 +95,10 @@ class Mailbox:
 
 
 def portable(error: Exception) -> Exception:
-    """The error itself where it is one of ours, which the caller knows; else EngineFailed in its words."""
+    """The error itself where it is one of ours, which the caller knows; else RequestFailed in its words."""
     if type(error).__module__.split(".")[0] in ("actors", "search"):
         return error
-    return EngineFailed(f"{type(error).__name__}: {error}")
+    return RequestFailed(f"{type(error).__name__}: {error}")
 
 
 class Correspondent:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from actors.engine import Engine
-from actors.errors import EngineFailed
+from actors.errors import RequestFailed
 from actors.tokens import cut
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling
 
@@ -38,7 +38,7 @@ class PolicyEngine(Engine):
 
         Candidate i draws from seed + i. ``prompt_tokens`` counts the prompt once, whatever ``n`` is. Where the context
         has less room than ``max_tokens``, candidates are cut there. Raises PromptTooLong where it has none,
-        EngineFailed where vLLM drops the request, and WrongModel where ``model`` is given and not the one served.
+        RequestFailed where vLLM drops the request, and WrongModel where ``model`` is given and not the one served.
         """
         self._serves(model)
         ids = self._tokens.ids(segments)
@@ -78,7 +78,7 @@ class PolicyEngine(Engine):
     def _candidate(self, output: Any, stops: tuple[str, ...], key: str) -> Candidate:
         """What vLLM wrote, with its text cut after the first stop and the reason why it ended."""
         if output.finish_reason not in ("stop", "length"):
-            raise EngineFailed(f"{self._name}: request {key} ended by {output.finish_reason}")
+            raise RequestFailed(f"{self._name}: request {key} ended by {output.finish_reason}")
         ids = tuple(output.token_ids)
         text, stopped = cut(self._tokens.text(ids), stops)
         if stopped:

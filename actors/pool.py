@@ -20,7 +20,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 
 from actors.config import EngineConfig
-from actors.errors import EngineFailed, EngineGaveUp, PromptTooLong, WrongModel
+from actors.errors import EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
 from actors.mailbox import Correspondent
 from actors.routing import Lane, Router
 from search.formats import StepFormat
@@ -64,7 +64,7 @@ class Pool(Generic[Answer]):
             except WrongModel as error:
                 reason = _line(error)
                 self._out(lane, "wrong_model")
-            except EngineFailed as error:
+            except RequestFailed as error:
                 reason = _line(error)
             self.counts["retries"] += 1
             await asyncio.sleep(self.config.backoff_s * 2**attempt)
@@ -107,7 +107,7 @@ class Pool(Generic[Answer]):
                 async with asyncio.timeout(self.config.request_deadline_s):
                     engine = lane.handle.handle
                     await (engine.load.remote(self.model) if self.model else engine.health.remote())
-            except (*GONE, TimeoutError, EngineFailed):
+            except (*GONE, TimeoutError, RequestFailed):
                 continue
             self.counts["came_back"] += 1
             self._router.back(lane)

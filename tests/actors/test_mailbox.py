@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorDiedError
 
-from actors.errors import EngineFailed, PromptTooLong
+from actors.errors import PromptTooLong, RequestFailed
 from actors.mailbox import Correspondent, Mailbox
 
 
@@ -17,6 +17,7 @@ class Desk(Mailbox):
     """Doubles numbers, after as many hundredths of a second; notes the bundles and who was stopped."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.bundles: list[int] = []
         self.stopped: list[int] = []
         self.dead = False
@@ -79,7 +80,7 @@ async def test_an_error_reaches_its_sender_and_nobody_else() -> None:
     fine = asyncio.ensure_future(mail.ask("double", 1))
     with pytest.raises(PromptTooLong, match="3000 tokens"):
         await mail.ask("fail", PromptTooLong("3000 tokens"))
-    with pytest.raises(EngineFailed, match="KeyError: 'x'"):
+    with pytest.raises(RequestFailed, match="KeyError: 'x'"):
         await mail.ask("fail", KeyError("x"))
     assert await fine == 2
 

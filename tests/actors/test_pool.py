@@ -10,7 +10,7 @@ import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
 from actors.config import EngineConfig
-from actors.errors import BadScore, EngineFailed, EngineGaveUp, PromptTooLong, WrongModel
+from actors.errors import BadScore, EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
 from actors.mailbox import Letter, Mailbox
 from actors.pool import PolicyPool, ScorerPool
 from search.formats import END_OF_STEP, CodeFormat
@@ -34,6 +34,7 @@ class Handle(Mailbox):
     """An engine that follows a script: exceptions are raised, numbers are seconds of silence, then it answers."""
 
     def __init__(self, *script: BaseException | float, healthy: bool = True) -> None:
+        super().__init__()
         self.script = list(script)
         self.healthy = healthy
         self.asked: list[tuple[Any, ...]] = []
@@ -88,7 +89,7 @@ async def test_renders_segments_and_stops() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [ActorDiedError(), ActorUnavailableError("gone", b"0" * 16), EngineFailed("dropped"), 5.0]
+    "failure", [ActorDiedError(), ActorUnavailableError("gone", b"0" * 16), RequestFailed("dropped"), 5.0]
 )
 async def test_a_failed_request_is_sent_again_as_it_was(failure: BaseException | float) -> None:
     handle = Handle(failure)
@@ -127,7 +128,7 @@ async def test_an_engine_that_came_back_on_another_model_takes_in_the_right_one(
 
 
 async def test_gives_up_by_name() -> None:
-    pool = policy(Handle(*[EngineFailed("the pump is broken")] * 3))
+    pool = policy(Handle(*[RequestFailed("the pump is broken")] * 3))
     with pytest.raises(EngineGaveUp, match=r"policy request p1/0/5 failed 3 times; last: the pump is broken"):
         await pool.propose(STATE, 1, Sampling(), 5)
 

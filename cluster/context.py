@@ -87,5 +87,6 @@ def crashes(logs: Path) -> Iterator[None]:
 
 def _where(ray: Session) -> str:
     verb = "joined" if ray.joined else "started"
-    board = f", dashboard http://{ray.dashboard}" if ray.dashboard else ""
+    token = "" if ray.joined else " (token: `ray get-auth-token`)"
+    board = f", dashboard http://{ray.dashboard}{token}" if ray.dashboard else ""
     return f"{verb} Ray at {ray.address}: {ray.cpus:g} CPUs, {ray.gpus:g} GPUs{board}"

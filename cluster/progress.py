@@ -18,6 +18,7 @@ from rich.progress import Task as BarTask
 from rich.text import Text
 
 LINE_EVERY_S = 30.0
+FORESEEABLE = 0.05  # of the units, before a time left is said: trees grow side by side and end late
 
 
 class Rate(TextColumn):
@@ -64,9 +65,12 @@ class Task:
             parts.append(f"{100 * self.done / self.total:.0f} %")
         if speed > 0:
             parts.append(rate(speed))
-        if speed > 0 and self.total is not None and self.done < self.total:
+        if speed > 0 and self.total is not None and self._foreseeable(self.total):
             parts.append(f"{duration((self.total - self.done) / speed)} left")
         return ", ".join([*parts, *([self.note] if self.note else [])])
+
+    def _foreseeable(self, total: int) -> bool:
+        return self.done < total and self.done - self.first >= FORESEEABLE * (total - self.first)
 
 
 class Progress:

@@ -102,6 +102,8 @@ class Searchers:
         if not self._executors:
             self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
             self.context.run.note(sandbox=isolation(self._executors))
+            if warning := self.context.run.manifest.isolation_warning:
+                self.context.progress.say(warning)
         return Engines(
             policy=tuple(self.fleet.policy(policy)),
             policy_config=config.policy.engine,

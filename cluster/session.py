@@ -32,6 +32,7 @@ DRIVER_ENV = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # an actor that asks for no GPU sees none
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_raylet_start_wait_time_s": "120",  # Ray's 30 s are short on a busy machine
+    "RAY_worker_maximum_startup_concurrency": "16",  # actors that take no core are more than Ray expects, and it warns
 }
 WORKER_ENV = {"TOKENIZERS_PARALLELISM": "false", "RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
 
@@ -90,6 +91,8 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
     """Ray for the length of the block, after ``check``. ``name`` stands in the job's metadata."""
     for key, value in DRIVER_ENV.items():
         os.environ.setdefault(key, value)
+    if address is None:
+        os.environ.setdefault(AUTH_MODE, "token")  # what Ray does by itself, without its warning
     import ray  # heavy, and it reads the environment set above
 
     options = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cluster import manifest as manifests
 from cluster import summary
 from cluster.progress import Progress
 from cluster.report import page
-from cluster.run_dir import write_atomic
+from cluster.run_dir import MANIFEST, write_atomic
 from cluster.summary import SUMMARY
 
 HTML = "report.html"
@@ -26,4 +27,6 @@ def finish(root: Path, progress: Progress) -> None:
     """``write``, then show the table and where the report is."""
     numbers = write(root)
     progress.console.print(summary.table(numbers))
+    if warning := manifests.load(root / MANIFEST).isolation_warning:
+        progress.say(warning)
     progress.say(f"report: {root / HTML}")

@@ -36,6 +36,8 @@ def _head(run: RunData) -> str:
     facts += f"started {manifest.created}"
     title = f'<h1>{escape(run.name)}</h1><p class="soft">{escape(facts)}</p>'
     tiles = [html.tile(*tile) for tile in _headlines(run)]
+    if manifest.isolation_warning:
+        title += f'<p class="warning">{escape(manifest.isolation_warning)}</p>'
     return title + (f'<div class="tiles">{"".join(tiles)}</div>' if tiles else "")
 
 

@@ -39,6 +39,12 @@ def test_the_rate_leaves_out_what_an_earlier_start_did(monkeypatch: pytest.Monke
     assert task.line() == "x: 60/100, 60 %, 2.0/s, 20 s left"
 
 
+def test_the_time_left_is_not_foretold_from_the_first_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.progress.monotonic", lambda: 160.0)
+    assert Task("trees", 400, done=2, started=100.0).line() == "trees: 2/400, 0 %, 2.0/min"
+    assert Task("trees", 400, done=20, started=100.0).line() == "trees: 20/400, 5 %, 20.0/min, 19:00 min left"
+
+
 def test_words_for_rates_and_durations() -> None:
     assert [rate(value) for value in (12.34, 0.5, 0.001, 0, None)] == ["12.3/s", "30.0/min", "3.6/h", "", ""]
     assert [duration(value) for value in (0.4, 59.4, 185, 3725)] == ["0 s", "59 s", "3:05 min", "1:02 h"]

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cluster import report, summary
 from cluster.cli import main
+from cluster.progress import Progress
 from cluster.report import charts
 from tests.cluster.made_up_run import GREEDY, make
 
@@ -51,6 +52,19 @@ def test_the_table_has_a_line_a_round_and_fits_80_columns(root: Path) -> None:
     assert len(lines) == 7
     assert lines[1].split()[:4] == ["base", "–", "41.0/22.7", "50.0/31.7"]
     assert " ".join(lines[5].split()) == "4 90.2 66.0/36.3 75.0/45.3 81.0/51.3 85.0/55.3 4.59M 4:24 min"
+
+
+def test_weaker_isolation_is_said_loudly_on_the_terminal_and_on_top_of_the_page(tmp_path: Path) -> None:
+    root = make(tmp_path / "weak", rounds=1)
+    said = "WARNING: model-written code runs below strict isolation: basic (seccomp); "
+    for sandbox, there in (("strict (Landlock, seccomp)", False), ("basic (seccomp)", True)):
+        file = root / "manifest.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "sandbox": sandbox}))
+        stream = io.StringIO()
+        with Progress(stream=stream) as progress:
+            report.finish(root, progress)
+        assert (said in stream.getvalue()) is there
+        assert (said in (root / "report.html").read_text().split("<h2")[0]) is there
 
 
 class Strict(HTMLParser):

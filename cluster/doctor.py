@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.limits import Tier
+from actors.sandbox.local import LocalExecutor
 from cluster import machine, platform, session
 from cluster.machine import Machine
 from search.errors import UserError
@@ -54,7 +59,7 @@ def run(address: str | None = None, folder: Path = Path()) -> list[Check]:
         of_shared_memory(found),
         of_disk(found),
         of_open_files(found),
-        of_isolation(found),
+        of_isolation(sandbox),
         of_ray(address),
     ]
 
@@ -170,19 +175,26 @@ def of_open_files(found: Machine) -> Check:
     return Check("open files", Level.OK, text)
 
 
-def of_isolation(found: Machine) -> Check:
-    """What model-written code can be shut in with. Any one part missing is a weaker wall, not a failure."""
-    parts = {
-        f"Landlock ABI {found.landlock}": found.landlock > 0,
-        "seccomp": found.seccomp,
-        "user namespaces": found.user_namespaces,
-    }
-    text = ", ".join(name for name, there in parts.items() if there) or "nothing"
-    missing = [name.partition(" ABI")[0] for name, there in parts.items() if not there]
-    if not missing:
+def of_isolation(start: Callable[[], dict[str, Any]]) -> Check:
+    """What model-written code is shut in with here. ``start`` starts a sandbox and returns what it says of itself."""
+    try:
+        said = start()
+    except (UserError, OSError) as error:
+        return Check("isolation", Level.PROBLEM, "no sandbox starts", str(error))
+    text = f"{said['tier']}: {', '.join(said['parts']) or 'nothing'}"
+    if said["tier"] == Tier.STRICT:
         return Check("isolation", Level.OK, text)
-    remedy = f"no {' and no '.join(missing)}: a kernel of 5.13 or later, outside a container that forbids them, has all"
-    return Check("isolation", Level.WARNING, text, remedy)
+    return Check("isolation", Level.WARNING, text, "; ".join(said["missing"]))
+
+
+def sandbox() -> dict[str, Any]:
+    """Start a sandbox as a search would, whatever isolation it finds, and end it."""
+
+    async def hello() -> dict[str, Any]:
+        async with LocalExecutor(ExecutorConfig(require=Tier.NONE)) as executor:
+            return executor.service.hello
+
+    return asyncio.run(hello())
 
 
 def of_ray(address: str | None, check: Callable[[session.RayConfig, str | None], None] = session.check) -> Check:

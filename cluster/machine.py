@@ -1,11 +1,10 @@
-"""What this machine is: processor, memory, disk, limits and the isolation its kernel offers.
+"""What this machine is: processor, memory, disk and limits.
 
 Standard library only: it runs before anything is installed. Knows no requirement: cluster/platform.py judges.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import resource
@@ -16,9 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GIB = 2**30
-LANDLOCK_CREATE_RULESET = 444  # the same number on every architecture
-LANDLOCK_VERSION_FLAG = 1
-UNSHARE_USER = 0x10000000  # CLONE_NEWUSER
 SHARED_MEMORY = Path("/dev/shm")
 CGROUP = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
@@ -28,8 +24,7 @@ PROC = Path("/proc")
 class Machine:
     """Readings of one moment. Sizes are in GiB; ``shared_memory`` is None where there is none.
 
-    ``landlock`` is the kernel's Landlock ABI (0: none). ``flags`` are the processor's instruction sets
-    as Linux names them.
+    ``flags`` are the processor's instruction sets as Linux names them.
     """
 
     system: str
@@ -43,9 +38,6 @@ class Machine:
     shared_memory_free: float
     disk_free: float
     open_files: int
-    landlock: int
-    seccomp: bool
-    user_namespaces: bool
 
 
 def read(folder: Path = Path()) -> Machine:
@@ -64,9 +56,6 @@ def read(folder: Path = Path()) -> Machine:
         shared_memory_free=shared.free / GIB if shared else 0.0,
         disk_free=shutil.disk_usage(folder.resolve()).free / GIB,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-        landlock=landlock_abi(),
-        seccomp="Seccomp_filters" in _text(PROC / "self/status"),
-        user_namespaces=user_namespaces(),
     )
 
 
@@ -95,23 +84,6 @@ def memory() -> tuple[float, float]:
     if limit.isdigit() and used.isdigit():
         total, free = min(total, int(limit)), min(free, int(limit) - int(used))
     return total / GIB, free / GIB
-
-
-def landlock_abi() -> int:
-    """The kernel's Landlock ABI version, 0 where it has none or has it switched off."""
-    if platform.system() != "Linux":
-        return 0
-    syscall = ctypes.CDLL(None, use_errno=True).syscall
-    version = syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), LANDLOCK_VERSION_FLAG)
-    return max(0, int(version))
-
-
-def user_namespaces() -> bool:
-    """Whether this process may make a user namespace. Tried in a child, because it cannot be undone."""
-    if platform.system() != "Linux":
-        return False
-    attempt = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare({UNSHARE_USER}) != 0)"
-    return subprocess.run([sys.executable, "-I", "-c", attempt], check=False, timeout=30).returncode == 0
 
 
 def gpus() -> list[str]:

@@ -30,10 +30,15 @@ GOOD = Machine(
     shared_memory_free=8.0,
     disk_free=50.0,
     open_files=65536,
-    landlock=4,
-    seccomp=True,
-    user_namespaces=True,
 )
+
+
+STRICT = {"tier": "strict", "parts": ["Landlock", "seccomp"], "missing": []}
+BASIC = {"tier": "basic", "parts": ["seccomp"], "missing": ["no Landlock: needs a kernel of 5.13"]}
+
+
+def refuse() -> dict[str, Any]:
+    raise UserError("not here")
 
 
 @pytest.mark.parametrize(
@@ -100,8 +105,9 @@ def test_the_check_before_set_up_needs_no_package() -> None:
         (doctor.of_processor(GOOD), Level.OK, "4 cores, avx512_bf16"),
         (doctor.of_processor(replace(GOOD, flags=frozenset({"avx2"}))), Level.WARNING, "use float32"),
         (doctor.of_processor(replace(GOOD, flags=frozenset())), Level.PROBLEM, "AVX2 is missing"),
-        (doctor.of_isolation(GOOD), Level.OK, "Landlock ABI 4, seccomp, user namespaces"),
-        (doctor.of_isolation(replace(GOOD, landlock=0)), Level.WARNING, "no Landlock"),
+        (doctor.of_isolation(lambda: STRICT), Level.OK, "strict: Landlock, seccomp"),
+        (doctor.of_isolation(lambda: BASIC), Level.WARNING, "basic: seccomp no Landlock: needs a kernel of 5.13"),
+        (doctor.of_isolation(refuse), Level.PROBLEM, "no sandbox starts not here"),
         (doctor.of_open_files(replace(GOOD, open_files=256)), Level.WARNING, "ulimit -n 65536"),
         (doctor.of_open_files(replace(GOOD, open_files=-1)), Level.OK, "-1 allowed"),
         (doctor.of_shared_memory(replace(GOOD, shared_memory=None, shared_memory_free=0)), Level.PROBLEM, "none"),

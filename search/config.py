@@ -21,7 +21,9 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strategy: Literal["mcts", "samples"] = Field("mcts", description="which strategy grows the tree")
+    strategy: Literal["mcts", "samples", "best_of", "beam", "dvts"] = Field(
+        "mcts", description="which strategy grows the tree"
+    )
     preset: Literal["paper", "released"] | None = Field(None, description="settings of rStar-Math to start from")
     rollouts: int = Field(8, ge=1, description="MCTS: root-to-leaf passes a tree; dvts: subtrees, one such pass each")
     parallel_rollouts: int = Field(
@@ -30,6 +32,7 @@ class SearchConfig(BaseModel):
         description="MCTS: rollouts of one tree under way at once; from 2 on the tree depends on who answers first",
     )
     candidates: int = Field(4, ge=1, description="steps drawn at each new node; samples, best_of: solutions drawn")
+    beam_width: int = Field(4, ge=1, description="beam: solutions kept at each depth")
     exploration: float = Field(2.0, ge=0, description="MCTS: c in Q + c * sqrt(ln N(parent) / N)")
     max_depth: int = Field(16, ge=2, description="longest path, in steps")
     unvisited: Literal["first", "zero"] = Field(

@@ -117,6 +117,10 @@ class Crowd:
             raise
         return found
 
+    def pids(self) -> list[int]:
+        """The workers' process ids."""
+        return list(ray.get([worker.pid.remote() for worker in self._workers], timeout=RELEASE_S))
+
     def stop(self) -> None:
         """End the workers; what they had stored stays."""
         for worker in self._workers:

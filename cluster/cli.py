@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cluster import manifest
-from cluster.commands import doctor, evaluate, evolve, report, sandbox, search, train
+from cluster.commands import compare, doctor, evaluate, evolve, report, sandbox, search, train
 from cluster.context import Crashed
 from search.errors import UserError
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "search": search,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
     "report": report,
     "doctor": doctor,
     "sandbox": sandbox,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validat
 from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
 from cluster import config_file
+from cluster.contenders import CompareConfig
 from cluster.overrides import Override
 from cluster.session import RayConfig
 from search.config import SearchConfig
@@ -166,6 +167,7 @@ class RunConfig(Strict):
     )
     promotion: PromotionConfig = Field(PromotionConfig(), description="when a new model is taken")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="what is measured on held-out problems")
+    compare: CompareConfig = Field(CompareConfig(), description="strategies at equal cost: raystar compare")
     placement: PlacementConfig = Field(PlacementConfig(), description="what runs beside what")
     ray: RayConfig = Field(RayConfig(), description="Ray on this machine")
 
@@ -176,6 +178,11 @@ class RunConfig(Strict):
             if entry.values == "ppm" and not trained:
                 raise ValueError(f"rounds.{number}.values = 'ppm' needs an earlier round with train_ppm: true")
             trained = trained or entry.train_ppm
+        return self
+
+    @model_validator(mode="after")
+    def _contenders(self) -> RunConfig:
+        self.compare.check(self.evaluation.search)
         return self
 
     def measured_share(self, number: int) -> float:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cluster.base import base_policy, shown
+from cluster.compare import compare as compare_strategies
 from cluster.context import Context
 from cluster.evaluate import evaluate as evaluate_models
 from cluster.lineage import POLICY, PPM, Models, model_ref
+from cluster.report import comparison
 from cluster.round import MODEL, Round
 from cluster.searching import Searchers, SearchPlan
 from search.types import ModelRef, Problem
@@ -83,6 +85,15 @@ def evaluate(context: Context, policy: Path | None, ppm: Path | None) -> None:
                     f"{split} {method}: {100 * measure.accuracy:.1f} % [{100 * measure.low:.1f}, {100 * measure.high:.1f}] "
                     f"of {measure.n}, {measure.tokens} tokens, {measure.seconds:.0f} s"
                 )
+
+
+def compare(context: Context, policy: Path | None, ppm: Path, problems: tuple[Problem, ...], split: str) -> None:
+    """``raystar compare``: strategies at equal cost, as a table and a page."""
+    models, config = given(context, policy, ppm), context.config.compare
+    entries = compare_strategies(context, models, problems)
+    context.progress.console.print(comparison.table(entries, config.against))
+    about = f"{len(problems)} {split} problems, {config.repeats} seeds, policy {models.policy.path}, PPM {ppm}"
+    context.progress.say(f"comparison: {comparison.write(context.run.root, entries, config.against, about)}")
 
 
 def train(context: Context, role: str, data: tuple[Path, ...], init: Path | None) -> None:

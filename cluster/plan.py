@@ -101,6 +101,17 @@ def text(config: RunConfig, root: object, stages: tuple[Planned, ...], address: 
     return "\n".join(lines)
 
 
+def compare(config: RunConfig, problems: int) -> tuple[Planned, ...]:
+    """A stage a strategy, budget and seed; its budget bounds the tokens but for what is under way when it is spent."""
+    wanted = config.compare
+    return tuple(
+        Planned(f"compare/{name}/{budget}-{repeat}", f"{problems} problems", problems * budget, problems * budget)
+        for repeat in range(wanted.repeats)
+        for budget in wanted.budgets
+        for name in wanted.strategies
+    )
+
+
 def _base(config: RunConfig) -> str:
     if config.policy.path:
         return f"base policy: {config.policy.path}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from search import problems
 from search.errors import UserError
 from search.formats import END_OF_STEP
 from search.problems import ProblemSets
+from search.types import Problem
 
 HUGGING_FACE_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 SHOT_BREAK = re.compile(r"^---$", re.MULTILINE)
@@ -24,15 +26,18 @@ def inputs(config: RunConfig) -> ProblemSets:
     """Check models and examples by looking at them, and load the problems. Raises UserError."""
     policy(config.policy)
     shots(config.policy)
-    found = problems.load_sets(config.problems)
+    return problems.load_sets(config.problems)
+
+
+def rounds(config: RunConfig, train: Sequence[Problem]) -> None:
+    """Raise UserError where a round has no problem to search."""
     for number, entry in enumerate(config.rounds):
-        if not any(map(entry.covers, found.train)):
-            known = sorted({problem.level for problem in found.train if problem.level is not None})
+        if not any(map(entry.covers, train)):
+            known = sorted({problem.level for problem in train if problem.level is not None})
             raise UserError(
                 f"rounds.{number}.levels is {list(entry.levels or ())}, but training problems have "
                 f"{f'levels {known[0]} to {known[-1]}' if known else 'no levels'}"
             )
-    return found
 
 
 def machine(config: RunConfig, address: str | None, root: Path) -> None:

@@ -6,6 +6,7 @@ Knows addresses, ports, shared memory and the environment workers need; knows no
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -26,6 +27,7 @@ SHARED_MEMORY = Path("/dev/shm")
 NAMESPACE = "raystar"
 START_TRIES = 3
 AUTH_MODE = "RAY_AUTH_MODE"
+TOKEN_LOGGER = "ray._private.authentication.authentication_token_setup"
 JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a submitted job
 DRIVER_ENV = {
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # the dashboard's Train tab
@@ -91,8 +93,9 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
     """Ray for the length of the block, after ``check``. ``name`` stands in the job's metadata."""
     for key, value in DRIVER_ENV.items():
         os.environ.setdefault(key, value)
-    if address is None:
-        os.environ.setdefault(AUTH_MODE, "token")  # what Ray does by itself, without its warning
+    logging.getLogger(TOKEN_LOGGER).setLevel(
+        logging.ERROR
+    )  # that there is a token is said with the dashboard's address
     import ray  # heavy, and it reads the environment set above
 
     options = {

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from search.types import Sampling
+from search.voting import Aggregation
 
 # Settings in which the paper (section 3.2 and appendix) and the released code of rStar-Math differ.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -20,18 +21,26 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strategy: Literal["mcts", "samples"] = Field("mcts", description="which strategy grows the tree")
+    strategy: Literal["mcts", "samples", "best_of", "beam", "dvts"] = Field(
+        "mcts", description="which strategy grows the tree"
+    )
     preset: Literal["paper", "released"] | None = Field(None, description="settings of rStar-Math to start from")
-    rollouts: int = Field(8, ge=1, description="MCTS: root-to-leaf passes a tree")
-    candidates: int = Field(4, ge=1, description="MCTS: steps drawn at each new node; samples: solutions drawn")
+    rollouts: int = Field(8, ge=1, description="MCTS: root-to-leaf passes a tree; dvts: subtrees, one such pass each")
+    parallel_rollouts: int = Field(
+        1,
+        ge=1,
+        description="MCTS: rollouts of one tree under way at once; from 2 on the tree depends on who answers first",
+    )
+    candidates: int = Field(4, ge=1, description="steps drawn at each new node; samples, best_of: solutions drawn")
+    beam_width: int = Field(4, ge=1, description="beam: solutions kept at each depth")
     exploration: float = Field(2.0, ge=0, description="MCTS: c in Q + c * sqrt(ln N(parent) / N)")
     max_depth: int = Field(16, ge=2, description="longest path, in steps")
     unvisited: Literal["first", "zero"] = Field(
         "first", description="MCTS: an unvisited child without a score goes first, or counts as value 0 and bonus 0"
     )
-    keep_failed: bool = Field(True, description="MCTS: keep candidates whose code failed as leaves of value -1")
+    keep_failed: bool = Field(True, description="keep candidates whose code failed as leaves of value -1")
     finish_first: bool = Field(
-        False, description="MCTS: the first candidate with an answer drops the other candidates of its expansion"
+        False, description="the first candidate with an answer drops the other candidates of its expansion"
     )
     temperature: float = Field(1.0, ge=0, description="of the policy; 0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus of the policy; 1 is off")
@@ -42,8 +51,17 @@ class SearchConfig(BaseModel):
     answer_by: Literal["best", "weighted"] = Field(
         "best", description="the answer of a tree: of the best-scored solution, or by score-weighted vote"
     )
-    budget_tokens: int | None = Field(None, ge=1, description="stop a tree after so many generated tokens")
-    enough_right: int = Field(0, ge=0, description="stop a graded tree with so many right solutions …; 0 is off")
+    aggregate: Aggregation = Field(
+        Aggregation.LAST,
+        description="one score from the rewards of a solution's steps, for answers and for what beam and dvts keep; "
+        "product: of (1 + reward) / 2",
+    )
+    budget_tokens: int | None = Field(
+        None, ge=1, description="begin nothing new in a tree after so many generated tokens; see the strategy"
+    )
+    enough_right: int = Field(
+        0, ge=0, description="MCTS, beam, dvts: stop a graded tree with so many right solutions …; 0 is off"
+    )
     enough_wrong: int = Field(0, ge=0, description="… and so many wrong ones")
 
     @model_validator(mode="before")

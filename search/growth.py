@@ -1,22 +1,28 @@
 """Growing a tree by one expansion: draw candidates, run their code, score them, add them. Shared by all strategies.
 
-Knows the order of the calls and what they cost. Which node to expand, and what a value means, is the strategies' business.
+    draft   ask the policy, run the code, grade and score       awaits engines, leaves the tree's nodes alone
+    graft   add what was drafted                                at once
+
+A node is therefore expanded or not, never half: an expansion that is cancelled or fails leaves only its costs behind.
+Knows the order of the calls and what they cost. Which node to expand is the strategies' business.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from search.config import SearchConfig
 from search.protocols import Tools
 from search.seeds import derive
-from search.tree import ROOT, Tree
+from search.together import together
+from search.tree import ROOT, Node, Tree
 from search.types import Cost, Outcome, Proposal, Sampling, Scores, State, Step, StepStatus
+from search.values import WORST
 
 NO_CANDIDATE = "no_candidate"  # the policy had nothing to say, for want of room in its context
-WORST = -1.0  # the value of a wrong answer, of code that fails and of a solution without an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,17 @@ class Growth:
     squash_scale: float
     keep_failed: bool = True
     finish_first: bool = False
+
+    @classmethod
+    def of(cls, config: SearchConfig) -> Growth:
+        return cls(
+            config.candidates,
+            config.sampling(),
+            config.max_depth,
+            config.squash_scale,
+            config.keep_failed,
+            config.finish_first,
+        )
 
 
 def squash(logit: float, scale: float) -> float:
@@ -61,6 +78,18 @@ async def expand(tree: Tree, index: int, growth: Growth, tools: Tools) -> list[i
 
     Identical candidates are merged. Terminal children are graded where there is a grader, scored otherwise.
     """
+    return graft(tree, index, await draft(tree, index, growth, tools))
+
+
+async def expand_all(tree: Tree, indices: Sequence[int], growth: Growth, tools: Tools) -> list[list[int]]:
+    """Expand nodes side by side; for each what ``expand`` returns. Children are added in the order of ``indices``,
+    whichever engine answers first."""
+    drafts = await together(draft(tree, index, growth, tools) for index in indices)
+    return [graft(tree, index, nodes) for index, nodes in zip(indices, drafts, strict=True)]
+
+
+async def draft(tree: Tree, index: int, growth: Growth, tools: Tools) -> list[Node]:
+    """The children that a node is to have, judged but not yet in the tree."""
     state = tree.state(index)
     concluding = tools.format.concluding(state)
     n = 1 if concluding else growth.candidates
@@ -75,35 +104,32 @@ async def expand(tree: Tree, index: int, growth: Growth, tools: Tools) -> list[i
         step = steps[0] if steps else Step(candidate.text, status=StepStatus.NO_ANSWER)
         _, many, _ = drawn.get(step.text, (step, 0, 0))
         drawn[step.text] = (step, many + 1, len(candidate.token_ids))
-    ran = await asyncio.gather(*(execute(tree, state, step, tools) for step, _, _ in drawn.values()))
-    tree.nodes[index].expanded = True
+    ran = await together(execute(tree, state, step, tools) for step, _, _ in drawn.values())
     children = []
     for step, (_, many, tokens) in zip(ran, drawn.values(), strict=True):
-        if step.status is StepStatus.OPEN and tree.nodes[index].depth + 1 >= growth.max_depth:
-            step = replace(step, status=StepStatus.TOO_DEEP)
-        failed = step.terminal and step.answer is None
-        if failed:
+        node = Node(
+            index, step, tree.nodes[index].depth + 1, multiplicity=many, tokens=tokens, version=proposal.version
+        )
+        if step.status is StepStatus.OPEN and node.depth >= growth.max_depth:
+            node.step = step = replace(step, status=StepStatus.TOO_DEEP)
+        if node.failed:
             fail(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
-            if not growth.keep_failed:
-                continue
-        child = tree.add(index, step, multiplicity=many, version=proposal.version, tokens=tokens)
-        if failed:
-            tree.nodes[child].visits, tree.nodes[child].value_sum = 1, WORST
-        else:
-            children.append(child)
+            node.visits, node.value_sum = 1, WORST
+        if growth.keep_failed or not node.failed:
+            children.append(node)
     if growth.finish_first:
-        children = _first_finished(tree, index, children)
-    await evaluate(tree, children, growth.squash_scale, tools)
+        children = [node for node in children if node.answer is not None][:1] or children
+    await evaluate(tree, state, children, growth.squash_scale, tools)
     return children
 
 
-def _first_finished(tree: Tree, index: int, children: list[int]) -> list[int]:
-    """Only the first child that carries an answer, where there is one (released code of rStar-Math)."""
-    for child in children:
-        if tree.nodes[child].terminal:
-            tree.nodes[index].children = [child]
-            return [child]
-    return children
+def graft(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
+    """Add drafted children to a node; those that are alive."""
+    for node in children:
+        tree.nodes[index].children.append(len(tree.nodes))
+        tree.nodes.append(node)
+    tree.nodes[index].expanded = True
+    return tree.alive(index)
 
 
 async def execute(tree: Tree, state: State, step: Step, tools: Tools) -> Step:
@@ -117,18 +143,20 @@ async def execute(tree: Tree, state: State, step: Step, tools: Tools) -> Step:
     return done
 
 
-async def evaluate(tree: Tree, children: list[int], squash_scale: float, tools: Tools) -> None:
-    """Grade the children that carry an answer, where there is a grader; score all others, where there is a scorer."""
-    unscored = []
-    for child in children:
-        node = tree.nodes[child]
-        if node.terminal and tools.grader is not None and node.step is not None:
-            node.correct = tools.grader.grade(tree.problem, node.step.answer)
+async def evaluate(tree: Tree, state: State, children: Sequence[Node], squash_scale: float, tools: Tools) -> None:
+    """Grade the children that carry an answer, where there is a grader; score all others that are alive, where there
+    is a scorer."""
+    unscored: list[tuple[Node, State]] = []
+    for node in children:
+        if node.step is None or node.failed:
+            continue
+        if node.terminal and tools.grader is not None:
+            node.correct = tools.grader.grade(tree.problem, node.answer)
         else:
-            unscored.append(child)
+            unscored.append((node, state.then(node.step)))
     if tools.scorer is None or not unscored:
         return
-    scores = await tools.scorer.score([tree.state(child) for child in unscored])
+    scores = await tools.scorer.score([after for _, after in unscored])
     count(tree, scores)
-    for child, logit in zip(unscored, scores.logits, strict=True):
-        tree.nodes[child].score = squash(logit, squash_scale)
+    for (node, _), logit in zip(unscored, scores.logits, strict=True):
+        node.score = squash(logit, squash_scale)

@@ -1,4 +1,4 @@
-"""Independent solutions: greedy, majority@k and best-of-N all read the tree that this strategy grows.
+"""Independent solutions: greedy, majority@k and best-of-N all read the tree that is drawn here.
 
 Every solution is a chain below the root; solutions with the same text are one chain with a multiplicity. Knows drawing
 and scoring; voting.py decides what the answers mean.
@@ -6,7 +6,6 @@ and scoring; voting.py decides what the answers mean.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -14,85 +13,131 @@ from search.config import SearchConfig
 from search.growth import NO_CANDIDATE, count, execute, fail, squash
 from search.protocols import Tools
 from search.seeds import derive
+from search.settling import spent, timed
+from search.together import together
 from search.tree import ROOT, Tree
-from search.types import Cost, Outcome, Problem, Sampling, State, Step, StepStatus, Until
+from search.types import Outcome, Problem, Sampling, State, Step, StepStatus, Until
+from search.voting import Aggregation
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The strategy "samples"."""
+    """The strategy "samples". Its tree has no answer of its own: which one counts is for the reader to say.
+
+    ``candidates`` counts solutions, ``budget_tokens`` is that of ``draw``; ``rollouts`` has no meaning.
+    """
 
     config: SearchConfig
 
     async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
         """Draw ``config.candidates`` solutions of one problem and score their ends."""
-        config, tree, began = self.config, Tree(problem, strategy="samples", seed=seed), monotonic()
+        tree, began = Tree(problem, strategy="samples", seed=seed), monotonic()
+        ends = await draw(tree, self.config, tools)
+        await judge(tree, ends, Aggregation.LAST, self.config.squash_scale, tools)
+        return timed(tree, began)
+
+
+async def draw(tree: Tree, config: SearchConfig, tools: Tools) -> list[int]:
+    """Add ``config.candidates`` solutions, run to their ends; the last node of each that is distinct.
+
+    One request draws them all. With ``budget_tokens`` a request draws as many as the rest of the budget holds at their
+    longest, at least one; none is sent once the budget is spent. It is overdrawn by one solution at most.
+    """
+    ends: dict[str, int] = {}
+    drawn = 0
+    while drawn < config.candidates and not spent(tree, config):
+        n = min(config.candidates - drawn, affordable(tree, config))
         sampling = Sampling(
             config.temperature, config.top_p, config.top_k, config.max_solution_tokens, until=Until.PAUSE
         )
-        root = State(problem)
-        proposal = await tools.policy.propose(root, config.candidates, sampling, derive(seed, "samples"))
-        count(tree, proposal)
-        if not proposal.candidates:
-            fail(tree, NO_CANDIDATE)
-        drawn: dict[str, list[int]] = {}
-        for candidate in proposal.candidates:
-            drawn.setdefault(candidate.text, []).append(len(candidate.token_ids))
-        parsed = {c.text: tools.format.parse(c) for c in proposal.candidates}
-        chains = await asyncio.gather(
-            *(self._finish(tree, root, parsed[text], index, tools) for index, text in enumerate(drawn))
-        )
-        ends = [self._add(tree, steps, len(many), many[0]) for steps, many in zip(chains, drawn.values(), strict=True)]
-        await self._judge(tree, ends, tools)
-        tree.cost = tree.cost + Cost(seconds=monotonic() - began)
-        return tree
+        seed = derive(tree.seed, "samples", drawn) if drawn else derive(tree.seed, "samples")
+        await _add_batch(tree, n, sampling, seed, ends, config, tools)
+        drawn += n
+    return list(ends.values())
 
-    async def _finish(
-        self, tree: Tree, root: State, steps: tuple[Step, ...], index: int, tools: Tools
-    ) -> tuple[Step, ...]:
-        """Run the program at a pause and let the policy state the answer; all steps of the solution."""
-        if not steps:
-            return (Step("", status=StepStatus.NO_ANSWER),)
-        *before, last = steps
-        if any(step.terminal for step in before):
-            return tuple(before)
-        before = [replace(step, outcome=Outcome.OK) if step.code else step for step in before]
-        last = await execute(tree, root.then(*before), last, tools)
-        state = root.then(*before, last)
-        if last.terminal:
-            return state.steps
-        if not tools.format.concluding(state) or len(state.steps) >= self.config.max_depth:
-            status = StepStatus.TOO_DEEP if len(state.steps) >= self.config.max_depth else StepStatus.NO_ANSWER
-            return (*before, replace(last, status=status))
-        sampling = Sampling(temperature=0.0, max_tokens=self.config.max_step_tokens)
-        proposal = await tools.policy.propose(state, 1, sampling, derive(tree.seed, "answer", index))
-        count(tree, proposal)
-        if not proposal.candidates:
-            return (*state.steps, Step("", status=StepStatus.NO_ANSWER))
-        final = tools.format.parse(proposal.candidates[0])
-        return (*state.steps, *(final[:1] or (Step("", status=StepStatus.NO_ANSWER),)))
 
-    def _add(self, tree: Tree, steps: tuple[Step, ...], multiplicity: int, tokens: int) -> int:
-        """Add a chain below the root; returns its last node."""
-        index = ROOT
-        for step in steps:
-            index = tree.add(index, step, multiplicity=multiplicity)
-        tree.nodes[index].tokens = tokens
-        last = steps[-1]
-        if last.answer is None:
-            fail(tree, last.outcome if last.status is StepStatus.CODE_ERROR else last.status)
-        return index
+def affordable(tree: Tree, config: SearchConfig) -> int:
+    """How many solutions of the greatest length what is left of the budget holds, at least 1; all without a budget."""
+    if config.budget_tokens is None:
+        return config.candidates
+    longest = config.max_solution_tokens + config.max_step_tokens  # a program and the answer after its output
+    return max(1, (config.budget_tokens - tree.cost.generated_tokens) // longest)
 
-    async def _judge(self, tree: Tree, ends: list[int], tools: Tools) -> None:
-        """Grade and score the solutions that have an answer, as far as there is a grader and a scorer."""
-        done = [i for i in ends if (step := tree.nodes[i].step) is not None and step.answer is not None]
-        for i in done:
-            step = tree.nodes[i].step
-            if tools.grader is not None and step is not None:
-                tree.nodes[i].correct = tools.grader.grade(tree.problem, step.answer)
-        if tools.scorer is None or not done:
-            return
-        scores = await tools.scorer.score([tree.state(i) for i in done])
-        count(tree, scores)
-        for i, logit in zip(done, scores.logits, strict=True):
-            tree.nodes[i].score = squash(logit, self.config.squash_scale)
+
+async def _add_batch(
+    tree: Tree, n: int, sampling: Sampling, seed: int, ends: dict[str, int], config: SearchConfig, tools: Tools
+) -> None:
+    """Draw ``n`` solutions by one request; ``ends`` (text -> last node) learns of the new ones."""
+    root = State(tree.problem)
+    proposal = await tools.policy.propose(root, n, sampling, seed)
+    count(tree, proposal)
+    if not proposal.candidates:
+        fail(tree, NO_CANDIDATE)
+    drawn: dict[str, list[int]] = {}
+    for candidate in proposal.candidates:
+        drawn.setdefault(candidate.text, []).append(len(candidate.token_ids))
+    for text in drawn.keys() & ends.keys():
+        for index in tree.path(ends[text]):
+            tree.nodes[index].multiplicity += len(drawn[text])
+    parsed = {c.text: tools.format.parse(c) for c in proposal.candidates if c.text not in ends}
+    chains = await together(
+        _finish(tree, root, steps, index, config, tools) for index, steps in enumerate(parsed.values(), len(ends))
+    )
+    for text, steps in zip(parsed, chains, strict=True):
+        ends[text] = _add(tree, steps, len(drawn[text]), drawn[text][0])
+
+
+async def _finish(
+    tree: Tree, root: State, steps: tuple[Step, ...], index: int, config: SearchConfig, tools: Tools
+) -> tuple[Step, ...]:
+    """Run the program at a pause and let the policy state the answer; all steps of the solution."""
+    if not steps:
+        return (Step("", status=StepStatus.NO_ANSWER),)
+    *before, last = steps
+    if any(step.terminal for step in before):
+        return tuple(before)
+    before = [replace(step, outcome=Outcome.OK) if step.code else step for step in before]
+    last = await execute(tree, root.then(*before), last, tools)
+    state = root.then(*before, last)
+    if last.terminal:
+        return state.steps
+    if not tools.format.concluding(state) or len(state.steps) >= config.max_depth:
+        status = StepStatus.TOO_DEEP if len(state.steps) >= config.max_depth else StepStatus.NO_ANSWER
+        return (*before, replace(last, status=status))
+    sampling = Sampling(temperature=0.0, max_tokens=config.max_step_tokens)
+    proposal = await tools.policy.propose(state, 1, sampling, derive(tree.seed, "answer", index))
+    count(tree, proposal)
+    if not proposal.candidates:
+        return (*state.steps, Step("", status=StepStatus.NO_ANSWER))
+    final = tools.format.parse(proposal.candidates[0])
+    return (*state.steps, *(final[:1] or (Step("", status=StepStatus.NO_ANSWER),)))
+
+
+def _add(tree: Tree, steps: tuple[Step, ...], multiplicity: int, tokens: int) -> int:
+    """Add a chain below the root; returns its last node."""
+    index = ROOT
+    for step in steps:
+        index = tree.add(index, step, multiplicity=multiplicity)
+    tree.nodes[index].tokens = tokens
+    last = steps[-1]
+    if last.answer is None:
+        fail(tree, last.outcome if last.status is StepStatus.CODE_ERROR else last.status)
+    return index
+
+
+async def judge(tree: Tree, ends: list[int], how: Aggregation, squash_scale: float, tools: Tools) -> None:
+    """Grade and score the solutions that have an answer, as far as there is a grader and a scorer.
+
+    Their ends are scored, and the steps before as well unless ``how`` looks at the last one only; all by one request.
+    """
+    done = [i for i in ends if tree.nodes[i].answer is not None]
+    for i in done:
+        if tools.grader is not None:
+            tree.nodes[i].correct = tools.grader.grade(tree.problem, tree.nodes[i].answer)
+    if tools.scorer is None or not done:
+        return
+    judged = done if how is Aggregation.LAST else [i for end in done for i in tree.path(end)]
+    scores = await tools.scorer.score([tree.state(i) for i in judged])
+    count(tree, scores)
+    for i, logit in zip(judged, scores.logits, strict=True):
+        tree.nodes[i].score = squash(logit, squash_scale)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from search.beam import StepBeam
+from search.best_of import BestOf
 from search.config import SearchConfig
+from search.dvts import Dvts
 from search.mcts import Mcts
 from search.protocols import SearchStrategy
 from search.samples import Samples
 
-STRATEGIES: dict[str, Callable[[SearchConfig], SearchStrategy]] = {"mcts": Mcts, "samples": Samples}
+STRATEGIES: dict[str, Callable[[SearchConfig], SearchStrategy]] = {
+    "mcts": Mcts,
+    "samples": Samples,
+    "best_of": BestOf,
+    "beam": StepBeam,
+    "dvts": Dvts,
+}
 
 
 def build(config: SearchConfig) -> SearchStrategy:

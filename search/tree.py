@@ -41,6 +41,15 @@ class Node:
         return self.step is not None and self.step.terminal
 
     @property
+    def answer(self) -> str | None:
+        return self.step.answer if self.step is not None else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the solution ends here without an answer."""
+        return self.terminal and self.answer is None
+
+    @property
     def weight(self) -> int:
         """Visits, with the prior score counted as one: what the mean value stands on."""
         return self.visits + (self.score is not None)
@@ -76,6 +85,10 @@ class Tree:
         self.nodes[parent].children.append(index)
         return index
 
+    def alive(self, index: int) -> list[int]:
+        """Children that a search may enter: those that did not fail."""
+        return [child for child in self.nodes[index].children if not self.nodes[child].failed]
+
     def path(self, index: int) -> list[int]:
         """Indices from the first step below the root down to ``index``; empty for the root."""
         path = []
@@ -93,7 +106,7 @@ class Tree:
     def terminals(self) -> Iterator[int]:
         """Indices of the nodes that carry an answer, in the order in which they were grown."""
         for index, node in enumerate(self.nodes):
-            if node.step is not None and node.step.answer is not None:
+            if node.answer is not None:
                 yield index
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cluster import plan
+from cluster import plan, preflight
 from cluster.commands import options
 from cluster.context import running
 
@@ -17,6 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     job = options.job(args)
+    preflight.rounds(job.config, job.problems.train)
     if args.dry_run:
         print(
             plan.text(job.config, job.root, plan.evolve(job.config, plan.sizes(job.config, job.problems)), job.address)

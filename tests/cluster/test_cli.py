@@ -176,3 +176,4 @@ def test_rounds_that_search_problems_of_some_levels_only(config: Path, capsys: p
     assert "rounds.0.levels is [3, 3], but training problems have no levels" in failed(
         capsys, "evolve", str(config), "--rounds=[{levels: [3, 3]}]"
     )
+    assert main(["search", str(config), "--dry-run", "--rounds=[{levels: [3, 3]}]"]) == 0  # it plays no rounds

@@ -8,10 +8,11 @@ import pytest
 
 from search.config import SearchConfig
 from search.growth import squash
-from search.mcts import Mcts, answer, back_up, select, terminal_value, uct
+from search.mcts import Mcts, select, uct
 from search.protocols import Tools
 from search.tree import ROOT, Node, Tree
 from search.types import Problem, Step, StepStatus
+from search.values import answer, back_up, terminal_value
 
 
 def rows(tree: Tree) -> list[tuple[int, str | None, int, float, bool | None, int]]:

@@ -1,0 +1,239 @@
+"""How many engines one machine's coordination can keep busy, and what coordination costs.
+
+    python benchmarks/search_scaling.py                     latency fitted to the real engine first
+    python benchmarks/search_scaling.py --latency 6e-3,6e-5,2e-5   step, sequence and prefill (s), without a fit
+
+1, 2, 4 … simulated engines (benchmarks/simulated.py) as Ray actors, real search workers as real processes, so many
+problems per engine. Efficiency is tokens per second and engine over that of one engine. A round of engines is
+measured ``--repeats`` times; medians. The cost of an expansion is the workers' processor time over all expansions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import ray
+
+from actors.config import EngineConfig, WorkerConfig
+from actors.crowd import Crowd
+from actors.fleet import CALLS_AT_ONCE, CONTROL_CALLS, options
+from actors.policy import PolicyEngine
+from actors.sandbox.config import ExecutorConfig
+from actors.worker import Assignment, Engines
+from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
+from cluster import config as configs
+from cluster import overrides, preflight
+from cluster.context import Context, Job, running
+from cluster.evolution import given
+from search.config import SearchConfig
+from search.formats import CodeFormat
+from search.types import ModelRef, Problem
+
+DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
+TICKS = os.sysconf("SC_CLK_TCK")
+EXECUTOR_S = 0.005
+START_S = 600.0
+GOOD = 0.9
+SEARCH = SearchConfig(rollouts=4, candidates=4, max_depth=16, max_step_tokens=40)
+
+
+class FittedEngine(PolicyEngine):
+    """A real engine that says how long tokens take."""
+
+    async def seconds(self, sequences: int, prompt: int, tokens: int) -> float:
+        """Of ``tokens`` tokens in each of ``sequences`` sequences after different prompts of ``prompt`` tokens."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        parameters = SamplingParams(
+            n=1, max_tokens=tokens, min_tokens=tokens, ignore_eos=True, detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )  # fmt: skip
+        await self._llm.reset_prefix_cache()
+
+        async def one(number: int) -> None:
+            ids = [10 + (number * 7 + place) % 100 for place in range(prompt)]
+            name = f"fit-{sequences}-{prompt}-{tokens}-{number}-{time.monotonic_ns()}"
+            async for _ in self._llm.generate({"type": "token", "prompt_token_ids": ids}, parameters, name):
+                pass
+
+        began = time.perf_counter()
+        await asyncio.gather(*(one(number) for number in range(sequences)))
+        return time.perf_counter() - began
+
+
+def fit(context: Context, model: ModelRef) -> Latency:
+    """Step, sequence and prefill seconds of a real engine: least squares over batches of several sizes."""
+    config = context.config.policy.engine
+    actor = ray.remote(concurrency_groups={"control": CONTROL_CALLS})(FittedEngine)
+    engine = actor.options(**options(model, config)).remote(model, config, "fit")
+    ray.get(engine.health.remote(), timeout=START_S)
+    rows, seconds = [], []
+    shapes = [(1, 16, 128), (16, 16, 128), (64, 16, 128), (192, 16, 128), (32, 256, 1), (64, 384, 1)]
+    ray.get(engine.seconds.remote(*shapes[0]), timeout=START_S)
+    for sequences, prompt, tokens in shapes:
+        took = [ray.get(engine.seconds.remote(sequences, prompt, tokens), timeout=START_S) for _ in range(3)]
+        rows.append([tokens, tokens * sequences, sequences * prompt])
+        seconds.append(statistics.median(took))
+    ray.get(engine.stop.remote(), timeout=START_S)
+    ray.kill(engine)
+    found, *_ = np.linalg.lstsq(np.array(rows, dtype=float), np.array(seconds), rcond=None)
+    step, sequence, prefill = (max(float(value), 1e-7) for value in found)
+    return Latency(step, sequence, prefill, config.max_num_seqs)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One measured search: what it did, and who used the processor meanwhile (seconds)."""
+
+    engines: int
+    seconds: float
+    tokens: int
+    expansions: int
+    workers_cpu: float
+    engines_cpu: float
+    rest_cpu: float
+
+    @property
+    def rate(self) -> float:
+        """Generated tokens a second and engine."""
+        return self.tokens / self.seconds / self.engines
+
+
+def cpu(pids: list[int]) -> float:
+    """Processor seconds that these processes have used so far."""
+    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return sum(int(one[11]) + int(one[12]) for one in fields) / TICKS
+
+
+def busy() -> float:
+    """Processor seconds that this machine has used so far."""
+    user, nice, system, _, _, irq, soft, *_ = Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    return sum(map(int, (user, nice, system, irq, soft))) / TICKS
+
+
+class Rig:
+    """Simulated engines, an executor, and real workers."""
+
+    def __init__(self, latency: Latency, most: int, workers: int) -> None:
+        light = {"num_cpus": 0, "max_concurrency": CALLS_AT_ONCE}
+        self.engines = [ray.remote(SimulatedEngine).options(**light).remote(latency) for _ in range(most)]
+        self.executor = ray.remote(SimulatedExecutor).options(**light).remote(EXECUTOR_S)
+        self.pids = ray.get([one.pid.remote() for one in (*self.engines, self.executor)], timeout=START_S)
+        self.latency, self.workers = latency, workers
+
+    def turn(self, engines: int, per_engine: int, directory: Path) -> Turn:
+        """One search of ``per_engine`` problems for each of so many engines."""
+        workers = min(self.workers, engines)
+        config = WorkerConfig(workers=workers, trees_in_flight=-(-per_engine * engines // workers), num_cpus=0)
+        in_flight = -(-per_engine // workers)
+        handles = Engines(
+            tuple(self.engines[:engines]), EngineConfig(in_flight=in_flight), (self.executor,), ExecutorConfig()
+        )
+        problems = [Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(per_engine * engines)]
+        assignment = Assignment(SEARCH, CodeFormat(), directory, 0, worker=config)
+        directory.mkdir()
+        with Crowd(config) as crowd:
+            crowd.run(_aside(assignment), handles, problems[:workers])  # workers start, and import what they need
+            pids = crowd.pids()
+            before = (time.perf_counter(), cpu(pids), cpu(self.pids), busy())
+            summaries = crowd.run(assignment, handles, problems)
+            after = (time.perf_counter(), cpu(pids), cpu(self.pids), busy())
+        seconds, own, simulated, everything = (b - a for a, b in zip(before, after, strict=True))
+        tokens = sum(summary.cost.generated_tokens for summary in summaries)
+        expansions = sum(summary.cost.requests for summary in summaries)
+        return Turn(engines, seconds, tokens, expansions, own, simulated, everything - own - simulated)
+
+
+def _aside(assignment: Assignment) -> Assignment:
+    directory = assignment.directory.with_name(assignment.directory.name + "-warm-up")
+    directory.mkdir()
+    return Assignment(assignment.search, assignment.format, directory, 1, worker=assignment.worker)
+
+
+def measure(rig: Rig, counts: list[int], per_engine: int, repeats: int, work: Path) -> dict[int, list[Turn]]:
+    """Turns by number of engines; one engine and all others in turn, so that a slow minute hits all alike."""
+    found: dict[int, list[Turn]] = {count: [] for count in counts}
+    for repeat in range(repeats):
+        for count in counts:
+            found[count].append(rig.turn(count, per_engine, work / f"{count}-{repeat}"))
+    return found
+
+
+NAMES = ("seconds", "tokens", "expansions", "workers_cpu", "engines_cpu", "rest_cpu", "rate")
+
+
+def rows(found: dict[int, list[Turn]]) -> list[dict[str, float]]:
+    """Medians by number of engines; shares of the processor are in % of all cores."""
+    made, cores = [], os.cpu_count() or 1
+    middle = {n: {name: statistics.median(getattr(turn, name) for turn in found[n]) for name in NAMES} for n in found}
+    for count, row in middle.items():
+        share = {name: 100 * row[f"{name}_cpu"] / row["seconds"] / cores for name in ("workers", "engines", "rest")}
+        made.append(
+            {
+                "engines": count,
+                "tokens_per_s": round(row["rate"] * count),
+                "efficiency": round(row["rate"] / middle[1]["rate"], 3),
+                "cpu_us_per_expansion": round(1e6 * row["workers_cpu"] / row["expansions"]),
+                **{f"cpu_{name}": round(value, 1) for name, value in share.items()},
+                "cpu": round(sum(share.values()), 1),
+            }
+        )
+    return made
+
+
+def show(table: list[dict[str, float]], latency: Latency) -> None:
+    """A table, what limits, and as the last line the same as JSON."""
+    print(
+        f"an engine: {1e3 * latency.step:.2f} ms a step, {1e6 * latency.sequence:.0f} us a sequence and step, "
+        f"{1e6 * latency.prefill:.0f} us a prompt token, {latency.most} sequences at most"
+    )
+    names = ("engines", "tokens_per_s", "efficiency", "cpu_us_per_expansion", "cpu_workers", "cpu_engines", "cpu_rest")
+    titles = ("engines", "tokens/s", "of one", "us/expansion", "workers %", "engines %", "rest %")
+    print("".join(f"{title:>13}" for title in titles))
+    for row in table:
+        print("".join(f"{row[name]:13g}" for name in names))
+    held = int(max(row["engines"] for row in table if row["efficiency"] >= GOOD))
+    beyond = [row for row in table if row["engines"] > held]
+    limit = f"with {beyond[0]['engines']:g} the cores are {beyond[0]['cpu']:.0f} % busy" if beyond else "not reached"
+    print(f"{GOOD} of linear up to {held} engines; the limit: {limit}")
+    print(json.dumps({"held": held, "limit": limit, "rows": table}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=DEFAULT, help="whose policy and engine are fitted")
+    parser.add_argument("--latency", help="STEP,SEQUENCE,PREFILL in seconds instead of a fit")
+    parser.add_argument("--most", type=int, default=64, help="engines, doubled from 1 up to this (count)")
+    parser.add_argument("--per-engine", type=int, default=64, help="problems for each engine (count)")
+    parser.add_argument("--workers", type=int, default=2, help="search workers at most (actors)")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each (count)")
+    args, rest = parser.parse_known_args()
+    config = configs.load(args.config, overrides.parse(rest))
+    counts = [1 << power for power in range(args.most.bit_length()) if 1 << power <= args.most]
+    with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
+        job = Job("benchmark", config, Path(work) / "run", None, preflight.inputs(config), ())
+        with running(job) as context:
+            if args.latency:
+                step, sequence, prefill = map(float, args.latency.split(","))
+                latency = Latency(step, sequence, prefill)
+            else:
+                latency = fit(context, given(context, None, None).policy)
+            found = measure(Rig(latency, args.most, args.workers), counts, args.per_engine, args.repeats, Path(work))
+    show(rows(found), latency)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""``raystar compare``: several strategies on the same problems, models and seeds, each at several budgets of tokens.
+
+    strategy x budget x seed ──> one blind search, a stage ──> a right share a problem, tokens, seconds
+                                                                       │
+    comparison.json, comparison.html <── accuracy, interval, cost <────┘
+
+A tree stops at its budget; what it really generated is what stands in the result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from time import monotonic
+from typing import Any
+
+from cluster import measure
+from cluster.context import Context
+from cluster.lineage import Models
+from cluster.run_dir import write_atomic
+from cluster.searching import Searchers, SearchPlan
+from search.grading import grader
+from search.intervals import Interval, mean_of_shares, paired_difference
+from search.store import read_trees
+from search.types import Problem
+
+COMPARISON = "comparison.json"
+WITHOUT_PPM = "samples"  # the one strategy that reads no score
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One strategy at one budget. ``tokens`` and ``seconds`` a problem, means over ``seeds`` (accuracy of each).
+
+    ``difference``: accuracy less that of the strategy compared with, at the same budget, with its 95 % interval.
+    """
+
+    strategy: str
+    budget: int
+    accuracy: Interval
+    difference: Interval
+    tokens: float
+    seconds: float
+    seeds: tuple[float, ...]
+
+
+def compare(context: Context, models: Models, problems: tuple[Problem, ...]) -> list[Entry]:
+    """All searches that are not done yet, then the entries; writes ``comparison.json``."""
+    config, cells = context.config.compare, {}
+    with Searchers(context) as searchers:
+        for repeat in range(config.repeats):
+            for budget in config.budgets:
+                for name in config.strategies:
+                    cells[name, budget, repeat] = _cell(context, searchers, models, problems, name, budget, repeat)
+    found = [_entry(config.against, name, budget, cells) for budget in config.budgets for name in config.strategies]
+    write_atomic(context.run.root / COMPARISON, json.dumps([asdict(entry) for entry in found], indent=1) + "\n")
+    return found
+
+
+Cells = dict[tuple[str, int, int], dict[str, Any]]
+
+
+def _cell(
+    context: Context,
+    searchers: Searchers,
+    models: Models,
+    problems: tuple[Problem, ...],
+    name: str,
+    budget: int,
+    repeat: int,
+) -> dict[str, Any]:
+    """One search as a stage; its facts: ``right`` share a problem, ``tokens`` and ``seconds`` of all."""
+    config = context.config
+    stage = context.run.stage(f"compare/{name}/{budget}-{repeat}")
+    if not stage.done:
+        search = config.compare.strategies[name].search(config.evaluation.search, budget, config.compare.budgets[0])
+        ppm = None if search.strategy == WITHOUT_PPM else models.ppm
+        what = f"{name}, {budget} tokens, seed {repeat}"
+        plan = SearchPlan(search, models.policy, ppm, problems, ("compare", repeat), what, blind=True)
+        searchers.engines(plan.policy, plan.ppm)
+        with stage.writing(keep=True) as writer:
+            began = monotonic()
+            searchers.run(plan, writer.directory)
+            writer.facts.update(searching=monotonic() - began)
+            trees = list(read_trees(writer.directory))
+            writer.facts.update(right=_right(trees, problems, search.strategy))
+            writer.facts.update(tokens=measure.total(trees).generated_tokens)
+    return stage.facts()
+
+
+def _right(trees: Sequence[Any], problems: Sequence[Problem], strategy: str) -> list[float]:
+    """For each problem in order, whether the answer is right; equally frequent answers share a majority."""
+    grade = grader()
+    shares = dict.fromkeys((problem.id for problem in problems), 0.0)
+    for tree in trees:
+        by_id = {tree.problem.id: tree.problem}
+        how = measure.majority if strategy == WITHOUT_PPM else measure.single
+        shares[tree.problem.id] = how([tree], by_id, grade, 0.0).accuracy
+    return list(shares.values())
+
+
+def _entry(against: str, name: str, budget: int, cells: Cells) -> Entry:
+    own = [facts for (strategy, limit, _), facts in cells.items() if (strategy, limit) == (name, budget)]
+    theirs = [facts for (strategy, limit, _), facts in cells.items() if (strategy, limit) == (against, budget)]
+    right, other = _by_problem(own), _by_problem(theirs)
+    return Entry(
+        name,
+        budget,
+        mean_of_shares(right),
+        paired_difference(right, other),
+        fmean(facts["tokens"] for facts in own) / len(right),
+        fmean(facts["searching"] for facts in own) / len(right),
+        tuple(fmean(facts["right"]) for facts in own),
+    )
+
+
+def _by_problem(cells: Sequence[dict[str, Any]]) -> list[float]:
+    """For each problem the share of seeds that had it right: seeds on one problem are no independent problems."""
+    return [fmean(shares) for shares in zip(*(facts["right"] for facts in cells), strict=True)]

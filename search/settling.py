@@ -1,0 +1,38 @@
+"""When a tree is done, and what is written into it then. Shared by all strategies."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from search.config import SearchConfig
+from search.tree import Tree
+from search.types import Cost
+from search.values import answer
+
+
+def spent(tree: Tree, config: SearchConfig) -> bool:
+    """Whether the budget of generated tokens is used up. Tokens count once the request that drew them is answered."""
+    return config.budget_tokens is not None and tree.cost.generated_tokens >= config.budget_tokens
+
+
+def settled(tree: Tree, config: SearchConfig) -> bool:
+    """Whether a budget is spent or enough was found."""
+    if spent(tree, config):
+        return True
+    if not config.enough_right and not config.enough_wrong:
+        return False
+    right = sum(node.correct is True for node in tree.nodes)
+    wrong = sum(node.correct is False for node in tree.nodes)
+    return right >= config.enough_right and wrong >= config.enough_wrong
+
+
+def settle(tree: Tree, config: SearchConfig, began: float) -> Tree:
+    """The tree with its answer and the seconds since ``began`` (of ``monotonic``)."""
+    tree.answer = answer(tree, config.answer_by, config.aggregate)
+    return timed(tree, began)
+
+
+def timed(tree: Tree, began: float) -> Tree:
+    """The tree with the seconds since ``began``."""
+    tree.cost = tree.cost + Cost(seconds=monotonic() - began)
+    return tree

@@ -1,0 +1,55 @@
+"""What solutions are worth: the value of an end, of a path, of the nodes above them, and the answer that follows.
+
+Pure functions over a tree. Knows no strategy and no engine; voting.py has the arithmetic of votes.
+"""
+
+from __future__ import annotations
+
+from search.tree import ROOT, Node, Tree
+from search.voting import Aggregation, aggregate, best_of_n, weighted_vote
+
+RIGHT, WORST = 1.0, -1.0  # WORST: a wrong answer, code that fails, a solution without an end
+
+
+def terminal_value(node: Node) -> float:
+    """+1 or -1 for a graded answer, the process reward for an ungraded one, -1 without an answer."""
+    if node.correct is not None:
+        return RIGHT if node.correct else WORST
+    if node.answer is None:
+        return WORST
+    return node.score or 0.0
+
+
+def back_up(tree: Tree, index: int, value: float) -> None:
+    """Add one visit and a value to a node and all its ancestors."""
+    while index >= ROOT:
+        tree.nodes[index].visits += 1
+        tree.nodes[index].value_sum += value
+        index = tree.nodes[index].parent
+
+
+def path_value(tree: Tree, index: int, how: Aggregation) -> float:
+    """Value in [-1, 1] of the solution, finished or not, that ends at a node: its grade, else its rewards as one.
+
+    The product wants probabilities, which (1 + reward) / 2 is: the logistic function of 2 * logit / squash_scale.
+    Rewards 0.5 and 0 → probabilities 0.75 and 0.5, product 0.375, value 2 * 0.375 - 1 = -0.25. Without rewards 0.
+    """
+    node = tree.nodes[index]
+    if node.correct is not None:
+        return RIGHT if node.correct else WORST
+    rewards = [score for i in tree.path(index) if (score := tree.nodes[i].score) is not None]
+    if not rewards:
+        return 0.0
+    if how is Aggregation.PRODUCT:
+        return 2 * aggregate([(1 + reward) / 2 for reward in rewards], how) - 1
+    return aggregate(rewards, how)
+
+
+def answer(tree: Tree, by: str, how: Aggregation = Aggregation.LAST) -> str | None:
+    """The tree's answer: of the finished solution of best value, or by a vote weighted with (1 + value) / 2."""
+    ends = list(tree.terminals())
+    answers, values = [tree.nodes[i].answer for i in ends], [path_value(tree, i, how) for i in ends]
+    if by == "best":
+        return best_of_n(answers, values)
+    weights = [(1 + value) / 2 * tree.nodes[i].multiplicity for i, value in zip(ends, values, strict=True)]
+    return weighted_vote(answers, weights)

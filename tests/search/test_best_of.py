@@ -1,0 +1,118 @@
+"""Best-of-N: answers by score and by vote, rewards of all steps, and a budget that is drawn up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from search.best_of import BestOf
+from search.config import SearchConfig
+from search.formats import CodeFormat
+from search.protocols import Tools
+from search.samples import Samples
+from search.tree import Tree
+from search.types import Scores, State
+from tests.search.conftest import PROBLEM as SUM
+from tests.search.conftest import ScriptedPolicy, SumExecutor, TableScorer
+from tests.search.words import PROBLEM, WordPolicy, WordScorer, shape, word_tools
+
+LINES = ["a =7", "b =8", "a =7", "c !", "b =9"]
+REWARDS = {"a": -0.6, "b": 0.4, "=7": 0.5, "=8": 0.6, "=9": 0.1}
+
+
+async def answered(rewards: dict[str, float] | None = REWARDS, **fields: object) -> Tree:
+    config = SearchConfig(strategy="best_of", candidates=5, **fields)  # type: ignore[arg-type]
+    return await BestOf(config).search(PROBLEM.blind(), word_tools(WordPolicy({}, lines=LINES), rewards), 1)
+
+
+async def test_the_best_end_and_the_weighted_vote_by_hand() -> None:
+    assert (await answered()).answer == "8"
+    assert (await answered(answer_by="weighted")).answer == "7"  # 2 * 0.75 against 0.8 and 0.55
+
+
+async def test_without_a_scorer_a_vote_is_the_majority() -> None:
+    tree = await answered(None, answer_by="weighted")
+    assert (tree.strategy, tree.answer) == ("best_of", "7")
+
+
+@pytest.mark.parametrize(("aggregate", "judged"), [("last", 3), ("min", 6), ("mean", 6), ("product", 6)])
+async def test_steps_are_scored_where_the_aggregation_wants_them(aggregate: str, judged: int) -> None:
+    """Three distinct solutions of two steps have an answer; one request scores them."""
+    asked: list[int] = []
+
+    class Counting(WordScorer):
+        async def score(self, states: Sequence[State]) -> Scores:
+            asked.append(len(states))
+            return await super().score(states)
+
+    tools = word_tools(WordPolicy({}, lines=LINES))
+    counting = Tools(tools.policy, tools.executor, tools.format, Counting(REWARDS))
+    config = SearchConfig(strategy="best_of", candidates=5, aggregate=aggregate)  # type: ignore[arg-type]
+    tree = await BestOf(config).search(PROBLEM.blind(), counting, 1)
+    assert asked == [judged]
+    assert tree.answer == "8"  # its rewards 0.4 and 0.6 are no worse than any other in every way
+
+
+async def test_a_weak_step_before_a_strong_end() -> None:
+    rewards = {**REWARDS, "=7": 0.95}
+    assert (await answered(rewards)).answer == "7"
+    assert (await answered(rewards, aggregate="min")).answer == "8"
+    assert (await answered(rewards, aggregate="product")).answer == "8"  # 0.2 * 0.975 against 0.7 * 0.8
+
+
+async def test_the_same_solutions_as_samples() -> None:
+    config = SearchConfig(candidates=5)
+    trees = [
+        await strategy(config).search(PROBLEM.blind(), word_tools(WordPolicy({}, lines=LINES), REWARDS), 1)
+        for strategy in (BestOf, Samples)
+    ]
+    assert shape(trees[0]) == shape(trees[1])
+    assert (trees[0].answer, trees[1].answer) == ("8", None)
+
+
+@pytest.mark.parametrize(
+    ("budget", "requests", "solutions"),
+    [
+        (1, [1], 1),  # never less than one; it is 20 tokens long
+        (20, [1], 1),
+        (21, [1, 1], 2),
+        (60, [2, 1], 3),  # 60 hold two of at most 30, 20 left hold one
+        (1000, [5], 5),
+    ],
+)
+async def test_no_request_is_sent_once_the_budget_is_spent(budget: int, requests: list[int], solutions: int) -> None:
+    asked: list[int] = []
+
+    class Watched(WordPolicy):
+        async def propose(self, state, n, sampling, seed):  # type: ignore[no-untyped-def]
+            asked.append(n)
+            return await super().propose(state, n, sampling, seed)
+
+    config = SearchConfig(
+        strategy="best_of", candidates=5, budget_tokens=budget, max_solution_tokens=20, max_step_tokens=10
+    )
+    tree = await BestOf(config).search(PROBLEM.blind(), word_tools(Watched({}, lines=LINES), REWARDS), 1)
+    assert asked == requests
+    assert tree.cost.generated_tokens == 20 * solutions
+    assert sum(node.multiplicity for node in tree.nodes[1:] if not node.children) == solutions
+
+
+async def test_solutions_of_several_requests_are_merged() -> None:
+    """Programs this time; the third request brings what the first had, and its answer is not asked for again."""
+    one, two = "a = 3<end_of_step>print(7)<end_of_code>", "print(8)<end_of_code>"
+
+    class InTurn(ScriptedPolicy):
+        async def propose(self, state, n, sampling, seed):  # type: ignore[no-untyped-def]
+            if not state.steps:
+                drawn = sum(not codes for codes, *_ in self.calls)
+                self.table = {(): [[one, two, one][drawn]]}
+            return await super().propose(state, n, sampling, seed)
+
+    from_table = InTurn({})
+    tools = Tools(from_table, SumExecutor(), CodeFormat(), TableScorer({}))
+    config = SearchConfig(strategy="best_of", candidates=3, budget_tokens=1000, max_solution_tokens=990)
+    tree = await BestOf(config).search(SUM.blind(), tools, 1)
+    ends = {node.answer: node.multiplicity for node in tree.nodes if node.answer is not None}
+    assert ends == {"7": 2, "8": 1}
+    assert len({seed for codes, _, seed in from_table.calls}) == 5  # three drawings and two answers, all seeds differ

@@ -1,0 +1,48 @@
+"""With one rollout at a time no tree depends on the order in which engines answer, whatever the strategy."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from search.config import SearchConfig
+from search.strategies import STRATEGIES, build
+from search.types import Cost
+from tests.search.words import PROBLEM, WordPolicy, shape, word_tools
+
+TABLE = {
+    (): ["a", "b", "c", "d"],
+    ("a",): ["e", "=7", "e", "=8"],
+    ("b",): ["f", "!", "=9"],
+    ("c",): ["=7", "g"],
+    ("d",): ["!", "!!"],
+    ("a", "e"): ["=7", "=5"],
+    ("b", "f"): ["=4", "h"],
+    ("c", "g"): ["=3", "=7"],
+    ("b", "f", "h"): ["=2"],
+}
+LINES = ["a e =7", "b f =4", "a e =7", "c !"]
+REWARDS = {"a": 0.3, "b": 0.6, "c": 0.1, "e": 0.2, "f": 0.7, "g": 0.1, "=7": 0.4, "=4": 0.8, "=9": -0.3, "h": 0.75}
+SETTINGS = {"rollouts": 5, "candidates": 4, "beam_width": 2, "max_solution_tokens": 20, "max_step_tokens": 10}
+
+
+@pytest.mark.parametrize("graded", [True, False], ids=["graded", "scored"])
+@pytest.mark.parametrize("budget", [None, 70], ids=["no budget", "budget"])
+@pytest.mark.parametrize("name", STRATEGIES)
+async def test_the_same_tree_in_whatever_order_engines_answer(name: str, budget: int | None, graded: bool) -> None:
+    strategy = build(SearchConfig(strategy=name, budget_tokens=budget, **SETTINGS))  # type: ignore[arg-type]
+    plain = WordPolicy(TABLE, lines=LINES)
+    expected = await strategy.search(PROBLEM, word_tools(plain, REWARDS, graded=graded), 3)
+    assert len(expected.nodes) > 4
+    for shuffle in range(20):
+        policy = WordPolicy(TABLE, random.Random(shuffle), lines=LINES)
+        tree = await strategy.search(PROBLEM, word_tools(policy, REWARDS, graded=graded), 3)
+        assert shape(tree) == shape(expected)
+        assert policy.asked == plain.asked
+        assert (tree.answer, tree.failures) == (expected.answer, expected.failures)
+        assert untimed(tree.cost) == untimed(expected.cost)
+
+
+def untimed(cost: Cost) -> Cost:
+    return cost + Cost(seconds=-cost.seconds)

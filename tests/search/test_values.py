@@ -1,0 +1,64 @@
+"""What a path is worth and what a tree answers, by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.tree import ROOT, Tree
+from search.types import Step, StepStatus
+from search.values import answer, path_value
+from search.voting import Aggregation
+from tests.search.words import PROBLEM
+
+
+def chain(tree: Tree, *scores: float, ending: str) -> int:
+    index = ROOT
+    for score in scores[:-1]:
+        index = tree.add(index, Step("step"), score=score)
+    return tree.add(index, Step("end", status=StepStatus.FINAL, answer=ending), score=scores[-1])
+
+
+@pytest.mark.parametrize(
+    ("how", "value"),
+    [
+        (Aggregation.LAST, 0.0),
+        (Aggregation.MIN, -0.2),
+        (Aggregation.MEAN, 0.1),
+        (Aggregation.PRODUCT, 2 * 0.75 * 0.4 * 0.5 - 1),  # (1 + reward) / 2: 0.75, 0.4, 0.5
+    ],
+)
+def test_the_value_of_a_path_by_hand(how: Aggregation, value: float) -> None:
+    tree = Tree(PROBLEM)
+    assert path_value(tree, chain(tree, 0.5, -0.2, 0.0, ending="7"), how) == pytest.approx(value)
+
+
+def test_a_grade_outweighs_rewards_and_nothing_is_worth_nothing() -> None:
+    tree = Tree(PROBLEM)
+    end = chain(tree, 0.5, 0.9, ending="8")
+    tree.nodes[end].correct = False
+    assert path_value(tree, end, Aggregation.MEAN) == -1.0
+    assert path_value(tree, tree.add(ROOT, Step("a")), Aggregation.PRODUCT) == 0.0
+
+
+def test_the_answer_depends_on_the_aggregation() -> None:
+    tree = Tree(PROBLEM)
+    chain(tree, 0.9, -0.8, 0.6, ending="7")  # last 0.6, min -0.8, mean 0.233, probabilities 0.95 * 0.1 * 0.8
+    chain(tree, 0.2, 0.2, 0.2, ending="8")  # last 0.2, min 0.2, mean 0.2, probabilities 0.6 ** 3
+    best = {how: answer(tree, "best", how) for how in Aggregation}
+    assert best == {
+        Aggregation.LAST: "7",
+        Aggregation.MIN: "8",
+        Aggregation.MEAN: "7",
+        Aggregation.PRODUCT: "8",
+    }
+
+
+def test_a_vote_adds_up_equal_answers_and_what_was_drawn_twice() -> None:
+    tree = Tree(PROBLEM)
+    chain(tree, 0.6, ending="7")  # 0.8
+    chain(tree, -0.4, ending="8")  # 0.3
+    twice = chain(tree, -0.4, ending="8.0")  # 0.3, drawn twice: 0.9 in all
+    assert answer(tree, "weighted") == "7"
+    tree.nodes[twice].multiplicity = 2
+    assert answer(tree, "weighted") == "8"
+    assert answer(tree, "best") == "7"

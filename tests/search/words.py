@@ -1,0 +1,149 @@
+"""Searches in single words: a policy that answers from a table of words, and a reward for each word.
+
+A step is its word. ``=7`` is a step with the answer 7, ``!`` one that was cut off before an end; ``a =7`` is a solution
+of two steps. Every word is 10 tokens long. Answers come after a random number of turns of the loop where there are
+``delays``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from search.formats import PlainFormat
+from search.protocols import Tools
+from search.tree import Node, Tree
+from search.types import Candidate, Finish, Problem, Proposal, Sampling, Scores, State, Step, Until
+
+PROBLEM = Problem("p1", "What is 3 + 4?", "7", "test")
+TOKENS = 10
+
+Words = tuple[str, ...]
+
+
+def word(step: Step | None) -> str:
+    """The word of a step; empty for the question."""
+    if step is None:
+        return ""
+    return f"={step.answer}" if step.answer is not None else step.text.strip()
+
+
+def words(state: State) -> Words:
+    return tuple(word(step) for step in state.steps)
+
+
+def candidate(line: str) -> Candidate:
+    """One word or several."""
+    *before, last = line.split(" ")
+    so_far, tokens = "".join(f"{word}\n\n" for word in before), tuple(range(TOKENS * (len(before) + 1)))
+    if last.startswith("="):
+        return Candidate(f"{so_far}\\boxed{{{last[1:]}}}", tokens, Finish.END)
+    if last.startswith("!"):
+        return Candidate(f"{so_far}{last}", tokens, Finish.LENGTH)
+    return Candidate(f"{so_far}{last}\n\n", tokens, Finish.STOP)
+
+
+@dataclass
+class WordPolicy:
+    """Answers with the words that ``table`` has for the words so far, and whole solutions with the next of ``lines``.
+
+    ``asked`` counts requests, by words so far.
+    ``under_way`` is the number of requests that were neither answered nor cancelled. The request number ``broken``,
+    from 1, raises ConnectionError; words in ``stuck`` are never answered.
+    """
+
+    table: Mapping[Words, Sequence[str]]
+    delays: random.Random | None = None
+    broken: int | None = None
+    stuck: frozenset[Words] = frozenset()
+    lines: Sequence[str] = ()
+    asked: Counter[Words] = field(default_factory=Counter)
+    under_way: int = 0
+    read: int = 0
+
+    async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
+        so_far = words(state)
+        self.asked[so_far] += 1
+        number = self.asked.total()
+        self.under_way += 1
+        try:
+            await wait(self.delays)
+            if so_far in self.stuck:
+                await asyncio.Event().wait()
+        finally:
+            self.under_way -= 1
+        if number == self.broken:
+            raise ConnectionError("engine lost")
+        drawn = self.table[so_far][:n] if sampling.until is Until.STEP else self.lines[self.read : self.read + n]
+        self.read += n if sampling.until is Until.PAUSE else 0
+        return Proposal(tuple(candidate(line) for line in drawn))
+
+
+async def wait(delays: random.Random | None) -> None:
+    for _ in range(delays.randrange(6) if delays is not None else 0):
+        await asyncio.sleep(0)
+
+
+@dataclass
+class WordScorer:
+    """The reward of a state is that of its last word; 0 for a word that has none."""
+
+    rewards: Mapping[str, float]
+    delays: random.Random | None = None
+
+    async def score(self, states: Sequence[State]) -> Scores:
+        await wait(self.delays)
+        return Scores(tuple(math.atanh(self.rewards.get(words(state)[-1], 0.0)) for state in states), prompt_tokens=1)
+
+
+class NoCode:
+    """There is no code in words."""
+
+    async def run(self, state: State, step: Step) -> Step:
+        raise AssertionError("words hold no code")
+
+
+class WordGrader:
+    """Right is what is written like the reference."""
+
+    def grade(self, problem: Problem, answer: str | None) -> bool:
+        return answer == problem.answer
+
+
+def word_tools(policy: WordPolicy, rewards: Mapping[str, float] | None = None, *, graded: bool = False) -> Tools:
+    scorer = None if rewards is None else WordScorer(rewards, policy.delays)
+    return Tools(policy, NoCode(), PlainFormat(), scorer, WordGrader() if graded else None)
+
+
+def shape(tree: Tree) -> list[tuple[int, str, int, float, float | None, bool | None, int]]:
+    """All that a strategy writes into nodes."""
+    return [(n.parent, word(n.step), n.visits, n.value_sum, n.score, n.correct, n.multiplicity) for n in tree.nodes]
+
+
+def expanded(tree: Tree) -> list[str]:
+    """The words of the nodes that were expanded."""
+    return [word(node.step) for node in tree.nodes if node.expanded]
+
+
+def check_sums(tree: Tree) -> None:
+    """Visits and values of every node add up: those of its living children and those of rollouts that ended there."""
+    for index, node in enumerate(tree.nodes):
+        if node.failed:
+            assert (node.visits, node.value_sum) == (1, -1.0)  # its own value, which nobody backed up
+            continue
+        below = [tree.nodes[child] for child in tree.alive(index)]
+        ended = node.visits - sum(child.visits for child in below)
+        assert ended == 0 or (ended > 0 and not below)  # rollouts end at answers and where no child is alive
+        values = math.fsum(child.value_sum for child in below) + ended * end_value(node)
+        assert math.isclose(node.value_sum, values, abs_tol=1e-9)
+
+
+def end_value(node: Node) -> float:
+    """By hand: a grade as +1 or -1, else the reward of an answer, else -1."""
+    if node.correct is not None:
+        return 1.0 if node.correct else -1.0
+    return (node.score or 0.0) if node.answer is not None else -1.0

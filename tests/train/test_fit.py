@@ -100,9 +100,13 @@ def test_two_workers_learn_what_one_process_learns(
             fit(config.model_copy(update={"epochs": 3}), made)
 
 
-# Both sorts of heads at every stage, each of the other objectives at one.
-RUNS = [(name, stage) for name in ("dpo_nll", "prm") for stage in (1, 2, 3)]
-RUNS += [("dpo", 2), ("ppm", 3), ("q_regression", 1), ("orm", 3)]
+# In `make test` both sorts of heads once; every objective at every stage in `make thorough`.
+ALWAYS = {("dpo_nll", 3), ("prm", 1)}
+RUNS = [
+    pytest.param(name, stage, marks=() if (name, stage) in ALWAYS else pytest.mark.thorough)
+    for name in OBJECTIVES
+    for stage in (1, 2, 3)
+]
 
 
 @pytest.mark.parametrize(("name", "stage"), RUNS)
@@ -131,7 +135,7 @@ def _kill_a_worker() -> None:
     raise AssertionError("no Ray Train worker found to kill")
 
 
-@pytest.mark.parametrize(("name", "accuracy"), [("ppm", 1.0), ("dpo", 0.8)])
+@pytest.mark.parametrize(("name", "accuracy"), [("ppm", 1.0), pytest.param("dpo", 0.8, marks=pytest.mark.thorough)])
 def test_training_goes_on_after_a_worker_was_killed(
     name: str, accuracy: float, tmp_path: Path, tiny_model: Path, data: dict[str, Path]
 ) -> None:

@@ -10,13 +10,13 @@ STAMP := .venv/.set-up
 CODE := search train actors cluster
 
 help:
-	@echo "make demo    set up, then four rounds of self-evolution on this machine (configs/arithmetic.yaml)"
-	@echo "make test    set up, then all checks: lint, fast tests, slow tests"
-	@echo "make setup   only the set-up: .venv, the pinned packages, this project"
-	@echo "make lint    ruff, import-linter, mypy"
-	@echo "make lock    resolve requirements/*.in into the locks again"
+	@echo "make demo      set up, then four rounds of self-evolution on this machine (configs/arithmetic.yaml)"
+	@echo "make test      set up, then all checks: lint, fast tests, slow tests"
+	@echo "make setup     only the set-up: .venv, the pinned packages, this project"
+	@echo "make lint      ruff, import-linter, mypy"
+	@echo "make lock      resolve requirements/*.in into the locks again"
 	@echo "make thorough  slow tests of which make test runs a few: every objective at every ZeRO stage"
-	@echo "make clean   remove .venv and caches; runs/ stays"
+	@echo "make clean     remove .venv and caches; runs/ stays"
 
 setup: $(STAMP)
 	@:

@@ -66,7 +66,7 @@ def load(directory: Path, kind: Kind, config: TrainConfig, pad_id: int) -> Reado
         model = AutoModelForSequenceClassification.from_pretrained(directory, config=hf_config, **settings)
         head: nn.Module = model.score
         if not reward_outputs(directory):
-            _zero(head, config.zero_stage)
+            _begin(head, hf_config.hidden_size, config.zero_stage)
     else:
         model = AutoModelForCausalLM.from_pretrained(directory, **settings)
         head = model.get_output_embeddings()
@@ -75,9 +75,15 @@ def load(directory: Path, kind: Kind, config: TrainConfig, pad_id: int) -> Reado
     return Readout(model, head, config.head_dropout if kind.head else 0.0)
 
 
-def _zero(head: nn.Module, zero_stage: int) -> None:
-    """A new head starts at 0: every state gets the same judgement, on every worker, whatever the seed."""
+def _begin(head: nn.Module, width: int, zero_stage: int) -> None:
+    """Weights of a new head: normal with a deviation of 1 / sqrt(width), so that judgements begin at about one in size.
+
+    The same on every worker and in every run. A head of zeros would pass no gradient on, and learning starts late
+    (docs/LOG.md).
+    """
     parameters = list(head.parameters())
+    chance = torch.Generator().manual_seed(0)
     with deepspeed.zero.GatheredParameters(parameters, modifier_rank=0, enabled=zero_stage == 3), torch.no_grad():
         for parameter in parameters:
-            parameter.zero_()
+            drawn = torch.empty(parameter.shape, dtype=torch.float32).normal_(0.0, width**-0.5, generator=chance)
+            parameter.copy_(drawn)

@@ -1,7 +1,7 @@
 # make demo and make test do their own set-up. Nothing needs root or a variable.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test thorough lint lock clean
 SHELL := /bin/bash
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
@@ -10,12 +10,13 @@ STAMP := .venv/.set-up
 CODE := search train actors cluster
 
 help:
-	@echo "make demo    set up, then four rounds of self-evolution on this machine (configs/arithmetic.yaml)"
-	@echo "make test    set up, then all checks: lint, fast tests, slow tests"
-	@echo "make setup   only the set-up: .venv, the pinned packages, this project"
-	@echo "make lint    ruff, import-linter, mypy"
-	@echo "make lock    resolve requirements/*.in into the locks again"
-	@echo "make clean   remove .venv and caches; runs/ stays"
+	@echo "make demo      set up, then four rounds of self-evolution on this machine (configs/arithmetic.yaml)"
+	@echo "make test      set up, then all checks: lint, fast tests, slow tests"
+	@echo "make setup     only the set-up: .venv, the pinned packages, this project"
+	@echo "make lint      ruff, import-linter, mypy"
+	@echo "make lock      resolve requirements/*.in into the locks again"
+	@echo "make thorough  slow tests of which make test runs a few: every objective at every ZeRO stage"
+	@echo "make clean     remove .venv and caches; runs/ stays"
 
 setup: $(STAMP)
 	@:
@@ -28,7 +29,10 @@ demo: setup
 
 test: lint
 	$(BIN)/python -m pytest -q -m "not slow"
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "slow and not thorough"
+
+thorough: setup
+	$(BIN)/python -m pytest -q -m thorough
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,11 +1,11 @@
 """The vocabulary of the house: problems, steps, states, proposals, costs and what is learned from trees.
 
-Frozen records without behaviour beyond arithmetic on themselves. Knows no model, no cluster and no file.
+Frozen records without behaviour beyond arithmetic on themselves and checks of themselves. Knows no model, no cluster and no file.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -46,6 +46,14 @@ class Until(StrEnum):
 
     STEP = "step"  # to the end of one step
     PAUSE = "pause"  # to where the world must answer (code to run) or the solution ends
+
+
+class LabelScale(StrEnum):
+    """What the numbers of step labels mean."""
+
+    SIGN = "sign"  # 1 right, 0 neutral, -1 wrong
+    SHARE = "share"  # in [0, 1]: the share of continuations that end right, or a probability of being right
+    VALUE = "value"  # in [-1, 1]: the Q-value of the step
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +208,25 @@ class PreferencePair:
 
 @dataclass(frozen=True, slots=True)
 class StepLabels:
-    """A label a step: 1 right, 0 neutral, -1 wrong; floats in [0, 1] for soft labels. Stops at the first wrong step."""
+    """A label a step, for as many steps as there are labels; a person's labels stop at the first wrong step.
+
+    Three steps of which the second is wrong: ``labels=(1, -1)`` with SIGN, ``(0.875, 0.0, 0.0)`` with SHARE.
+    Raises ValueError where there are more labels than steps, or a label is not on the scale.
+    """
 
     problem: Problem
     steps: tuple[Step, ...]
-    labels: tuple[float, ...] = field(default=())
+    labels: tuple[float, ...] = ()
+    scale: LabelScale = LabelScale.SIGN
+
+    def __post_init__(self) -> None:
+        if len(self.labels) > len(self.steps):
+            raise ValueError(f"{len(self.labels)} labels for {len(self.steps)} steps")
+        for label in self.labels:
+            if not self._on_scale(label):
+                raise ValueError(f"label {label} is not on the scale {self.scale.value!r}")
+
+    def _on_scale(self, label: float) -> bool:
+        if self.scale is LabelScale.SIGN:
+            return label in (-1.0, 0.0, 1.0)
+        return (0.0 if self.scale is LabelScale.SHARE else -1.0) <= label <= 1.0

@@ -54,7 +54,7 @@ class TrainConfig(BaseModel):
     batch_size: int = Field(
         default=32,
         ge=1,
-        description="sequences, or pairs, an optimizer step over all workers (paper: SFT 128, PPM 512)",
+        description="sequences, or pairs, an optimizer step over all workers (paper: SFT 128, PPM 512, Iterative RPO 16)",
     )
     micro_batch_tokens: int = Field(
         default=8192, ge=1, description="most tokens, padding included, in one forward pass of one worker"
@@ -85,11 +85,22 @@ class TrainConfig(BaseModel):
         default=False, description="recompute activations in the backward pass to save memory"
     )
     head_dropout: float = Field(
-        default=0.0, ge=0.0, lt=1.0, description="dropout before the PPM's head while training (released code: 0.1)"
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="dropout before a reward head while training (PPM's released code: 0.1)",
     )
     squash_in_loss: bool = Field(
         default=False,
         description="PPM loss on tanh of the logits (paper) instead of the logits themselves (released code)",
+    )
+    dpo_beta: float = Field(
+        default=0.1,
+        gt=0.0,
+        description="DPO's beta: a reward is this times the change of a solution's log-probability (Iterative RPO: 0.1)",
+    )
+    nll_weight: float = Field(
+        default=1.0, ge=0.0, description="weight of the chosen solution's likelihood in dpo_nll (Iterative RPO: 1)"
     )
     cpus_per_worker: int | None = Field(
         default=None, ge=1, description="CPU cores of a worker; empty: the cluster's cores shared out evenly"

@@ -27,11 +27,11 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from search.errors import UserError
 from search.formats import StepFormat
-from train.batches import Samples
 from train.config import TrainConfig
 from train.job import SUMMARY, Job
 from train.objectives import OBJECTIVES
 from train.progress import Report
+from train.samples import Samples
 from train.sources import load_samples
 
 POLL_S = 0.3  # seconds between two looks at the workers' reports
@@ -45,9 +45,10 @@ ProgressCallback = Callable[[Report], None]
 class TrainTask:
     """What to train on what.
 
-    ``objective`` is a name in ``train.objectives.OBJECTIVES``; ``init`` a Hugging Face directory; ``data`` JSON lines
-    of Trajectory (sft) or PreferencePair (ppm); ``output`` the directory to make; ``work`` keeps checkpoints and
-    TensorBoard files. Where workers run on several machines, all paths must be on storage that they share.
+    ``objective`` is a name in ``train.objectives.OBJECTIVES``; ``init`` a Hugging Face directory, for dpo and dpo_nll
+    also the reference; ``data`` JSON lines of Trajectory (sft, orm), PreferencePair (ppm, dpo, dpo_nll) or StepLabels
+    (prm, q_regression); ``output`` the directory to make; ``work`` keeps checkpoints and TensorBoard files. Where
+    workers run on several machines, all paths must be on storage that they share.
     """
 
     objective: str
@@ -64,7 +65,8 @@ class TrainTask:
 class TrainResult:
     """What a run did. ``final_loss`` and ``metrics`` are means over the last tenth of the steps.
 
-    ``samples`` learnt from and ``dropped`` by reason; ``tokens`` seen over all epochs, padding left out;
+    ``samples`` learnt from; records ``dropped`` by reason, and of those kept how many were "cut" short; ``tokens`` seen
+    over all epochs, padding left out;
     ``train_seconds`` in the loop alone, ``seconds`` in the call that finished the run, start-up included.
     """
 
@@ -119,7 +121,8 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
         config,
         facts,
     )
-    samples.save(job.samples)
+    if not job.samples.exists():  # those of a run that was killed may hold the reference's log-probabilities already
+        samples.save(job.samples)
     with following(job.progress_file, progress):
         _launch(config, job, cores, gpu)
     _tidy(task.work, name)
@@ -167,7 +170,7 @@ def fingerprint(config: TrainConfig, task: TrainTask, samples: Samples) -> str:
     for file in sorted((*task.init.glob("*.safetensors"), *task.init.glob("*.bin"))):
         stat = file.stat()
         digest.update(f"\x1f{file.name}\x1f{stat.st_size}\x1f{stat.st_mtime_ns}".encode())
-    for array in (samples.tokens, samples.targets, samples.starts):
+    for array in (samples.tokens, samples.targets, samples.starts, samples.labels):
         digest.update(array.tobytes())
     return digest.hexdigest()
 

@@ -1,8 +1,8 @@
 """The one training loop. Knows an engine and batches; nothing of objectives' meaning, models, Ray or files.
 
-    batches of this rank ──> forward ──> loss an item ──> weighted sum ──> backward      each micro-batch
-                                                                              │
-    learning rate of the step ──> optimizer step <── gradient, reduced over ranks ┘      each step
+    batches of this rank ──> forward ──> read ──> loss an item ──> weighted sum ──> backward      each micro-batch
+                                                                                       │
+    learning rate of the step ──> optimizer step <── gradient, reduced over ranks ─────┘      each step
                                         │
               every log_every steps ────┼──> metrics, reduced over ranks ──> report      rank 0 shows them
               every save_every steps ───┴──> save(progress)                              a barrier for all ranks
@@ -68,7 +68,7 @@ def train(
     not finite (noticed at the next report).
     """
     window = _Window(objective, progress, plan)
-    options = Options(squash=config.squash_in_loss)
+    options = Options(config.squash_in_loss, config.dpo_beta, config.nll_weight)
     engine.train()
     for step, micro_batches in enumerate(batches, progress.step):
         rate = learning_rate(step, plan.steps, config)
@@ -94,11 +94,11 @@ def _step(engine: Any, micro_batches: list[Batch], objective: Objective, options
     for index, batch in enumerate(micro_batches):
         engine.set_gradient_accumulation_boundary(index == len(micro_batches) - 1)
         batch = batch.to(engine.device)
-        outputs = engine(batch.input_ids, batch.positions)
-        loss = (objective.loss(outputs, batch.labels, options) * batch.weights).sum()
+        outputs = objective.read(engine(batch.input_ids, batch.positions), batch.targets)
+        loss = (objective.loss(outputs, batch.targets, options) * batch.weights).sum()
         engine.backward(loss * world)
         with torch.no_grad():
-            metrics = (function(outputs, batch.labels, options) for function in objective.metrics.values())
+            metrics = (function(outputs, batch.targets, options) for function in objective.metrics.values())
             shares.append(torch.stack([loss.detach(), *((values * batch.weights).sum() for values in metrics)]))
     engine.step()
     return torch.stack(shares).sum(0)

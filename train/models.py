@@ -1,4 +1,11 @@
-"""Loads the model an objective needs from a Hugging Face directory. Knows architectures' heads; no data and no loss."""
+"""Loads the model an objective needs from a Hugging Face directory. Knows architectures' heads; no data and no loss.
+
+A language head gives a logit a token id. All judges are ``…ForSequenceClassification`` models, which a vLLM pooling
+engine serves: task "classify" without activation gives the raw logits at the last token of a state, "token_classify"
+those at every token. With one label (PPM, ORM, Q-regression) that is the one number a scorer hands out: tanh(logit) is
+the value of a PPM and of a Q-regression, 2 * sigmoid(logit) - 1 = tanh(logit / 2) that of an ORM. A PRM has three
+labels; logsumexp(right, neutral) - wrong is the log-odds of its step score P(right) + P(neutral), again one number.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from train.config import TrainConfig
 from train.objectives import Kind
-from train.sources import is_reward_model
+from train.sources import reward_outputs
 
 # On a CPU the backward pass of the fused attention takes half of a step on sequences of a hundred tokens; plain matrix
 # products make the whole step 2.4 times faster in bf16 (docs/LOG.md). Their memory grows with the square of the length.
@@ -25,8 +32,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class Readout(nn.Module):
     """A transformer whose head is read at chosen positions only.
 
-    ``forward(input_ids [S, L], positions [M])`` returns [M, vocabulary] logits or [M, 1] rewards. Sequences are
-    padded on the right: under causal attention no real token sees the padding, so no attention mask is needed.
+    ``forward(input_ids [S, L], positions [N])`` returns [N, vocabulary] logits, or [N, C] of a judge with C labels.
+    Sequences are padded on the right: under causal attention no real token sees the padding, so no attention mask is
+    needed.
     """
 
     def __init__(self, model: nn.Module, head: nn.Module, dropout: float) -> None:
@@ -51,23 +59,31 @@ def attention(device: torch.device, longest: int) -> AbstractContextManager[Any]
 def load(directory: Path, kind: Kind, config: TrainConfig, pad_id: int) -> Readout:
     """The model to train, in the config's precision. Under ZeRO-3 its weights come out split over the workers."""
     settings: dict[str, Any] = {"dtype": DTYPES[config.precision], "attn_implementation": "sdpa"}
-    if kind is Kind.PAIRS:
-        hf_config = AutoConfig.from_pretrained(directory, num_labels=1, pad_token_id=pad_id)
+    if kind.head:
+        hf_config = AutoConfig.from_pretrained(directory, num_labels=len(kind.head), pad_token_id=pad_id)
+        hf_config.id2label = dict(enumerate(kind.head))
+        hf_config.label2id = {name: index for index, name in enumerate(kind.head)}
         model = AutoModelForSequenceClassification.from_pretrained(directory, config=hf_config, **settings)
         head: nn.Module = model.score
-        if not is_reward_model(directory):
-            _zero(head, config.zero_stage)
+        if not reward_outputs(directory):
+            _begin(head, hf_config.hidden_size, config.zero_stage)
     else:
         model = AutoModelForCausalLM.from_pretrained(directory, **settings)
         head = model.get_output_embeddings()
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return Readout(model, head, config.head_dropout if kind is Kind.PAIRS else 0.0)
+    return Readout(model, head, config.head_dropout if kind.head else 0.0)
 
 
-def _zero(head: nn.Module, zero_stage: int) -> None:
-    """A new reward head starts at 0: every state has the same reward, on every worker, whatever the seed."""
+def _begin(head: nn.Module, width: int, zero_stage: int) -> None:
+    """Weights of a new head: normal with a deviation of 1 / sqrt(width), so that judgements begin at about one in size.
+
+    The same on every worker and in every run. A head of zeros would pass no gradient on, and learning starts late
+    (docs/LOG.md).
+    """
     parameters = list(head.parameters())
+    chance = torch.Generator().manual_seed(0)
     with deepspeed.zero.GatheredParameters(parameters, modifier_rank=0, enabled=zero_stage == 3), torch.no_grad():
         for parameter in parameters:
-            parameter.zero_()
+            drawn = torch.empty(parameter.shape, dtype=torch.float32).normal_(0.0, width**-0.5, generator=chance)
+            parameter.copy_(drawn)

@@ -6,7 +6,7 @@ Knows files and their faults; nothing of Ray, DeepSpeed or the loop.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,29 +16,51 @@ from transformers import AutoTokenizer
 from search import records
 from search.errors import UserError
 from search.formats import StepFormat
-from search.types import PreferencePair, Trajectory
-from train.batches import Encoder, Samples, encode_pairs, encode_trajectories
+from search.types import PreferencePair, StepLabels, Trajectory
+from train.encoding import Encoder
 from train.objectives import Kind
+from train.pairs import encode_pairs, encode_preferences
+from train.samples import Samples
+from train.solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
 
 Record = TypeVar("Record")
+Encode = Callable[..., tuple[Samples, dict[str, int]]]
+
+# What the data files of a kind hold, and how these records become samples.
+READERS: dict[Kind, tuple[type[Any], Encode]] = {
+    Kind.TOKENS: (Trajectory, encode_trajectories),
+    Kind.PREFERENCES: (PreferencePair, encode_preferences),
+    Kind.PAIRS: (PreferencePair, encode_pairs),
+    Kind.STEP_VALUES: (StepLabels, encode_step_values),
+    Kind.STEP_LABELS: (StepLabels, encode_step_labels),
+    Kind.OUTCOMES: (Trajectory, encode_outcomes),
+}
 
 
 class NothingToLearn(ValueError):
     """The data hold no sample to train on. The message says what became of the records."""
 
 
-def is_reward_model(directory: Path) -> bool:
-    """Whether the directory holds a reward model, by the architecture in its config."""
-    architectures = json.loads((directory / "config.json").read_text()).get("architectures") or [""]
-    return str(architectures[0]).endswith("ForSequenceClassification")
+def reward_outputs(directory: Path) -> int:
+    """How many numbers the head of the reward model in ``directory`` gives; 0 where it holds no reward model."""
+    config = json.loads((directory / "config.json").read_text())
+    if not str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification"):
+        return 0
+    return len(config.get("id2label") or (0, 1))  # transformers leaves the map out where there are two
 
 
 def check_directory(directory: Path, kind: Kind) -> None:
     """Raises UserError where ``directory`` cannot be the start of a training run of this kind."""
     if not (directory / "config.json").is_file():
         raise UserError(f"no model at {directory}: a Hugging Face directory with config.json is needed")
-    if kind is Kind.TOKENS and is_reward_model(directory):
+    outputs, wanted = reward_outputs(directory), len(kind.head)
+    if outputs and not wanted:
         raise UserError(f"{directory} is a reward model: a causal language model is needed here")
+    if outputs and outputs != wanted:
+        names = ", ".join(kind.head)
+        raise UserError(
+            f"the reward model at {directory} gives {outputs} number(s), {wanted} ({names}) are needed here"
+        )
 
 
 def load_tokenizer(directory: Path) -> tuple[Any, int, int]:
@@ -68,19 +90,25 @@ def read_records(cls: type[Record], files: Sequence[Path]) -> Iterator[Record]:
 def load_samples(
     kind: Kind, init: Path, files: Sequence[Path], step_format: StepFormat, max_length: int
 ) -> tuple[Samples, dict[str, int]]:
-    """Tokenised samples and the records left out by reason. Raises NothingToLearn where none are left."""
+    """Tokenised samples and the records left out by reason.
+
+    Raises NothingToLearn where no sample is left, and where all labels are the same: a judge would learn a constant.
+    """
     check_directory(init, kind)
     tokenizer, eos_id, pad_id = load_tokenizer(init)
 
     def tokenise(texts: list[str]) -> list[list[int]]:
         return tokenizer(texts, add_special_tokens=False)["input_ids"]  # type: ignore[no-any-return]
 
+    record, encode = READERS[kind]
     encoder = Encoder(tokenise, step_format, eos_id)
-    if kind is Kind.PAIRS:
-        samples, dropped = encode_pairs(list(read_records(PreferencePair, files)), encoder, max_length, pad_id)
-    else:
-        samples, dropped = encode_trajectories(list(read_records(Trajectory, files)), encoder, max_length, pad_id)
+    samples, dropped = encode(list(read_records(record, files)), encoder, max_length, pad_id)
+    names = ", ".join(str(file) for file in files)
     if not len(samples):
-        names = ", ".join(str(file) for file in files)
         raise NothingToLearn(f"no sample to learn from in {names}: left out {dropped}")
+    if kind.labels:
+        learnt = samples.labels[samples.targets]
+        if (learnt == learnt[0]).all():
+            label = dict(zip(kind.head, learnt[0].tolist(), strict=True))
+            raise NothingToLearn(f"every label in {names} is {label}: there is nothing to tell apart")
     return samples, dropped

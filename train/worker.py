@@ -1,4 +1,4 @@
-"""What one Ray Train worker does: build the engine, take up the last checkpoint, run the loop, export.
+"""What one Ray Train worker does: build the engine, see to the reference, take up the last checkpoint, loop, export.
 
 Knows Ray Train's context and DeepSpeed's settings. Runs on every rank alike; rank 0 also reports and writes.
 """
@@ -9,7 +9,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ from transformers.integrations import HfDeepSpeedConfig
 from transformers.utils import logging as transformers_logging
 
 from train import checkpoint, models
-from train.batches import PlanConfig, Samples, step_batches, steps_per_epoch
+from train.batches import PlanConfig, step_batches, steps_per_epoch
 from train.config import TrainConfig
 from train.job import Job
 from train.loop import Plan, train
-from train.objectives import OBJECTIVES, Objective
+from train.objectives import OBJECTIVES, Kind, Objective
 from train.progress import Progress, Report
+from train.reference import reference
+from train.samples import Samples
 
 
 def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:
@@ -80,13 +82,16 @@ def run(job: Job) -> None:
     objective, config = OBJECTIVES[job.objective], job.config
     samples = Samples.load(job.samples)
     engine = build_engine(job, objective, samples.pad_id, world)
-    progress = _resume(engine)
     per_epoch = steps_per_epoch(len(samples), config.batch_size)
     order = PlanConfig(config.batch_size, config.micro_batch_tokens, world, job.seed)
-    with models.attention(device, int(samples.lengths().max())), _Reporter(job, rank, progress.step) as report:
-        plan = Plan(per_epoch * config.epochs, config.checkpoint_every or per_epoch, job.seed, _saver(engine), report)
-        batches = step_batches(samples, order, rank, progress.step, config.epochs)
-        train(engine, batches, objective, config, plan, progress)
+    with models.attention(device, int(samples.lengths().max())):
+        samples = with_reference(engine, samples, order, job)  # while the weights are those that training starts from
+        progress = _resume(engine)
+        with _Reporter(job, rank, progress.step) as report:
+            save_every = config.checkpoint_every or per_epoch
+            plan = Plan(per_epoch * config.epochs, save_every, job.seed, _saver(engine), report)
+            batches = step_batches(samples, order, rank, progress.step, config.epochs)
+            train(engine, batches, objective, config, plan, progress)
     summary = job.summary | summarise(progress, objective)
     checkpoint.export(engine.module, job.init, job.output, config.zero_stage, summary)
     ray.train.report({"step": progress.step})
@@ -101,6 +106,22 @@ def build_engine(job: Job, objective: Objective, pad_id: int, world: int) -> Any
     del split
     engine, *_ = deepspeed.initialize(model=readout, model_parameters=list(readout.parameters()), config=settings)
     return engine
+
+
+def with_reference(engine: Any, samples: Samples, order: PlanConfig, job: Job) -> Samples:
+    """The samples with the reference log-probabilities that their kind needs, computed once and kept with them on disk.
+
+    Each rank computes a share. Rank 0 writes only after it has everybody's, so all ranks found the same file before.
+    """
+    if samples.kind is not Kind.PREFERENCES or len(samples.reference):
+        return samples
+    rank = distributed.get_rank()
+    found = torch.from_numpy(reference(engine, samples, order, rank, engine.device)).to(engine.device)
+    distributed.all_reduce(found)
+    samples = replace(samples, reference=found.cpu().numpy())
+    if rank == 0:
+        samples.save(job.samples)
+    return samples
 
 
 def _resume(engine: Any) -> Progress:

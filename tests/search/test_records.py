@@ -15,6 +15,7 @@ from search.types import (
     Candidate,
     Cost,
     Finish,
+    LabelScale,
     ModelRef,
     Outcome,
     PreferencePair,
@@ -63,7 +64,7 @@ EXAMPLES = [
     ModelRef("policy", "models/r1", 1, 4),
     Trajectory(PROBLEM, (OPEN, FINAL), True, 0.5, (0.25, 0.75)),
     PreferencePair(PROBLEM, (OPEN,), (FINAL,), (BROKEN,), 0.9, -1.0),
-    StepLabels(PROBLEM, (OPEN, FINAL), (1.0, 0.0)),
+    StepLabels(PROBLEM, (OPEN, FINAL), (1.0, 0.0)), StepLabels(PROBLEM, (OPEN,), (-0.25,), LabelScale.VALUE),
     Node(-1, None, 0, [1, 2], score=None), grown(), Tree(PROBLEM),
 ]  # fmt: skip
 
@@ -109,3 +110,19 @@ def test_enums_come_back_as_enums() -> None:
 def test_a_bad_line_names_the_field(line: str, field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         records.load(Problem, line)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scale", "message"),
+    [
+        ("[1,1,1]", "sign", "3 labels for 2 steps"),
+        ("[0.5]", "sign", "label 0.5 is not on the scale 'sign'"),
+        ("[-0.5]", "share", "label -0.5 is not on the scale 'share'"),
+        ("[1,-1.5]", "value", "label -1.5 is not on the scale 'value'"),
+    ],
+)
+def test_step_labels_that_cannot_be_are_refused(labels: str, scale: str, message: str) -> None:
+    line = records.dump(StepLabels(PROBLEM, (OPEN, FINAL)))
+    broken = line.replace('"labels":[]', f'"labels":{labels}').replace('"scale":"sign"', f'"scale":"{scale}"')
+    with pytest.raises(ValidationError, match=message):
+        records.load(StepLabels, broken)

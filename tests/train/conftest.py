@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from search import records
 from search.formats import CODE_TAGS
-from search.types import Outcome, PreferencePair, Problem, Step, StepStatus, Trajectory
+from search.types import LabelScale, Outcome, PreferencePair, Problem, Step, StepLabels, StepStatus, Trajectory
 
 
 def _trajectory(number: int) -> Trajectory:
@@ -34,18 +35,59 @@ def _pair(trajectory: Trajectory) -> PreferencePair:
     return PreferencePair(trajectory.problem, trajectory.steps[:1], (good,), (bad,), 0.5, -0.5)
 
 
-@pytest.fixture(scope="session")
-def sft_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "trajectories.jsonl"
-    path.write_text("".join(records.dump(_trajectory(i)) + "\n" for i in range(22)))
-    return path
+def _wrong(trajectory: Trajectory) -> Trajectory:
+    """The same solution with its second step, and the answer, one too high."""
+    first, _, *rest, last = trajectory.steps
+    total = str(int(trajectory.problem.answer) + 1)
+    answer = Step(last.text.replace(trajectory.problem.answer, total), status=StepStatus.FINAL, answer=total)
+    return Trajectory(trajectory.problem, (first, _pair(trajectory).rejected[0], *rest, answer), False, -1.0)
+
+
+def _solutions(number: int) -> PreferencePair:
+    right = _trajectory(number)
+    return PreferencePair(right.problem, (), right.steps, _wrong(right).steps, 1.0, -1.0)
+
+
+def _outcome(number: int) -> Trajectory:
+    return _wrong(_trajectory(number)) if number % 2 else _trajectory(number)
+
+
+def _signs(number: int) -> StepLabels:
+    solution = _outcome(number)
+    labels = (1, 0, 1, 1) if solution.correct else (1, -1)
+    return StepLabels(solution.problem, solution.steps, labels)
+
+
+def _values(number: int) -> StepLabels:
+    solution = _outcome(number)
+    labels = (0.5, 0.75, 1.0, 1.0) if solution.correct else (0.5, -0.75, -1.0, -1.0)
+    return StepLabels(solution.problem, solution.steps, labels, LabelScale.VALUE)
+
+
+RECORDS: dict[str, Callable[[int], object]] = {
+    "sft": _trajectory,
+    "dpo": _solutions,
+    "dpo_nll": _solutions,
+    "ppm": lambda number: _pair(_trajectory(number)),
+    "q_regression": _values,
+    "prm": _signs,
+    "orm": _outcome,
+}
 
 
 @pytest.fixture(scope="session")
-def ppm_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
-    path.write_text("".join(records.dump(_pair(_trajectory(i))) + "\n" for i in range(22)))
-    return path
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file of 22 records for each objective."""
+    directory = tmp_path_factory.mktemp("data")
+    files = {objective: directory / f"{objective}.jsonl" for objective in RECORDS}
+    for objective, make in RECORDS.items():
+        files[objective].write_text("".join(records.dump(make(i)) + "\n" for i in range(22)))
+    return files
+
+
+@pytest.fixture(scope="session")
+def sft_file(data: dict[str, Path]) -> Path:
+    return data["sft"]
 
 
 @pytest.fixture(scope="session")

@@ -1,53 +1,19 @@
-"""Which tokens are learnt, and in which order and company they come."""
+"""In which order and company sequences come, and where the head is read."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from search.formats import CodeFormat, PlainFormat
-from search.types import Outcome, PreferencePair, Problem, Step, StepStatus, Trajectory
-from train.batches import (
-    Encoder,
-    PlanConfig,
-    Samples,
-    collate,
-    encode_pairs,
-    encode_trajectories,
-    plan_epoch,
-    step_batches,
-    steps_per_epoch,
-)
+from train.batches import PlanConfig, collate, plan_epoch, step_batches, steps_per_epoch
 from train.objectives import Kind
+from train.samples import Row, Samples, pack
 
-PAD, EOS = 0, 1
-PROBLEM = Problem("p", "q", "2", "made up")
-OPEN = Step("one ab", outcome=Outcome.OK)
-FINAL = Step("ba two", status=StepStatus.FINAL, answer="2")
-
-
-class Merging:
-    """A tokenizer with a token for "abba", which only a text over the boundary of two steps holds."""
-
-    def __init__(self) -> None:
-        self.ids: dict[str, int] = {}
-        self.calls: list[str] = []
-
-    def __call__(self, texts: list[str]) -> list[list[int]]:
-        self.calls += texts
-        return [[self.id(piece) for piece in re.findall(r"abba|ab|ba|\w+|\W", text)] for text in texts]
-
-    def id(self, piece: str) -> int:
-        return self.ids.setdefault(piece, len(self.ids) + 2)
-
-
-def encoder() -> tuple[Encoder, Merging]:
-    tokenise = Merging()
-    return Encoder(tokenise, PlainFormat(), EOS), tokenise
+PAD = 0
 
 
 def made_up(lengths: list[int], kind: Kind = Kind.TOKENS) -> Samples:
@@ -55,37 +21,6 @@ def made_up(lengths: list[int], kind: Kind = Kind.TOKENS) -> Samples:
     targets = np.ones(int(starts[-1]), dtype=np.bool_)
     targets[starts[:-1]] = False
     return Samples(kind, np.arange(starts[-1], dtype=np.int32) + 2, targets, starts, PAD)
-
-
-def test_steps_are_tokenised_by_themselves_and_only_they_are_targets() -> None:
-    code, tokenise = encoder()
-    samples, dropped = encode_trajectories([Trajectory(PROBLEM, (OPEN, FINAL), True, 1.0)], code, 100, PAD)
-    i = tokenise.id
-    ours = [i("one"), i(" "), i("ab"), i("ba"), i(" "), i("two"), EOS]
-    assert "abba" not in tokenise.ids
-    assert samples.tokens[-7:].tolist() == ours
-    assert samples.targets.tolist() == [False] * (len(samples.tokens) - 7) + [True] * 7
-    assert samples.items().tolist() == [7]
-    assert dropped == {"too_long": 0, "nothing_to_learn": 0}
-
-
-def test_what_the_world_wrote_is_context_only() -> None:
-    tokenise = Merging()
-    code = Encoder(tokenise, CodeFormat(), EOS)
-    steps = (Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK), FINAL)
-    samples, _ = encode_trajectories([Trajectory(PROBLEM, steps, True, 1.0)], code, 1000, PAD)
-    printed = samples.tokens.tolist().index(tokenise.ids["printed"])
-    assert not samples.targets[printed]
-    assert samples.targets[samples.tokens.tolist().index(tokenise.ids["print"])]
-
-
-def test_no_end_token_without_an_answer_nor_for_a_scorer() -> None:
-    code, _ = encoder()
-    unfinished, _ = encode_trajectories([Trajectory(PROBLEM, (OPEN,), False, 0.0)], code, 100, PAD)
-    assert EOS not in unfinished.tokens
-    pairs, _ = encode_pairs([PreferencePair(PROBLEM, (), (OPEN, FINAL), (OPEN,), 1.0, 0.0)], code, 100, PAD)
-    assert EOS not in pairs.tokens
-    assert len(pairs) == 1 and pairs.items().tolist() == [1]
 
 
 def test_labels_stand_one_after_the_positions_that_predict_them() -> None:
@@ -100,7 +35,8 @@ def test_labels_stand_one_after_the_positions_that_predict_them() -> None:
     assert batch.input_ids.shape == (2, 16)
     assert batch.input_ids[:, :3].tolist() == [[5, 6, PAD], [7, 8, 9]]
     assert batch.positions.tolist() == [0, 16 + 1]
-    assert batch.labels.tolist() == [6, 9]
+    assert batch.targets.labels.tolist() == [6, 9]
+    assert batch.targets.rows.tolist() == [0, 1] and batch.targets.sequences == 2
     assert batch.weights.tolist() == [0.25, 0.25]
     assert batch.tokens == 5
 
@@ -109,7 +45,34 @@ def test_pairs_are_read_at_their_last_tokens() -> None:
     batch = collate(made_up([3, 5], Kind.PAIRS), np.array([0]), items=1)
     assert batch.positions.tolist() == [2, 16 + 4]
     assert batch.weights.tolist() == [1.0]
-    assert batch.labels.numel() == 0
+    assert batch.targets.labels.numel() == 0
+
+
+def test_what_is_judged_is_read_where_it_stands() -> None:
+    rows = [Row([5, 6], [False, True], [(0.5,)]), Row([7, 8, 9], [True, False, True], [(-1.0,), (0.25,)])]
+    batch = collate(pack(Kind.STEP_VALUES, rows, PAD), np.array([1, 0]), items=3)
+    assert batch.positions.tolist() == [0, 2, 16 + 1]
+    assert batch.input_ids.reshape(-1)[batch.positions].tolist() == [7, 9, 6]
+    assert batch.targets.labels.tolist() == [[-1.0], [0.25], [0.5]]
+    assert batch.targets.rows.tolist() == [0, 0, 1]
+    assert batch.weights.tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_preferences_are_read_before_each_target_and_weigh_one_a_pair() -> None:
+    rows = [
+        Row([5, 6, 7], [False, True, True]),
+        Row([5, 8], [False, True]),
+        Row([4, 3], [False, True]),
+        Row([4, 2, 3], [False, False, True]),
+    ]
+    samples = replace(pack(Kind.PREFERENCES, rows, PAD), reference=np.array([-1, -2, -3, -4], dtype=np.float32))
+    batch = collate(samples, np.array([1, 0]), items=2)
+    assert batch.input_ids[:, :3].tolist() == [[4, 3, PAD], [4, 2, 3], [5, 6, 7], [5, 8, PAD]]
+    assert batch.positions.tolist() == [0, 16 + 1, 32, 32 + 1, 48]
+    assert batch.targets.labels.tolist() == [3, 3, 6, 7, 8]
+    assert batch.targets.rows.tolist() == [0, 1, 2, 2, 3] and batch.targets.sequences == 4
+    assert batch.targets.reference.tolist() == [-3.0, -4.0, -1.0, -2.0]
+    assert batch.weights.tolist() == [0.5, 0.5]
 
 
 def test_a_rank_without_samples_takes_part_with_weight_zero() -> None:
@@ -160,28 +123,13 @@ def test_order_depends_on_seed_and_epoch_and_goes_on_where_it_was() -> None:
     assert not all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_too_long_and_useless_records_are_counted() -> None:
-    code, _ = encoder()
-    long = Trajectory(PROBLEM, (Step("x " * 50, outcome=Outcome.OK), FINAL), True, 1.0)
-    samples, dropped = encode_trajectories([long, Trajectory(PROBLEM, (), True, 1.0)], code, 80, PAD)
-    assert len(samples) == 0 and dropped == {"too_long": 1, "nothing_to_learn": 1}
-    same = PreferencePair(PROBLEM, (), (OPEN,), (OPEN,), 1.0, 0.0)
-    pairs, dropped = encode_pairs([same], code, 80, PAD)
-    assert len(pairs) == 0 and dropped == {"too_long": 0, "same_text": 1}
-
-
-def test_equal_segments_are_tokenised_once() -> None:
-    code, tokenise = encoder()
-    record = Trajectory(PROBLEM, (OPEN, FINAL), True, 1.0)
-    encode_trajectories([record, record], code, 100, PAD)
-    encode_trajectories([record], code, 100, PAD)
-    assert len(tokenise.calls) == 3
-
-
 def test_samples_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
-    samples = made_up([3, 5], Kind.PAIRS)
+    rows = [Row([5, 6], [False, True], [(1.0, 0.0, 0.0)]), Row([7, 8], [True, False], [(0.0, 0.0, 1.0)])]
+    samples = replace(pack(Kind.STEP_LABELS, rows, PAD), reference=np.array([-1.5, -2.5], dtype=np.float32))
     samples.save(tmp_path / "s.npz")
     loaded = Samples.load(tmp_path / "s.npz")
-    assert loaded.kind is Kind.PAIRS and loaded.pad_id == PAD
-    for name in ("tokens", "targets", "starts"):
+    assert loaded.kind is Kind.STEP_LABELS and loaded.pad_id == PAD
+    assert loaded.labels.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]
+    for name in ("tokens", "targets", "starts", "labels", "reference"):
         assert np.array_equal(getattr(loaded, name), getattr(samples, name))
+    assert [path.name for path in tmp_path.iterdir()] == ["s.npz"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -18,8 +19,9 @@ from train.config import TrainConfig
 from train.launch import TrainTask, fit
 from train.loop import learning_rate
 from train.models import load
-from train.objectives import OBJECTIVES, Options
+from train.objectives import OBJECTIVES, Kind, Options
 from train.progress import Report
+from train.reference import reference
 from train.sources import load_samples
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
@@ -41,20 +43,22 @@ def task(objective: str, init: Path, data: Path, tmp_path: Path) -> TrainTask:
     return TrainTask(objective, init, (data,), CodeFormat(), tmp_path / "out", tmp_path / "work", 5, objective)
 
 
-def reference(config: TrainConfig, made: TrainTask) -> tuple[list[float], torch.nn.Module]:
+def alone(config: TrainConfig, made: TrainTask) -> tuple[list[float], torch.nn.Module]:
     """Losses and model of the same training in one process, without DeepSpeed, Ray or micro-batches."""
     objective = OBJECTIVES[made.objective]
     samples, _ = load_samples(objective.kind, made.init, made.data, made.format, config.max_length)
     readout = load(made.init, objective.kind, config.model_copy(update={"zero_stage": 0}), samples.pad_id)
+    order = PlanConfig(config.batch_size, 1_000_000, 1, made.seed)
+    if objective.kind is Kind.PREFERENCES:
+        samples = replace(samples, reference=reference(readout, samples, order, 0, torch.device("cpu")))
     readout.train()
     optimizer = torch.optim.AdamW(readout.parameters(), betas=config.betas, weight_decay=config.weight_decay)
     steps = steps_per_epoch(len(samples), config.batch_size) * config.epochs
-    order = PlanConfig(config.batch_size, 1_000_000, 1, made.seed)
     losses = []
     for step, (batch,) in enumerate(step_batches(samples, order, 0, 0, config.epochs)):
         optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config)
-        values = objective.loss(readout(batch.input_ids, batch.positions), batch.labels, Options())
-        loss = values.mean()
+        outputs = objective.read(readout(batch.input_ids, batch.positions), batch.targets)
+        loss = objective.loss(outputs, batch.targets, Options()).mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(readout.parameters(), config.gradient_clip)
@@ -77,7 +81,7 @@ def test_two_workers_learn_what_one_process_learns(
     made = task("sft", tiny_model, sft_file, tmp_path)
     reports: list[Report] = []
     result = fit(config, made, reports.append)
-    losses, model = reference(config, made)
+    losses, model = alone(config, made)
     assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
     assert [report.loss for report in reports] == pytest.approx(losses, abs=1e-4)
     assert losses[-1] < losses[0] - 0.1
@@ -96,6 +100,33 @@ def test_two_workers_learn_what_one_process_learns(
             fit(config.model_copy(update={"epochs": 3}), made)
 
 
+# In `make test` both sorts of heads once; every objective at every stage in `make thorough`.
+ALWAYS = {("dpo_nll", 3), ("prm", 1)}
+RUNS = [
+    pytest.param(name, stage, marks=() if (name, stage) in ALWAYS else pytest.mark.thorough)
+    for name in OBJECTIVES
+    for stage in (1, 2, 3)
+]
+
+
+@pytest.mark.parametrize(("name", "stage"), RUNS)
+def test_every_objective_is_learnt_by_two_workers_as_by_one_process(
+    name: str, stage: int, tmp_path: Path, tiny_model: Path, data: dict[str, Path]
+) -> None:
+    config = CONFIG.model_copy(update={"zero_stage": stage, "epochs": 7})
+    made = task(name, tiny_model, data[name], tmp_path)
+    reports: list[Report] = []
+    result = fit(config, made, reports.append)
+    losses, model = alone(config, made)
+    assert len(reports) == result.steps == len(losses) == 21
+    assert [report.loss for report in reports] == pytest.approx(losses, abs=1e-4)
+    assert list(result.metrics) == list(OBJECTIVES[name].metrics)
+    judge = bool(OBJECTIVES[name].kind.head)
+    exported = (AutoModelForSequenceClassification if judge else AutoModelForCausalLM).from_pretrained(result.output)
+    assert not judge or exported.config.id2label == dict(enumerate(OBJECTIVES[name].kind.head))
+    assert largest_difference(exported, model) < 1e-4
+
+
 def _kill_a_worker() -> None:
     for process in psutil.Process().children(recursive=True):
         if "RayTrainWorker" in "".join(process.cmdline()):
@@ -104,9 +135,12 @@ def _kill_a_worker() -> None:
     raise AssertionError("no Ray Train worker found to kill")
 
 
-def test_ppm_goes_on_after_a_worker_was_killed(tmp_path: Path, tiny_model: Path, ppm_file: Path) -> None:
+@pytest.mark.parametrize(("name", "accuracy"), [("ppm", 1.0), pytest.param("dpo", 0.8, marks=pytest.mark.thorough)])
+def test_training_goes_on_after_a_worker_was_killed(
+    name: str, accuracy: float, tmp_path: Path, tiny_model: Path, data: dict[str, Path]
+) -> None:
     config = CONFIG.model_copy(update={"zero_stage": 2, "epochs": 4, "checkpoint_every": 5})
-    made = task("ppm", tiny_model, ppm_file, tmp_path)
+    made = task(name, tiny_model, data[name], tmp_path)
     reports: list[Report] = []
 
     def kill_once(report: Report) -> None:
@@ -115,11 +149,12 @@ def test_ppm_goes_on_after_a_worker_was_killed(tmp_path: Path, tiny_model: Path,
             _kill_a_worker()
 
     result = fit(config, made, kill_once)
-    losses, model = reference(config, made)
+    losses, model = alone(config, made)
     assert [report.step for report in reports].count(6) == 2  # taken up again after the checkpoint at step 5
     assert {report.step: report.loss for report in reports} == pytest.approx(dict(enumerate(losses, 1)), abs=1e-4)
     assert result.final_loss == pytest.approx(losses[-1], abs=1e-4)
-    assert result.metrics["pair_accuracy"] == 1.0
-    exported = AutoModelForSequenceClassification.from_pretrained(result.output)
-    assert type(exported).__name__ == "Qwen2ForSequenceClassification" and exported.config.num_labels == 1
+    assert result.metrics["pair_accuracy"] >= accuracy
+    cls = AutoModelForSequenceClassification if name == "ppm" else AutoModelForCausalLM
+    exported = cls.from_pretrained(result.output)
+    assert type(exported).__name__ == f"Qwen2For{'SequenceClassification' if name == 'ppm' else 'CausalLM'}"
     assert largest_difference(exported, model) < 1e-4

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from search.errors import UserError
 from search.formats import CodeFormat
-from train.batches import Samples
 from train.config import TrainConfig
 from train.launch import TrainTask, fingerprint, fit, following, placement
 from train.loop import learning_rate
 from train.objectives import Kind
 from train.progress import Report
+from train.samples import Samples
 from train.sources import NothingToLearn
 
 
@@ -72,6 +72,11 @@ def test_fingerprint_tells_what_is_learnt_but_not_how_it_is_run(tmp_path: Path) 
     assert fingerprint(TrainConfig(), task(tmp_path, seed=1), samples) != base
     other = Samples(Kind.TOKENS, tokens + 1, samples.targets, samples.starts, 0)
     assert fingerprint(TrainConfig(), task(tmp_path), other) != base
+    labelled = replace(samples, kind=Kind.OUTCOMES, labels=np.ones((4, 1), dtype=np.float32))
+    relabelled = replace(labelled, labels=np.zeros((4, 1), dtype=np.float32))
+    prints = {fingerprint(TrainConfig(), task(tmp_path), each) for each in (samples, labelled, relabelled)}
+    assert len(prints) == 3
+    assert fingerprint(TrainConfig(), task(tmp_path), replace(samples, reference=np.ones(1, dtype=np.float32))) == base
 
 
 def test_reports_reach_the_callback_in_order(tmp_path: Path) -> None:
@@ -84,7 +89,9 @@ def test_reports_reach_the_callback_in_order(tmp_path: Path) -> None:
 
 def test_bad_input_is_one_clear_line(tmp_path: Path, tiny_model: Path, sft_file: Path) -> None:
     config = TrainConfig()
-    with pytest.raises(UserError, match="unknown objective 'sfx': one of ppm, sft"):
+    with pytest.raises(
+        UserError, match="unknown objective 'sfx': one of dpo, dpo_nll, orm, ppm, prm, q_regression, sft"
+    ):
         fit(config, task(tmp_path, objective="sfx"))
     with pytest.raises(UserError, match=r"no model at .*a Hugging Face directory with config.json is needed"):
         fit(config, task(tmp_path, data=(sft_file,)))
@@ -104,6 +111,26 @@ def test_nothing_to_learn_is_said_before_anything_starts(tmp_path: Path, tiny_mo
     with pytest.raises(NothingToLearn, match="'too_long': 22"):
         fit(TrainConfig(max_length=8), task(tmp_path, init=tiny_model, data=(sft_file,)))
     assert not (tmp_path / "work").exists()
+
+
+def test_labels_that_are_all_the_same_teach_nothing(tmp_path: Path, tiny_model: Path, data: dict[str, Path]) -> None:
+    one_sort = tmp_path / "one_sort.jsonl"
+    one_sort.write_text(data["sft"].read_text())  # right solutions only
+    with pytest.raises(NothingToLearn, match=r"every label in .*one_sort.jsonl is {'right': 1.0}: there is nothing to"):
+        fit(TrainConfig(), task(tmp_path, objective="orm", init=tiny_model, data=(one_sort,)))
+    one_sort.write_text(data["prm"].read_text().splitlines()[0].replace('"labels":[1.0,0.0,1.0,1.0]', '"labels":[0.0]'))
+    with pytest.raises(NothingToLearn, match=r"is {'right': 0.0, 'neutral': 1.0, 'wrong': 0.0}: there is nothing"):
+        fit(TrainConfig(), task(tmp_path, objective="prm", init=tiny_model, data=(one_sort,)))
+    one_sort.write_text("")
+    with pytest.raises(NothingToLearn, match=r"'cut': 0"):
+        fit(TrainConfig(), task(tmp_path, objective="q_regression", init=tiny_model, data=(one_sort,)))
+
+
+def test_labels_off_their_scale_are_refused_by_line(tmp_path: Path, tiny_model: Path, data: dict[str, Path]) -> None:
+    off = tmp_path / "off.jsonl"
+    off.write_text(data["prm"].read_text().splitlines()[0].replace('"labels":[1.0,', '"labels":[2.0,'))
+    with pytest.raises(UserError, match=r"off.jsonl, line 1: no StepLabels, .*label 2.0 is not on the scale 'sign'"):
+        fit(TrainConfig(), task(tmp_path, objective="prm", init=tiny_model, data=(off,)))
 
 
 def test_config_is_strict() -> None:

@@ -1,0 +1,88 @@
+"""The loop and the reference in one process, with plain PyTorch in DeepSpeed's place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, distributed
+
+from search.formats import CodeFormat
+from train.batches import PlanConfig, plan_epoch, step_batches
+from train.config import TrainConfig
+from train.job import Job
+from train.loop import Plan, train
+from train.models import Readout, load
+from train.objectives import OBJECTIVES, Kind
+from train.progress import Progress, Report
+from train.samples import Samples
+from train.sources import load_samples
+from train.worker import with_reference
+
+CONFIG = TrainConfig(precision="fp32", zero_stage=0, learning_rate=3e-3, log_every=1, dpo_beta=0.2, nll_weight=0.5)
+
+
+class PlainEngine:
+    """What the loop asks of a DeepSpeed engine."""
+
+    def __init__(self, readout: Readout) -> None:
+        self.readout, self.device = readout, torch.device("cpu")
+        self.optimizer = torch.optim.AdamW(readout.parameters(), betas=CONFIG.betas, weight_decay=0.0)
+        self.train, self.eval = readout.train, readout.eval
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        return self.readout(*inputs)
+
+    def set_gradient_accumulation_boundary(self, last: bool) -> None:
+        pass
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+    def step(self) -> None:
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def get_global_grad_norm(self) -> float:
+        return 0.0
+
+
+@pytest.fixture
+def one_process() -> Iterator[None]:
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("one_process")
+def test_dpo_nll_from_the_reference_to_the_reports(tmp_path: Path, tiny_model: Path, data: dict[str, Path]) -> None:
+    objective = OBJECTIVES["dpo_nll"]
+    samples, dropped = load_samples(objective.kind, tiny_model, (data["dpo_nll"],), CodeFormat(), 1024)
+    file = tmp_path / "samples.npz"
+    samples.save(file)
+    job = Job("j", "dpo_nll", tiny_model, file, tmp_path / "out", tmp_path, 5, 1, CONFIG, {"dropped": dropped})
+    engine = PlainEngine(load(tiny_model, Kind.PREFERENCES, CONFIG, samples.pad_id))
+    order = PlanConfig(8, 320, 1, seed=5)
+
+    known = with_reference(engine, samples, order, job)
+    assert np.array_equal(Samples.load(file).reference, known.reference) and (known.reference < -100).all()
+    assert with_reference(None, Samples.load(file), order, job).reference.tolist() == known.reference.tolist()
+
+    reports: list[Report] = []
+    plan = Plan(6, 0, 5, lambda progress: None, reports.append)
+    progress = train(engine, step_batches(known, order, 0, 0, 2), objective, CONFIG, plan, Progress())
+    assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
+    first, last = reports[0], reports[-1]
+    # Before the first step DPO costs log 2; the rest is half the chosen solutions' negative log-likelihood a token.
+    units = np.concatenate([units for (units,) in plan_epoch(known, order, epoch=0)[0]])
+    rows = known.rows(units)[0::2]
+    lengths = [known.targets[known.starts[row] : known.starts[row + 1]].sum() for row in rows]
+    likelihood = float(np.mean(known.reference[rows] / lengths))
+    assert first.loss == pytest.approx(0.693147 - 0.5 * likelihood, abs=1e-4)
+    assert first.metrics["chosen_log_probability"] == pytest.approx(float(known.reference[rows].mean()), abs=1e-2)
+    assert last.loss < first.loss and last.metrics["reward_margin"] > 0.05
+    assert progress.step == 6 and len(progress.history[0]) == 1 + len(objective.metrics)

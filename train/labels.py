@@ -1,0 +1,27 @@
+"""What a step's label says as a class and as a value. Knows the scales of labels; no tokens and no loss."""
+
+from __future__ import annotations
+
+from search.types import LabelScale, StepLabels
+
+Labels = list[tuple[float, ...]]
+
+
+def classes(record: StepLabels) -> Labels:
+    """Shares of right, neutral and wrong, a step, up to and including the first step that a person called wrong.
+
+    Let's Verify Step by Step, section 2.6, supervises no further than that. Soft labels have no such end: each is the
+    share of right, the rest wrong; a value q is taken as the share (1 + q) / 2.
+    """
+    if record.scale is not LabelScale.SIGN:
+        return [((1 + value) / 2, 0.0, (1 - value) / 2) for (value,) in values(record)]
+    signs = record.labels
+    learnt = signs[: signs.index(-1.0) + 1] if -1.0 in signs else signs
+    return [(float(sign == 1), float(sign == 0), float(sign == -1)) for sign in learnt]
+
+
+def values(record: StepLabels) -> Labels:
+    """One value in [-1, 1] a step, for every label: Q itself, 2 * share - 1, or the sign."""
+    if record.scale is LabelScale.SHARE:
+        return [(2.0 * label - 1.0,) for label in record.labels]
+    return [(float(label),) for label in record.labels]

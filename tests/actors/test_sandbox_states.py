@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from pathlib import Path
 
+import psutil
 import pytest
 
 from actors.sandbox.config import ExecutorConfig
@@ -31,9 +31,14 @@ async def states_of(executor: LocalExecutor) -> int:
 
 
 def count_frozen(executor: LocalExecutor) -> int:
-    service = executor.service
-    children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
-    return sum(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T" for pid in children)
+    return sum(map(frozen, psutil.Process(executor.service.pid).children()))
+
+
+def frozen(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return False
 
 
 def with_(**changes: object) -> ExecutorConfig:

@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -28,10 +28,11 @@ import ray
 
 from actors.config import EngineConfig, WorkerConfig
 from actors.crowd import Crowd
-from actors.fleet import CALLS_AT_ONCE, CONTROL_CALLS, options
+from actors.fleet import CALLS_AT_ONCE
 from actors.policy import PolicyEngine
 from actors.sandbox.config import ExecutorConfig
 from actors.worker import Assignment, Engines
+from benchmarks.own_engine import CALL_S, started
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster import config as configs
 from cluster import overrides, preflight
@@ -44,7 +45,6 @@ from search.types import ModelRef, Problem
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
 TICKS = os.sysconf("SC_CLK_TCK")
 EXECUTOR_S = 0.005
-START_S = 600.0
 GOOD = 0.9
 SEARCH = SearchConfig(rollouts=4, candidates=4, max_depth=16, max_step_tokens=40)
 
@@ -77,18 +77,14 @@ class FittedEngine(PolicyEngine):
 def fit(context: Context, model: ModelRef) -> Latency:
     """Step, sequence and prefill seconds of a real engine: least squares over batches of several sizes."""
     config = context.config.policy.engine
-    actor = ray.remote(concurrency_groups={"control": CONTROL_CALLS})(FittedEngine)
-    engine = actor.options(**options(model, config)).remote(model, config, "fit")
-    ray.get(engine.health.remote(), timeout=START_S)
     rows, seconds = [], []
     shapes = [(1, 16, 128), (16, 16, 128), (64, 16, 128), (192, 16, 128), (32, 256, 1), (64, 384, 1)]
-    ray.get(engine.seconds.remote(*shapes[0]), timeout=START_S)
-    for sequences, prompt, tokens in shapes:
-        took = [ray.get(engine.seconds.remote(sequences, prompt, tokens), timeout=START_S) for _ in range(3)]
-        rows.append([tokens, tokens * sequences, sequences * prompt])
-        seconds.append(statistics.median(took))
-    ray.get(engine.stop.remote(), timeout=START_S)
-    ray.kill(engine)
+    with started(FittedEngine, model, config) as engine:
+        ray.get(engine.seconds.remote(*shapes[0]), timeout=CALL_S)
+        for sequences, prompt, tokens in shapes:
+            took = [ray.get(engine.seconds.remote(sequences, prompt, tokens), timeout=CALL_S) for _ in range(3)]
+            rows.append([tokens, tokens * sequences, sequences * prompt])
+            seconds.append(statistics.median(took))
     found, *_ = np.linalg.lstsq(np.array(rows, dtype=float), np.array(seconds), rcond=None)
     step, sequence, prefill = (max(float(value), 1e-7) for value in found)
     return Latency(step, sequence, prefill, config.max_num_seqs)
@@ -131,7 +127,7 @@ class Rig:
         light = {"num_cpus": 0, "max_concurrency": CALLS_AT_ONCE}
         self.engines = [ray.remote(SimulatedEngine).options(**light).remote(latency) for _ in range(most)]
         self.executor = ray.remote(SimulatedExecutor).options(**light).remote(EXECUTOR_S)
-        self.pids = ray.get([one.pid.remote() for one in (*self.engines, self.executor)], timeout=START_S)
+        self.pids = ray.get([one.pid.remote() for one in (*self.engines, self.executor)], timeout=CALL_S)
         self.latency, self.workers = latency, workers
 
     def turn(self, engines: int, per_engine: int, directory: Path) -> Turn:
@@ -144,9 +140,11 @@ class Rig:
         )
         problems = [Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(per_engine * engines)]
         assignment = Assignment(SEARCH, CodeFormat(), directory, 0, worker=config)
-        directory.mkdir()
+        warm_up = replace(assignment, directory=directory.with_name(f"{directory.name}-warm-up"), seed=1)
+        for one in (assignment, warm_up):
+            one.directory.mkdir()
         with Crowd(config) as crowd:
-            crowd.run(_aside(assignment), handles, problems[:workers])  # workers start, and import what they need
+            crowd.run(warm_up, handles, problems[:workers])  # workers start, and import what they need
             pids = crowd.pids()
             before = (time.perf_counter(), cpu(pids), cpu(self.pids), busy())
             summaries = crowd.run(assignment, handles, problems)
@@ -155,12 +153,6 @@ class Rig:
         tokens = sum(summary.cost.generated_tokens for summary in summaries)
         expansions = sum(summary.cost.requests for summary in summaries)
         return Turn(engines, seconds, tokens, expansions, own, simulated, everything - own - simulated)
-
-
-def _aside(assignment: Assignment) -> Assignment:
-    directory = assignment.directory.with_name(assignment.directory.name + "-warm-up")
-    directory.mkdir()
-    return Assignment(assignment.search, assignment.format, directory, 1, worker=assignment.worker)
 
 
 def measure(rig: Rig, counts: list[int], per_engine: int, repeats: int, work: Path) -> dict[int, list[Turn]]:

@@ -34,10 +34,10 @@ import ray
 
 from actors.config import EngineConfig
 from actors.executor import ExecutorPool
-from actors.fleet import CONTROL_CALLS, options
 from actors.policy import PolicyEngine
 from actors.pool import PolicyPool
 from actors.worker import Engines
+from benchmarks.own_engine import CALL_S, started
 from cluster import config as configs
 from cluster import overrides, preflight
 from cluster.context import Context, Job, running
@@ -57,7 +57,6 @@ from search.types import ModelRef, Problem, Proposal, Sampling, State, Step
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
 WARM_UP = 8  # problems searched before the clock starts
 SETTLED = 50  # turns of the event loop after which every tree waits for its tools
-START_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +188,9 @@ class Bench:
 
 def raw_seconds(batches: list[list[Request]], model: ModelRef, config: EngineConfig, temperature: float) -> list[float]:
     """Seconds of each batch on a fresh engine of the same kind, after a warm-up."""
-    actor = ray.remote(concurrency_groups={"control": CONTROL_CALLS})(RawEngine)
-    engine = actor.options(**options(model, config)).remote(model, config, "raw")
-    ray.get(engine.health.remote(), timeout=START_S)
-    ray.get(engine.replay.remote(batches[0][: WARM_UP * 4], temperature), timeout=START_S)
-    seconds = [ray.get(engine.replay.remote(batch, temperature), timeout=START_S) for batch in batches]
-    ray.get(engine.stop.remote(), timeout=START_S)
-    ray.kill(engine)
-    return seconds
+    with started(RawEngine, model, config) as engine:
+        ray.get(engine.replay.remote(batches[0][: WARM_UP * 4], temperature), timeout=CALL_S)
+        return [ray.get(engine.replay.remote(batch, temperature), timeout=CALL_S) for batch in batches]
 
 
 def measure(bench: Bench, repeats: int) -> dict[str, list[dict[str, float]]]:

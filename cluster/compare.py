@@ -13,17 +13,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from time import monotonic
 from typing import Any
 
 from cluster import measure
 from cluster.context import Context
+from cluster.evaluate import grow
 from cluster.lineage import Models
 from cluster.run_dir import write_atomic
 from cluster.searching import Searchers, SearchPlan
 from search.grading import grader
 from search.intervals import Interval, mean_of_shares, paired_difference
-from search.store import read_trees
+from search.tree import Tree
 from search.types import Problem
 
 COMPARISON = "comparison.json"
@@ -79,26 +79,21 @@ def _cell(
         ppm = None if search.strategy == WITHOUT_PPM else models.ppm
         what = f"{name}, {budget} tokens, seed {repeat}"
         plan = SearchPlan(search, models.policy, ppm, problems, ("compare", repeat), what, blind=True)
-        searchers.engines(plan.policy, plan.ppm)
         with stage.writing(keep=True) as writer:
-            began = monotonic()
-            searchers.run(plan, writer.directory)
-            writer.facts.update(searching=monotonic() - began)
-            trees = list(read_trees(writer.directory))
-            writer.facts.update(right=_right(trees, problems, search.strategy))
-            writer.facts.update(tokens=measure.total(trees).generated_tokens)
+            trees, seconds = grow(searchers, plan, writer.directory)
+            writer.facts.update(
+                right=_right(trees, problems, search.strategy),
+                tokens=measure.total(trees).generated_tokens,
+                searching=seconds,
+            )
     return stage.facts()
 
 
-def _right(trees: Sequence[Any], problems: Sequence[Problem], strategy: str) -> list[float]:
+def _right(trees: Sequence[Tree], problems: Sequence[Problem], strategy: str) -> list[float]:
     """For each problem in order, whether the answer is right; equally frequent answers share a majority."""
-    grade = grader()
-    shares = dict.fromkeys((problem.id for problem in problems), 0.0)
-    for tree in trees:
-        by_id = {tree.problem.id: tree.problem}
-        how = measure.majority if strategy == WITHOUT_PPM else measure.single
-        shares[tree.problem.id] = how([tree], by_id, grade, 0.0).accuracy
-    return list(shares.values())
+    how = measure.majority_right if strategy == WITHOUT_PPM else measure.settled_right
+    shares = {tree.problem.id: how(tree, tree.problem, grader()) for tree in trees}
+    return [shares.get(problem.id, 0.0) for problem in problems]
 
 
 def _entry(against: str, name: str, budget: int, cells: Cells) -> Entry:

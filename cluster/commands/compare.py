@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from cluster import plan, preflight
+from cluster import plan
 from cluster.commands import options
 from cluster.context import running
 
@@ -15,18 +14,15 @@ SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "evaluation",
 
 def add(parser: argparse.ArgumentParser) -> None:
     options.add(parser, SECTIONS, suffix="-compare")
-    parser.add_argument("--policy", type=Path, metavar="DIR", help="policy model (default: the config's base policy)")
-    parser.add_argument("--ppm", type=Path, metavar="DIR", required=True, help="PPM model that guides and ranks")
+    options.add_models(parser, "PPM model that guides and ranks", ppm_required=True)
     parser.add_argument("--split", default="validation", metavar="NAME", help="problems (default: validation)")
-    parser.add_argument("--problems", type=options.positive, metavar="N", help="the first N of them (default: all)")
+    parser.add_argument("--limit", type=options.positive, metavar="N", help="only the first N problems (default: all)")
 
 
 def run(args: argparse.Namespace) -> int:
     job = options.job(args)
-    for flag, directory in (("--policy", args.policy), ("--ppm", args.ppm)):
-        if directory is not None:
-            preflight.model(flag, directory)
-    problems = options.split(job.problems, args.split)[: args.problems]
+    options.check_models(args)
+    problems = options.split(job.problems, args.split)[: args.limit]
     if args.dry_run:
         print(plan.text(job.config, job.root, plan.compare(job.config, len(problems)), job.address))
         return 0

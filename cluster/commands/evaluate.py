@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from cluster import plan, preflight
+from cluster import plan
 from cluster.commands import options
 from cluster.context import running
 
@@ -15,15 +14,12 @@ SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "search", "ev
 
 def add(parser: argparse.ArgumentParser) -> None:
     options.add(parser, SECTIONS, suffix="-evaluate")
-    parser.add_argument("--policy", type=Path, metavar="DIR", help="policy model (default: the config's base policy)")
-    parser.add_argument("--ppm", type=Path, metavar="DIR", help="PPM model for best-of and search (default: none)")
+    options.add_models(parser, "PPM model for best-of and search (default: none)")
 
 
 def run(args: argparse.Namespace) -> int:
     job = options.job(args)
-    for flag, directory in (("--policy", args.policy), ("--ppm", args.ppm)):
-        if directory is not None:
-            preflight.model(flag, directory)
+    options.check_models(args)
     if args.dry_run:
         stages = plan.evaluate(job.config, plan.sizes(job.config, job.problems), ppm=args.ppm is not None)
         print(plan.text(job.config, job.root, stages, job.address))

@@ -70,6 +70,19 @@ def load(args: argparse.Namespace) -> RunConfig:
     return config.model_copy(update={"problems": sets.model_copy(update=skipping)})
 
 
+def add_models(parser: argparse.ArgumentParser, ppm: str, *, ppm_required: bool = False) -> None:
+    """``--policy`` and ``--ppm``; ``ppm`` says what the PPM is for."""
+    parser.add_argument("--policy", type=Path, metavar="DIR", help="policy model (default: the config's base policy)")
+    parser.add_argument("--ppm", type=Path, metavar="DIR", required=ppm_required, help=ppm)
+
+
+def check_models(args: argparse.Namespace) -> None:
+    """Raise UserError where one of ``add_models`` is given and no model directory."""
+    for flag, directory in (("--policy", args.policy), ("--ppm", args.ppm)):
+        if directory is not None:
+            preflight.model(flag, directory)
+
+
 def fields_help(sections: tuple[str, ...]) -> str:
     """The config's fields with defaults and units; of a section like an earlier one only the difference."""
     lines = ["config fields: set any with --FIELD=VALUE (a YAML value; N counts list items from 0):"]

@@ -12,7 +12,6 @@ from cluster.compare import Entry
 from cluster.report import charts, html
 from cluster.report.charts import Point, Series
 from cluster.report.curves import short
-from cluster.report.page import STYLE
 from cluster.run_dir import write_atomic
 
 HTML = "comparison.html"
@@ -55,9 +54,7 @@ def write(root: Path, entries: Sequence[Entry], against: str, about: str) -> Pat
     body += charts.legend([(name, index % 8) for index, name in enumerate(_names(entries))])
     note = "Means over seeds; intervals over problems; differences are paired by problem and taken at the same budget."
     body += html.section("Results", note, html.table(head, rows, numbers=range(1, len(head))))
-    style = STYLE.read_text(encoding="utf-8")
-    page = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>RayStar comparison</title><style>{style}'
-    write_atomic(root / HTML, f"{page}</style></head><body><main>{body}</main></body></html>\n")
+    write_atomic(root / HTML, html.document("RayStar comparison", body))
     return root / HTML
 
 

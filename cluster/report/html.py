@@ -1,9 +1,22 @@
-"""Small pieces of HTML: cards, tables, tiles. Escapes text; knows no run."""
+"""Pieces of HTML: the page around them, cards, tables, tiles. Escapes text; knows no run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
+
+STYLE = Path(__file__).with_name("style.css")
+
+
+def document(title: str, body: str) -> str:
+    """A whole page that refers to nothing outside; ``body`` is HTML."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE.read_text(encoding='utf-8')}</style></head>"
+        f"<body><main>{body}</main></body></html>\n"
+    )
 
 
 def card(body: str, title: str = "") -> str:

@@ -11,21 +11,15 @@ from cluster.report import curves, data, example, html
 from cluster.report.data import RunData, text
 from cluster.summary import METHODS, Measure, count, percent
 
-STYLE = Path(__file__).with_name("style.css")
-
 
 def render(root: Path) -> str:
     """The report of the run at ``root``, finished or not."""
     run = data.read(root)
     body = "".join((_head(run), _learning(run), _table(run), _training(run), _costs(run), _models(run)))
     body += "".join((_failures(run), example.section(run), _facts(run)))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(run.name)}: RayStar report</title><style>{STYLE.read_text(encoding='utf-8')}</style></head>"
-        f"<body><main>{body}<footer>Made by raystar report from {escape(run.name)}; all numbers are in summary.json."
-        "</footer></main></body></html>\n"
-    )
+    name = escape(run.name)
+    body += f"<footer>Made by raystar report from {name}; all numbers are in summary.json.</footer>"
+    return html.document(f"{run.name}: RayStar report", body)
 
 
 def _head(run: RunData) -> str:

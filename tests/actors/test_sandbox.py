@@ -123,13 +123,14 @@ async def settled(executor: LocalExecutor) -> tuple[int, int, int, int]:
 
 
 def held(executor: LocalExecutor) -> tuple[int, int, int, int]:
-    """Of the service: children, descriptors, files in its scratch, resident MiB."""
+    """Of the service: children, descriptors that belong to no child, files in its scratch, resident MiB."""
     pid = executor.service.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     descriptors = os.listdir(f"/proc/{pid}/fd")
     scratch = Path(Path(f"/proc/{pid}/cmdline").read_text().split("\0")[-2])
     resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
-    return len(children), len(descriptors), sum(len(files) for _, _, files in os.walk(scratch)), round(resident)
+    own = len(descriptors) - 2 * len(children)  # of each child it holds a socket and a pidfd
+    return len(children), own, sum(len(files) for _, _, files in os.walk(scratch)), round(resident)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ Knows how a problem is composed and to which split it may belong. The sentences 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -103,28 +103,38 @@ def _fill(templates: list[Template], rng: random.Random) -> Composition | None:
     """Numbers for a chain; None where whole positive totals did not come out."""
     unit = rng.choice(UNITS)
     facts: list[Fact] = []
+    said: set[int] = set()
     for template in templates:
         for _ in range(TRIES_PER_FACT):
-            numbers = {key: rng.choice(choices) for key, choices in template.numbers.items()}
+            numbers = _draw(template.numbers, said, rng)
             fact = _fact(template, unit, facts[-1].value if facts else 0, numbers)
             if fact is not None:
                 facts.append(fact)
+                said.update(fact.numbers)
                 break
         else:
             return None
-    return Composition(tuple(facts), unit, _asides(len(facts), rng))
+    return Composition(tuple(facts), unit, _asides(len(facts), said, rng))
 
 
-def _asides(level: int, rng: random.Random) -> tuple[tuple[str, ...], ...]:
+def _draw(ranges: Mapping[str, Sequence[int]], said: set[int], rng: random.Random) -> dict[str, int]:
+    """A number for each name, none that the problem has already where its range has others."""
+    drawn: dict[str, int] = {}
+    for name, choices in ranges.items():
+        taken = said | set(drawn.values())
+        drawn[name] = rng.choice([number for number in choices if number not in taken] or choices)
+    return drawn
+
+
+def _asides(level: int, said: set[int], rng: random.Random) -> tuple[tuple[str, ...], ...]:
     """Idle sentences, strewn evenly over the gaps before, between and after the facts."""
     gaps: list[list[str]] = [[] for _ in range(level + 1)]
     for _ in range(rng.randint(0, max(0, SENTENCES - level))):
-        rng.choice(gaps).append(_idle(rng))
+        text = rng.choice(IDLE)
+        numbers = _draw({name: choices for name, choices in IDLE_NUMBERS.items() if f"{{{name}}}" in text}, said, rng)
+        said = said | set(numbers.values())
+        rng.choice(gaps).append(text.format(**numbers))
     return tuple(tuple(gap) for gap in gaps)
-
-
-def _idle(rng: random.Random) -> str:
-    return rng.choice(IDLE).format(n=rng.choice(IDLE_NUMBERS), m=rng.choice(IDLE_NUMBERS))
 
 
 def _fact(template: Template, unit: str, total: int, numbers: dict[str, int]) -> Fact | None:

@@ -2,7 +2,7 @@
 
 At every step (Math-Shepherd, arXiv 2312.08935) or where a binary search for the first error looks (OmegaPRM, arXiv
 2406.06592). Solutions are drawn as "samples" draws them: ``config.candidates`` is the
-number of completions k, and lengths and temperature are those of samples.py. What the labels are good for, and how
+number of completions k (8 in both papers), and lengths and temperature are those of samples.py. What the labels are good for, and how
 they become files, is for train to say.
 
 Both say a step is right where the policy can still reach the answer. So they say nothing of a problem that the policy

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -12,33 +10,13 @@ from search.curriculum import Composition, check_steps, composition_of, first_wr
 from search.curriculum.compose import Fact
 from search.curriculum.solutions import changes
 from search.types import Outcome, Problem, State, Step, StepStatus
+from tests.search.interpreter import Interpreter
 
 # total: 100, then + 20, then * 2
 MADE = Composition(
     tuple(Fact("", "", value, "", ()) for value in (100, 120, 240)), "coins", asides=((), ("It rains.",), (), ())
 )
 PROBLEM = Problem("p", "?", "240", "curriculum/train", 3)
-
-
-@dataclass
-class Interpreter:
-    """Runs our own code: what a step prints after the code before it."""
-
-    runs: int = 0
-
-    async def run(self, state: State, step: Step) -> Step:
-        self.runs += 1
-        variables: dict[str, object] = {}
-        printed = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                for before in state.steps:
-                    exec(before.code, variables)
-            with contextlib.redirect_stdout(printed):
-                exec(step.code, variables)
-        except (NameError, ZeroDivisionError):
-            return replace(step, outcome=Outcome.EXCEPTION, status=StepStatus.CODE_ERROR)
-        return replace(step, output=printed.getvalue().strip(), outcome=Outcome.OK)
 
 
 def does(code: str) -> Step:

@@ -37,8 +37,8 @@ class Samples:
         return timed(tree, began)
 
 
-async def draw(tree: Tree, config: SearchConfig, tools: Tools) -> list[int]:
-    """Add ``config.candidates`` solutions, run to their ends; the last node of each that is distinct.
+async def draw(tree: Tree, config: SearchConfig, tools: Tools, start: int = ROOT) -> list[int]:
+    """Add ``config.candidates`` solutions below ``start``, run to their ends; the last node of each that is distinct.
 
     One request draws them all. With ``budget_tokens`` a request draws as many as the rest of the budget holds at their
     longest, at least one; none is sent once the budget is spent. It is overdrawn by one solution at most.
@@ -51,7 +51,7 @@ async def draw(tree: Tree, config: SearchConfig, tools: Tools) -> list[int]:
             config.temperature, config.top_p, config.top_k, config.max_solution_tokens, until=Until.PAUSE
         )
         seed = derive(tree.seed, "samples", drawn) if drawn else derive(tree.seed, "samples")
-        await _add_batch(tree, n, sampling, seed, ends, config, tools)
+        await _add_batch(tree, start, n, sampling, seed, ends, config, tools)
         drawn += n
     return list(ends.values())
 
@@ -65,11 +65,18 @@ def affordable(tree: Tree, config: SearchConfig) -> int:
 
 
 async def _add_batch(
-    tree: Tree, n: int, sampling: Sampling, seed: int, ends: dict[str, int], config: SearchConfig, tools: Tools
+    tree: Tree,
+    start: int,
+    n: int,
+    sampling: Sampling,
+    seed: int,
+    ends: dict[str, int],
+    config: SearchConfig,
+    tools: Tools,
 ) -> None:
-    """Draw ``n`` solutions by one request; ``ends`` (text -> last node) learns of the new ones."""
-    root = State(tree.problem)
-    proposal = await tools.policy.propose(root, n, sampling, seed)
+    """Draw ``n`` solutions below ``start`` by one request; ``ends`` (text -> last node) learns of the new ones."""
+    state = tree.state(start)
+    proposal = await tools.policy.propose(state, n, sampling, seed)
     count(tree, proposal)
     if not proposal.candidates:
         fail(tree, NO_CANDIDATE)
@@ -77,30 +84,30 @@ async def _add_batch(
     for candidate in proposal.candidates:
         drawn.setdefault(candidate.text, []).append(len(candidate.token_ids))
     for text in drawn.keys() & ends.keys():
-        for index in tree.path(ends[text]):
+        for index in tree.path(ends[text])[len(state.steps) :]:
             tree.nodes[index].multiplicity += len(drawn[text])
     parsed = {c.text: tools.format.parse(c) for c in proposal.candidates if c.text not in ends}
     chains = await together(
-        _finish(tree, root, steps, index, config, tools) for index, steps in enumerate(parsed.values(), len(ends))
+        _finish(tree, state, steps, index, config, tools) for index, steps in enumerate(parsed.values(), len(ends))
     )
     for text, steps in zip(parsed, chains, strict=True):
-        ends[text] = _add(tree, steps, len(drawn[text]), drawn[text][0])
+        ends[text] = _add(tree, start, steps, len(drawn[text]), drawn[text][0])
 
 
 async def _finish(
-    tree: Tree, root: State, steps: tuple[Step, ...], index: int, config: SearchConfig, tools: Tools
+    tree: Tree, start: State, steps: tuple[Step, ...], index: int, config: SearchConfig, tools: Tools
 ) -> tuple[Step, ...]:
-    """Run the program at a pause and let the policy state the answer; all steps of the solution."""
+    """Run the program at a pause and let the policy state the answer; all steps of the solution after ``start``."""
     if not steps:
         return (Step("", status=StepStatus.NO_ANSWER),)
     *before, last = steps
     if any(step.terminal for step in before):
         return tuple(before)
     before = [replace(step, outcome=Outcome.OK) if step.code else step for step in before]
-    last = await execute(tree, root.then(*before), last, tools)
-    state = root.then(*before, last)
+    last = await execute(tree, start.then(*before), last, tools)
+    state = start.then(*before, last)
     if last.terminal:
-        return state.steps
+        return (*before, last)
     if not tools.format.concluding(state) or len(state.steps) >= config.max_depth:
         status = StepStatus.TOO_DEEP if len(state.steps) >= config.max_depth else StepStatus.NO_ANSWER
         return (*before, replace(last, status=status))
@@ -108,14 +115,14 @@ async def _finish(
     proposal = await tools.policy.propose(state, 1, sampling, derive(tree.seed, "answer", index))
     count(tree, proposal)
     if not proposal.candidates:
-        return (*state.steps, Step("", status=StepStatus.NO_ANSWER))
+        return (*before, last, Step("", status=StepStatus.NO_ANSWER))
     final = tools.format.parse(proposal.candidates[0])
-    return (*state.steps, *(final[:1] or (Step("", status=StepStatus.NO_ANSWER),)))
+    return (*before, last, *(final[:1] or (Step("", status=StepStatus.NO_ANSWER),)))
 
 
-def _add(tree: Tree, steps: tuple[Step, ...], multiplicity: int, tokens: int) -> int:
-    """Add a chain below the root; returns its last node."""
-    index = ROOT
+def _add(tree: Tree, start: int, steps: tuple[Step, ...], multiplicity: int, tokens: int) -> int:
+    """Add a chain below ``start``; returns its last node."""
+    index = start
     for step in steps:
         index = tree.add(index, step, multiplicity=multiplicity)
     tree.nodes[index].tokens = tokens

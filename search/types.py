@@ -210,23 +210,33 @@ class PreferencePair:
 class StepLabels:
     """A label a step, for as many steps as there are labels; a person's labels stop at the first wrong step.
 
-    Three steps of which the second is wrong: ``labels=(1, -1)`` with SIGN, ``(0.875, 0.0, 0.0)`` with SHARE.
+    Three steps of which the second is wrong: ``labels=(1, -1)`` with SIGN, ``(0.875, 0.0, 0.0)`` with SHARE. None
+    stands for a step that has no label: it is only what leads to the next one.
     Raises ValueError where there are more labels than steps, or a label is not on the scale.
     """
 
     problem: Problem
     steps: tuple[Step, ...]
-    labels: tuple[float, ...] = ()
+    labels: tuple[float | None, ...] = ()
     scale: LabelScale = LabelScale.SIGN
 
     def __post_init__(self) -> None:
         if len(self.labels) > len(self.steps):
             raise ValueError(f"{len(self.labels)} labels for {len(self.steps)} steps")
         for label in self.labels:
-            if not self._on_scale(label):
+            if label is not None and not self._on_scale(label):
                 raise ValueError(f"label {label} is not on the scale {self.scale.value!r}")
 
     def _on_scale(self, label: float) -> bool:
         if self.scale is LabelScale.SIGN:
             return label in (-1.0, 0.0, 1.0)
         return (0.0 if self.scale is LabelScale.SHARE else -1.0) <= label <= 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSolution:
+    """Step labels, and what it cost to find them: ``completions`` drawn to the end, and all that ``cost`` counts."""
+
+    record: StepLabels
+    completions: int = 0
+    cost: Cost = Cost()

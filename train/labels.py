@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search.types import LabelScale, StepLabels
 
-Labels = list[tuple[float, ...]]
+Labels = list[tuple[float, ...] | None]  # None for a step without a label; the last one has one
 
 
 def classes(record: StepLabels) -> Labels:
@@ -14,14 +14,21 @@ def classes(record: StepLabels) -> Labels:
     share of right, the rest wrong; a value q is taken as the share (1 + q) / 2.
     """
     if record.scale is not LabelScale.SIGN:
-        return [((1 + value) / 2, 0.0, (1 - value) / 2) for (value,) in values(record)]
+        return [value and ((1 + value[0]) / 2, 0.0, (1 - value[0]) / 2) for value in values(record)]
     signs = record.labels
     learnt = signs[: signs.index(-1.0) + 1] if -1.0 in signs else signs
-    return [(float(sign == 1), float(sign == 0), float(sign == -1)) for sign in learnt]
+    return _trimmed([None if s is None else (float(s == 1), float(s == 0), float(s == -1)) for s in learnt])
 
 
 def values(record: StepLabels) -> Labels:
     """One value in [-1, 1] a step, for every label: Q itself, 2 * share - 1, or the sign."""
     if record.scale is LabelScale.SHARE:
-        return [(2.0 * label - 1.0,) for label in record.labels]
-    return [(float(label),) for label in record.labels]
+        return _trimmed([None if label is None else (2.0 * label - 1.0,) for label in record.labels])
+    return _trimmed([None if label is None else (float(label),) for label in record.labels])
+
+
+def _trimmed(labels: Labels) -> Labels:
+    """Without the steps after the last label."""
+    while labels and labels[-1] is None:
+        labels.pop()
+    return labels

@@ -87,8 +87,8 @@ def _encode_steps(
 ) -> tuple[Samples, dict[str, int]]:
     """Solutions up to their last labelled step; no step before it depends on what comes later.
 
-    One over ``max_length`` is cut after the last labelled step that ends within it (cut), and left out where that is
-    none (too_long). Also left out: solutions without a label (nothing_to_learn), and those with a step of no tokens
+    One over ``max_length`` is cut after the last step that ends within it (cut), and left out where no label is left
+    of it (too_long). Also left out: solutions without a label (nothing_to_learn), and those with a step of no tokens
     before the last label (empty_step), which has no last token to be judged at.
     """
     wanted = [learnt(record) for record in records]
@@ -99,17 +99,18 @@ def _encode_steps(
     for own, state in zip(wanted, states, strict=True):
         encoded = encoder.encode(state, end=False)
         ends = [end for end in encoded.ends if end < max_length]
+        labelled = [(end, label) for end, label in zip(ends, own, strict=False) if label is not None]
         if not own:
             dropped["nothing_to_learn"] += 1
         elif not encoded.gapless:
             dropped["empty_step"] += 1
-        elif not ends:
+        elif not labelled:
             dropped["too_long"] += 1
         else:
             dropped["cut"] += int(len(ends) < len(own))
-            length = ends[-1] + 1
+            length = labelled[-1][0] + 1
             targets = [False] * length
-            for end in ends:
+            for end, _ in labelled:
                 targets[end] = True
-            kept.append(Row(encoded.tokens[:length], targets, own[: len(ends)]))
+            kept.append(Row(encoded.tokens[:length], targets, [label for _, label in labelled]))
     return pack(kind, kept, pad_id), dropped

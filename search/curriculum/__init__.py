@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from search.curriculum.checking import check_steps, first_wrong_step
 from search.curriculum.compose import Composition, Split, compose
 from search.curriculum.solutions import first_wrong, worked_solution
 from search.errors import UserError
 from search.seeds import derive
 from search.types import Problem, Step, Trajectory
 
-__all__ = ["Composition", "Split", "composition_of", "first_wrong", "problems", "worked", "worked_solution"]
+__all__ = [
+    "Composition",
+    "Split",
+    "check_steps",
+    "composition_of",
+    "first_wrong",
+    "first_wrong_step",
+    "problems",
+    "worked",
+    "worked_solution",
+]
 
 SOURCE = "curriculum"
 TRIES_PER_PROBLEM = 20

@@ -40,14 +40,19 @@ def _step(code: str) -> Step:
     return Step(f"\n{code}{END_OF_STEP}", code=code, outcome=Outcome.OK)
 
 
+def changes(totals: Sequence[object]) -> list[int]:
+    """Indices of the steps that changed the total."""
+    pairs = zip((None, *totals), totals, strict=False)
+    return [index for index, (before, total) in enumerate(pairs) if total is not None and total != before]
+
+
 def first_wrong(composition: Composition, totals: Sequence[object]) -> int | None:
     """Index of the first fact that is computed wrong or missing; None where all are right.
 
     ``totals`` holds what an executor found in the variable after each step, in order, None where there was none yet.
     Steps that leave the total as it was are idle: every fact changes it.
     """
-    before = (None, *totals)
-    changed = [total for earlier, total in zip(before, totals, strict=False) if total is not None and total != earlier]
+    changed = [totals[index] for index in changes(totals)]
     for index, fact in enumerate(composition.facts):
         if index >= len(changed) or changed[index] != fact.value:
             return index

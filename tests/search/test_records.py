@@ -15,6 +15,7 @@ from search.types import (
     Candidate,
     Cost,
     Finish,
+    LabelledSolution,
     LabelScale,
     ModelRef,
     Outcome,
@@ -65,6 +66,8 @@ EXAMPLES = [
     Trajectory(PROBLEM, (OPEN, FINAL), True, 0.5, (0.25, 0.75)),
     PreferencePair(PROBLEM, (OPEN,), (FINAL,), (BROKEN,), 0.9, -1.0),
     StepLabels(PROBLEM, (OPEN, FINAL), (1.0, 0.0)), StepLabels(PROBLEM, (OPEN,), (-0.25,), LabelScale.VALUE),
+    StepLabels(PROBLEM, (OPEN, FINAL), (None, -1.0)),
+    LabelledSolution(StepLabels(PROBLEM, (OPEN,), (0.125,), LabelScale.SHARE), 8, Cost(80, 20, requests=1)),
     Node(-1, None, 0, [1, 2], score=None), grown(), Tree(PROBLEM),
 ]  # fmt: skip
 

@@ -6,8 +6,9 @@ import math
 
 from search.config import SearchConfig
 from search.protocols import Tools
-from search.samples import Samples
-from search.types import Problem, StepStatus
+from search.samples import Samples, draw
+from search.tree import Tree
+from search.types import Problem, Step, StepStatus
 
 WHOLE = [
     "a = 3<end_of_step>print(7)<end_of_code>",
@@ -30,3 +31,17 @@ async def test_samples_by_hand(problem: Problem, blind_tools: Tools) -> None:
     assert tree.failures == {"exception": 1, "no_answer": 1}
     assert tree.cost.executions == 2
     assert tree.cost.requests == 3  # one for all samples, one for an answer, one to the scorer
+
+
+async def test_solutions_may_go_on_from_a_node(problem: Problem, tools: Tools) -> None:
+    tools.policy.table = {
+        ("a = 3",): ["print(7)<end_of_code>", "print(7)<end_of_code>", "b = 2<end_of_step>raise<end_of_code>"]
+    }  # type: ignore[attr-defined]
+    tree = Tree(problem)
+    start = tree.add(0, Step("a = 3<end_of_step>", code="a = 3"))
+    ends = await draw(tree, SearchConfig(strategy="samples", candidates=3), tools, start)
+    assert [[step.code for step in tree.steps(end)[:-1]] for end in ends] == [["a = 3", "print(7)"], ["a = 3", "b = 2"]]
+    assert [(tree.nodes[end].answer, tree.nodes[end].multiplicity) for end in ends] == [("7", 2), (None, 1)]
+    assert tree.nodes[start].multiplicity == 1
+    assert tree.nodes[start].children == [start + 1, start + 3]
+    assert tree.failures == {"exception": 1}

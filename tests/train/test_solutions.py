@@ -99,6 +99,37 @@ def test_a_persons_labels_end_with_the_first_wrong_step_and_so_does_the_sequence
     assert tokenise.text(samples.tokens[-3:].tolist()) == ["three", " ", "ab"]
 
 
+def test_a_step_without_a_label_is_read_but_not_learnt() -> None:
+    code, tokenise = encoder()
+    records = [
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (None, -1)),
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (0.5, None, 1.0), LabelScale.SHARE),
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (1, None, None)),
+        StepLabels(PROBLEM, (OPEN, MIDDLE), (None, None)),
+    ]
+    samples, dropped = encode_step_labels(records, code, 100, PAD)
+    assert learnt(samples, tokenise) == [
+        ("ab", list(WRONG)),
+        ("ab", [0.5, 0.0, 0.5]),
+        ("two", [1.0, 0.0, 0.0]),
+        ("ab", list(RIGHT)),
+    ]
+    assert samples.items().tolist() == [1, 2, 1]
+    assert tokenise.text(samples.tokens[-3:].tolist()) == ["one", " ", "ab"]  # nothing after the last label
+    assert dropped == {"too_long": 0, "nothing_to_learn": 1, "empty_step": 0, "cut": 0}
+    samples, _ = encode_step_values(records, code, 100, PAD)
+    assert learnt(samples, tokenise) == [("ab", [-1.0]), ("ab", [0.0]), ("two", [1.0]), ("ab", [1.0])]
+
+
+def test_a_long_solution_with_no_label_before_the_cut_is_left_out() -> None:
+    code, _ = encoder()
+    record = StepLabels(PROBLEM, (OPEN, FINAL), (None, -1))
+    whole = len(encode_step_labels([record], code, 1000, PAD)[0].tokens)
+    samples, dropped = encode_step_labels([record], code, whole - 1, PAD)
+    assert len(samples) == 0
+    assert dropped == {"too_long": 1, "nothing_to_learn": 0, "empty_step": 0, "cut": 0}
+
+
 def test_labels_are_read_on_their_scale() -> None:
     steps = (OPEN, MIDDLE, FINAL)
     signs = StepLabels(PROBLEM, steps, (1, 0, -1))

@@ -1,0 +1,111 @@
+"""The place of the first error by labels of every scale, and what two sources agree on."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.types import LabelScale, Problem, Step, StepLabels
+from train.consensus import ConsensusCounts, consensus
+from train.first_error import first_error, hard, settled
+
+PROBLEM = Problem("p", "?", "7", "made up")
+SIGN, SHARE, VALUE = LabelScale.SIGN, LabelScale.SHARE, LabelScale.VALUE
+
+
+def record(labels: tuple[float | None, ...], scale: LabelScale = SIGN, steps: int = 3, name: str = "s") -> StepLabels:
+    return StepLabels(PROBLEM, tuple(Step(f"{name}{i}") for i in range(steps)), labels, scale)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scale", "threshold", "place", "sure"),
+    [
+        ((1, 0, 1), SIGN, 0.0, None, True),
+        ((1, 0, -1), SIGN, 0.0, 2, True),
+        ((1, -1), SIGN, 0.0, 1, True),  # labels stop at the first wrong step
+        ((1, 1), SIGN, 0.0, None, False),  # nobody knows of the third
+        ((), SIGN, 0.0, None, False),
+        ((None, -1), SIGN, 0.0, 1, False),  # the first may be wrong already
+        ((1, -1, None), SIGN, 0.0, 1, True),
+        ((1, None, 1), SIGN, 0.0, None, False),
+        ((0.5, 0.125, 0.0), SHARE, 0.0, 2, True),
+        ((0.5, 0.125, 0.0), SHARE, 0.125, 1, True),
+        ((0.5, 0.0, 0.25), SHARE, 0.0, 1, True),
+        ((0.5, 0.25, 1.0), SHARE, 0.0, None, True),
+        ((0.5, -0.75, -1.0), VALUE, 0.0, 2, True),
+        ((0.5, -0.75, -1.0), VALUE, 0.125, 1, True),  # (1 - 0.75) / 2
+    ],
+)
+def test_the_place_by_hand(
+    labels: tuple[float | None, ...], scale: LabelScale, threshold: float, place: int | None, sure: bool
+) -> None:
+    one = record(labels, scale)
+    assert first_error(one, threshold) == place
+    assert settled(one, threshold) is sure
+
+
+def test_a_solution_without_steps_settles_nothing() -> None:
+    assert not settled(record((), steps=0))
+
+
+def test_soft_labels_become_signs() -> None:
+    assert hard(record((0.5, None, 0.125), SHARE)) == record((1, None, 1))
+    assert hard(record((0.5, None, 0.125), SHARE), 0.125) == record((1, None, -1))
+    assert hard(record((1.0, -0.5, -1.0), VALUE)) == record((1, 1, -1))
+    assert hard(record((1, 0, -1))) == record((1, 0, -1))
+
+
+shares = st.lists(st.none() | st.floats(0, 1), max_size=4).map(tuple)
+
+
+@given(shares, st.floats(0, 1))
+def test_signs_have_the_place_of_the_shares_they_were_made_of(labels: tuple[float | None, ...], at: float) -> None:
+    one = record(labels, SHARE, steps=4)
+    assert first_error(hard(one, at)) == first_error(one, at)
+    assert settled(hard(one, at)) is settled(one, at)
+
+
+def test_consensus_by_hand() -> None:
+    ours = [
+        record((0.5, 0.25, 1.0), SHARE, name="a"),  # both see no error
+        record((0.5, 0.0, 0.0), SHARE, name="b"),  # both at 1
+        record((0.5, 0.25, 0.0), SHARE, name="c"),  # 2 here, 1 there
+        record((0.5, 0.25, 0.0), SHARE, name="d"),  # 2 here, none there
+        record((0.5, None, 0.0), SHARE, name="e"),  # here nobody knows
+        record((0.5, 0.25, 0.0), SHARE, name="f"),  # there nobody knows
+        record((0.5, 0.25, 0.0), SHARE, name="g"),  # nobody judged it
+    ]
+    judged = [
+        record((1, 1, 1), name="a"),
+        record((1, -1), name="b"),
+        record((1, -1), name="c"),
+        record((1, 1, 0), name="d"),
+        record((1, 1, -1), name="e"),
+        record((1, 1), name="f"),
+        record((1, 1, -1), name="h"),
+        record((-1,), name="a"),  # of two judgements the first counts
+    ]
+    kept, counts = consensus(ours, judged)
+    assert kept == ours[:2]
+    assert counts == ConsensusCounts(solutions=7, agreed_right=1, agreed_wrong=1, apart=2, unsettled=2, unjudged=1)
+
+
+def test_each_side_has_its_own_threshold() -> None:
+    ours, judged = [record((1.0, 0.125, 0.0), SHARE)], [record((0.9, 0.3, 0.1), SHARE)]
+    assert consensus(ours, judged)[1].apart == 1  # 2 here; the judge never says 0
+    assert consensus(ours, judged, 0.125, 0.5)[1].agreed_wrong == 1
+    assert consensus(ours, judged, 0.0, 0.2)[1].agreed_wrong == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=20))
+def test_what_is_kept_has_one_place_and_every_solution_has_one_fate(places: list[tuple[int, int]]) -> None:
+    def signs(error: int) -> tuple[float, ...]:  # 3: no error
+        return (1.0,) * error + (-1.0,) * (error < 3)
+
+    ours = [record(signs(here), name=f"n{i}-") for i, (here, _) in enumerate(places)]
+    judged = [record(signs(there), name=f"n{i}-") for i, (_, there) in enumerate(places)]
+    kept, counts = consensus(ours, judged)
+    assert kept == [one for one, (here, there) in zip(ours, places, strict=True) if here == there]
+    assert counts.solutions == len(places) == len(kept) + counts.apart
+    assert counts.agreed_right == places.count((3, 3))

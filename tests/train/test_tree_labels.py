@@ -1,0 +1,132 @@
+"""Labels from trees by hand: hard, shares of ends, values, and which solutions are taken."""
+
+from __future__ import annotations
+
+from search.config import SearchConfig
+from search.samples import Samples
+from search.tree import Tree
+from search.types import LabelScale, Outcome, Problem, Step, StepLabels, StepStatus
+from tests.search.words import WordPolicy, word_tools
+from train.first_error import hard
+from train.tree_labels import node_labels, outcomes, solutions, tree_labels, without_repeats
+
+PROBLEM = Problem("p1", "How many?", "7", "made up")
+SIGN, SHARE, VALUE = LabelScale.SIGN, LabelScale.SHARE, LabelScale.VALUE
+
+
+def step(text: str) -> Step:
+    return Step(text, outcome=Outcome.OK)
+
+
+def answer(value: str) -> Step:
+    return Step(f"it is {value}", status=StepStatus.FINAL, answer=value)
+
+
+def grow() -> tuple[Tree, dict[str, int]]:
+    """                     root
+                 /       |       |       \\
+               a 0.5   b -1.0   c 0.0   e (error, drawn twice)
+              /    \\     |       (never expanded)
+         a1 1.0  a2 -1   b1 -1.0
+         right   wrong   wrong
+                 (drawn three times)
+    """
+    tree, node = Tree(PROBLEM, strategy="mcts"), {}
+
+    def add(name: str, parent: str, made: Step, visits: int, total: float, **fields: object) -> None:
+        node[name] = tree.add(node.get(parent, 0), made, visits=visits, value_sum=total, **fields)
+
+    add("a", "root", step("a"), 4, 2.0)
+    add("b", "root", step("b"), 2, -2.0)
+    add("c", "root", step("c"), 0, 0.0)
+    add("e", "root", Step("1/0", status=StepStatus.CODE_ERROR), 1, -1.0, multiplicity=2)
+    add("a1", "a", answer("7"), 3, 3.0, correct=True)
+    add("a2", "a", answer("8"), 1, -1.0, correct=False, multiplicity=3)
+    add("b1", "b", answer("9"), 2, -2.0, correct=False)
+    return tree, node
+
+
+def by_name(tree: Tree, node: dict[str, int], scale: LabelScale) -> dict[str, float | None]:
+    labels = node_labels(tree, scale)
+    return {name: labels[index] for name, index in {"root": 0, **node}.items()}
+
+
+def test_hard_labels_are_right_where_any_end_is() -> None:
+    tree, node = grow()
+    assert by_name(tree, node, SIGN) == {
+        "root": 1, "a": 1, "b": -1, "c": None, "e": -1, "a1": 1, "a2": -1, "b1": -1
+    }  # fmt: skip
+
+
+def test_soft_labels_are_shares_of_what_was_drawn() -> None:
+    tree, node = grow()
+    # ends: a1 once right; a2 three times, b1 once and e twice wrong
+    assert by_name(tree, node, SHARE) == {
+        "root": 1 / 7, "a": 0.25, "b": 0.0, "c": None, "e": 0.0, "a1": 1.0, "a2": 0.0, "b1": 0.0
+    }  # fmt: skip
+
+
+def test_values_are_those_of_the_search() -> None:
+    tree, node = grow()
+    found = by_name(tree, node, VALUE)
+    assert {name: value for name, value in found.items() if name != "root"} == {
+        "a": 0.5, "b": -1.0, "c": None, "e": -1.0, "a1": 1.0, "a2": -1.0, "b1": -1.0
+    }  # fmt: skip
+    tree.nodes[node["c"]].score = 0.25  # a prior is something that is known
+    tree.nodes[node["a2"]].visits, tree.nodes[node["a2"]].score = 0, 0.5  # an end stands at its outcome all the same
+    found = by_name(tree, node, VALUE)
+    assert (found["c"], found["a2"]) == (0.25, -1.0)
+
+
+def test_solutions_are_those_a_search_came_back_to() -> None:
+    tree, node = grow()
+    assert solutions(tree, 4, 4) == [node["a1"], node["b1"], node["a2"]]  # b1 has two visits, a2 one
+    assert solutions(tree, 0, 1) == [node["b1"]]
+    tree.nodes[node["b1"]].visits = 1
+    assert solutions(tree, 0, 1) == [node["a2"]]  # drawn three times
+    ungraded = Tree(PROBLEM)
+    ungraded.add(0, answer("7"))
+    assert solutions(ungraded, 4, 4) == []
+
+
+def test_every_step_of_a_solution_has_a_label() -> None:
+    tree, _ = grow()
+    found = tree_labels(tree, SHARE, right=1, wrong=2)
+    assert [([s.text for s in one.steps], one.labels) for one in found] == [
+        (["a", "it is 7"], (0.25, 1.0)),
+        (["b", "it is 9"], (0.0, 0.0)),
+        (["a", "it is 8"], (0.25, 0.0)),
+    ]
+    assert {one.scale for one in found} == {SHARE}
+    assert tree_labels(tree, SIGN) == [
+        hard(one) for one in tree_labels(tree, SHARE)
+    ]  # the hard estimate of the soft one
+    assert [(one.steps[-1].answer, one.correct, one.q) for one in outcomes(tree, 1, 1)] == [
+        ("7", True, 1.0),
+        ("9", False, -1.0),
+    ]
+
+
+def test_a_step_is_labelled_once() -> None:
+    tree, _ = grow()
+    found = list(without_repeats(tree_labels(tree, SHARE)))
+    assert [one.labels for one in found] == [(0.25, 1.0), (0.0, 0.0), (None, 0.0)]
+    same = StepLabels(PROBLEM, (step("a"), answer("7")), (0.25, 1.0), SHARE)
+    assert list(without_repeats([same, same])) == [same]
+    later = StepLabels(PROBLEM, (step("a"), answer("7")), (None, 1.0), SHARE)
+    assert list(without_repeats([later, same])) == [later, StepLabels(PROBLEM, same.steps, (0.25, None), SHARE)]
+
+
+async def test_independent_samples_share_their_common_beginnings() -> None:
+    lines = ["a b =7", "a b =8", "a c =8", "d =7", "a b =7", "!"]
+    tools = word_tools(WordPolicy({}, lines=lines), graded=True)
+    tree = await Samples(SearchConfig(strategy="samples", candidates=6)).search(PROBLEM, tools, 1)
+    found = {" ".join(s.text.strip() for s in one.steps): one.labels for one in tree_labels(tree, SHARE)}
+    # below a: =7 twice, =8 twice; below a b: =7 twice, =8 once
+    assert found == {
+        "a b \\boxed{7}": (0.5, 2 / 3, 1.0),
+        "a b \\boxed{8}": (0.5, 2 / 3, 0.0),
+        "a c \\boxed{8}": (0.5, 0.0, 0.0),
+        "d \\boxed{7}": (1.0, 1.0),
+    }
+    assert node_labels(tree, SHARE)[0] == 0.5  # three of six, the one that was cut off among them

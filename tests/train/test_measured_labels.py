@@ -38,10 +38,10 @@ class Knowing:
 
 
 def with_error(problem: Problem, which: int) -> tuple[State, int]:
-    """The worked solution with its ``which``-th computation one too high, carried to the end; and that step."""
+    """The worked solution with its ``which``-th computation far too high, carried to the end; and that step."""
     steps = list(worked(problem).steps)
     place = [index for index, step in enumerate(steps) if "total =" in step.code][which]
-    code = f"{steps[place].code} + 1"
+    code = f"{steps[place].code} + 1000"
     steps[place] = Step(f"\n{code}<end_of_step>", code, outcome=Outcome.OK)
     wrong = "-1"  # what it comes to does not matter, only that it is wrong
     steps[-2] = replace(steps[-2], output=wrong)

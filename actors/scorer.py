@@ -9,13 +9,17 @@ from typing import Literal
 
 from actors.engine import Engine
 from actors.errors import BadScore, PromptTooLong
+from search.judging import one_logit
 from search.types import ModelRef, Scores
 
 HOPELESS = -100.0  # the logit of a state that cannot be read: -1 once squashed
 
 
 class ScorerEngine(Engine):
-    """Judges states with a one-label sequence classifier, read at the last token."""
+    """Judges states with a sequence classifier, read at the last token.
+
+    It has one label, or a PRM's three, of which the log-odds of "not wrong" are the one number (search.judging).
+    """
 
     runner: Literal["generate", "pooling"] = "pooling"
 
@@ -45,7 +49,7 @@ class ScorerEngine(Engine):
         parameters = PoolingParams(task="classify", use_activation=False)
         async for answer in self._llm.encode({"type": "token", "prompt_token_ids": ids}, parameters, key):
             last = answer
-        logit = float(last.outputs.data.item())
+        logit = one_logit(last.outputs.data.flatten().tolist())
         if not math.isfinite(logit):
             self._failed += 1
             raise BadScore(f"{self._name}: the logit of request {key} is {logit}: the scorer's weights are broken")

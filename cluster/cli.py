@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cluster import manifest
-from cluster.commands import compare, doctor, evaluate, evolve, report, sandbox, search, train
+from cluster.commands import compare, doctor, evaluate, evolve, judge, label, report, sandbox, search, select, train
 from cluster.context import Crashed
 from search.errors import UserError
 
@@ -21,6 +21,9 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "compare": compare,
+    "judge": judge,
+    "select": select,
+    "label": label,
     "report": report,
     "doctor": doctor,
     "sandbox": sandbox,

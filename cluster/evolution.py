@@ -7,16 +7,24 @@ Knows the order of rounds and which models a round begins with. Everything betwe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from cluster import judge as judging
+from cluster.asked import Asked
 from cluster.base import base_policy, shown
 from cluster.compare import compare as compare_strategies
 from cluster.context import Context
 from cluster.evaluate import evaluate as evaluate_models
 from cluster.lineage import POLICY, PPM, Models, model_ref
-from cluster.report import comparison
+from cluster.report import comparison, judgement
 from cluster.round import MODEL, Round
 from cluster.searching import Searchers, SearchPlan
+from cluster.select import Selection
+from cluster.select import select as select_solutions
+from cluster.threshold import Threshold
+from search.judging import JudgeKind
+from search.process_bench import ProcessRow
 from search.types import ModelRef, Problem
 from train.launch import TrainTask, fit
 
@@ -94,6 +102,32 @@ def compare(context: Context, policy: Path | None, ppm: Path, problems: tuple[Pr
     context.progress.console.print(comparison.table(entries, config.against))
     about = f"{len(problems)} {split} problems, {config.repeats} seeds, policy {models.policy.path}, PPM {ppm}"
     context.progress.say(f"comparison: {comparison.write(context.run.root, entries, config.against, about)}")
+
+
+def judge(context: Context, asked: Asked, threshold: Threshold) -> None:
+    """``raystar judge``: what a reward model is worth, as tables and a page."""
+    found = judging.judge(context, asked, drawing_policy(context, asked), threshold)
+    judgement.finish(context.run.root, found, context.progress)
+
+
+def judge_file(
+    context: Context, model: Path, kind: JudgeKind, file: Path, rows: Sequence[ProcessRow], threshold: Threshold
+) -> None:
+    """``raystar judge --steps``: the same for the steps of a file."""
+    found = judging.judge_file(context, model, kind, file, rows, threshold)
+    judgement.finish(context.run.root, found, context.progress)
+
+
+def select(context: Context, asked: Asked, wanted: Selection) -> None:
+    """``raystar select``: a labelling file of the solutions that a person should label next."""
+    found = select_solutions(context, asked, drawing_policy(context, asked), wanted)
+    context.progress.say(found.told())
+    context.progress.say(f"to label: raystar label {wanted.output}")
+
+
+def drawing_policy(context: Context, asked: Asked) -> ModelRef | None:
+    """The policy that draws samples; None where stored ones are judged."""
+    return None if asked.trees else given(context, asked.policy, None).policy
 
 
 def train(context: Context, role: str, data: tuple[Path, ...], init: Path | None) -> None:

@@ -5,11 +5,13 @@ Pure functions over trees: knows no engine and no file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.summary import Measure
 from search import voting
+from search.curves import UNFINISHED as NO_END
+from search.curves import JudgedSample
 from search.intervals import wilson
 from search.protocols import Grader
 from search.tree import Tree
@@ -47,6 +49,21 @@ def solutions(tree: Tree, problem: Problem, grader: Grader, scores: Mapping[int,
         correct += [right] * node.multiplicity
         values += [value] * node.multiplicity
     return Solutions(tuple(answers), tuple(correct), tuple(values))
+
+
+def judged(
+    tree: Tree, problem: Problem, grader: Grader, scores: Sequence[Sequence[float]]
+) -> Iterator[tuple[JudgedSample, int]]:
+    """The solutions in a tree, each with the number of times it was drawn.
+
+    ``scores``: for every finished solution, in the order of ``tree.terminals``, the scores of its steps in [0, 1].
+    """
+    waiting = iter(scores)
+    for node in tree.nodes:
+        if node.answer is not None:
+            yield JudgedSample(tuple(next(waiting)), node.answer, grader.grade(problem, node.answer)), node.multiplicity
+        elif node.step is not None and not node.children:
+            yield NO_END, node.multiplicity
 
 
 def total(trees: Iterable[Tree]) -> Cost:

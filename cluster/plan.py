@@ -112,6 +112,22 @@ def compare(config: RunConfig, problems: int) -> tuple[Planned, ...]:
     )
 
 
+def judge(config: RunConfig, command: str, problems: int, trees: Path | None) -> tuple[Planned, ...]:
+    """The stages that judging and selecting begin with: samples, unless they are stored, and their scores."""
+    wanted = config.evaluation
+    scores = Planned(f"{command}/scores", f"every step of the solutions in {trees or 'the samples'}")
+    if trees is not None:
+        return (scores,)
+    requests = problems * wanted.samples
+    what = f"{problems} problems, {wanted.samples} samples each"
+    return Planned(f"{command}/samples", what, requests, _tokens(config, requests)), scores
+
+
+def judge_file(rows: int, file: Path) -> tuple[Planned, ...]:
+    """The one stage of judging a file of steps."""
+    return (Planned("judge/steps", f"every step of {rows} solutions in {file}"),)
+
+
 def _base(config: RunConfig) -> str:
     if config.policy.path:
         return f"base policy: {config.policy.path}"

@@ -10,15 +10,17 @@ from typing import Any
 
 from cluster import platform, session
 from cluster.config import PolicyConfig, RunConfig
-from search import problems
+from search import problems, store
 from search.errors import UserError
 from search.formats import END_OF_STEP
+from search.judging import CLASSES, HEADS, JudgeKind
 from search.problems import ProblemSets
 from search.types import Problem
 
 HUGGING_FACE_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 SHOT_BREAK = re.compile(r"^---$", re.MULTILINE)
 WEIGHTS = ("*.safetensors", "*.bin")
+INDEPENDENT = ("samples", "best_of")  # strategies whose solutions do not depend on each other
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
@@ -89,6 +91,50 @@ def model(field: str, directory: Path) -> None:
         raise UserError(f"{field}: {directory} holds no weights ({' or '.join(WEIGHTS)})")
     if not any((directory / name).is_file() for name in TOKENIZERS):
         raise UserError(f"{field}: {directory} holds no tokenizer ({', '.join(TOKENIZERS)})")
+
+
+def judge(field: str, directory: Path, kind: str | None) -> JudgeKind:
+    """The kind of the reward model in ``directory``, which ``kind`` says where its labels do not. Raises UserError."""
+    model(field, directory)
+    config = _json(directory / "config.json")
+    if not str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification"):
+        raise UserError(f"{field}: {directory} is no reward model: a ...ForSequenceClassification model is needed")
+    names = config.get("id2label") or {
+        "0": "LABEL_0",
+        "1": "LABEL_1",
+    }  # transformers leaves the map out where there are two
+    labels = tuple(str(names[key]) for key in sorted(names, key=int))
+    known = HEADS.get(labels)
+    if known is not None and kind not in (None, known):
+        raise UserError(f"--kind {kind}: the labels of {directory} ({', '.join(labels)}) are those of the kind {known}")
+    if known is not None:
+        return known
+    if len(labels) != 1:
+        raise UserError(
+            f"{field}: {directory} gives {len(labels)} numbers ({', '.join(labels)}): one is needed, or {', '.join(CLASSES)}"
+        )
+    if kind is None:
+        raise UserError(
+            f"{field}: {directory} does not say what it was trained for: give --kind, one of {', '.join(JudgeKind)}"
+        )
+    return JudgeKind(kind)
+
+
+def trees(field: str, directory: Path, *, independent: bool) -> None:
+    """Raise UserError where ``directory`` holds no stored trees with answers; ``independent``: no independent samples."""
+    try:
+        first = next(store.read_trees(directory), None) if directory.is_dir() else None
+    except store.CorruptStore as error:
+        raise UserError(f"{field}: {error}") from error
+    if first is None:
+        raise UserError(f"{field}: no trees in {directory}: a directory with {store.PATTERN} is needed")
+    if not first.problem.answer:
+        raise UserError(f"{field}: the trees in {directory} have no reference answers")
+    if independent and first.strategy not in INDEPENDENT:
+        raise UserError(
+            f"{field}: the trees in {directory} were grown by {first.strategy!r}: their solutions are no independent "
+            f"samples; those of {' or '.join(INDEPENDENT)} are"
+        )
 
 
 def _knows_format(directory: Path, name: str) -> bool:

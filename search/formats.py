@@ -8,6 +8,7 @@ alike, so a step's last token is the last token of its segment whatever the toke
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -41,6 +42,11 @@ class StepFormat(Protocol):
 
     @property
     def shots(self) -> tuple[str, ...]: ...
+
+    @property
+    def separator(self) -> str:
+        """What ends every step but the last in a model's text and is no part of what the step says."""
+        ...
 
     def segments(self, state: State) -> tuple[Segment, ...]:
         """The prompt, then a MODEL segment a step (and a WORLD segment after it, if any), as the model sees them."""
@@ -90,6 +96,7 @@ class CodeFormat:
 
     shots: tuple[str, ...] = ()
     name: str = "code"
+    separator: str = ""  # a step ends in a tag of its own
 
     def prompt(self, problem: Problem) -> str:
         question = f"{USER}: {problem.question}\n{ASSISTANT}: {CODE}"
@@ -137,6 +144,7 @@ class PlainFormat:
 
     shots: tuple[str, ...] = ()
     name: str = "plain"
+    separator: str = "\n\n"
 
     def segments(self, state: State) -> tuple[Segment, ...]:
         question = (
@@ -173,3 +181,26 @@ def step_format(name: str, shots: tuple[str, ...] = ()) -> StepFormat:
     if name not in FORMATS:
         raise KeyError(f"unknown step format {name!r}: one of {', '.join(sorted(FORMATS))}")
     return FORMATS[name](shots=shots)
+
+
+def step_texts(form: StepFormat, state: State) -> tuple[str, ...]:
+    """The steps of a state as texts, for files that know no formats: each as written, then what the world answered.
+
+    The blank line that ends a plain step is left out.
+    """
+    texts: list[str] = []
+    for segment in form.segments(state):
+        if segment.source is Source.MODEL:
+            texts.append(segment.text)
+        elif segment.source is Source.WORLD:
+            texts[-1] += segment.text
+    return tuple(text.removesuffix(form.separator) for text in texts)
+
+
+def steps_of_texts(form: StepFormat, texts: Sequence[str]) -> tuple[Step, ...]:
+    """Steps for a judge to read, from texts of a file: the inverse of ``step_texts`` as far as a model sees it.
+
+    They are to be looked at, not to be run: what the world answered is a part of the text.
+    """
+    ended = [text if text.endswith(form.separator) else text + form.separator for text in texts[:-1]]
+    return tuple(Step(text) for text in (*ended, *texts[-1:]))

@@ -115,18 +115,19 @@ def gather(rows: Iterable[Row], fields: Fields, source: str, skip_bad: bool) -> 
     return Gathered(tuple(problems.values()), skipped, repeated)
 
 
-def jsonl_rows(path: Path) -> Iterator[Row]:
-    """Rows of a JSON lines file; blank lines are passed over. UserError for a file that cannot be read or is empty."""
+def jsonl_rows(path: Path, what: str = "a question and an answer each") -> Iterator[Row]:
+    """Rows of a JSON lines file; blank lines are passed over. UserError for a file that cannot be read or is empty, which
+    says ``what`` it should hold."""
     if not path.exists():
-        raise UserError(f"{path}: no such file; expected JSON lines with a question and an answer each")
+        raise UserError(f"{path}: no such file; expected JSON lines with {what}")
     if not path.is_file():
-        raise UserError(f"{path}: not a file; expected JSON lines with a question and an answer each")
+        raise UserError(f"{path}: not a file; expected JSON lines with {what}")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     if not content.strip():
-        raise UserError(f"{path}: the file is empty; expected JSON lines with a question and an answer each")
+        raise UserError(f"{path}: the file is empty; expected JSON lines with {what}")
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
             yield Row(f"{path}:{number}", _parsed(line))

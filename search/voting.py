@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from itertools import combinations, groupby
 from statistics import fmean
@@ -79,8 +79,18 @@ def best_of_k(correct: Sequence[bool], scores: Sequence[float], k: int) -> float
     for _, tied in groupby(ranked, key=lambda pair: pair[0]):
         group = [flag for _, flag in tied]
         right.extend([fmean(group)] * len(group))
-    weights = (math.comb(total - i - 1, k - 1) for i in range(total - k + 1))
-    return math.fsum(weight * a for weight, a in zip(weights, right, strict=False)) / math.comb(total, k)
+    return min(1.0, math.fsum(weight * a for weight, a in zip(_first_weights(total, k), right, strict=False)))
+
+
+def _first_weights(total: int, k: int) -> Iterator[float]:
+    """For i = 0 … total - k the chance that sample i is the best-ranked of k: C(total - i - 1, k - 1) / C(total, k).
+
+    Each from the one before, because the binomials of 2000 samples are no floating-point numbers any more.
+    """
+    weight = k / total
+    for i in range(total - k + 1):
+        yield weight
+        weight *= (total - i - k) / max(1, total - i - 1)
 
 
 def pass_at_k(correct: Sequence[bool], k: int) -> float:

@@ -14,12 +14,15 @@ from pydantic import BaseModel
 
 from cluster import config as configs
 from cluster import overrides, preflight, run_dir, session
+from cluster.asked import Asked
 from cluster.config import RunConfig
 from cluster.config_file import Leaf, leaves
 from cluster.context import Job
 from search.errors import UserError
+from search.judging import USUAL, JudgeKind
 from search.problems import ProblemSets
 from search.types import Problem
+from search.voting import Aggregation
 
 RUNS = Path("runs")
 HELP_WIDTH = 100
@@ -81,6 +84,49 @@ def check_models(args: argparse.Namespace) -> None:
     for flag, directory in (("--policy", args.policy), ("--ppm", args.ppm)):
         if directory is not None:
             preflight.model(flag, directory)
+
+
+def add_judge(parser: argparse.ArgumentParser, split: str) -> None:
+    """The arguments of a command that lets a judge score samples; ``split`` is the default."""
+    parser.add_argument("--model", type=Path, metavar="DIR", required=True, help="reward model that judges")
+    parser.add_argument(
+        "--kind", choices=list(JudgeKind), help="what it was trained for (default: as its labels in config.json say)"
+    )
+    parser.add_argument(
+        "--aggregate",
+        choices=list(Aggregation),
+        help="one score of a solution's steps, for weighted votes and selection (default: product of a PRM, else last)",
+    )
+    parser.add_argument(
+        "--policy", type=Path, metavar="DIR", help="policy that draws (default: the config's base policy)"
+    )
+    parser.add_argument("--split", default=split, metavar="NAME", help=f"problems (default: {split})")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N problems (default: all)")
+    parser.add_argument("--trees", type=Path, metavar="DIR", help="stored trees to judge, instead of drawing samples")
+
+
+def asked(args: argparse.Namespace, sets: ProblemSets, *, independent: bool) -> Asked:
+    """What ``add_judge`` was given, checked; ``independent``: only independent samples will do. Raises UserError."""
+    kind = preflight.judge("--model", args.model, args.kind)
+    problems = split(sets, args.split)[: args.limit]
+    if args.trees is not None:
+        if args.policy is not None:
+            raise UserError("--policy: nothing is drawn where --trees are given: leave one of them out")
+        preflight.trees("--trees", args.trees, independent=independent)
+        problems = ()
+    elif args.policy is not None:
+        preflight.model("--policy", args.policy)
+    return Asked(
+        args.command,
+        args.model.absolute(),
+        kind,
+        Aggregation(args.aggregate) if args.aggregate else USUAL[kind],
+        args.split,
+        problems,
+        args.policy.absolute() if args.policy else None,
+        args.trees.absolute() if args.trees else None,
+        args.limit,
+    )
 
 
 def fields_help(sections: tuple[str, ...]) -> str:

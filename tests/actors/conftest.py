@@ -75,15 +75,15 @@ def make_policy(path: Path, width: int = 128, layers: int = 2, seed: int = 0, ga
     return path
 
 
-def make_scorer(path: Path, width: int = 128, layers: int = 2, seed: int = 1) -> Path:
-    """A one-label classifier with logits of about one in size."""
+def make_scorer(path: Path, width: int = 128, layers: int = 2, seed: int = 1, labels: int = 1) -> Path:
+    """A classifier, of one label unless said otherwise, with logits of about one in size."""
     import torch
     from transformers import Qwen2ForSequenceClassification
 
     torch.manual_seed(seed)
     words = make_tokenizer()
     shape = make_config(words, width, layers)
-    shape.num_labels = 1
+    shape.num_labels = labels
     model = Qwen2ForSequenceClassification(shape).to(torch.float32)
     with torch.no_grad():
         model.score.weight.mul_(5)

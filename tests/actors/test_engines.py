@@ -18,6 +18,7 @@ from actors.fleet import Fleet
 from actors.pool import PolicyPool, ScorerPool
 from search.formats import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat
 from search.types import Finish, ModelRef, Problem, Sampling, State, Step
+from tests.actors.conftest import make_scorer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -134,6 +135,23 @@ async def test_scores_are_those_of_transformers(
         assert math.isclose(logit, expected, abs_tol=1e-3)
     assert max(served) - min(served) > 0.1  # the test says something only if logits differ
     assert {batch.version for batch in batches} == {model.version}
+
+
+async def test_three_logits_of_a_prm_come_as_the_log_odds_of_its_step_score(
+    fleet: Fleet, tmp_path: Path, words: Any
+) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = ModelRef("ppm", str(make_scorer(tmp_path / "prm", seed=4, labels=3)), 3, 7)
+    states = [state.then(Step(f"# Step 1: half of abcd{END_OF_STEP}")) for state in STATES]
+    served = (await ScorerPool(fleet.scorer(model), CodeFormat(), CONFIG, model).score(states)).logits
+    reference = AutoModelForSequenceClassification.from_pretrained(model.path, dtype=torch.float32).eval()
+    for state, logit in zip(states, served, strict=True):
+        ids = [i for s in CodeFormat().segments(state) for i in words.encode(s.text, add_special_tokens=False)]
+        with torch.no_grad():
+            right, neutral, _ = torch.softmax(reference(torch.tensor([ids])).logits[0], -1).tolist()
+        assert 1 / (1 + math.exp(-logit)) == pytest.approx(right + neutral, abs=1e-3)
 
 
 async def test_an_engine_takes_in_new_weights(

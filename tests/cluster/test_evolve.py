@@ -15,6 +15,7 @@ import pytest
 
 from search.store import read_trees
 from search.types import PreferencePair, Trajectory
+from train.prm800k import read_rows
 from train.sources import read_records
 
 CONFIG = Path(__file__).with_name("miniature.yaml")
@@ -126,6 +127,26 @@ def test_a_report_that_stands_alone(finished: Path) -> None:
     page = (finished / "report.html").read_text()
     assert "<svg" in page or "Plotly" in page
     assert 'src="http' not in page and 'href="http' not in page.replace('href="https://arxiv', "")
+
+
+def test_its_ppm_is_judged_and_chooses_solutions_to_label(finished: Path, environment: dict[str, str]) -> None:
+    ppm = str(finished / "rounds" / "r1" / "train_ppm" / "model")
+    policy = str(finished / "rounds" / "r2" / "train_policy" / "model")
+    judged, chosen = finished.with_name("judged"), finished.with_name("chosen")
+    samples = str(judged / "rounds" / "judge" / "samples")
+    for name, root, more in (
+        ("judge", judged, ["--policy", policy, "--split", "heldout"]),
+        ("select", chosen, ["--trees", samples, "--together", "--count", "5"]),
+    ):
+        line = [sys.executable, "-m", "cluster.cli", name, str(CONFIG), "--run-dir", str(root), "--model", ppm, *more]
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    found = json.loads((judged / "judge.json").read_text())
+    assert (found["kind"], found["curves"]["by"], found["curves"]["sizes"]) == ("ppm", "last", [1, 2, 3, 4])
+    single = {curve[0]["mean"] for curve in found["curves"]["methods"].values()}
+    assert max(single) - min(single) < 1e-9  # of one sample there is nothing to choose
+    assert found["curves"]["scored"] > 0
+    assert len(list(read_rows([chosen / "labelling.jsonl"], Counter()))) == 5
 
 
 def _wait_for_trees(folder: Path, process: subprocess.Popen[bytes], at_least: int) -> Trees:

@@ -9,8 +9,12 @@ import pytest
 
 from cluster import preflight
 from cluster.config import PolicyConfig
+from search import store
 from search.errors import UserError
 from search.formats import END_OF_STEP
+from search.judging import JudgeKind
+from search.tree import Tree
+from search.types import Problem
 
 
 @pytest.fixture
@@ -70,3 +74,67 @@ def test_a_hugging_face_name_is_left_to_the_start() -> None:
     preflight.policy(PolicyConfig(path="Qwen/Qwen2.5-Coder-0.5B-Instruct"))
     with pytest.raises(UserError, match="no model directory"):
         preflight.policy(PolicyConfig(path="./Qwen/none"))
+
+
+def judge(model: Path, labels: list[str] | None, architecture: str = "Qwen2ForSequenceClassification") -> None:
+    config: dict[str, object] = {"architectures": [architecture]}
+    if labels is not None:
+        config["id2label"] = {str(index): name for index, name in enumerate(labels)}
+    (model / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "kind"),
+    [
+        (["reward"], None, JudgeKind.PPM),
+        (["value"], "q_regression", JudgeKind.Q_REGRESSION),
+        (["right"], None, JudgeKind.ORM),
+        (["right", "neutral", "wrong"], None, JudgeKind.PRM),
+        (["LABEL_0"], "orm", JudgeKind.ORM),
+    ],
+)
+def test_a_judge_says_what_it_is_or_is_told(model: Path, labels: list[str], given: str | None, kind: JudgeKind) -> None:
+    judge(model, labels)
+    assert preflight.judge("--model", model, given) is kind
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "message"),
+    [
+        (["reward"], "orm", r"--kind orm: the labels of .* \(reward\) are those of the kind ppm"),
+        (["LABEL_0"], None, "does not say what it was trained for: give --kind, one of ppm, q_regression, orm, prm"),
+        (["wrong", "neutral", "right"], "prm", "gives 3 numbers .*: one is needed, or right, neutral, wrong"),
+        (None, "prm", "gives 2 numbers"),
+    ],
+)
+def test_a_judge_that_cannot_be_read_is_refused(
+    model: Path, labels: list[str] | None, given: str | None, message: str
+) -> None:
+    judge(model, labels)
+    with pytest.raises(UserError, match=message):
+        preflight.judge("--model", model, given)
+    judge(model, ["reward"], "Qwen2ForCausalLM")
+    with pytest.raises(UserError, match="is no reward model"):
+        preflight.judge("--model", model, None)
+
+
+def test_stored_trees_are_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--trees: no trees in .*nowhere"):
+        preflight.trees("--trees", tmp_path / "nowhere", independent=False)
+    file = store.worker_file(tmp_path, 0)
+    for tree, message in (
+        (Tree(Problem("p", "?", "", "t"), strategy="samples"), "have no reference answers"),
+        (
+            Tree(Problem("p", "?", "1", "t"), strategy="mcts"),
+            "grown by 'mcts': their solutions are no independent samples",
+        ),
+    ):
+        file.unlink(missing_ok=True)
+        with store.TreeWriter(file) as writer:
+            writer.append(tree)
+        with pytest.raises(UserError, match=message):
+            preflight.trees("--trees", tmp_path, independent=True)
+    preflight.trees("--trees", tmp_path, independent=False)
+    file.write_text("{}\n")
+    with pytest.raises(UserError, match=r"trees-0\.jsonl:1: not a tree"):
+        preflight.trees("--trees", tmp_path, independent=False)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from search.formats import CodeFormat, PlainFormat, Segment, Source, boxed_answer, step_format
+from search.formats import (
+    CodeFormat,
+    PlainFormat,
+    Segment,
+    Source,
+    StepFormat,
+    boxed_answer,
+    step_format,
+    step_texts,
+    steps_of_texts,
+)
 from search.types import Candidate, Finish, Problem, State, Step, StepStatus, Until
 
 PROBLEM = Problem("p", "How many?", "2", "t")
@@ -66,3 +76,25 @@ def test_plain_steps() -> None:
 def test_unknown_formats_are_named() -> None:
     with pytest.raises(KeyError, match="one of code, plain"):
         step_format("latex")
+
+
+CODE_STEPS = (Step("\nx=1<end_of_step>", code="x=1"), Step("\nprint(x)<end_of_code>", code="print(x)", output="1\n"))
+PLAIN_STEPS = (Step("One.\n\n"), Step("Two.\nStill two.\n\n"), Step("\\boxed{2}", status=StepStatus.FINAL, answer="2"))
+
+
+def test_steps_as_texts_for_files_that_know_no_formats() -> None:
+    ran = "\nprint(x)<end_of_code>\n<output>1<end_of_output>"
+    assert step_texts(CodeFormat(), State(PROBLEM, CODE_STEPS)) == ("\nx=1<end_of_step>", ran)
+    assert step_texts(PlainFormat(), State(PROBLEM, PLAIN_STEPS)) == ("One.", "Two.\nStill two.", "\\boxed{2}")
+    assert step_texts(PlainFormat(), State(PROBLEM)) == ()
+
+
+@pytest.mark.parametrize(("form", "steps"), [(CodeFormat(), CODE_STEPS), (PlainFormat(shots=("Q A",)), PLAIN_STEPS)])
+def test_a_judge_reads_the_same_from_texts_as_from_steps(form: StepFormat, steps: tuple[Step, ...]) -> None:
+    def read(some: tuple[Step, ...]) -> str:
+        return "".join(segment.text for segment in form.segments(State(PROBLEM, some)))
+
+    texts = step_texts(form, State(PROBLEM, steps))
+    back = steps_of_texts(form, texts)
+    for end in range(len(steps) + 1):
+        assert read(back[:end]) == read(steps[:end])

@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 
+from search import judging
 from train.config import TrainConfig
 from train.objectives import OBJECTIVES, Kind, Options, Targets
+from train.objectives.base import HEADS
 from train.objectives.imitation import sft, token_accuracy
 from train.objectives.outcome import orm, outcome_accuracy
 from train.objectives.ranking import pair_accuracy, ppm
@@ -105,3 +107,8 @@ def test_a_kind_says_its_head_and_how_many_labels_a_target_has() -> None:
 def test_config_and_options_have_the_same_defaults() -> None:
     config = TrainConfig()
     assert Options(config.squash_in_loss, config.dpo_beta, config.nll_weight) == Options()
+
+
+def test_the_search_knows_every_head_by_the_names_of_its_outputs() -> None:
+    assert set(judging.HEADS) == set(HEADS.values())
+    assert HEADS[Kind.STEP_LABELS] == judging.CLASSES

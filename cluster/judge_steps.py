@@ -1,0 +1,128 @@
+"""A judge as a finder of wrong steps: the ProcessBench protocol on a file, and on samples of the curriculum.
+
+Knows the stages that make rows and their scores. Thresholds are threshold.py's business, the protocol itself is
+search/process_bench.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from actors.sandbox.local import LocalExecutor
+from cluster import checked, given, scoring
+from cluster.asked import Asked, rows_given
+from cluster.context import Context
+from cluster.drawing import SCORES, step_scores
+from cluster.lineage import PPM, model_ref
+from cluster.run_dir import write_atomic
+from cluster.scoring import Scored, Work, prefixes
+from cluster.searching import Searchers
+from cluster.threshold import Threshold, measured
+from search import process_bench
+from search.errors import UserError
+from search.formats import StepFormat, steps_of_texts
+from search.judging import JudgeKind
+from search.process_bench import JudgedSteps, ProcessRow, ProcessScore
+from search.types import Problem, State
+
+ROWS = "process.jsonl"
+
+
+def on_file(
+    context: Context,
+    searchers: Searchers,
+    model: Path,
+    kind: JudgeKind,
+    file: Path,
+    rows: Sequence[ProcessRow],
+    threshold: Threshold,
+) -> ProcessScore:
+    """The protocol's numbers for the rows of a file."""
+    judged = judged_rows(context, searchers, model, kind, "steps", str(file), rows)
+    choosing = judged_rows(context, searchers, model, kind, "choosing", threshold.source, threshold.rows)
+    return measured(rows, judged, threshold, choosing)
+
+
+def on_samples(
+    context: Context, searchers: Searchers, asked: Asked, scored: dict[str, Scored], threshold: Threshold
+) -> ProcessScore | None:
+    """The protocol's numbers for samples of curriculum problems; None, and a line why, where they cannot be had.
+
+    Of each problem one solution with an error and one without are measured, at most.
+    """
+    form, first = context.config.policy.step_format(context.shots), next(asked.read(context.run), None)
+    if first is None or not checked.checkable(first.problem, form):
+        context.progress.say(
+            "steps are not measured: only the curriculum's can be checked; --steps takes a labelled file"
+        )
+        return None
+    try:
+        rows = _checked(context, asked, form)
+        choosing = judged_rows(
+            context, searchers, asked.model, asked.kind, "choosing", threshold.source, threshold.rows
+        )
+        return measured(rows, _judged_samples(context, asked, scored, rows), threshold, choosing)
+    except UserError as error:  # the curves stand for themselves
+        context.progress.say(f"steps are not measured: {error}")
+        return None
+
+
+def _judged_samples(
+    context: Context, asked: Asked, scored: dict[str, Scored], rows: Sequence[ProcessRow]
+) -> list[JudgedSteps]:
+    """Checked samples with the scores that their steps have already; a row's id says which sample it is."""
+    judged: list[JudgedSteps] = []
+    for row in rows:
+        name, _, place = row.id.rpartition("/")
+        scores = step_scores(scored[name], asked.kind, context.config.evaluation.search.squash_scale)
+        judged.append(JudgedSteps(row.label, scores[int(place)]))
+    return judged
+
+
+def row_states(row: ProcessRow, form: StepFormat) -> tuple[State, ...]:
+    """The states after each step of a row, as a judge reads them."""
+    problem = Problem(row.id, row.problem, "", row.generator)
+    return prefixes(State(problem, steps_of_texts(form, row.steps)))
+
+
+def judged_rows(
+    context: Context,
+    searchers: Searchers,
+    model: Path,
+    kind: JudgeKind,
+    name: str,
+    source: str,
+    rows: Sequence[ProcessRow],
+) -> list[JudgedSteps]:
+    """Rows with the scores of their steps, as a stage of that name."""
+    if not rows:
+        return []
+    stage, form = context.run.stage(f"judge/{name}"), context.config.policy.step_format(context.shots)
+    if not stage.done:
+        wanted = (Work(str(index), (row_states(row, form),)) for index, row in enumerate(rows))
+        with stage.writing(keep=True) as writer:
+            given.write(writer.directory, rows_given(model, source, rows))
+            file = writer.directory / SCORES
+            scoring.score(context, searchers, model_ref(PPM, model, 0), wanted, len(rows), file, f"score {name}")
+    found, scale = scoring.known(stage.path / SCORES), context.config.evaluation.search.squash_scale
+    return [JudgedSteps(row.label, step_scores(found[str(i)], kind, scale)[0]) for i, row in enumerate(rows)]
+
+
+def _checked(context: Context, asked: Asked, form: StepFormat) -> tuple[ProcessRow, ...]:
+    """The samples with their first wrong steps, as a stage that keeps them in ProcessBench's schema."""
+    stage = context.run.stage("judge/checked")
+    if not stage.done:
+
+        async def check() -> list[ProcessRow]:
+            async with LocalExecutor(context.config.executor) as executor:
+                found = await checked.rows(asked.read(context.run), form, executor)
+            return [row for rows in found.values() for row in rows]
+
+        with stage.writing() as writer, context.progress.task("check steps"):
+            every = asyncio.run(check())
+            kept = process_bench.one_of_each(every, context.config.seed)
+            write_atomic(writer.directory / ROWS, process_bench.text(kept))
+            writer.facts.update(checked=len(every), kept=len(kept))
+    return process_bench.read(stage.path / ROWS) if stage.facts()["kept"] else ()

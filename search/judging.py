@@ -1,0 +1,69 @@
+"""What a judge says of a step: kinds of reward models, and how the one logit of each becomes a probability.
+
+Knows the names of heads and their arithmetic; no model, no engine and no file. What became of a whole solution's steps is
+voting.py's business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+
+from search.voting import Aggregation
+
+
+class JudgeKind(StrEnum):
+    """What a reward model was trained for."""
+
+    PPM = "ppm"  # to rank steps (rStar-Math)
+    Q_REGRESSION = "q_regression"  # to give a step's Q-value
+    ORM = "orm"  # to foretell the outcome
+    PRM = "prm"  # to call a step right, neutral or wrong (Let's Verify Step by Step)
+
+
+CLASSES = ("right", "neutral", "wrong")  # of a PRM, in the order of its outputs
+
+# What the outputs of a head are called in the model's directory, one a number that it gives.
+HEADS: dict[tuple[str, ...], JudgeKind] = {
+    ("reward",): JudgeKind.PPM,
+    ("value",): JudgeKind.Q_REGRESSION,
+    ("right",): JudgeKind.ORM,
+    CLASSES: JudgeKind.PRM,
+}
+
+# Labels that come from Monte-Carlo estimates make the last step the best judge of a solution, labels of judges or people
+# the product (Lessons of Developing PRMs, arXiv 2501.07301; Let's Verify Step by Step, section 2.6).
+USUAL: dict[JudgeKind, Aggregation] = {
+    JudgeKind.PPM: Aggregation.LAST,
+    JudgeKind.Q_REGRESSION: Aggregation.LAST,
+    JudgeKind.ORM: Aggregation.LAST,
+    JudgeKind.PRM: Aggregation.PRODUCT,
+}
+
+
+def one_logit(outputs: Sequence[float]) -> float:
+    """The one number of a head: its only output, or of right, neutral and wrong the log-odds of P(right) + P(neutral).
+
+    log((e^r + e^n) / e^w) = logsumexp(r, n) - w. ValueError for any other number of outputs.
+    """
+    if len(outputs) == 1:
+        return outputs[0]
+    if len(outputs) != len(CLASSES):
+        raise ValueError(f"a judge gives one number, or {len(CLASSES)} ({', '.join(CLASSES)}), not {len(outputs)}")
+    right, neutral, wrong = outputs
+    high = max(right, neutral)
+    return high + math.log(math.exp(right - high) + math.exp(neutral - high)) - wrong
+
+
+def probability(logit: float, kind: JudgeKind, squash_scale: float = 1.0) -> float:
+    """The score of a step in [0, 1].
+
+    ORM and PRM: sigmoid(logit). PPM and Q-regression: (1 + v) / 2 of the value v = tanh(logit / squash_scale), which is
+    sigmoid(2 * logit / squash_scale), so that the scores of all kinds can be multiplied and can weigh a vote.
+    """
+    odds = logit if kind in (JudgeKind.ORM, JudgeKind.PRM) else 2 * logit / squash_scale
+    if odds >= 0:
+        return 1.0 / (1.0 + math.exp(-odds))
+    small = math.exp(odds)  # in this form a very low score stays above 0 and can be told from a lower one
+    return small / (1.0 + small)

@@ -6,17 +6,18 @@ and scoring; voting.py decides what the answers mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 
+from search.completion import add_chain, finish, whole
 from search.config import SearchConfig
-from search.growth import NO_CANDIDATE, count, execute, fail, squash
+from search.growth import NO_CANDIDATE, count, fail, squash
 from search.protocols import Tools
 from search.seeds import derive
 from search.settling import spent, timed
 from search.together import together
 from search.tree import ROOT, Tree
-from search.types import Outcome, Problem, Sampling, State, Step, StepStatus, Until
+from search.types import Problem, Sampling, State
 from search.voting import Aggregation
 
 
@@ -47,11 +48,8 @@ async def draw(tree: Tree, config: SearchConfig, tools: Tools) -> list[int]:
     drawn = 0
     while drawn < config.candidates and not spent(tree, config):
         n = min(config.candidates - drawn, affordable(tree, config))
-        sampling = Sampling(
-            config.temperature, config.top_p, config.top_k, config.max_solution_tokens, until=Until.PAUSE
-        )
         seed = derive(tree.seed, "samples", drawn) if drawn else derive(tree.seed, "samples")
-        await _add_batch(tree, n, sampling, seed, ends, config, tools)
+        await _add_batch(tree, n, whole(config), seed, ends, config, tools)
         drawn += n
     return list(ends.values())
 
@@ -81,48 +79,11 @@ async def _add_batch(
             tree.nodes[index].multiplicity += len(drawn[text])
     parsed = {c.text: tools.format.parse(c) for c in proposal.candidates if c.text not in ends}
     chains = await together(
-        _finish(tree, root, steps, index, config, tools) for index, steps in enumerate(parsed.values(), len(ends))
+        finish(tree, root, steps, derive(tree.seed, "answer", index), config.max_step_tokens, tools, config.max_depth)
+        for index, steps in enumerate(parsed.values(), len(ends))
     )
     for text, steps in zip(parsed, chains, strict=True):
-        ends[text] = _add(tree, steps, len(drawn[text]), drawn[text][0])
-
-
-async def _finish(
-    tree: Tree, root: State, steps: tuple[Step, ...], index: int, config: SearchConfig, tools: Tools
-) -> tuple[Step, ...]:
-    """Run the program at a pause and let the policy state the answer; all steps of the solution."""
-    if not steps:
-        return (Step("", status=StepStatus.NO_ANSWER),)
-    *before, last = steps
-    if any(step.terminal for step in before):
-        return tuple(before)
-    before = [replace(step, outcome=Outcome.OK) if step.code else step for step in before]
-    last = await execute(tree, root.then(*before), last, tools)
-    state = root.then(*before, last)
-    if last.terminal:
-        return state.steps
-    if not tools.format.concluding(state) or len(state.steps) >= config.max_depth:
-        status = StepStatus.TOO_DEEP if len(state.steps) >= config.max_depth else StepStatus.NO_ANSWER
-        return (*before, replace(last, status=status))
-    sampling = Sampling(temperature=0.0, max_tokens=config.max_step_tokens)
-    proposal = await tools.policy.propose(state, 1, sampling, derive(tree.seed, "answer", index))
-    count(tree, proposal)
-    if not proposal.candidates:
-        return (*state.steps, Step("", status=StepStatus.NO_ANSWER))
-    final = tools.format.parse(proposal.candidates[0])
-    return (*state.steps, *(final[:1] or (Step("", status=StepStatus.NO_ANSWER),)))
-
-
-def _add(tree: Tree, steps: tuple[Step, ...], multiplicity: int, tokens: int) -> int:
-    """Add a chain below the root; returns its last node."""
-    index = ROOT
-    for step in steps:
-        index = tree.add(index, step, multiplicity=multiplicity)
-    tree.nodes[index].tokens = tokens
-    last = steps[-1]
-    if last.answer is None:
-        fail(tree, last.outcome if last.status is StepStatus.CODE_ERROR else last.status)
-    return index
+        ends[text] = add_chain(tree, ROOT, steps, drawn[text][0], len(drawn[text]))
 
 
 async def judge(tree: Tree, ends: list[int], how: Aggregation, squash_scale: float, tools: Tools) -> None:

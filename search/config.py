@@ -6,13 +6,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from search.actions import Action
 from search.types import Sampling
 from search.voting import Aggregation
 
-# Settings in which the paper (section 3.2 and appendix) and the released code of rStar-Math differ.
+# "paper" and "released": where the paper (section 3.2 and appendix) and the released code of rStar-Math differ. "rstar":
+# arXiv 2408.06195, section 4.1. "sphere": arXiv 2503.04813.
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"candidates": 8, "rollouts": 16, "unvisited": "first", "keep_failed": False, "finish_first": False},
     "released": {"candidates": 12, "rollouts": 48, "unvisited": "zero", "keep_failed": True, "finish_first": True},
+    "rstar": {"strategy": "rstar", "candidates": 5, "rollouts": 32, "max_depth": 5, "exploration": 2.0},
+    "sphere": {"strategy": "sphere", "candidates": 5, "temperature": 0.8},
 }
 
 
@@ -21,22 +25,41 @@ class SearchConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strategy: Literal["mcts", "samples", "best_of", "beam", "dvts"] = Field(
+    strategy: Literal["mcts", "samples", "best_of", "beam", "dvts", "rstar", "sphere"] = Field(
         "mcts", description="which strategy grows the tree"
     )
-    preset: Literal["paper", "released"] | None = Field(None, description="settings of rStar-Math to start from")
-    rollouts: int = Field(8, ge=1, description="MCTS: root-to-leaf passes a tree; dvts: subtrees, one such pass each")
+    preset: Literal["paper", "released", "rstar", "sphere"] | None = Field(
+        None, description="a paper's settings to start from; paper and released: rStar-Math's"
+    )
+    rollouts: int = Field(
+        8, ge=1, description="MCTS, rstar: root-to-leaf passes a tree; dvts: subtrees, one such pass each"
+    )
     parallel_rollouts: int = Field(
         1,
         ge=1,
-        description="MCTS: rollouts of one tree under way at once; from 2 on the tree depends on who answers first",
+        description="MCTS, rstar: rollouts of one tree under way at once; from 2 on the tree depends on who answers first",
     )
-    candidates: int = Field(4, ge=1, description="steps drawn at each new node; samples, best_of: solutions drawn")
-    beam_width: int = Field(4, ge=1, description="beam: solutions kept at each depth")
-    exploration: float = Field(2.0, ge=0, description="MCTS: c in Q + c * sqrt(ln N(parent) / N)")
-    max_depth: int = Field(16, ge=2, description="longest path, in steps")
+    candidates: int = Field(
+        4,
+        ge=1,
+        description="steps drawn at each new node, by each of rstar's A1 and A3; samples, best_of: solutions drawn",
+    )
+    beam_width: int = Field(4, ge=1, description="beam: solutions kept at each depth; sphere: nodes expanded there")
+    exploration: float = Field(2.0, ge=0, description="MCTS, rstar: c in Q + c * sqrt(ln N(parent) / N)")
+    max_depth: int = Field(16, ge=2, description="longest path, in steps; rstar: in actions")
+    actions: tuple[Action, ...] = Field(
+        tuple(Action),
+        min_length=1,
+        description="rstar: which of its actions there are; only A2 can end a solution at max_depth for certain",
+    )
+    instructions: bool = Field(
+        False,
+        description="rstar, sphere: put actions and the call to reflect to the policy in words; off: for a model that "
+        "follows none they are ways of drawing",
+    )
     unvisited: Literal["first", "zero"] = Field(
-        "first", description="MCTS: an unvisited child without a score goes first, or counts as value 0 and bonus 0"
+        "first",
+        description="MCTS, rstar: an unvisited child without a score goes first, or counts as value 0 and bonus 0",
     )
     keep_failed: bool = Field(True, description="keep candidates whose code failed as leaves of value -1")
     finish_first: bool = Field(
@@ -46,7 +69,9 @@ class SearchConfig(BaseModel):
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus of the policy; 1 is off")
     top_k: int = Field(0, ge=0, description="most likely tokens kept; 0 is off")
     max_step_tokens: int = Field(192, ge=4, description="longest step (tokens)")
-    max_solution_tokens: int = Field(768, ge=8, description="samples: longest stretch without a pause (tokens)")
+    max_solution_tokens: int = Field(
+        768, ge=8, description="samples, best_of, rstar: longest stretch without a pause (tokens)"
+    )
     squash_scale: float = Field(1.0, gt=0, description="value of a state = tanh(logit / this); released code: 5")
     answer_by: Literal["best", "weighted"] = Field(
         "best", description="the answer of a tree: of the best-scored solution, or by score-weighted vote"

@@ -88,9 +88,12 @@ async def expand_all(tree: Tree, indices: Sequence[int], growth: Growth, tools: 
     return [graft(tree, index, nodes) for index, nodes in zip(indices, drafts, strict=True)]
 
 
-async def draft(tree: Tree, index: int, growth: Growth, tools: Tools) -> list[Node]:
-    """The children that a node is to have, judged but not yet in the tree."""
-    state = tree.state(index)
+async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: State | None = None) -> list[Node]:
+    """The children that a node is to have, judged but not yet in the tree.
+
+    They continue ``after``: the node's own state, unless a step is to stand in place of the node's.
+    """
+    state = tree.state(index) if after is None else after
     concluding = tools.format.concluding(state)
     n = 1 if concluding else growth.candidates
     sampling = replace(growth.sampling, temperature=0.0) if concluding else growth.sampling

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
+from typing import Any
 
 from search.config import SearchConfig
 from search.flight import Flight
@@ -31,6 +32,9 @@ from search.types import Problem
 from search.values import back_up, terminal_value
 
 NOBODY: Mapping[int, int] = {}
+
+Expand = Callable[[int], Coroutine[Any, Any, object]]  # gives a node its children
+Worth = Callable[[int], float]  # the value of the node at which a rollout ended
 
 
 def uct(child: Node, parent: Node, exploration: float, on_child: int = 0, on_parent: int = 0) -> float:
@@ -64,34 +68,34 @@ def select(
     return best
 
 
-async def rollout(tree: Tree, config: SearchConfig, growth: Growth, tools: Tools, flight: Flight) -> None:
+async def rollout(tree: Tree, config: SearchConfig, flight: Flight, expand_at: Expand, worth: Worth) -> None:
     """One pass from the root to a terminal step or a dead end."""
     index = ROOT
     with flight.walk() as enter:
         enter(index)
         while not tree.nodes[index].terminal:
             if not tree.nodes[index].expanded:
-                await flight.once(index, partial(expand, tree, index, growth, tools))
+                await flight.once(index, partial(expand_at, index))
             child = select(tree, index, config.exploration, config.unvisited, flight.unobserved)
             if child is None:
                 break
             enter(child)
             index = child
-        back_up(tree, index, terminal_value(tree.nodes[index]))
+        back_up(tree, index, worth(index))
 
 
-async def grow(tree: Tree, config: SearchConfig, tools: Tools, flight: Flight) -> None:
+async def roll(tree: Tree, config: SearchConfig, flight: Flight, expand_at: Expand, worth: Worth) -> None:
     """All rollouts, or those until the tree is settled. None is under way when this ends, however it does.
 
     The first error of a rollout is raised; it cancels the others.
     """
-    growth, begun = Growth.of(config), 0
+    begun = 0
     running: set[asyncio.Future[None]] = set()
     done: set[asyncio.Future[None]] = set()
     try:
         while not settled(tree, config):
             while begun < config.rollouts and len(running) < config.parallel_rollouts:
-                running.add(asyncio.ensure_future(rollout(tree, config, growth, tools, flight)))
+                running.add(asyncio.ensure_future(rollout(tree, config, flight, expand_at, worth)))
                 begun += 1
             if not running:
                 break
@@ -100,6 +104,18 @@ async def grow(tree: Tree, config: SearchConfig, tools: Tools, flight: Flight) -
                 over.result()
     finally:
         await stop((*done, *running, *flight.expansions.values()))
+
+
+async def grow(tree: Tree, config: SearchConfig, tools: Tools, flight: Flight) -> None:
+    """The rollouts of rStar-Math: steps from the policy, values from grades and rewards."""
+    growth = Growth.of(config)
+    await roll(
+        tree,
+        config,
+        flight,
+        lambda index: expand(tree, index, growth, tools),
+        lambda index: terminal_value(tree.nodes[index]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,13 +49,17 @@ class Grader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a strategy works with. ``scorer`` and ``grader`` are None where a search must do without."""
+    """What a strategy works with. ``scorer`` and ``grader`` are None where a search must do without.
+
+    ``second`` is another policy: the discriminator of "rstar", the smaller model of "sphere".
+    """
 
     policy: Policy
     executor: Executor
     format: StepFormat
     scorer: Scorer | None = None
     grader: Grader | None = None
+    second: Policy | None = None
 
 
 class SearchStrategy(Protocol):

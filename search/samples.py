@@ -6,17 +6,18 @@ and scoring; voting.py decides what the answers mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 
+from search.completion import add_chain, finish, whole
 from search.config import SearchConfig
-from search.growth import NO_CANDIDATE, count, execute, fail, squash
+from search.growth import NO_CANDIDATE, count, fail, squash
 from search.protocols import Tools
 from search.seeds import derive
 from search.settling import spent, timed
 from search.together import together
 from search.tree import ROOT, Tree
-from search.types import Outcome, Problem, Sampling, State, Step, StepStatus, Until
+from search.types import Problem
 from search.voting import Aggregation
 
 
@@ -47,11 +48,8 @@ async def draw(tree: Tree, config: SearchConfig, tools: Tools, start: int = ROOT
     drawn = 0
     while drawn < config.candidates and not spent(tree, config):
         n = min(config.candidates - drawn, affordable(tree, config))
-        sampling = Sampling(
-            config.temperature, config.top_p, config.top_k, config.max_solution_tokens, until=Until.PAUSE
-        )
         seed = derive(tree.seed, "samples", drawn) if drawn else derive(tree.seed, "samples")
-        await _add_batch(tree, start, n, sampling, seed, ends, config, tools)
+        await _add_batch(tree, start, n, seed, ends, config, tools)
         drawn += n
     return list(ends.values())
 
@@ -68,7 +66,6 @@ async def _add_batch(
     tree: Tree,
     start: int,
     n: int,
-    sampling: Sampling,
     seed: int,
     ends: dict[str, int],
     config: SearchConfig,
@@ -76,7 +73,7 @@ async def _add_batch(
 ) -> None:
     """Draw ``n`` solutions below ``start`` by one request; ``ends`` (text -> last node) learns of the new ones."""
     state = tree.state(start)
-    proposal = await tools.policy.propose(state, n, sampling, seed)
+    proposal = await tools.policy.propose(state, n, whole(config), seed)
     count(tree, proposal)
     if not proposal.candidates:
         fail(tree, NO_CANDIDATE)
@@ -86,50 +83,14 @@ async def _add_batch(
     for text in drawn.keys() & ends.keys():
         for index in tree.path(ends[text])[len(state.steps) :]:
             tree.nodes[index].multiplicity += len(drawn[text])
+    depth_left = config.max_depth - len(state.steps)
     parsed = {c.text: tools.format.parse(c) for c in proposal.candidates if c.text not in ends}
     chains = await together(
-        _finish(tree, state, steps, index, config, tools) for index, steps in enumerate(parsed.values(), len(ends))
+        finish(tree, state, steps, derive(tree.seed, "answer", index), config.max_step_tokens, tools, depth_left)
+        for index, steps in enumerate(parsed.values(), len(ends))
     )
     for text, steps in zip(parsed, chains, strict=True):
-        ends[text] = _add(tree, start, steps, len(drawn[text]), drawn[text][0])
-
-
-async def _finish(
-    tree: Tree, start: State, steps: tuple[Step, ...], index: int, config: SearchConfig, tools: Tools
-) -> tuple[Step, ...]:
-    """Run the program at a pause and let the policy state the answer; all steps of the solution after ``start``."""
-    if not steps:
-        return (Step("", status=StepStatus.NO_ANSWER),)
-    *before, last = steps
-    if any(step.terminal for step in before):
-        return tuple(before)
-    before = [replace(step, outcome=Outcome.OK) if step.code else step for step in before]
-    last = await execute(tree, start.then(*before), last, tools)
-    state = start.then(*before, last)
-    if last.terminal:
-        return (*before, last)
-    if not tools.format.concluding(state) or len(state.steps) >= config.max_depth:
-        status = StepStatus.TOO_DEEP if len(state.steps) >= config.max_depth else StepStatus.NO_ANSWER
-        return (*before, replace(last, status=status))
-    sampling = Sampling(temperature=0.0, max_tokens=config.max_step_tokens)
-    proposal = await tools.policy.propose(state, 1, sampling, derive(tree.seed, "answer", index))
-    count(tree, proposal)
-    if not proposal.candidates:
-        return (*before, last, Step("", status=StepStatus.NO_ANSWER))
-    final = tools.format.parse(proposal.candidates[0])
-    return (*before, last, *(final[:1] or (Step("", status=StepStatus.NO_ANSWER),)))
-
-
-def _add(tree: Tree, start: int, steps: tuple[Step, ...], multiplicity: int, tokens: int) -> int:
-    """Add a chain below ``start``; returns its last node."""
-    index = start
-    for step in steps:
-        index = tree.add(index, step, multiplicity=multiplicity)
-    tree.nodes[index].tokens = tokens
-    last = steps[-1]
-    if last.answer is None:
-        fail(tree, last.outcome if last.status is StepStatus.CODE_ERROR else last.status)
-    return index
+        ends[text] = add_chain(tree, start, steps, drawn[text][0], len(drawn[text]))
 
 
 async def judge(tree: Tree, ends: list[int], how: Aggregation, squash_scale: float, tools: Tools) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from time import monotonic
 
 from search.config import SearchConfig
-from search.tree import Tree
+from search.protocols import Grader
+from search.tree import ROOT, Tree
 from search.types import Cost
 from search.values import answer
 
@@ -30,6 +31,16 @@ def settle(tree: Tree, config: SearchConfig, began: float) -> Tree:
     """The tree with its answer and the seconds since ``began`` (of ``monotonic``)."""
     tree.answer = answer(tree, config.answer_by, config.aggregate)
     return timed(tree, began)
+
+
+def mark(tree: Tree, grader: Grader | None, begin: int = ROOT) -> None:
+    """Grade the finished solutions from node ``begin`` on, where there is a grader: for searches that are not to see
+    grades while they grow."""
+    if grader is None:
+        return
+    for index in tree.terminals():
+        if index >= begin:
+            tree.nodes[index].correct = grader.grade(tree.problem, tree.nodes[index].answer)
 
 
 def timed(tree: Tree, began: float) -> Tree:

@@ -10,6 +10,8 @@ from search.config import SearchConfig
 from search.dvts import Dvts
 from search.mcts import Mcts
 from search.protocols import SearchStrategy
+from search.pruned import Sphere
+from search.rstar import Rstar
 from search.samples import Samples
 
 STRATEGIES: dict[str, Callable[[SearchConfig], SearchStrategy]] = {
@@ -18,6 +20,8 @@ STRATEGIES: dict[str, Callable[[SearchConfig], SearchStrategy]] = {
     "best_of": BestOf,
     "beam": StepBeam,
     "dvts": Dvts,
+    "rstar": Rstar,
+    "sphere": Sphere,
 }
 
 

@@ -21,6 +21,9 @@ class Node:
     ``visits`` N counts the rollouts that passed through, ``value_sum`` the values they backed up (rStar-Math, 3.2).
     ``correct``: set on graded terminal nodes only. ``multiplicity``: how many identical candidates were merged into it.
     ``tokens`` is the length of the step as generated; ``version`` names the weights that wrote it.
+    ``action``: what a strategy with several ways to draw a step did to get this one; empty where it goes on with what
+    the node before began. ``instead``: the step stands in place of the one before it, which is then not part of the
+    solution (rStar answers a sub-question again).
     """
 
     parent: int
@@ -35,6 +38,8 @@ class Node:
     tokens: int = 0
     multiplicity: int = 1
     version: int = 0
+    action: str = ""
+    instead: bool = False
 
     @property
     def terminal(self) -> bool:
@@ -97,8 +102,17 @@ class Tree:
             index = self.nodes[index].parent
         return path[::-1]
 
+    def solution(self, index: int) -> list[int]:
+        """The path down to ``index`` without the nodes in whose place another one stands."""
+        standing: list[int] = []
+        for i in self.path(index):
+            if self.nodes[i].instead:
+                standing.pop()
+            standing.append(i)
+        return standing
+
     def steps(self, index: int) -> tuple[Step, ...]:
-        return tuple(step for i in self.path(index) if (step := self.nodes[i].step) is not None)
+        return tuple(step for i in self.solution(index) if (step := self.nodes[i].step) is not None)
 
     def state(self, index: int) -> State:
         return State(self.problem, self.steps(index))

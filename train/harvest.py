@@ -154,14 +154,17 @@ def _q(tree: Tree, index: int) -> float:
 
 
 def _values(tree: Tree, index: int) -> tuple[float, ...]:
-    return tuple(_q(tree, i) for i in tree.path(index))
+    return tuple(_q(tree, i) for i in tree.solution(index))
 
 
 def _siblings(
     tree: Tree, parent: int, right: Sequence[bool], wrong: Sequence[bool], config: HarvestConfig
 ) -> Iterator[tuple[int, int]]:
-    """Children of highest Q that lead to a right answer, each over those of lowest Q that lead to a wrong one."""
-    children = tree.nodes[parent].children
+    """Children of highest Q that lead to a right answer, each over those of lowest Q that lead to a wrong one.
+
+    Not those that stand in their parent's place: they follow another prefix than their siblings.
+    """
+    children = [i for i in tree.nodes[parent].children if not tree.nodes[i].instead]
     better = sorted((i for i in children if right[i]), key=lambda i: -_q(tree, i))[: config.best]
     worse = sorted((i for i in children if wrong[i]), key=lambda i: _q(tree, i))[: config.worst]
     return ((a, b) for a in better for b in worse if _q(tree, a) > _q(tree, b))

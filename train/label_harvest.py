@@ -78,7 +78,7 @@ def harvest_trees(
 def harvest_completions(
     solutions: Iterable[LabelledSolution], out_dir: Path, hard_at: float | None = None
 ) -> LabelHarvest:
-    """Labels by completion (search.completions); with ``hard_at`` as signs, wrong at a share of right up to it.
+    """Labels by completion (search.monte_carlo); with ``hard_at`` as signs, wrong at a share of right up to it.
 
     Counts of the source: ``solutions``, those ``without_label``, ``completions``, and every field of their cost.
     """

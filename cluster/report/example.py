@@ -53,7 +53,7 @@ def _shown(tree: Tree, index: int) -> str:
         f"and cost {tree.cost.generated_tokens} tokens."
     )
     parts = [f"<p><b>{escape(problem.question)}</b></p>", f'<p class="note">{escape(about)}</p>']
-    for number, at in enumerate(tree.path(index), start=1):
+    for number, at in enumerate(tree.solution(index), start=1):
         node = tree.nodes[at]
         if node.step is None:
             continue

@@ -50,7 +50,7 @@ def grown() -> Tree:
     )
     step = tree.add(0, OPEN, visits=3, value_sum=-0.1, score=0.30000000000000004, expanded=True, version=2)
     tree.add(step, FINAL, visits=2, value_sum=1.0, correct=True, multiplicity=4)
-    tree.add(step, BROKEN, visits=1, value_sum=-1.0, correct=False)
+    tree.add(step, BROKEN, visits=1, value_sum=-1.0, correct=False, action="A4", instead=True)
     return tree
 
 

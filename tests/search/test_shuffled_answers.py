@@ -24,7 +24,10 @@ TABLE = {
 }
 LINES = ["a e =7", "b f =4", "a e =7", "c !"]
 REWARDS = {"a": 0.3, "b": 0.6, "c": 0.1, "e": 0.2, "f": 0.7, "g": 0.1, "=7": 0.4, "=4": 0.8, "=9": -0.3, "h": 0.75}
-SETTINGS = {"rollouts": 5, "candidates": 4, "beam_width": 2, "max_solution_tokens": 20, "max_step_tokens": 10}
+SETTINGS = {
+    "rollouts": 5, "candidates": 4, "beam_width": 2, "max_solution_tokens": 20, "max_step_tokens": 10,
+    "actions": ("A1", "A2", "A3", "A4"),  # the table has no question in other words
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("graded", [True, False], ids=["graded", "scored"])

@@ -77,6 +77,17 @@ def test_step_pairs_are_siblings_best_right_over_worst_wrong() -> None:
     ]
 
 
+def test_a_step_in_place_of_another_is_a_step_of_the_trajectory_and_in_no_step_pair() -> None:
+    tree = Tree(PROBLEM, strategy="rstar")
+    first = tree.add(0, step("q? 3"), visits=2, value_sum=0.5)
+    again = tree.add(first, step("q? 4"), visits=1, value_sum=0.25, instead=True)
+    tree.add(again, answer("so 4", "4"), visits=1, value_sum=0.75, correct=True)
+    tree.add(first, answer("so 3", "3"), visits=1, value_sum=0.0, correct=False)
+    (found,) = trajectories(tree)
+    assert ([s.text for s in found.steps], found.values, found.q) == (["q? 4", "so 4"], (0.25, 0.75), 0.5)
+    assert preference_pairs(tree, HarvestConfig()).step == ()
+
+
 def test_answer_pairs_are_whole_solutions_with_different_prefixes() -> None:
     tree, _ = grow()
     pairs = preference_pairs(tree, HarvestConfig())

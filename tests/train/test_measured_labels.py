@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from search.completions import find_first_error, label_every_step
 from search.config import SearchConfig
 from search.curriculum import check_steps, composition_of, problems, worked
 from search.formats import CodeFormat
 from search.grading import grader
+from search.monte_carlo import find_first_error, label_every_step
 from search.protocols import Tools
 from search.types import Candidate, Finish, LabelledSolution, Outcome, Problem, Proposal, Sampling, State, Step
 from tests.search.interpreter import Interpreter

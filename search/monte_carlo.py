@@ -38,7 +38,7 @@ class Completions:
     cost: Cost = field(default_factory=Cost)
 
 
-async def complete(state: State, config: SearchConfig, tools: Tools, seed: int) -> Completions:
+async def estimate(state: State, config: SearchConfig, tools: Tools, seed: int) -> Completions:
     """Draw ``config.candidates`` completions of ``state`` and grade them; ones without an answer are wrong.
 
     Where all that is left is to state the answer, one greedy completion says it all. With ``budget_tokens`` fewer may
@@ -67,7 +67,7 @@ async def label_every_step(solution: State, config: SearchConfig, tools: Tools, 
     same completions as ``find_first_error`` does.
     """
     ends = range(1, len(solution.steps) + 1)
-    found = await together(_complete(solution, end, config, tools, seed) for end in ends)
+    found = await together(_estimate(solution, end, config, tools, seed) for end in ends)
     record = StepLabels(solution.problem, solution.steps, tuple(one.share for one in found), LabelScale.SHARE)
     return _labelled(record, found)
 
@@ -83,21 +83,21 @@ async def find_first_error(solution: State, config: SearchConfig, tools: Tools, 
     steps = len(solution.steps)
     if not steps:
         return _labelled(StepLabels(solution.problem, ()), [])
-    found = [await _complete(solution, steps, config, tools, seed)]
+    found = [await _estimate(solution, steps, config, tools, seed)]
     right, wrong = (steps, steps + 1) if found[0].share else (0, steps)  # steps that are known to be right, to be wrong
     while wrong - right > 1 and found[-1].share is not None:
         middle = (right + wrong) // 2
-        found.append(await _complete(solution, middle, config, tools, seed))
+        found.append(await _estimate(solution, middle, config, tools, seed))
         right, wrong = (middle, wrong) if found[-1].share else (right, middle)
     signs = (1.0,) * right + (-1.0,) * (wrong <= steps)
     record = StepLabels(solution.problem, solution.steps, () if found[-1].share is None else signs)
     return _labelled(record, found)
 
 
-async def _complete(solution: State, end: int, config: SearchConfig, tools: Tools, seed: int) -> Completions:
+async def _estimate(solution: State, end: int, config: SearchConfig, tools: Tools, seed: int) -> Completions:
     """Completions after the first ``end`` steps; their seed depends on nothing else of the way there."""
     prefix = State(solution.problem, solution.steps[:end])
-    return await complete(prefix, config, tools, derive(seed, "completions", end))
+    return await estimate(prefix, config, tools, derive(seed, "completions", end))
 
 
 def _labelled(record: StepLabels, found: list[Completions]) -> LabelledSolution:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.completions import complete, find_first_error, label_every_step
 from search.config import SearchConfig
 from search.formats import CodeFormat
+from search.monte_carlo import estimate, find_first_error, label_every_step
 from search.protocols import Tools
 from search.types import LabelScale, Outcome, Proposal, Sampling, State, Step, StepStatus
 from tests.search.conftest import TABLE, ScriptedPolicy, SumExecutor
@@ -53,7 +53,7 @@ def solution(steps: int, answer: str = "8") -> State:
 
 async def test_completions_are_counted_as_often_as_they_were_drawn() -> None:
     policy = Reaching({2: 3})
-    found = await complete(State(PROBLEM, solution(5).steps[:2]), CONFIG, tools_of(policy), 1)
+    found = await estimate(State(PROBLEM, solution(5).steps[:2]), CONFIG, tools_of(policy), 1)
     # three equal right solutions, five different wrong ones, each of two words
     assert (found.drawn, found.right, found.share) == (8, 3, 0.375)
     assert (found.cost.generated_tokens, found.cost.requests) == (8 * 2 * TOKENS, 1)
@@ -61,7 +61,7 @@ async def test_completions_are_counted_as_often_as_they_were_drawn() -> None:
 
 async def test_a_completion_without_an_answer_is_wrong() -> None:
     policy = WordPolicy({}, lines=["a =7", "a !", "!", "=8"])
-    found = await complete(State(PROBLEM), CONFIG.model_copy(update={"candidates": 4}), tools_of(policy), 1)
+    found = await estimate(State(PROBLEM), CONFIG.model_copy(update={"candidates": 4}), tools_of(policy), 1)
     assert (found.drawn, found.right, found.share) == (4, 1, 0.25)
 
 
@@ -70,7 +70,7 @@ async def test_code_runs_and_the_policy_states_the_answer() -> None:
     scripted = ScriptedPolicy(table)
     tools = replace(code_tools(), policy=scripted)
     state = State(PROBLEM, (Step("a = 3<end_of_step>", code="a = 3", outcome=Outcome.OK),))
-    found = await complete(state, CONFIG.model_copy(update={"candidates": 3}), tools, 1)
+    found = await estimate(state, CONFIG.model_copy(update={"candidates": 3}), tools, 1)
     assert (found.drawn, found.right) == (3, 1)
     assert (found.cost.executions, found.cost.requests) == (3, 3)  # two answers were asked for
     assert [codes for codes, _, _ in scripted.calls[1:]] == [("a = 3", "b = 4", "print(7)"), ("a = 3", "print(12)")]
@@ -79,7 +79,7 @@ async def test_code_runs_and_the_policy_states_the_answer() -> None:
 async def test_where_only_the_answer_is_left_one_greedy_completion_is_enough() -> None:
     tools = code_tools()
     printed = Step("print(7)<end_of_code>", code="print(7)", output="7", outcome=Outcome.OK)
-    found = await complete(State(PROBLEM, (printed,)), CONFIG, tools, 1)
+    found = await estimate(State(PROBLEM, (printed,)), CONFIG, tools, 1)
     assert (found.drawn, found.right, found.share, found.cost.requests) == (1, 1, 1.0, 1)
     assert tools.policy.calls[0][1] == 1  # type: ignore[attr-defined]
 
@@ -91,16 +91,16 @@ def code_tools() -> Tools:
 async def test_a_finished_solution_is_only_graded() -> None:
     policy = Reaching({})
     for answer, share in (("7", 1.0), ("8", 0.0)):
-        found = await complete(solution(3, answer), CONFIG, tools_of(policy), 1)
+        found = await estimate(solution(3, answer), CONFIG, tools_of(policy), 1)
         assert (found.drawn, found.share, found.cost.requests) == (0, share, 0)
     failed = Step("raise", code="raise", status=StepStatus.CODE_ERROR, outcome=Outcome.EXCEPTION)
-    assert (await complete(State(PROBLEM, (failed,)), CONFIG, tools_of(policy), 1)).share == 0.0
+    assert (await estimate(State(PROBLEM, (failed,)), CONFIG, tools_of(policy), 1)).share == 0.0
     assert policy.asked.total() == 0
 
 
 async def test_labels_need_a_grader() -> None:
     with pytest.raises(ValueError, match="need a grader"):
-        await complete(State(PROBLEM), CONFIG, word_tools(WordPolicy({})), 1)
+        await estimate(State(PROBLEM), CONFIG, word_tools(WordPolicy({})), 1)
 
 
 async def test_every_step_of_eight() -> None:

@@ -1,0 +1,63 @@
+"""The five actions of rStar (arXiv 2408.06195, section 3.2) and which may follow which. Knows no wording and no model.
+
+question ── A1 A2 A3 A5        after A5: A1 A2 A3        after A3: A1 A2 A3 A4
+                               after A4: A1 A2 A3        after A1: A1 A2         after A2: the end
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from enum import StrEnum
+
+from search.tree import Tree
+
+
+class Action(StrEnum):
+    """A way to go on with a solution."""
+
+    STEP = "A1"  # one step
+    REST = "A2"  # all remaining steps
+    SUBQUESTION = "A3"  # the next sub-question and its answer, as one step
+    AGAIN = "A4"  # another answer to that sub-question, in place of the first
+    REPHRASE = "A5"  # the question in other words, as a step
+
+
+GRAMMAR: dict[Action | None, tuple[Action, ...]] = {
+    None: (Action.STEP, Action.REST, Action.SUBQUESTION, Action.REPHRASE),
+    Action.STEP: (Action.STEP, Action.REST),
+    Action.REST: (),
+    Action.SUBQUESTION: (Action.STEP, Action.REST, Action.SUBQUESTION, Action.AGAIN),
+    Action.AGAIN: (Action.STEP, Action.REST, Action.SUBQUESTION),
+    Action.REPHRASE: (Action.STEP, Action.REST, Action.SUBQUESTION),
+}
+
+# What a step asks before it answers: its first comment line, or all up to its first question mark.
+ASKS = re.compile(r"\s*#[^\n]*\n|[^?]*\?")
+
+
+def taken(tree: Tree, index: int) -> tuple[Action, ...]:
+    """The actions from the question down to a node. A node that only goes on with what another began is none."""
+    return tuple(Action(tree.nodes[i].action) for i in tree.path(index) if tree.nodes[i].action)
+
+
+def permitted(so_far: Sequence[Action], available: Collection[Action], max_depth: int) -> tuple[Action, ...]:
+    """What may come next, in the order of the grammar, on a path of at most ``max_depth`` actions.
+
+    The last action is to end the solution: only A2 is left for it, where it is ``available``.
+    """
+    left = max_depth - len(so_far)
+    if left <= 0:
+        return ()
+    allowed = tuple(action for action in GRAMMAR[so_far[-1] if so_far else None] if action in available)
+    return (Action.REST,) if left == 1 and Action.REST in allowed else allowed
+
+
+def asked_by(text: str) -> str:
+    r"""The sub-question that a step begins with, empty where it shows none.
+
+    ``"\n# How many are left?\nleft = 5 - 2\n"`` → ``"\n# How many are left?\n"``,
+    ``"Step 2: How many are left? 5 - 2 = 3."`` → ``"Step 2: How many are left?"``.
+    """
+    found = ASKS.match(text)
+    return found.group() if found is not None else ""

@@ -1,0 +1,121 @@
+"""rStar's grammar, what a step asks, and a policy that is asked in other words: by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.actions import GRAMMAR, Action, asked_by, permitted, taken
+from search.asking import Asking
+from search.seeds import derive
+from search.tree import ROOT, Tree
+from search.types import Candidate, Finish, Proposal, Sampling, State, Step
+from search.wording import REQUESTS, beginning, hint, reflection, request
+from tests.search.words import PROBLEM
+
+A1, A2, A3, A4, A5 = Action
+EVERY = tuple(Action)
+
+
+def test_the_grammar_is_the_paper_s() -> None:
+    assert GRAMMAR == {
+        None: (A1, A2, A3, A5),
+        A5: (A1, A2, A3),
+        A3: (A1, A2, A3, A4),
+        A4: (A1, A2, A3),
+        A1: (A1, A2),
+        A2: (),
+    }
+
+
+@pytest.mark.parametrize(
+    ("so_far", "available", "max_depth", "expected"),
+    [
+        ((), EVERY, 5, (A1, A2, A3, A5)),
+        ((A5,), EVERY, 5, (A1, A2, A3)),
+        ((A5, A3), EVERY, 5, (A1, A2, A3, A4)),
+        ((A3, A4), EVERY, 5, (A1, A2, A3)),
+        ((A3, A4, A1), EVERY, 5, (A1, A2)),
+        ((A1, A2), EVERY, 5, ()),
+        ((A3, A3, A3, A3), EVERY, 5, (A2,)),  # the last of five actions ends the solution
+        ((A3, A3, A3, A3), (A1, A3), 5, (A1, A3)),  # … where there is one that does
+        ((A3, A3, A3, A3, A1), EVERY, 5, ()),
+        ((), (A1, A2), 5, (A1, A2)),
+    ],
+)
+def test_what_may_come_next(
+    so_far: tuple[Action, ...], available: tuple[Action, ...], max_depth: int, expected: tuple[Action, ...]
+) -> None:
+    assert permitted(so_far, available, max_depth) == expected
+
+
+@given(st.integers(2, 8), st.data())
+def test_whoever_follows_the_grammar_comes_to_an_end_in_time(max_depth: int, data: st.DataObject) -> None:
+    so_far: list[Action] = []
+    while allowed := permitted(so_far, EVERY, max_depth):
+        so_far.append(data.draw(st.sampled_from(allowed)))
+    assert so_far[-1] is A2
+    assert len(so_far) <= max_depth
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("\n# How many are left?\nleft = 5 - 2\n<end_of_step>", "\n# How many are left?\n"),
+        ("\n# Left\n# 5 less 2\nleft = 5 - 2\n<end_of_step>", "\n# Left\n"),
+        ("Step 2: How many are left? 5 - 2 = 3.\n\n", "Step 2: How many are left?"),
+        ("Step 2: 5 - 2 = 3.\n\n", ""),
+        ("\nleft = 5 - 2\n<end_of_step>", ""),
+    ],
+)
+def test_what_a_step_asks(text: str, asked: str) -> None:
+    assert asked_by(text) == asked
+
+
+def test_a_step_stands_in_place_of_the_one_before_it() -> None:
+    tree = Tree(PROBLEM)
+    one = tree.add(ROOT, Step("one"), action=A1)
+    first = tree.add(one, Step("q? first"), action=A3)
+    other = tree.add(first, Step("q? other"), action=A4, instead=True)
+    last = tree.add(other, Step("end"), action=A2)
+    assert (tree.path(last), tree.solution(last)) == ([one, first, other, last], [one, other, last])
+    assert [step.text for step in tree.steps(last)] == ["one", "q? other", "end"]
+    assert [step.text for step in tree.steps(first)] == ["one", "q? first"]
+    assert taken(tree, last) == (A1, A3, A4, A2)
+
+
+def test_beginnings() -> None:
+    assert beginning(A5, "plain", 1, False) == "Step 1: In other words:"
+    assert beginning(A5, "code", 1, True) == "\n# In other words:"
+    assert beginning(A3, "plain", 2, True) == "Step 2: Smaller question:"
+    assert beginning(A3, "plain", 2, False) == beginning(A1, "plain", 2, True) == beginning(A3, "other", 1, True) == ""
+
+
+def test_requests_are_added_to_the_question() -> None:
+    assert request("Why?", "Go on.") == "Why?\n\nGo on."
+    assert request("Why?", "") == "Why?"
+    assert set(REQUESTS) == set(Action)
+    assert len(set(REQUESTS.values())) == 5
+    told = reflection("Why?", " It is {7}.\n")
+    assert told.startswith("Why?\n\nHere is an attempt at this problem:\n\nIt is {7}.\n\nIts answer is wrong.")
+    assert hint("Why?", "{7}").startswith("Why?\n\n(The answer is {7}.")
+
+
+async def test_a_policy_is_asked_in_other_words_and_nobody_else_sees_them() -> None:
+    asked: list[tuple[State, int, int]] = []
+
+    class Recorder:
+        async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
+            asked.append((state, n, seed))
+            return Proposal((Candidate("three", (1, 2), Finish.STOP),), prompt_tokens=5, cached_tokens=3, version=4)
+
+    state = State(PROBLEM, (Step("one"),))
+    asking = Asking(Recorder(), "A3", lambda question: question.upper(), "So: ")
+    proposal = await asking.propose(state, 2, Sampling(), 9)
+    ((seen, n, seed),) = asked
+    assert (seen.problem.id, seen.problem.question) == ("p1", "WHAT IS 3 + 4?")
+    assert [step.text for step in seen.steps] == ["one", "So: "]
+    assert (n, seed) == (2, derive(9, "A3"))
+    assert proposal == Proposal((Candidate("So: three", (1, 2), Finish.STOP),), 5, 3, 4)
+    assert state == State(PROBLEM, (Step("one"),))

@@ -15,7 +15,9 @@ from search.curriculum.templates import IDLE, IDLE_NUMBERS, TEMPLATES, UNITS, Te
 from search.errors import UserError
 from search.seeds import derive
 
-MIN_VALUE, MAX_VALUE = 100, 99_999  # small totals are hit by chance, and a search would learn from wrong solutions
+# Totals are whole and neither small nor huge. A search that hits a small answer by chance would learn from a wrong
+# solution. And nobody has 57.5 apples: what a mistake leads to often looks wrong, which a reward model can learn to see.
+MIN_VALUE, MAX_VALUE = 100, 99_999
 TRIES = 20_000  # one in a hundred chains belongs to a split by templates and numbers, and not all have whole totals
 TRIES_PER_FACT = 12
 SENTENCES = 7  # a shallow problem has up to so many, the idle ones among them

@@ -12,6 +12,8 @@ from search.curriculum.templates import TOTAL
 from search.formats import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_STEP
 from search.types import Outcome, Step, StepStatus
 
+PRINT = f'print(f"{{{TOTAL}:g}}")'  # whole totals without a decimal point
+
 
 def worked_solution(composition: Composition) -> tuple[Step, ...]:
     """A step a sentence of the question, a step that prints, and the answer.
@@ -26,7 +28,7 @@ def worked_solution(composition: Composition) -> tuple[Step, ...]:
         steps += [_step(_said(sentence)) for sentence in aside]
         steps.append(_step(f"{_said(fact.sentence)}\n{TOTAL} = {fact.code}"))
     steps += [_step(_said(sentence)) for sentence in composition.asides[-1]]
-    answer, code = f"{composition.facts[-1].value}", f"print({TOTAL})"
+    answer, code = f"{composition.facts[-1].value}", PRINT
     steps.append(Step(f"\n{code}{END_OF_CODE}", code=code, output=answer, outcome=Outcome.OK))
     text = f"\n{ANSWER}\\boxed{{{answer}}}{END_OF_ANSWER}"
     return (*steps, Step(text, status=StepStatus.FINAL, answer=answer))

@@ -28,7 +28,7 @@ class Template:
     numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def value(self, total: Fraction, numbers: dict[str, int]) -> Fraction:
-        """The exact new total, a fraction where the code would round."""
+        """The exact new total."""
         return Fraction(eval(_exact(self.code), {"__builtins__": {}}, {TOTAL: total, **numbers}))
 
     @property
@@ -39,7 +39,7 @@ class Template:
 
 @cache
 def _exact(code: str) -> CodeType:
-    return compile(code.translate({ord("{"): "", ord("}"): ""}).replace("//", "/"), "<template>", "eval")
+    return compile(code.translate({ord("{"): "", ord("}"): ""}), "<template>", "eval")
 
 
 def span(low: int, high: int, by: int = 1) -> tuple[int, ...]:
@@ -68,19 +68,19 @@ RATES = (
     _said("rates/root", "{k} * 7", "{k} {u} a day arrive for a week.", k=TENS),
     _said("rates/earn", "total + {k} * 24", "{k} an hour come in all day.", k=NUMBERS),
     _said("rates/spend", "total - {k} * 7", "{k} a day are lost for a week.", k=NUMBERS),
-    _said("rates/share", "total // {k}", "One of {k} equal parts stays.", k=SMALL),
+    _said("rates/share", "total / {k}", "One of {k} equal parts stays.", k=SMALL),
 )
 
 FRACTIONS = (
-    _said("fractions/half", "total // 2", "Half of it stays."),
-    _said("fractions/percent", "total * {p} // 100", "{p} percent stay.", p=PERCENT),
-    _said("fractions/raise", "total + total * {p} // 100", "It grows by {p} percent.", p=TENTHS),
-    _said("fractions/cut", "total - total * {p} // 100", "{p} percent are gone.", p=TENTHS),
+    _said("fractions/half", "total / 2", "Half of it stays."),
+    _said("fractions/percent", "total * {p} / 100", "{p} percent stay.", p=PERCENT),
+    _said("fractions/raise", "total + total * {p} / 100", "It grows by {p} percent.", p=TENTHS),
+    _said("fractions/cut", "total - total * {p} / 100", "{p} percent are gone.", p=TENTHS),
 )
 
 EQUATIONS = (
-    _said("equations/plus", "(total - {m}) // 2", "This is {m} more than twice what stays.", m=NUMBERS),
-    _said("equations/minus", "(total + {m}) // 3", "This is {m} fewer than three times what stays.", m=NUMBERS),
+    _said("equations/plus", "(total - {m}) / 2", "This is {m} more than twice what stays.", m=NUMBERS),
+    _said("equations/minus", "(total + {m}) / 3", "This is {m} fewer than three times what stays.", m=NUMBERS),
     _said("equations/missing", "total - {k}", "What stays is {k} short of it.", k=NUMBERS),
 )
 

@@ -2,7 +2,7 @@
 
     greedy    one solution at temperature 0
     samples   k solutions: majority of k, and with a PPM best of k
-    search    with a PPM: the strategy of ``evaluation.search``
+    search    the strategy of ``evaluation.search``: with a PPM, or where it needs none to be a method (SELF_JUDGED)
 
 Every search is blind: reference answers come in when measure.py grades stored trees. Knows which searches there are and
 where their trees go.
@@ -18,8 +18,10 @@ from time import monotonic
 
 from actors.pool import ScorerPool
 from cluster import measure
+from cluster.config import SELF_JUDGED
 from cluster.context import Context
-from cluster.lineage import Models
+from cluster.lineage import Models, second
+from cluster.reward_models import in_units
 from cluster.run_dir import write_atomic
 from cluster.searching import Searchers, SearchPlan
 from cluster.summary import EVALUATION, Evaluation, Measure
@@ -96,7 +98,8 @@ def _measure(
         name: str, search: SearchConfig, ppm: ModelRef | None, over: tuple[Problem, ...]
     ) -> tuple[list[Tree], float]:
         what = f"{split}: {name}"
-        plan = SearchPlan(search, models.policy, ppm, over, ("evaluate", split, name), what, blind=True)
+        other = second(models, context.config.second, search.strategy)
+        plan = SearchPlan(search, models.policy, ppm, over, ("evaluate", split, name), what, True, other)
         return grow(searchers, plan, directory / name)
 
     by_id = {problem.id: problem for problem in problems}
@@ -105,9 +108,9 @@ def _measure(
     greedy = measure.single(trees, by_id, grade, seconds)
     trees, seconds = grown("samples", config.sampled(), models.ppm, part)
     majority = measure.majority(trees, part_by_id, grade, seconds)
-    if models.ppm is None:
+    best = measure.best_of(trees, part_by_id, grade, seconds, config.samples) if models.ppm else None
+    if models.ppm is None and config.search.strategy not in SELF_JUDGED:
         return {"greedy": greedy, "majority": majority, "ppm_best_of": None, "search": None}
-    best = measure.best_of(trees, part_by_id, grade, seconds, config.samples)
     trees, seconds = grown("search", config.search, models.ppm, part)
     search = measure.single(trees, part_by_id, grade, seconds)
     return {"greedy": greedy, "majority": majority, "ppm_best_of": best, "search": search}
@@ -119,7 +122,7 @@ def grow(searchers: Searchers, plan: SearchPlan, directory: Path) -> tuple[list[
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
     if finished_ids(directory).issuperset(problem.id for problem in plan.problems):
         return list(read_trees(directory)), before
-    searchers.engines(plan.policy, plan.ppm)
+    searchers.engines(plan.policy, plan.ppm, plan.second)
     began = monotonic()
     searchers.run(plan, directory)
     seconds = before + monotonic() - began
@@ -156,7 +159,7 @@ def rescore(context: Context, searchers: Searchers, ppm: ModelRef, trees: list[T
     """Scores of the finished solutions in ``trees`` under another PPM: problem id -> node index -> value in [-1, 1]."""
     config = context.config
     handles = searchers.fleet.scorer(ppm)
-    scale = config.evaluation.search.squash_scale
+    scale = in_units(config.evaluation.search, ppm).squash_scale
 
     async def score_all() -> dict[str, dict[int, float]]:
         pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine, ppm)

@@ -31,6 +31,8 @@ from search.growth import squash
 from search.store import finished_ids, read_trees
 from search.tree import Tree
 from search.types import ModelRef, Problem
+from search.values import as_one
+from search.voting import Aggregation
 
 TIMES = "seconds.json"
 
@@ -108,7 +110,8 @@ def _measure(
     greedy = measure.single(trees, by_id, grade, seconds)
     trees, seconds = grown("samples", config.sampled(), models.ppm, part)
     majority = measure.majority(trees, part_by_id, grade, seconds)
-    best = measure.best_of(trees, part_by_id, grade, seconds, config.samples) if models.ppm else None
+    how = config.search.aggregate
+    best = measure.best_of(trees, part_by_id, grade, seconds, config.samples, how=how) if models.ppm else None
     if models.ppm is None and config.search.strategy not in SELF_JUDGED:
         return {"greedy": greedy, "majority": majority, "ppm_best_of": None, "search": None}
     trees, seconds = grown("search", config.search, models.ppm, part)
@@ -148,7 +151,7 @@ def validate_ppm(
     config = context.config.evaluation.sampled()
     plan = SearchPlan(config, policy, new, problems, ("validate", "samples"), "validation: samples", blind=True)
     trees, seconds = grow(searchers, plan, directory)
-    found = measure.best_of(trees, by_id, grade, seconds, k)
+    found = measure.best_of(trees, by_id, grade, seconds, k, how=config.aggregate)
     if old is None:
         return found, None
     scores = rescore(context, searchers, old, trees)
@@ -159,15 +162,16 @@ def rescore(context: Context, searchers: Searchers, ppm: ModelRef, trees: list[T
     """Scores of the finished solutions in ``trees`` under another PPM: problem id -> node index -> value in [-1, 1]."""
     config = context.config
     handles = searchers.fleet.scorer(ppm)
-    scale = in_units(config.evaluation.search, ppm).squash_scale
+    scale, how = in_units(config.evaluation.search, ppm).squash_scale, config.evaluation.search.aggregate
 
     async def score_all() -> dict[str, dict[int, float]]:
         pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine, ppm)
 
         async def score(tree: Tree) -> dict[int, float]:
-            ends = list(tree.terminals())
-            scores = await pool.score([tree.state(index) for index in ends])
-            return {index: squash(logit, scale) for index, logit in zip(ends, scores.logits, strict=True)}
+            paths = {end: [end] if how is Aggregation.LAST else tree.path(end) for end in tree.terminals()}
+            scores = await pool.score([tree.state(index) for path in paths.values() for index in path])
+            rewards = iter(squash(logit, scale) for logit in scores.logits)
+            return {end: as_one([next(rewards) for _ in path], how) for end, path in paths.items()}
 
         found = await asyncio.gather(*(score(tree) for tree in trees))
         return {tree.problem.id: scores for tree, scores in zip(trees, found, strict=True)}

@@ -196,10 +196,14 @@ def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, ppm: bool) -> l
     if ppm:
         methods += f", PPM best of {wanted.samples}"
     if ppm or search.strategy in SELF_JUDGED:
-        searches = part * search.rollouts * search.max_depth
+        one = search.strategy in INDEPENDENT  # all solutions of a problem by one request
+        searches = part * (1 if one else search.rollouts * search.max_depth)
+        longest = search.max_solution_tokens + search.max_step_tokens if one else search.max_step_tokens
         requests += searches
-        tokens += searches * search.candidates * search.max_step_tokens
-        methods += f", search {search.rollouts} x {search.candidates}"
+        tokens += searches * search.candidates * longest
+        methods += (
+            f", {search.strategy} {search.candidates}" if one else f", search {search.rollouts} x {search.candidates}"
+        )
     what = f"{total} problems in {len(sizes.splits)} splits: {methods}"
     return [Planned(f"r{number}/evaluate", what, requests, tokens)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from actors.fleet import Fleet
+from cluster import evaluate
 from cluster import round as rounds
 from cluster.config import RunConfig
 from cluster.context import Context
@@ -25,7 +28,7 @@ from search.problems import ProblemSets
 from search.tree import Tree
 from search.types import ModelRef, PreferencePair, Problem, StepLabels, Trajectory
 from search.wording import hint
-from tests.cluster.judged_samples import PROBLEMS, store_trees, tree, wrong
+from tests.cluster.judged_samples import PROBLEMS, KnowingScorer, first_mistake, store_trees, tree, wrong
 from train.config import TrainConfig
 from train.launch import TrainResult, TrainTask
 from train.sources import read_records
@@ -267,3 +270,21 @@ def test_a_strategy_that_asks_a_second_policy_gets_it(tmp_path: Path, monkeypatc
             play(context, policy=POLICY)
         assert script.plans[-1].second == expected
         assert script.plans[-1].models == tuple(dict.fromkeys(ref for ref in (POLICY, expected) if ref))
+
+
+@pytest.mark.parametrize("how", ["last", "mean", "min"])
+def test_another_reward_model_scores_the_same_samples_by_the_same_aggregation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The scripted logit is 2 before a mistake and -2 from it on; an ORM's value is tanh(logit / 2)."""
+    monkeypatch.setattr(Fleet, "scorer", lambda *_: [])
+    monkeypatch.setattr(evaluate, "ScorerPool", KnowingScorer)
+    model = tmp_path / "orm"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps({"id2label": {"0": "right"}}))
+    grown = tree(TRAIN[0], 1, 1, 1)
+    with running(tmp_path / "run", evaluation={"search": {"aggregate": how}}) as context:
+        found = evaluate.rescore(context, Searchers(context), model_ref("ppm", model, 1), [grown])
+    value, before, many = math.tanh(1.0), first_mistake(TRAIN[0]), len(wrong(TRAIN[0]))
+    expected = value * (2 * before - many) / many if how == "mean" else -value
+    assert list(found[TRAIN[0].id].values()) == pytest.approx([value, expected])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from actors.config import EngineConfig
 from cluster.config import SELF_JUDGED, RoundConfig, RunConfig
+from cluster.marking import JUDGEMENTS
 from cluster.method import MethodConfig
 from cluster.preflight import INDEPENDENT
 from cluster.summary import count
@@ -145,6 +146,12 @@ def _round(config: RunConfig, entry: RoundConfig, sizes: Sizes, number: int) -> 
         again = _search(config, entry.model_copy(update={"passes": 1}), sizes.rounds[number - 1], "")
         what = "problems that failed, with the answer given away"
         stages.append(Planned(f"r{number}/search_hinted", what, again.requests, again.tokens))
+    if "marked" in method.source.needs:
+        search = config.round_search(entry)
+        solutions = sizes.rounds[number - 1] * search.candidates
+        tokens = solutions * JUDGEMENTS * (search.max_solution_tokens + search.max_step_tokens)
+        what = f"the policy marks {solutions} solutions, {JUDGEMENTS} times each"
+        stages.append(Planned(f"r{number}/marks", what, solutions, tokens))
     stages.append(Planned(f"r{number}/harvest", _harvest(method)))
     if method.policy is not None:
         how = "" if method.policy.objective == "sft" else f" by {method.policy.objective}"

@@ -19,6 +19,7 @@ from cluster.config import NEED_SCORES, RoundConfig
 from cluster.context import Context
 from cluster.evaluate import evaluate, validate_policy, validate_ppm
 from cluster.lineage import POLICY, PPM, Models, model_ref, second
+from cluster.marking import JUDGEMENTS, marked, marks, to_judge
 from cluster.method import MethodConfig
 from cluster.promotion import Decision, decide
 from cluster.references import references
@@ -36,7 +37,7 @@ from train.rules import Material
 from train.rules.star import hinted
 from train.sources import NothingToLearn
 
-MODEL, TREES, HINTED = "model", "trees", "search_hinted"
+MODEL, TREES, HINTED, MARKED = "model", "trees", "search_hinted", "marks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Round:
         """Run what is not done yet and return the models that the next round works with."""
         self.search(models)
         self.search_hinted(models)
+        self.mark(models)
         self.harvest()
         if not self.context.config.placement.keep_engines:
             self.searchers.rest()
@@ -117,6 +119,22 @@ class Round:
             plan = self._plan(models, failed, 1, (HINTED, self.number), what)
             writer.facts.update(self._searched(plan, writer.directory))
 
+    def mark(self, models: Models) -> None:
+        """Judgements by the policy itself of all solutions of this round, where a rule needs marks."""
+        stage = self.stage(MARKED)
+        if "marked" not in self.method.source.needs or stage.done:
+            return
+        config = self.context.config.round_search(self.settings)
+        judging = config.model_copy(update={"strategy": "samples", "candidates": JUDGEMENTS})
+        seed, what = (MARKED, self.number), f"round {self.number}: the policy marks its solutions"
+        with stage.writing(keep=True) as writer:
+            problems = to_judge(self.trees(history=False))
+            plan = SearchPlan(judging, models.policy, None, problems, seed, what, blind=True)
+            facts = self.searchers.run(plan, writer.directory).facts()
+            del facts["failures"]  # a judgement without an answer is none
+            read = sum(1 for tree in read_trees(writer.directory) for _ in marks(tree))
+            writer.facts.update(facts, judged=len(problems), marks=read)
+
     def _plan(
         self, models: Models, problems: tuple[Problem, ...], attempt: int, seed: tuple[object, ...], what: str
     ) -> SearchPlan:
@@ -154,7 +172,10 @@ class Round:
             material = Material(
                 self.trees(source.history),
                 references(method, self.context.problems.train),
-                read_trees(self.stage(HINTED).path) if "hinted" in source.needs else (),
+                hinted=read_trees(self.stage(HINTED).path) if "hinted" in source.needs else (),
+                marked=marked(self.trees(source.history), read_trees(self.stage(MARKED).path))
+                if "marked" in source.needs
+                else (),
             )
             made = source.write(material, Taken(config.harvest, method.take), writer.directory)
             writer.facts.update(counts=made.counts, **({"nothing": made.nothing} if made.nothing else {}))

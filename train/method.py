@@ -136,6 +136,7 @@ SOURCES: Mapping[str, Source] = {
     "vstar": _rule("vstar", history=True),
     "irpo": _rule("irpo"),
     "iterative_dpo": _rule("iterative_dpo", scored=True),
+    "self_rewarding": _rule("self_rewarding"),
     "spin": _rule("spin"),
     "sphere": _rule("sphere", scored=True, strategy="sphere"),
 }

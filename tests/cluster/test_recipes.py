@@ -22,6 +22,7 @@ METHODS: dict[str, list[tuple[str, str | None, str | None]]] = {
     "lets_verify": [("hard_labels", None, "prm")],
     "rstar": [("expert_iteration", "sft base", None)],
     "rstar_math": [("rstar_math", "sft base", "ppm")] * 2,
+    "self_rewarding": [("self_rewarding", "dpo previous", None)] * 2,
     "sphere": [("rstar_math", None, "ppm"), ("sphere", "dpo previous", None)],
     "spin": [("spin", "dpo previous", None)] * 2,
     "star": [("star", "sft base", None)] * 2,
@@ -68,6 +69,7 @@ def test_a_recipe_can_be_planned(
         assert (f"r{number}/train_policy" in text) == (policy is not None)
         assert (f"r{number}/train_ppm" in text) == (reward is not None)
         assert (f"r{number}/search_hinted" in text) == (rule == "star")
+        assert (f"r{number}/marks" in text) == (rule == "self_rewarding")
         assert rule == "rstar_math" or f"by rule {rule}: " in text
     assert not list(tmp_path.iterdir())
 

@@ -25,9 +25,9 @@ from cluster.searching import Searchers, SearchPlan, SearchReport, report
 from cluster.session import Session
 from search.grading import grader
 from search.problems import ProblemSets
-from search.tree import Tree
-from search.types import ModelRef, PreferencePair, Problem, StepLabels, Trajectory
-from search.wording import hint
+from search.tree import ROOT, Tree
+from search.types import ModelRef, PreferencePair, Problem, Step, StepLabels, StepStatus, Trajectory
+from search.wording import hint, read_mark
 from tests.cluster.judged_samples import PROBLEMS, KnowingScorer, first_mistake, store_trees, tree, wrong
 from train.config import TrainConfig
 from train.launch import TrainResult, TrainTask
@@ -97,6 +97,7 @@ def play(
     models = Models(BASE, policy, ppm)
     one.search(models)
     one.search_hinted(models)
+    one.mark(models)
     one.harvest()
     return one.learn(models)
 
@@ -225,6 +226,47 @@ def test_spin_sets_the_worked_solution_against_every_sample(tmp_path: Path, monk
     assert [pair.problem for pair in pairs] == list(TRAIN)
     assert [[step.text for step in pair.rejected] for pair in pairs] == [[s.text for s in wrong(p)] for p in TRAIN]
     assert str(script.tasks["policy"].init) == "/second round"
+
+
+def test_the_policy_marks_its_own_solutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right 4 and 5, wrong 2 twice, no mark for what has no end; judgements are no failures and no solved problems."""
+
+    def judged(plan: SearchPlan, problem: Problem) -> Tree:
+        if problem in TRAIN:
+            return mixed(plan, problem)
+        grown = Tree(problem, strategy="samples")
+        said = {0: ("So. Score: 4", "Score: 5"), 1: ("Score: 2",), 2: ("I cannot say",)}[int(problem.id[-1])]
+        for text in said if problem.source and TRAIN[2].question not in problem.question else ("Hm.",):
+            grown.add(ROOT, Step(text, status=StepStatus.NO_ANSWER), multiplicity=2 if len(said) == 1 else 1)
+        return grown
+
+    script, root = Script(monkeypatch, judged), tmp_path / "run"
+    with running(root, method={"rule": "self_rewarding", "policy": DPO}, rounds=[{}]) as context:
+        play(context, policy=POLICY)
+    first, second = script.plans
+    assert (second.blind, second.config.candidates, len(second.problems)) == (True, 3, 3 + 3 + 1)
+    assert first.problems[0].question in second.problems[0].question
+    assert {problem.answer for problem in second.problems} == {""}
+    pairs = read(root, PreferencePair, "pairs.jsonl")
+    assert [(pair.problem, pair.chosen_q, pair.rejected_q) for pair in pairs] == [(p, 4.5, 2.0) for p in TRAIN[:2]]
+    found = facts(root, "r1/marks")
+    assert (found["judged"], found["marks"]) == (7, 2 * (1 + 1 + 2)) and "failures" not in found
+    assert str(script.tasks["policy"].init) == "/second round"
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("Score: 4", 4.0),
+        ("score:3.5/5", 3.5),
+        ("Score: 1\nbut no. Score: 2", 2.0),
+        ("Score: 42", None),
+        ("Score: 5.5", None),
+        ("4 points", None),
+    ],
+)
+def test_a_mark_is_read_from_words(text: str, mark: float | None) -> None:
+    assert read_mark(text) == mark
 
 
 def test_iterative_dpo_prefers_what_the_reward_model_scores_highest(

@@ -18,9 +18,12 @@ JUDGEMENTS = 3  # of each solution, as in the paper
 
 
 def to_judge(trees: Iterable[Tree]) -> tuple[Problem, ...]:
-    """For every different solution the problem of judging it; it has no reference answer."""
+    """For every different solution the problem of judging it.
+
+    It keeps the answer, which a worker wants for its summary; the judge, who searches blind, does not see it.
+    """
     return tuple(
-        Problem(name, judgement(own.problem.question, found.text), "", own.problem.source)
+        Problem(name, judgement(own.problem.question, found.text), own.problem.answer, own.problem.source)
         for name, own, found in _named(trees)
     )
 

@@ -236,7 +236,7 @@ def test_the_policy_marks_its_own_solutions(tmp_path: Path, monkeypatch: pytest.
             return mixed(plan, problem)
         grown = Tree(problem, strategy="samples")
         said = {0: ("So. Score: 4", "Score: 5"), 1: ("Score: 2",), 2: ("I cannot say",)}[int(problem.id[-1])]
-        for text in said if problem.source and TRAIN[2].question not in problem.question else ("Hm.",):
+        for text in said if TRAIN[2].question not in problem.question else ("Hm.",):
             grown.add(ROOT, Step(text, status=StepStatus.NO_ANSWER), multiplicity=2 if len(said) == 1 else 1)
         return grown
 
@@ -246,7 +246,7 @@ def test_the_policy_marks_its_own_solutions(tmp_path: Path, monkeypatch: pytest.
     first, second = script.plans
     assert (second.blind, second.config.candidates, len(second.problems)) == (True, 3, 3 + 3 + 1)
     assert first.problems[0].question in second.problems[0].question
-    assert {problem.answer for problem in second.problems} == {""}
+    assert not any(grader().grade(problem, None) for problem in second.problems)  # they can be graded: a worker does
     pairs = read(root, PreferencePair, "pairs.jsonl")
     assert [(pair.problem, pair.chosen_q, pair.rejected_q) for pair in pairs] == [(p, 4.5, 2.0) for p in TRAIN[:2]]
     found = facts(root, "r1/marks")

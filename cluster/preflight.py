@@ -11,6 +11,7 @@ from typing import Any
 from cluster import platform, session
 from cluster.config import PolicyConfig, RunConfig
 from cluster.method import MethodConfig
+from cluster.reward_models import kind_of
 from search import problems, store
 from search.curriculum import of_curriculum
 from search.errors import UserError
@@ -31,7 +32,8 @@ def inputs(config: RunConfig) -> ProblemSets:
     policy(config.policy)
     shots(config.policy)
     if config.scorer.path is not None:
-        judge("scorer.path", Path(config.scorer.path).expanduser(), None)
+        directory = Path(config.scorer.path).expanduser()
+        judge("scorer.path", directory, kind_of(directory) or JudgeKind.PPM)
     if config.second not in (None, "policy", "base"):
         model("second", Path(config.second).expanduser())
     return problems.load_sets(config.problems)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cluster import preflight
+from cluster import plan, preflight
 from cluster.config import RunConfig
 from cluster.method import POLICY_OBJECTIVES, REWARD_OBJECTIVES, MethodConfig
 from cluster.reward_models import in_units, kind_of
@@ -133,6 +133,23 @@ def test_references_are_the_curriculums_or_a_file(tmp_path: Path) -> None:
         preflight.references(named, [])
     file.touch()
     preflight.references(named, [Problem("g", "?", "1", "gsm8k")])
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [("scorer", "scorer.path: no model directory /nowhere"), ("second", "second: no model directory /nowhere")],
+)
+def test_models_that_are_named_are_looked_at_before_anything_starts(field: str, line: str) -> None:
+    named: Any = {"path": "/nowhere"} if field == "scorer" else "/nowhere"
+    with pytest.raises(UserError, match=line):
+        preflight.inputs(config(**{field: named}))
+
+
+def test_a_ready_reward_model_is_measured_from_the_base_on() -> None:
+    sizes = plan.Sizes((2,), 2, {"heldout": 2})
+    for fields, there in (({}, False), ({"scorer": {"path": "/rm"}}, True)):
+        stages = {stage.name: stage.what for stage in plan.evolve(config(**fields, rounds=[{}]), sizes)}
+        assert ("PPM best of 8" in stages["r0/evaluate"]) is there
 
 
 @pytest.mark.parametrize(

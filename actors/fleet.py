@@ -24,7 +24,7 @@ from actors.scorer import ScorerEngine
 from actors.weights import alike
 from search.types import ModelRef
 
-KINDS: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "ppm": ScorerEngine}
+KINDS: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "second": PolicyEngine, "ppm": ScorerEngine}
 CALLS_AT_ONCE = 4096  # Ray's own bound for one engine; the pools stay far below it
 CONTROL_CALLS = 8  # health, stats and stop have a lane of their own, never behind a queue of requests
 STOP_S = 10.0  # an engine gets this long to end by itself
@@ -55,7 +55,7 @@ class Fleet:
     """Engines by model. One driver owns a fleet; use it as a context manager, or call ``stop``."""
 
     def __init__(self, policy: EngineConfig, scorer: EngineConfig) -> None:
-        self._configs: Mapping[str, EngineConfig] = {"policy": policy, "ppm": scorer}
+        self._configs: Mapping[str, EngineConfig] = {"policy": policy, "second": policy, "ppm": scorer}
         self._crews: dict[str, Crew] = {}
 
     def __enter__(self) -> Fleet:

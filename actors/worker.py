@@ -36,6 +36,7 @@ SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process
 @dataclass(frozen=True, slots=True)
 class Engines:
     """Handles of what a worker calls, with the settings of their pools. No scorer: a search must do without.
+    ``second`` are those of another policy, under the settings of the first.
 
     The models are what the engines are to serve; None leaves it to them.
     """
@@ -48,6 +49,8 @@ class Engines:
     scorer_config: EngineConfig = field(default_factory=EngineConfig)
     policy_model: ModelRef | None = None
     scorer_model: ModelRef | None = None
+    second: tuple[Any, ...] = ()
+    second_model: ModelRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +126,17 @@ class Desk:
         self.scorer = None
         if engines.scorer:
             self.scorer = ScorerPool(engines.scorer, form, engines.scorer_config, engines.scorer_model)
+        self.second = None
+        if engines.second:
+            self.second = PolicyPool(engines.second, form, engines.policy_config, engines.second_model)
+            self.second.kind = "second"
         executor = ExecutorPool(engines.executors, engines.executor_config)
         judge = None if job.assignment.blind else grader()
-        self.tools = Tools(self.policy, executor, form, self.scorer, judge)
+        self.tools = Tools(self.policy, executor, form, self.scorer, judge, self.second)
 
     def counts(self) -> dict[str, int]:
         """What the pools counted, as "policy_retries" and the like."""
-        pools = [pool for pool in (self.policy, self.scorer) if pool is not None]
+        pools = [pool for pool in (self.policy, self.second, self.scorer) if pool is not None]
         return {f"{pool.kind}_{name}": number for pool in pools for name, number in pool.counts.items()}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from search.curriculum import SOURCE, check_steps, composition_of
+from search.curriculum import check_steps, composition_of, of_curriculum
 from search.formats import StepFormat, step_texts
 from search.grading import grader
 from search.process_bench import NO_ERROR, ProcessRow
@@ -22,7 +22,7 @@ AT_ONCE = 8  # trees whose solutions are run side by side
 
 def checkable(problem: Problem, form: StepFormat) -> bool:
     """Whether the steps of this problem's solutions can be checked: it is the curriculum's, and they are programs."""
-    return form.name == "code" and problem.source.startswith(f"{SOURCE}/")
+    return form.name == "code" and of_curriculum(problem)
 
 
 async def rows(trees: Iterable[Tree], form: StepFormat, executor: Executor) -> dict[str, list[ProcessRow]]:

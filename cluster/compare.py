@@ -18,7 +18,7 @@ from typing import Any
 from cluster import measure
 from cluster.context import Context
 from cluster.evaluate import grow
-from cluster.lineage import Models
+from cluster.lineage import Models, second
 from cluster.run_dir import write_atomic
 from cluster.searching import Searchers, SearchPlan
 from search.grading import grader
@@ -78,7 +78,8 @@ def _cell(
         search = config.compare.strategies[name].search(config.evaluation.search, budget, config.compare.budgets[0])
         ppm = None if search.strategy == WITHOUT_PPM else models.ppm
         what = f"{name}, {budget} tokens, seed {repeat}"
-        plan = SearchPlan(search, models.policy, ppm, problems, ("compare", repeat), what, blind=True)
+        other = second(models, config.second, search.strategy)
+        plan = SearchPlan(search, models.policy, ppm, problems, ("compare", repeat), what, True, other)
         with stage.writing(keep=True) as writer:
             trees, seconds = grow(searchers, plan, writer.directory)
             writer.facts.update(

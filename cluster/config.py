@@ -15,6 +15,7 @@ from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
 from cluster import config_file
 from cluster.contenders import CompareConfig
+from cluster.method import MethodConfig
 from cluster.overrides import Override
 from cluster.session import RayConfig
 from search.config import SearchConfig
@@ -22,6 +23,10 @@ from search.formats import FORMATS, StepFormat, step_format
 from search.problems import ProblemsConfig
 from search.types import Problem
 from train.config import BaseSize, HarvestConfig, TrainConfig
+from train.method import SOURCES
+
+NEED_SCORES = ("sphere",)  # strategies that are nothing without a reward model
+SELF_JUDGED = ("rstar",)  # those that ask none
 
 
 class Strict(BaseModel):
@@ -63,14 +68,17 @@ class PolicyConfig(Strict):
 class ScorerConfig(Strict):
     """The model that judges steps."""
 
+    path: str | None = Field(
+        None, description="reward model, a directory, that scores until a round trains one; default: none"
+    )
     engine: EngineConfig = Field(EngineConfig(), description="engines that run it")
 
 
 class ModelsTrainConfig(Strict):
     """How each model is trained in a round."""
 
-    policy: TrainConfig = Field(TrainConfig(), description="SFT of the policy, from the base model")
-    ppm: TrainConfig = Field(TrainConfig(epochs=1), description="pairwise training of the PPM")
+    policy: TrainConfig = Field(TrainConfig(), description="of the policy")
+    ppm: TrainConfig = Field(TrainConfig(epochs=1), description="of the PPM, or of another reward model")
 
 
 class RoundConfig(Strict):
@@ -81,13 +89,17 @@ class RoundConfig(Strict):
     )
     rollouts: int | None = Field(None, ge=1, description="rollouts a tree")
     candidates: int | None = Field(None, ge=1, description="candidate steps an expansion")
+    strategy: Literal["mcts", "samples", "best_of", "beam", "dvts", "rstar", "sphere"] | None = Field(
+        None, description="which strategy grows trees"
+    )
+    method: MethodConfig | None = Field(None, description="what this round learns; default: as the run's method says")
     levels: tuple[int, int] | None = Field(
         None, description="search training problems of so many reasoning steps, least and most (default: all)"
     )
     only_unsolved: bool = Field(False, description="search only what no earlier round solved, with fresh seeds")
     passes: int = Field(1, ge=1, description="searches in all; each after the first goes over what is still unsolved")
     growth: float = Field(2.0, ge=1, description="rollouts of a pass over the pass before (paper: 16, 64, 128)")
-    train_ppm: bool = Field(True, description="train a PPM on this round's trees")
+    train_ppm: bool = Field(True, description="train a reward model on this round's trees, where the method has one")
 
     def covers(self, problem: Problem) -> bool:
         """Whether the round searches the problem, as far as its level says."""
@@ -154,6 +166,12 @@ class RunConfig(Strict):
     workers: WorkerConfig = Field(WorkerConfig(), description="actors that grow trees")
     search: SearchConfig = Field(SearchConfig(), description="how trees grow")
     harvest: HarvestConfig = Field(HarvestConfig(), description="what is taken from trees")
+    method: MethodConfig = Field(MethodConfig(), description="what a round learns, and from what")
+    second: str | None = Field(
+        None,
+        description="another policy for strategies that ask one (rstar's discriminator, sphere's smaller model): "
+        "policy, the one that searches, base, or a model directory",
+    )
     train: ModelsTrainConfig = Field(ModelsTrainConfig(), description="how models are trained")
     rounds: tuple[RoundConfig, ...] = Field(
         (
@@ -173,11 +191,28 @@ class RunConfig(Strict):
 
     @model_validator(mode="after")
     def _ppm_before_use(self) -> RunConfig:
-        trained = False
+        trained = self.scorer.path is not None
         for number, entry in enumerate(self.rounds):
             if entry.values == "ppm" and not trained:
-                raise ValueError(f"rounds.{number}.values = 'ppm' needs an earlier round with train_ppm: true")
-            trained = trained or entry.train_ppm
+                raise ValueError(
+                    f"rounds.{number}.values = 'ppm' needs an earlier round with train_ppm: true and a method that trains "
+                    "a reward model, or scorer.path"
+                )
+            trained = trained or self.method_of(entry).reward is not None
+        return self
+
+    @model_validator(mode="after")
+    def _trees_fit_methods(self) -> RunConfig:
+        for number, entry in enumerate(self.rounds):
+            strategy, rule = self.round_search(entry).strategy, self.method_of(entry).rule
+            source = SOURCES[rule]
+            if entry.values != "ppm" and (source.scored or strategy in NEED_SCORES):
+                who = f"rule {rule!r}" if source.scored else f"strategy {strategy!r}"
+                raise ValueError(f"rounds.{number}: {who} needs scores of a reward model: values: ppm")
+            if source.strategy not in (None, strategy):
+                raise ValueError(
+                    f"rounds.{number}: rule {rule!r} reads trees of strategy {source.strategy!r}, not of {strategy!r}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -189,12 +224,18 @@ class RunConfig(Strict):
         """Share of the evaluation problems that samples and search are measured on after round ``number`` (0: the base)."""
         return 1.0 if number == len(self.rounds) else self.evaluation.midway
 
+    def method_of(self, entry: RoundConfig) -> MethodConfig:
+        """What a round learns: its own method or the run's, without a reward model where it trains none."""
+        method = entry.method or self.method
+        return method if entry.train_ppm else method.model_copy(update={"reward": None})
+
     def round_search(self, entry: RoundConfig, attempt: int = 1) -> SearchConfig:
         """The search of a round's pass (1 is the first): ``search`` with what the round says itself."""
         rollouts = entry.rollouts or self.search.rollouts
         candidates = entry.candidates or self.search.candidates
         grown = round(rollouts * entry.growth ** (attempt - 1))
-        return self.search.model_copy(update={"rollouts": grown, "candidates": candidates})
+        strategy = entry.strategy or self.search.strategy
+        return self.search.model_copy(update={"rollouts": grown, "candidates": candidates, "strategy": strategy})
 
     def resolved(self) -> dict[str, Any]:
         """Every value, defaults included, as plain data: what the run directory keeps and compares."""

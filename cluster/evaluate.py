@@ -2,7 +2,7 @@
 
     greedy    one solution at temperature 0
     samples   k solutions: majority of k, and with a PPM best of k
-    search    with a PPM: the strategy of ``evaluation.search``
+    search    the strategy of ``evaluation.search``: with a PPM, or where it needs none to be a method (SELF_JUDGED)
 
 Every search is blind: reference answers come in when measure.py grades stored trees. Knows which searches there are and
 where their trees go.
@@ -18,8 +18,10 @@ from time import monotonic
 
 from actors.pool import ScorerPool
 from cluster import measure
+from cluster.config import SELF_JUDGED
 from cluster.context import Context
-from cluster.lineage import Models
+from cluster.lineage import Models, second
+from cluster.reward_models import in_units
 from cluster.run_dir import write_atomic
 from cluster.searching import Searchers, SearchPlan
 from cluster.summary import EVALUATION, Evaluation, Measure
@@ -29,6 +31,8 @@ from search.growth import squash
 from search.store import finished_ids, read_trees
 from search.tree import Tree
 from search.types import ModelRef, Problem
+from search.values import as_one
+from search.voting import Aggregation
 
 TIMES = "seconds.json"
 
@@ -96,7 +100,8 @@ def _measure(
         name: str, search: SearchConfig, ppm: ModelRef | None, over: tuple[Problem, ...]
     ) -> tuple[list[Tree], float]:
         what = f"{split}: {name}"
-        plan = SearchPlan(search, models.policy, ppm, over, ("evaluate", split, name), what, blind=True)
+        other = second(models, context.config.second, search.strategy)
+        plan = SearchPlan(search, models.policy, ppm, over, ("evaluate", split, name), what, True, other)
         return grow(searchers, plan, directory / name)
 
     by_id = {problem.id: problem for problem in problems}
@@ -105,9 +110,10 @@ def _measure(
     greedy = measure.single(trees, by_id, grade, seconds)
     trees, seconds = grown("samples", config.sampled(), models.ppm, part)
     majority = measure.majority(trees, part_by_id, grade, seconds)
-    if models.ppm is None:
+    how = config.search.aggregate
+    best = measure.best_of(trees, part_by_id, grade, seconds, config.samples, how=how) if models.ppm else None
+    if models.ppm is None and config.search.strategy not in SELF_JUDGED:
         return {"greedy": greedy, "majority": majority, "ppm_best_of": None, "search": None}
-    best = measure.best_of(trees, part_by_id, grade, seconds, config.samples)
     trees, seconds = grown("search", config.search, models.ppm, part)
     search = measure.single(trees, part_by_id, grade, seconds)
     return {"greedy": greedy, "majority": majority, "ppm_best_of": best, "search": search}
@@ -119,7 +125,7 @@ def grow(searchers: Searchers, plan: SearchPlan, directory: Path) -> tuple[list[
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
     if finished_ids(directory).issuperset(problem.id for problem in plan.problems):
         return list(read_trees(directory)), before
-    searchers.engines(plan.policy, plan.ppm)
+    searchers.engines(plan.policy, plan.ppm, plan.second)
     began = monotonic()
     searchers.run(plan, directory)
     seconds = before + monotonic() - began
@@ -145,7 +151,7 @@ def validate_ppm(
     config = context.config.evaluation.sampled()
     plan = SearchPlan(config, policy, new, problems, ("validate", "samples"), "validation: samples", blind=True)
     trees, seconds = grow(searchers, plan, directory)
-    found = measure.best_of(trees, by_id, grade, seconds, k)
+    found = measure.best_of(trees, by_id, grade, seconds, k, how=config.aggregate)
     if old is None:
         return found, None
     scores = rescore(context, searchers, old, trees)
@@ -156,15 +162,16 @@ def rescore(context: Context, searchers: Searchers, ppm: ModelRef, trees: list[T
     """Scores of the finished solutions in ``trees`` under another PPM: problem id -> node index -> value in [-1, 1]."""
     config = context.config
     handles = searchers.fleet.scorer(ppm)
-    scale = config.evaluation.search.squash_scale
+    scale, how = in_units(config.evaluation.search, ppm).squash_scale, config.evaluation.search.aggregate
 
     async def score_all() -> dict[str, dict[int, float]]:
         pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine, ppm)
 
         async def score(tree: Tree) -> dict[int, float]:
-            ends = list(tree.terminals())
-            scores = await pool.score([tree.state(index) for index in ends])
-            return {index: squash(logit, scale) for index, logit in zip(ends, scores.logits, strict=True)}
+            paths = {end: [end] if how is Aggregation.LAST else tree.path(end) for end in tree.terminals()}
+            scores = await pool.score([tree.state(index) for path in paths.values() for index in path])
+            rewards = iter(squash(logit, scale) for logit in scores.logits)
+            return {end: as_one([next(rewards) for _ in path], how) for end, path in paths.items()}
 
         found = await asyncio.gather(*(score(tree) for tree in trees))
         return {tree.problem.id: scores for tree, scores in zip(trees, found, strict=True)}

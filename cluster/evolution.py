@@ -16,7 +16,7 @@ from cluster.base import base_policy, shown
 from cluster.compare import compare as compare_strategies
 from cluster.context import Context
 from cluster.evaluate import evaluate as evaluate_models
-from cluster.lineage import POLICY, PPM, Models, model_ref
+from cluster.lineage import POLICY, PPM, Models, model_ref, second
 from cluster.report import comparison, judgement
 from cluster.round import MODEL, Round
 from cluster.searching import Searchers, SearchPlan
@@ -32,7 +32,8 @@ from train.launch import TrainTask, fit
 def evolve(context: Context) -> Models:
     """All rounds of the config; what an earlier start has finished is passed over. Returns the last models."""
     base = base_model(context)
-    models = Models(base, base)
+    scorer = context.config.scorer.path
+    models = Models(base, base, model_ref(PPM, Path(scorer).expanduser().absolute(), 0) if scorer else None)
     with Searchers(context) as searchers:
         evaluate_models(context, searchers, 0, models)
         for number, settings in enumerate(context.config.rounds, start=1):
@@ -63,7 +64,9 @@ def search(context: Context, problems: tuple[Problem, ...], policy: Path | None,
     models = given(context, policy, ppm)
     stage = context.run.stage("r1/search")
     if not stage.done:
-        plan = SearchPlan(context.config.search, models.policy, models.ppm, problems, ("search", 1, 1), "search")
+        config = context.config
+        other = second(models, config.second, config.search.strategy)
+        plan = SearchPlan(config.search, models.policy, models.ppm, problems, ("search", 1, 1), "search", second=other)
         with Searchers(context) as searchers, stage.writing(keep=True) as writer:
             writer.facts.update(searchers.run(plan, writer.directory).facts())
     for line in report_lines(stage.facts()):

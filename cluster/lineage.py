@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from search.types import ModelRef
 
-POLICY, PPM = "policy", "ppm"
+POLICY, PPM, SECOND = "policy", "ppm", "second"
+ASK_A_SECOND = ("rstar", "sphere")  # strategies
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,14 @@ class Models:
     def promote(self, model: ModelRef) -> Models:
         """The same with ``model`` in its role."""
         return replace(self, ppm=model) if model.role == PPM else replace(self, policy=model)
+
+
+def second(models: Models, wanted: str | None, strategy: str) -> ModelRef | None:
+    """The second policy of a search: "policy", "base" or a directory; None for a strategy that asks none."""
+    if wanted is None or strategy not in ASK_A_SECOND:
+        return None
+    path = {"policy": models.policy.path, "base": models.base.path}.get(wanted, wanted)
+    return models.policy if path == models.policy.path else model_ref(SECOND, path, 0)
 
 
 def model_ref(role: str, path: object, round_number: int) -> ModelRef:

@@ -16,6 +16,8 @@ from search.intervals import wilson
 from search.protocols import Grader
 from search.tree import Tree
 from search.types import Cost, Problem
+from search.values import path_reward
+from search.voting import Aggregation
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,16 @@ class Solutions:
 UNFINISHED = -2.0  # below every score in [-1, 1]: a solution without an answer is never preferred to one with
 
 
-def solutions(tree: Tree, problem: Problem, grader: Grader, scores: Mapping[int, float] | None = None) -> Solutions:
+def solutions(
+    tree: Tree,
+    problem: Problem,
+    grader: Grader,
+    scores: Mapping[int, float] | None = None,
+    how: Aggregation = Aggregation.LAST,
+) -> Solutions:
     """Read a tree of independent samples; merged samples count as often as they were drawn.
 
+    ``how`` makes one score of a solution's steps.
     ``scores`` (node index -> score) stand in for the scores in the tree, where another PPM is asked.
     """
     answers: list[str | None] = []
@@ -43,8 +52,11 @@ def solutions(tree: Tree, problem: Problem, grader: Grader, scores: Mapping[int,
             continue
         answer = node.step.answer
         right = grader.grade(problem, answer)
-        score = scores.get(index, UNFINISHED) if scores is not None else node.score
-        value = UNFINISHED if answer is None or score is None else score
+        if scores is not None:
+            score = scores.get(index, UNFINISHED)
+        else:
+            score = UNFINISHED if node.score is None else path_reward(tree, index, how)
+        value = UNFINISHED if answer is None else score
         answers += [answer] * node.multiplicity
         correct += [right] * node.multiplicity
         values += [value] * node.multiplicity
@@ -112,11 +124,13 @@ def best_of(
     seconds: float,
     k: int,
     scores: Mapping[str, Mapping[int, float]] | None = None,
+    how: Aggregation = Aggregation.LAST,
 ) -> Measure:
     """Expected accuracy of the best-scored of ``k`` samples, over all k-subsets (V-STaR's unbiased estimator)."""
     shares = []
     for tree in trees:
-        found = solutions(tree, problems[tree.problem.id], grader, None if scores is None else scores[tree.problem.id])
+        other = None if scores is None else scores[tree.problem.id]
+        found = solutions(tree, problems[tree.problem.id], grader, other, how)
         shares.append(voting.best_of_k(found.correct, found.scores, min(k, len(found.correct))))
     return _measure(sum(shares), len(problems), trees, seconds)
 

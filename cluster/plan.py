@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.config import EngineConfig
-from cluster.config import RoundConfig, RunConfig
+from cluster.config import SELF_JUDGED, RoundConfig, RunConfig
+from cluster.marking import JUDGEMENTS
+from cluster.method import MethodConfig
+from cluster.preflight import INDEPENDENT
 from cluster.summary import count
 from search.problems import ProblemSets
 
@@ -43,11 +46,11 @@ def sizes(config: RunConfig, sets: ProblemSets) -> Sizes:
 
 def evolve(config: RunConfig, sizes: Sizes) -> tuple[Planned, ...]:
     """All stages of ``raystar evolve``."""
-    stages = [Planned("r0/base", _base(config)), *_evaluation(config, sizes, 0, ppm=False)]
-    ppm = False
+    ppm = config.scorer.path is not None
+    stages = [Planned("r0/base", _base(config)), *_evaluation(config, sizes, 0, ppm=ppm)]
     for number, entry in enumerate(config.rounds, start=1):
         stages += _round(config, entry, sizes, number)
-        ppm = ppm or entry.train_ppm
+        ppm = ppm or config.method_of(entry).reward is not None
         stages += _evaluation(config, sizes, number, ppm=ppm)
     return tuple(stages)
 
@@ -138,23 +141,53 @@ def _base(config: RunConfig) -> str:
 
 def _round(config: RunConfig, entry: RoundConfig, sizes: Sizes, number: int) -> list[Planned]:
     stages = [_search(config, entry, sizes.rounds[number - 1], f"r{number}/search")]
-    stages.append(Planned(f"r{number}/harvest", "trajectories and preference pairs"))
-    stages.append(Planned(f"r{number}/train_policy", f"policy from the base, {config.train.policy.epochs} epoch(s)"))
-    if entry.train_ppm:
-        stages.append(Planned(f"r{number}/train_ppm", f"PPM, {config.train.ppm.epochs} epoch(s)"))
+    method = config.method_of(entry)
+    if "hinted" in method.source.needs:
+        again = _search(config, entry.model_copy(update={"passes": 1}), sizes.rounds[number - 1], "")
+        what = "problems that failed, with the answer given away"
+        stages.append(Planned(f"r{number}/search_hinted", what, again.requests, again.tokens))
+    if "marked" in method.source.needs:
+        search = config.round_search(entry)
+        solutions = sizes.rounds[number - 1] * search.candidates
+        tokens = solutions * JUDGEMENTS * (search.max_solution_tokens + search.max_step_tokens)
+        what = f"the policy marks {solutions} solutions, {JUDGEMENTS} times each"
+        stages.append(Planned(f"r{number}/marks", what, solutions, tokens))
+    stages.append(Planned(f"r{number}/harvest", _harvest(method)))
+    if method.policy is not None:
+        how = "" if method.policy.objective == "sft" else f" by {method.policy.objective}"
+        start = "the base" if method.policy.begins == "base" else "the policy before"
+        what = f"policy{how} from {start}, {config.train.policy.epochs} epoch(s)"
+        stages.append(Planned(f"r{number}/train_policy", what))
+    if method.reward is not None:
+        kind = "PPM" if method.reward.objective == "ppm" else f"reward model by {method.reward.objective}"
+        stages.append(Planned(f"r{number}/train_ppm", f"{kind}, {config.train.ppm.epochs} epoch(s)"))
     samples = sizes.validation * (1 + config.evaluation.samples)
     what = f"promotion on {sizes.validation} validation problems"
     stages.append(Planned(f"r{number}/promote", what, samples, _tokens(config, samples)))
     return stages
 
 
+def _harvest(method: MethodConfig) -> str:
+    if method.rule == "rstar_math":
+        return "trajectories and preference pairs"
+    return f"by rule {method.rule}: {', '.join(file for files in method.source.files.values() for file in files)}"
+
+
 def _search(config: RunConfig, entry: RoundConfig, problems: int, name: str) -> Planned:
     passes = [config.round_search(entry, attempt) for attempt in range(1, entry.passes + 1)]
-    requests = [problems * settings.rollouts * settings.max_depth for settings in passes]
-    tokens = sum(n * one.candidates * one.max_step_tokens for n, one in zip(requests, passes, strict=True))
     which = "unsolved training problems" if entry.only_unsolved else "problems"
-    rollouts = ", then ".join(str(settings.rollouts) for settings in passes)
-    what = f"{problems} {which}, {rollouts} rollouts x {passes[0].candidates} candidates, {entry.values} values"
+    if passes[0].strategy in INDEPENDENT:
+        many = [problems * settings.candidates for settings in passes]
+        longest = passes[0].max_solution_tokens + passes[0].max_step_tokens
+        what = f"{problems} {which}, {passes[0].candidates} samples each, {entry.values} values"
+        return Planned(name, what, sum(many), sum(many) * longest)
+    expansions = [settings.rollouts for settings in passes]
+    how = ", then ".join(str(settings.rollouts) for settings in passes) + " rollouts"
+    if passes[0].strategy == "sphere":  # three branches, the last with twice the candidates
+        expansions, how = [4 * settings.beam_width for settings in passes], f"sphere of width {passes[0].beam_width}"
+    requests = [problems * many * one.max_depth for many, one in zip(expansions, passes, strict=True)]
+    tokens = sum(n * one.candidates * one.max_step_tokens for n, one in zip(requests, passes, strict=True))
+    what = f"{problems} {which}, {how} x {passes[0].candidates} candidates, {entry.values} values"
     return Planned(name, what, sum(requests), tokens)
 
 
@@ -166,12 +199,18 @@ def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, ppm: bool) -> l
     requests = total + part * wanted.samples
     tokens = _tokens(config, requests)
     methods = f"greedy, majority of {wanted.samples}"
+    search = wanted.search
     if ppm:
-        search = wanted.search
-        searches = part * search.rollouts * search.max_depth
+        methods += f", PPM best of {wanted.samples}"
+    if ppm or search.strategy in SELF_JUDGED:
+        one = search.strategy in INDEPENDENT  # all solutions of a problem by one request
+        searches = part * (1 if one else search.rollouts * search.max_depth)
+        longest = search.max_solution_tokens + search.max_step_tokens if one else search.max_step_tokens
         requests += searches
-        tokens += searches * search.candidates * search.max_step_tokens
-        methods += f", PPM best of {wanted.samples}, search {search.rollouts} x {search.candidates}"
+        tokens += searches * search.candidates * longest
+        methods += (
+            f", {search.strategy} {search.candidates}" if one else f", search {search.rollouts} x {search.candidates}"
+        )
     what = f"{total} problems in {len(sizes.splits)} splits: {methods}"
     return [Planned(f"r{number}/evaluate", what, requests, tokens)]
 

@@ -10,7 +10,10 @@ from typing import Any
 
 from cluster import platform, session
 from cluster.config import PolicyConfig, RunConfig
+from cluster.method import MethodConfig
+from cluster.reward_models import kind_of
 from search import problems, store
+from search.curriculum import of_curriculum
 from search.errors import UserError
 from search.formats import END_OF_STEP
 from search.judging import CLASSES, HEADS, JudgeKind
@@ -28,18 +31,36 @@ def inputs(config: RunConfig) -> ProblemSets:
     """Check models and examples by looking at them, and load the problems. Raises UserError."""
     policy(config.policy)
     shots(config.policy)
+    if config.scorer.path is not None:
+        directory = Path(config.scorer.path).expanduser()
+        judge("scorer.path", directory, kind_of(directory) or JudgeKind.PPM)
+    if config.second not in (None, "policy", "base"):
+        model("second", Path(config.second).expanduser())
     return problems.load_sets(config.problems)
 
 
 def rounds(config: RunConfig, train: Sequence[Problem]) -> None:
-    """Raise UserError where a round has no problem to search."""
+    """Raise UserError where a round has no problem to search, or its rule no reference solutions."""
     for number, entry in enumerate(config.rounds):
+        references(config.method_of(entry), train)
         if not any(map(entry.covers, train)):
             known = sorted({problem.level for problem in train if problem.level is not None})
             raise UserError(
                 f"rounds.{number}.levels is {list(entry.levels or ())}, but training problems have "
                 f"{f'levels {known[0]} to {known[-1]}' if known else 'no levels'}"
             )
+
+
+def references(method: MethodConfig, train: Sequence[Problem]) -> None:
+    """Raise UserError where the reference solutions that the method wants are nowhere to be found."""
+    if method.references is not None:
+        if not Path(method.references).expanduser().is_file():
+            raise UserError(f"method.references: no file {method.references}: JSON lines of Trajectory are needed")
+    elif "references" in method.source.needs and (strange := [p for p in train if not of_curriculum(p)]):
+        raise UserError(
+            f"method.rule {method.rule!r} needs reference solutions, and training problem {strange[0].id} is of "
+            f"{strange[0].source}, not of the curriculum: name a file of them in method.references"
+        )
 
 
 def machine(config: RunConfig, address: str | None, root: Path) -> None:

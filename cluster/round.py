@@ -3,36 +3,41 @@
     search ──> harvest ──> train_policy, train_ppm ──> promote ──> evaluate
       trees      records      model        model        decision     numbers
 
-Knows the order and what each stage reads and writes. A stage that is done is passed over, so a round that was killed
-goes on where it was.
+Knows the order and what each stage reads and writes; which rule harvests and which objectives learn is the method's
+business (cluster/method.py). A stage that is done is passed over, so a round that was killed goes on where it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cluster.base import Reporter, shown
-from cluster.config import RoundConfig
+from cluster.config import NEED_SCORES, RoundConfig
 from cluster.context import Context
 from cluster.evaluate import evaluate, validate_policy, validate_ppm
-from cluster.lineage import POLICY, PPM, Models, model_ref
+from cluster.lineage import POLICY, PPM, Models, model_ref, second
+from cluster.marking import JUDGEMENTS, marked, marks, to_judge
+from cluster.method import MethodConfig
 from cluster.promotion import Decision, decide
+from cluster.references import references
 from cluster.run_dir import Stage
 from cluster.searching import Searchers, SearchPlan
 from cluster.summary import Measure
 from cluster.together import together
 from search.store import read_trees
 from search.tree import Tree
-from search.types import ModelRef
+from search.types import ModelRef, Problem
 from train.config import TrainConfig
-from train.harvest import PAIRS, TRAJECTORIES, harvest
 from train.launch import TrainTask, fit
+from train.method import LEARNS_FROM, Taken
+from train.rules import Material
+from train.rules.star import hinted
 from train.sources import NothingToLearn
 
-MODEL, TREES = "model", "trees"
+MODEL, TREES, HINTED, MARKED = "model", "trees", "search_hinted", "marks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,18 @@ class Round:
     context: Context
     searchers: Searchers
 
+    @property
+    def method(self) -> MethodConfig:
+        return self.context.config.method_of(self.settings)
+
     def stage(self, name: str) -> Stage:
         return self.context.run.stage(f"r{self.number}/{name}")
 
     def play(self, models: Models) -> Models:
         """Run what is not done yet and return the models that the next round works with."""
         self.search(models)
+        self.search_hinted(models)
+        self.mark(models)
         self.harvest()
         if not self.context.config.placement.keep_engines:
             self.searchers.rest()
@@ -58,20 +69,25 @@ class Round:
         return models
 
     def learn(self, models: Models) -> tuple[ModelRef | None, ModelRef | None]:
-        """A policy and a PPM of this round, where there is something to learn from."""
+        """A policy and a reward model of this round, where the method trains them and has something to learn from."""
+        policy_lesson, reward_lesson = self.method.policy, self.method.reward
 
         def policy() -> ModelRef | None:
-            return self.train(POLICY, models.base.path, TRAJECTORIES, "sft")
+            if policy_lesson is None:
+                return None
+            start = models.base if policy_lesson.begins == "base" else models.policy
+            return self.train(POLICY, start.path, policy_lesson.objective)
 
-        def ppm(start: ModelRef) -> ModelRef | None:
-            return self.train(PPM, start.path, PAIRS, "ppm")
+        def reward(policy: ModelRef) -> ModelRef | None:
+            if reward_lesson is None:
+                return None
+            start = models.base if reward_lesson.start == "base" else policy
+            return self.train(PPM, start.path, reward_lesson.objective)
 
-        if not self.settings.train_ppm:
-            return policy(), None
-        if self.context.config.placement.train_together:
-            return together(policy, lambda: ppm(models.policy))
+        if reward_lesson is not None and self.context.config.placement.train_together:
+            return together(policy, lambda: reward(models.policy))
         new = policy()
-        return new, ppm(new or models.policy)
+        return new, reward(new or models.policy)
 
     def search(self, models: Models) -> None:
         """Trees for the training problems; further passes go over what no tree has solved yet."""
@@ -79,51 +95,96 @@ class Round:
             stage = self.stage("search" if attempt == 1 else f"search-{attempt}")
             if stage.done:
                 continue
-            solved = self.solved()
+            solved = {tree.problem.id for tree in self.trees() if tree.solved}
             problems = tuple(filter(self.settings.covers, self.context.problems.train))
             if self.settings.only_unsolved or attempt > 1:
                 problems = tuple(problem for problem in problems if problem.id not in solved)
-            plan = SearchPlan(
-                config=self.context.config.round_search(self.settings, attempt),
-                policy=models.policy,
-                ppm=models.ppm if self.settings.values == "ppm" else None,
-                problems=problems,
-                seed=("search", self.number, attempt),
-                what=f"round {self.number}: search" + (f", pass {attempt}" if attempt > 1 else ""),
-            )
+            what = f"round {self.number}: search" + (f", pass {attempt}" if attempt > 1 else "")
+            plan = self._plan(models, problems, attempt, ("search", self.number, attempt), what)
             with stage.writing(keep=True) as writer:
-                report = self.searchers.run(plan, writer.directory)
-                writer.facts.update(report.facts())
+                writer.facts.update(self._searched(plan, writer.directory))
                 found = solved | {tree.problem.id for tree in read_trees(writer.directory) if tree.solved}
                 writer.facts.update(solved=len(found), problems=len(self.context.problems.train))
 
-    def trees(self) -> Iterator[Tree]:
-        """All trees for the training problems, of this round and those before it."""
-        for number in range(1, self.number + 1):
+    def search_hinted(self, models: Models) -> None:
+        """Trees for the problems that no tree of this round solved, with the answer given away, where a rule needs them."""
+        stage = self.stage(HINTED)
+        if "hinted" not in self.method.source.needs or stage.done:
+            return
+        tried = {tree.problem.id: tree.problem for tree in self.trees(history=False)}
+        solved = {tree.problem.id for tree in self.trees(history=False) if tree.solved}
+        failed = tuple(hinted(problem) for name, problem in tried.items() if name not in solved)
+        what = f"round {self.number}: search, answers given away"
+        with stage.writing(keep=True) as writer:
+            plan = self._plan(models, failed, 1, (HINTED, self.number), what)
+            writer.facts.update(self._searched(plan, writer.directory))
+
+    def mark(self, models: Models) -> None:
+        """Judgements by the policy itself of all solutions of this round, where a rule needs marks."""
+        stage = self.stage(MARKED)
+        if "marked" not in self.method.source.needs or stage.done:
+            return
+        config = self.context.config.round_search(self.settings)
+        judging = config.model_copy(update={"strategy": "samples", "candidates": JUDGEMENTS})
+        seed, what = (MARKED, self.number), f"round {self.number}: the policy marks its solutions"
+        with stage.writing(keep=True) as writer:
+            problems = to_judge(self.trees(history=False))
+            plan = SearchPlan(judging, models.policy, None, problems, seed, what, blind=True)
+            facts = self.searchers.run(plan, writer.directory).facts()
+            del facts["failures"]  # a judgement without an answer is none
+            read = sum(1 for tree in read_trees(writer.directory) for _ in marks(tree))
+            writer.facts.update(facts, judged=len(problems), marks=read)
+
+    def _plan(
+        self, models: Models, problems: tuple[Problem, ...], attempt: int, seed: tuple[object, ...], what: str
+    ) -> SearchPlan:
+        config = self.context.config
+        search = config.round_search(self.settings, attempt)
+        ppm = models.ppm if self.settings.values == "ppm" else None
+        other = second(models, config.second, search.strategy)
+        return SearchPlan(search, models.policy, ppm, problems, seed, what, second=other)
+
+    def _searched(self, plan: SearchPlan, directory: Path) -> dict[str, Any]:
+        """The facts of a search; why there was none where its strategy needs a reward model that nobody could train."""
+        if plan.ppm is None and plan.config.strategy in NEED_SCORES:
+            reason = f"strategy {plan.config.strategy!r} needs a reward model, and no round before could train one"
+            self.context.progress.say(f"{plan.what}: none: {reason}")
+            return {"skipped": reason}
+        return self.searchers.run(plan, directory).facts()
+
+    def trees(self, history: bool = True) -> Iterator[Tree]:
+        """All trees for the training problems, of this round and, with ``history``, those before it."""
+        for number in range(1 if history else self.number, self.number + 1):
             for attempt in range(1, self.context.config.rounds[number - 1].passes + 1):
                 name = "search" if attempt == 1 else f"search-{attempt}"
                 directory = self.context.run.stage(f"r{number}/{name}").path
                 if directory.exists():
                     yield from read_trees(directory)
 
-    def solved(self) -> set[str]:
-        return {tree.problem.id for tree in self.trees() if tree.solved}
-
     def harvest(self) -> None:
-        """Records to learn from, out of the trees of all rounds so far."""
+        """Records to learn from, out of the trees of this round, or of all rounds so far where the rule wants those."""
         stage = self.stage("harvest")
         if stage.done:
             return
+        method, config = self.method, self.context.config
+        source = method.source
         with stage.writing() as writer:
-            counts = harvest(self.trees(), self.context.config.harvest, writer.directory)
-            writer.facts.update(counts=asdict(counts))
-            pairs = counts.step_pairs + counts.answer_pairs
-            what = f"{counts.trajectories} trajectories and {pairs} preference pairs from {counts.trees} trees"
-            self.context.progress.say(f"round {self.number}: harvest, {what}")
+            material = Material(
+                self.trees(source.history),
+                references(method, self.context.problems.train),
+                hinted=read_trees(self.stage(HINTED).path) if "hinted" in source.needs else (),
+                marked=marked(self.trees(source.history), read_trees(self.stage(MARKED).path))
+                if "marked" in source.needs
+                else (),
+            )
+            made = source.write(material, Taken(config.harvest, method.take), writer.directory)
+            writer.facts.update(counts=made.counts, **({"nothing": made.nothing} if made.nothing else {}))
+            self.context.progress.say(f"round {self.number}: harvest, {made.told}")
 
-    def train(self, role: str, start: str, records: str, objective: str) -> ModelRef | None:
+    def train(self, role: str, start: str, objective: str) -> ModelRef | None:
         """A model of this round; None, with the reason in the stage's facts, where there is nothing to learn from."""
         stage = self.stage(f"train_{role}")
+        records = LEARNS_FROM[objective]
         if not stage.done:
             config: TrainConfig = getattr(self.context.config.train, role)
             task = TrainTask(
@@ -154,6 +215,9 @@ class Round:
     def _fit(self, config: TrainConfig, task: TrainTask, report: Reporter) -> dict[str, Any]:
         """Train and say what was done; where there is nothing to learn from, only why."""
         try:
+            for file in task.data:
+                if reason := self.stage("harvest").facts().get("nothing", {}).get(file.name):
+                    raise NothingToLearn(reason)
             result = fit(config, task, report)
         except NothingToLearn as reason:
             self.context.progress.say(f"round {self.number}: no new {task.name}: {reason}")

@@ -18,6 +18,7 @@ from actors.fleet import Fleet
 from actors.worker import Assignment, Engines, Summary
 from cluster.context import Context
 from cluster.metrics import SearchMetrics
+from cluster.reward_models import in_units
 from search.config import SearchConfig
 from search.seeds import derive
 from search.store import finished_ids, read_trees
@@ -28,7 +29,8 @@ from search.types import Cost, ModelRef, Problem, StepStatus
 class SearchPlan:
     """One search: which models, which problems, and the key that its seeds derive from.
 
-    ``blind`` searches see neither answers nor a grader, as in every evaluation.
+    ``second`` is another policy for strategies that ask one. ``blind`` searches see neither answers nor a grader, as in
+    every evaluation.
     """
 
     config: SearchConfig
@@ -38,6 +40,12 @@ class SearchPlan:
     seed: tuple[object, ...]
     what: str
     blind: bool = False
+    second: ModelRef | None = None
+
+    @property
+    def models(self) -> tuple[ModelRef, ...]:
+        """All models that the search asks, each once."""
+        return tuple(dict.fromkeys(ref for ref in (self.policy, self.second, self.ppm) if ref is not None))
 
 
 @dataclass(slots=True)
@@ -94,11 +102,10 @@ class Searchers:
         stop_executors(self._executors)
         self._executors = ()
 
-    def engines(self, policy: ModelRef, ppm: ModelRef | None) -> Engines:
+    def engines(self, policy: ModelRef, ppm: ModelRef | None, second: ModelRef | None = None) -> Engines:
         """Handles of running engines for these models; those that run already are kept."""
         config = self.context.config
-        wanted = [policy] if ppm is None else [policy, ppm]
-        self.fleet.start(*wanted)
+        self.fleet.start(*dict.fromkeys(ref for ref in (policy, second, ppm) if ref is not None))
         if not self._executors:
             self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
             self.context.run.note(sandbox=isolation(self._executors))
@@ -113,6 +120,8 @@ class Searchers:
             scorer_config=config.scorer.engine,
             policy_model=policy,
             scorer_model=ppm,
+            second=tuple(self.fleet.policy(second)) if second else (),
+            second_model=second,
         )
 
     def run(self, plan: SearchPlan, directory: Path) -> SearchReport:
@@ -124,15 +133,15 @@ class Searchers:
         if waiting:
             config = self.context.config
             assignment = Assignment(
-                search=plan.config,
+                search=in_units(plan.config, plan.ppm),
                 format=config.policy.step_format(self.context.shots),
                 directory=directory,
                 seed=derive(config.seed, *plan.seed),
                 blind=plan.blind,
-                models={ref.role: f"{ref.role} of round {ref.round}" for ref in (plan.policy, plan.ppm) if ref},
+                models={ref.role: f"{ref.role} of round {ref.round}" for ref in plan.models},
                 worker=config.workers,
             )
-            engines = self.engines(plan.policy, plan.ppm)
+            engines = self.engines(plan.policy, plan.ppm, plan.second)
             metrics = SearchMetrics(config.name, plan.what, len(waiting))
             right, tokens, began = 0, 0, monotonic()
             with self.context.progress.task(plan.what, len(plan.problems), done=len(done)) as task:

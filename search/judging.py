@@ -56,6 +56,15 @@ def one_logit(outputs: Sequence[float]) -> float:
     return high + math.log(math.exp(right - high) + math.exp(neutral - high)) - wrong
 
 
+def unit(kind: JudgeKind | None) -> float:
+    """Logits that make one unit under tanh, so that value = tanh(logit / unit) is what the model was trained to mean.
+
+    PPM and Q-regression: 1, their value is tanh(logit). ORM and PRM: 2, for 2 * sigmoid(logit) - 1 = tanh(logit / 2) is
+    their probability brought into [-1, 1]. A model of an unknown kind is taken for a PPM.
+    """
+    return 2.0 if kind in (JudgeKind.ORM, JudgeKind.PRM) else 1.0
+
+
 def probability(logit: float, kind: JudgeKind, squash_scale: float = 1.0) -> float:
     """The score of a step in [0, 1].
 

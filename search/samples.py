@@ -31,10 +31,10 @@ class Samples:
     config: SearchConfig
 
     async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
-        """Draw ``config.candidates`` solutions of one problem and score their ends."""
+        """Draw ``config.candidates`` solutions of one problem and score their ends, or all steps: see ``judge``."""
         tree, began = Tree(problem, strategy="samples", seed=seed), monotonic()
         ends = await draw(tree, self.config, tools)
-        await judge(tree, ends, Aggregation.LAST, self.config.squash_scale, tools)
+        await judge(tree, ends, self.config.aggregate, self.config.squash_scale, tools)
         return timed(tree, began)
 
 

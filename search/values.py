@@ -5,6 +5,8 @@ Pure functions over a tree. Knows no strategy and no engine; voting.py has the a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from search.tree import ROOT, Node, Tree
 from search.voting import Aggregation, aggregate, best_of_n, weighted_vote
 
@@ -29,15 +31,24 @@ def back_up(tree: Tree, index: int, value: float) -> None:
 
 
 def path_value(tree: Tree, index: int, how: Aggregation) -> float:
-    """Value in [-1, 1] of the solution, finished or not, that ends at a node: its grade, else its rewards as one.
+    """Value in [-1, 1] of the solution, finished or not, that ends at a node: its grade, else its rewards as one."""
+    node = tree.nodes[index]
+    if node.correct is not None:
+        return RIGHT if node.correct else WORST
+    return path_reward(tree, index, how)
+
+
+def path_reward(tree: Tree, index: int, how: Aggregation) -> float:
+    """The rewards of a solution's steps as one, whatever its grade."""
+    return as_one([score for i in tree.path(index) if (score := tree.nodes[i].score) is not None], how)
+
+
+def as_one(rewards: Sequence[float], how: Aggregation) -> float:
+    """Rewards in [-1, 1] as one.
 
     The product wants probabilities, which (1 + reward) / 2 is: the logistic function of 2 * logit / squash_scale.
     Rewards 0.5 and 0 → probabilities 0.75 and 0.5, product 0.375, value 2 * 0.375 - 1 = -0.25. Without rewards 0.
     """
-    node = tree.nodes[index]
-    if node.correct is not None:
-        return RIGHT if node.correct else WORST
-    rewards = [score for i in tree.path(index) if (score := tree.nodes[i].score) is not None]
     if not rewards:
         return 0.0
     if how is Aggregation.PRODUCT:

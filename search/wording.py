@@ -6,6 +6,8 @@ render it. Both are left out of what is kept: the tree, and all that is learnt f
 
 from __future__ import annotations
 
+import re
+
 from search.actions import Action
 
 REQUESTS: dict[Action, str] = {
@@ -31,6 +33,13 @@ REFLECT = (
     "Its answer is wrong. Reflect on it: find the first step that does not hold and say to yourself why. Then solve the "
     "problem anew from the beginning, without that mistake."
 )
+JUDGE = (
+    "Here is a solution of this problem:\n\n{solution}\n\n"
+    "Judge it by points, one each: it belongs to the question; it does a substantial part of the work; its steps follow "
+    "from each other; every computation is right; it ends with a full and correct answer. Say briefly why, then write "
+    "the total of 0 to 5 points in a last line of its own: Score: <points>"
+)
+SCORE = re.compile(r"score:\s*([0-5](?:\.\d+)?)(?![\d.]*\d)", re.IGNORECASE)
 HINT = "(The answer is {answer}. Show the steps that lead to it, as if nobody had told you.)"
 
 
@@ -47,6 +56,18 @@ def reflection(question: str, attempt: str) -> str:
 def hint(question: str, answer: str) -> str:
     """The question with its answer given away (STaR's rationalisation)."""
     return request(question, HINT.format(answer=answer))
+
+
+def judgement(question: str, solution: str) -> str:
+    """The question with a solution and the call to mark it from 0 to 5, after self-rewarding's additive scale (arXiv
+    2401.10020, figure 2), its points said for problems with one right answer."""
+    return request(question, JUDGE.format(solution=solution.strip()))
+
+
+def read_mark(text: str) -> float | None:
+    """The last mark from 0 to 5 in a judgement; None where there is none. "Score: 4\\nFinal score: 3.5/5" → 3.5."""
+    found = [float(mark) for mark in SCORE.findall(text)]
+    return found[-1] if found and found[-1] <= 5 else None
 
 
 def beginning(action: Action, step_format: str, number: int, instructed: bool) -> str:

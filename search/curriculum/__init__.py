@@ -69,6 +69,11 @@ def composition_of(problem_id: str) -> Composition:
     return compose(Split(split), int(level), int(seed))
 
 
+def of_curriculum(problem: Problem) -> bool:
+    """Whether the problem is one of these, so that there is a worked solution of it."""
+    return problem.source.startswith(f"{SOURCE}/")
+
+
 def worked(problem: Problem) -> Trajectory:
     """The worked solution of a curriculum problem as a trajectory to learn from."""
     steps: tuple[Step, ...] = worked_solution(composition_of(problem.id))

@@ -114,3 +114,14 @@ def test_what_crosses_to_a_worker_and_back_pickles(tmp_path: Path) -> None:
     summary = Summary("p", 1, "3", True, True, 4, Cost(1, 2, 3), {"code_error": 2}, "")
     assert pickle.loads(pickle.dumps(assignment)) == assignment
     assert pickle.loads(pickle.dumps(summary)) == summary
+
+
+@pytest.mark.parametrize("second", [(), (object(),)])
+async def test_a_second_policy_is_a_tool_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: tuple[object, ...]
+) -> None:
+    job, strategy = make(tmp_path, monkeypatch)
+    await summaries(replace(job, engines=replace(job.engines, second=second)))
+    given = strategy.seen[0][1]
+    assert (given.second is not None) == bool(second)
+    assert given.second is not given.policy

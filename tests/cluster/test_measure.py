@@ -10,6 +10,7 @@ from cluster.summary import Measure
 from search.grading import grader
 from search.tree import ROOT, Tree
 from search.types import Cost, Problem, Step, StepStatus
+from search.voting import Aggregation
 
 PROBLEMS = {name: Problem(name, f"{name}?", "7", "t") for name in ("a", "b", "c")}
 
@@ -55,6 +56,15 @@ def test_best_of_prefers_the_score_and_never_the_unfinished() -> None:
     assert measure.best_of(trees, PROBLEMS, grader(), 1.0, 8).accuracy == pytest.approx(2 / 3)
     # k = 1 is the mean share of right samples: 1/8, 1/4, 3/4
     assert measure.best_of(trees, PROBLEMS, grader(), 1.0, 1).accuracy == pytest.approx((1 / 8 + 1 / 4 + 3 / 4) / 3)
+
+
+def test_best_of_by_the_product_of_all_steps() -> None:
+    """Last rewards prefer 8; with probabilities (1 + r) / 2 it is 0.9 * 0.6 = 0.54 for 7 and 0.2 * 0.9 = 0.18 for 8."""
+    tree = samples("a", ("7", 1, 0.2), ("8", 1, 0.8))
+    tree.nodes[1].score, tree.nodes[3].score = 0.8, -0.6
+    one = {"a": PROBLEMS["a"]}
+    assert measure.best_of([tree], one, grader(), 1.0, 2).accuracy == 0.0
+    assert measure.best_of([tree], one, grader(), 1.0, 2, how=Aggregation.PRODUCT).accuracy == 1.0
 
 
 def test_best_of_with_the_scores_of_another_model() -> None:

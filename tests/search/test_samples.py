@@ -9,6 +9,7 @@ from search.protocols import Tools
 from search.samples import Samples, draw
 from search.tree import Tree
 from search.types import Problem, Step, StepStatus
+from search.voting import Aggregation
 
 WHOLE = [
     "a = 3<end_of_step>print(7)<end_of_code>",
@@ -31,6 +32,19 @@ async def test_samples_by_hand(problem: Problem, blind_tools: Tools) -> None:
     assert tree.failures == {"exception": 1, "no_answer": 1}
     assert tree.cost.executions == 2
     assert tree.cost.requests == 3  # one for all samples, one for an answer, one to the scorer
+
+
+async def test_all_steps_are_scored_where_a_solution_is_more_than_its_last(
+    problem: Problem, blind_tools: Tools
+) -> None:
+    blind_tools.policy.table = {(): WHOLE[:1]}  # type: ignore[attr-defined]
+    config = SearchConfig(strategy="samples", candidates=1)
+    last = await Samples(config).search(problem.blind(), blind_tools, 1)
+    every = await Samples(config.model_copy(update={"aggregate": Aggregation.PRODUCT})).search(
+        problem.blind(), blind_tools, 1
+    )
+    assert [node.score for node in last.nodes[1:]] == [None, None, 0.0]
+    assert [node.score for node in every.nodes[1:]] == [math.tanh(0.2), math.tanh(2.0), 0.0]
 
 
 async def test_solutions_may_go_on_from_a_node(problem: Problem, tools: Tools) -> None:

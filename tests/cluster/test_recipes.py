@@ -1,0 +1,85 @@
+"""Every recipe is a config that loads, fits together and can be planned, and says what it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cluster import config as configs
+from cluster import plan
+from cluster.cli import main
+from train.method import LEARNS_FROM, POLICY, REWARD
+
+CONFIGS = Path(configs.__file__).parents[1] / "configs"
+RECIPES = {path.stem: path for path in sorted((CONFIGS / "recipes").glob("*.yaml"))}
+# Rule, objective and start of the policy, objective of the reward model: of each round.
+METHODS: dict[str, list[tuple[str, str | None, str | None]]] = {
+    "expert_iteration": [("expert_iteration", "sft base", None)] * 2,
+    "irpo": [("irpo", "dpo_nll previous", None)] * 2,
+    "iterative_dpo": [("hard_labels", None, "orm"), *[("iterative_dpo", "dpo previous", None)] * 2],
+    "lets_verify": [("hard_labels", None, "prm")],
+    "rstar": [("expert_iteration", "sft base", None)],
+    "rstar_math": [("rstar_math", "sft base", "ppm")] * 2,
+    "self_rewarding": [("self_rewarding", "dpo previous", None)] * 2,
+    "sphere": [("rstar_math", None, "ppm"), ("sphere", "dpo previous", None)],
+    "spin": [("spin", "dpo previous", None)] * 2,
+    "star": [("star", "sft base", None)] * 2,
+    "vstar": [("vstar", "sft base", "ppm")] * 2,
+}
+FEW = ["--problems.train.count=4", "--problems.validation.count=2", "--problems.evaluation.heldout.count=2"]
+
+
+def test_these_methods_are_recipes() -> None:
+    assert set(RECIPES) == set(METHODS)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_recipe_learns_what_its_method_says_from_records_that_its_rule_writes(name: str) -> None:
+    found = configs.load(RECIPES[name])
+    rounds = []
+    for entry in found.rounds:
+        method = found.method_of(entry)
+        for role, lesson in ((POLICY, method.policy), (REWARD, method.reward)):
+            assert lesson is None or LEARNS_FROM[lesson.objective] in method.source.files[role]
+        policy = f"{method.policy.objective} {method.policy.begins}" if method.policy else None
+        rounds.append((method.rule, policy, method.reward.objective if method.reward else None))
+    assert rounds == METHODS[name]
+    assert found.name == name
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_recipe_starts_from_the_demos_base_and_says_in_two_lines_what_it_is(name: str) -> None:
+    demo = configs.load(CONFIGS / "arithmetic.yaml")
+    found = configs.load(RECIPES[name])
+    assert (found.policy.recipe, found.seed) == (demo.policy.recipe, demo.seed)
+    head = re.match(r"(#[^\n]*\n)*", RECIPES[name].read_text())
+    assert head is not None and head[0].count("\n") == 2 and "# Differs: " in head[0]
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_recipe_can_be_planned(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["evolve", str(RECIPES[name]), "--dry-run", *FEW]) == 0
+    text = capsys.readouterr().out
+    for number, (rule, policy, reward) in enumerate(METHODS[name], 1):
+        assert (f"r{number}/train_policy" in text) == (policy is not None)
+        assert (f"r{number}/train_ppm" in text) == (reward is not None)
+        assert (f"r{number}/search_hinted" in text) == (rule == "star")
+        assert (f"r{number}/marks" in text) == (rule == "self_rewarding")
+        assert rule == "rstar_math" or f"by rule {rule}: " in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_plan_says_of_rstars_search_and_of_sampling() -> None:
+    rstar, irpo = configs.load(RECIPES["rstar"]), configs.load(RECIPES["irpo"])
+    sizes = plan.Sizes((100,) * 2, 60, {"heldout": 100})
+    stages = {stage.name: stage for stage in plan.evolve(rstar, sizes)}
+    assert "search 4 x 2" in stages["r0/evaluate"].what and "PPM" not in stages["r0/evaluate"].what
+    stages = {stage.name: stage for stage in plan.evolve(irpo, sizes)}
+    sampled = stages["r1/search"]
+    assert (sampled.requests, sampled.tokens) == (100 * 8, 100 * 8 * 280)
+    assert "100 problems, 8 samples each" in sampled.what

@@ -1,0 +1,142 @@
+"""Methods as the rounds see them: what each harvest rule writes for which model, and what each objective learns from.
+
+    rule ──> files of records, by the role of the model they are for ──> objective
+
+Knows names, records and files; no tokens, no training. What a rule takes is the business of train.harvest,
+train.rules and train.label_harvest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from search import records
+from search.types import LabelScale, Trajectory
+from train import rules
+from train.config import HarvestConfig
+from train.harvest import COUNTS, PAIRS, TRAJECTORIES, complete
+from train.harvest import harvest as rstar_math
+from train.label_files import OUTCOMES, STEP_LABELS, OutcomeCounts
+from train.label_harvest import harvest_trees
+from train.rules import Material, RulesConfig
+
+POLICY, REWARD = "policy", "reward"
+ROLES = {rules.POLICY: POLICY, rules.VERIFIER: REWARD}  # those of train.rules
+
+# What each objective learns from (train.sources.READERS, by file).
+LEARNS_FROM: Mapping[str, str] = {
+    "sft": TRAJECTORIES,
+    "dpo": PAIRS,
+    "dpo_nll": PAIRS,
+    "ppm": PAIRS,
+    "prm": STEP_LABELS,
+    "q_regression": STEP_LABELS,
+    "orm": OUTCOMES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How much a rule takes: ``trees`` for rule "rstar_math", ``samples`` for those of train.rules."""
+
+    trees: HarvestConfig = field(default_factory=HarvestConfig)
+    samples: RulesConfig = field(default_factory=RulesConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a harvest wrote: ``counts`` of the rule, in short ``told``, and for each file that teaches nothing the reason."""
+
+    counts: Mapping[str, Any]
+    told: str
+    nothing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A rule. ``files``: what it writes, by the role of the model that may learn from them.
+
+    ``history``: it reads the trees of all rounds so far, else of this round. ``needs``: fields of Material beside the
+    trees. ``scored``: the trees must hold scores of a reward model. ``strategy``: the only one whose trees it can read.
+    """
+
+    write: Callable[[Material, Taken, Path], Made]
+    files: Mapping[str, tuple[str, ...]]
+    history: bool = False
+    needs: tuple[str, ...] = ()
+    scored: bool = False
+    strategy: str | None = None
+
+    def fitting(self, role: str, objectives: Iterable[str]) -> list[str]:
+        """Those of the objectives that can learn from what the rule writes for a role."""
+        return [name for name in objectives if LEARNS_FROM[name] in self.files.get(role, ())]
+
+
+def _rstar_math(material: Material, taken: Taken, out_dir: Path) -> Made:
+    counts = rstar_math(material.trees, taken.trees, out_dir)
+    pairs = counts.step_pairs + counts.answer_pairs
+    told = f"{counts.trajectories} trajectories and {pairs} preference pairs from {counts.trees} trees"
+    return Made(asdict(counts), told)
+
+
+def _labels(scale: LabelScale, material: Material, taken: Taken, out_dir: Path) -> Made:
+    found = harvest_trees(material.trees, out_dir, scale)
+    ends = found.outcomes or OutcomeCounts(0, 0, "there is no solution with a known outcome")
+    told = f"{found.labels.labels} step labels, {ends.right} right and {ends.wrong} wrong solutions"
+    reasons = {STEP_LABELS: found.labels.nothing_to_learn, OUTCOMES: ends.nothing_to_learn}
+    return Made(
+        {**found.source, "labels": found.labels.labels, "right": ends.right, "wrong": ends.wrong},
+        f"{told} from {found.source['trees']} trees",
+        {file: reason for file, reason in reasons.items() if reason},
+    )
+
+
+def _by_rule(name: str, material: Material, taken: Taken, out_dir: Path) -> Made:
+    """The records of a rule of train.rules, a file a role; ``counts.json`` is written last."""
+    made = rules.harvest(name, material, taken.samples)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    nothing = {}
+    for role, lesson in made.lessons.items():
+        file = _file(rules.RULES[name].makes[role])
+        with complete(out_dir / file) as lines:
+            lines.writelines(f"{records.dump(record)}\n" for record in lesson.records)
+        if lesson.nothing:
+            nothing[file] = lesson.nothing
+    with complete(out_dir / COUNTS) as lines:
+        lines.write(json.dumps(dict(made.counts), indent=2) + "\n")
+    return Made(made.counts, ", ".join(f"{count} {what}" for what, count in made.counts.items()), nothing)
+
+
+def _file(record: type) -> str:
+    return TRAJECTORIES if record is Trajectory else PAIRS
+
+
+def _rule(name: str, **more: Any) -> Source:
+    rule = rules.RULES[name]
+    files = {ROLES[role]: (_file(record),) for role, record in rule.makes.items()}
+    return Source(partial(_by_rule, name), files, needs=rule.needs, **more)
+
+
+def _labelled(scale: LabelScale) -> Source:
+    return Source(partial(_labels, scale), {REWARD: (STEP_LABELS, OUTCOMES)}, history=True)
+
+
+SOURCES: Mapping[str, Source] = {
+    "rstar_math": Source(_rstar_math, {POLICY: (TRAJECTORIES,), REWARD: (PAIRS,)}, history=True),
+    "hard_labels": _labelled(LabelScale.SIGN),
+    "soft_labels": _labelled(LabelScale.SHARE),
+    "q_labels": _labelled(LabelScale.VALUE),
+    "expert_iteration": _rule("expert_iteration"),
+    "star": _rule("star"),
+    "vstar": _rule("vstar", history=True),
+    "irpo": _rule("irpo"),
+    "iterative_dpo": _rule("iterative_dpo", scored=True),
+    "self_rewarding": _rule("self_rewarding"),
+    "spin": _rule("spin"),
+    "sphere": _rule("sphere", scored=True, strategy="sphere"),
+}

@@ -129,6 +129,7 @@ def test_a_report_that_stands_alone(finished: Path) -> None:
     assert 'src="http' not in page and 'href="http' not in page.replace('href="https://arxiv', "")
 
 
+@pytest.mark.thorough
 def test_its_ppm_is_judged_and_chooses_solutions_to_label(finished: Path, environment: dict[str, str]) -> None:
     ppm = str(finished / "rounds" / "r1" / "train_ppm" / "model")
     policy = str(finished / "rounds" / "r2" / "train_policy" / "model")

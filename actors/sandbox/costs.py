@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from actors.sandbox.limits import ROOT_KEY
 
-REMEMBERED = 100_000
+REMEMBERED = 20_000  # programs; less than 4 MiB
 
 
 class Costs:

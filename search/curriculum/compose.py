@@ -20,9 +20,11 @@ from search.seeds import derive
 MIN_VALUE, MAX_VALUE = 100, 99_999
 TRIES = 20_000  # one in a hundred chains belongs to a split by templates and numbers, and not all have whole totals
 TRIES_PER_FACT = 12
-SENTENCES = 7  # a shallow problem has up to so many, the idle ones among them
+SENTENCES = 5  # a shallow problem has up to so many, the idle ones among them
+RARELY = 0.02  # how often worked solutions have a rare sentence, where they have another once
 OPENING = [template for template in TEMPLATES if template.opens]
 FOLLOWING = [template for template in TEMPLATES if not template.opens]
+SHOWN = [RARELY if template.rare else 1.0 for template in FOLLOWING]
 
 
 class Split(StrEnum):
@@ -84,7 +86,7 @@ def compose(split: Split, level: int, seed: int) -> Composition:
     """
     rng = random.Random(derive("curriculum", split, level, seed))
     for _ in range(TRIES):
-        templates = _templates(level, rng)
+        templates = _templates(split, level, rng)
         if split_of(template.key for template in templates) is split:
             composition = _fill(templates, rng)
             if composition is not None and split_of(composition.numbers) is split:
@@ -97,8 +99,9 @@ def split_of(chain: Iterable[object]) -> Split:
     return SHARES[derive(*chain) % len(SHARES)]
 
 
-def _templates(level: int, rng: random.Random) -> list[Template]:
-    return [rng.choice(OPENING), *rng.choices(FOLLOWING, k=level - 1)]
+def _templates(split: Split, level: int, rng: random.Random) -> list[Template]:
+    weights = SHOWN if split is Split.WORKED else None
+    return [rng.choice(OPENING), *rng.choices(FOLLOWING, weights, k=level - 1)]
 
 
 def _fill(templates: list[Template], rng: random.Random) -> Composition | None:

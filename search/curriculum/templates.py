@@ -20,12 +20,14 @@ class Template:
 
     ``code`` is the Python expression for the new total in terms of the old one; a template whose code does not mention it
     opens a problem. ``{u}`` is the unit; every other name is a number drawn from its range (or list) in ``numbers``.
+    A ``rare`` one is seldom in worked solutions, but as frequent as any in problems.
     """
 
     key: str
     text: str
     code: str
     numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    rare: bool = False
 
     def value(self, total: Fraction, numbers: dict[str, int]) -> Fraction:
         """The exact new total."""
@@ -57,6 +59,13 @@ def _said(key: str, code: str, text: str, **numbers: tuple[int, ...]) -> Templat
     return Template(key, text, code, numbers)
 
 
+def _rarely_said(key: str, code: str, text: str, **numbers: tuple[int, ...]) -> Template:
+    return Template(key, text, code, numbers, rare=True)
+
+
+# Who learns from worked solutions alone meets the rare sentences with little more than a guess, as people meet the long tail
+# of what was taught once. A search finds out what they mean, because only the right reading leads to the answer.
+
 QUANTITIES = (
     _said("quantities/root", "{k}", "A shop has {k} {u}.", k=HUNDREDS),
     _said("quantities/more", "total + {k}", "{k} more come in.", k=NUMBERS),
@@ -68,26 +77,26 @@ RATES = (
     _said("rates/root", "{k} * 7", "{k} {u} a day arrive for a week.", k=TENS),
     _said("rates/earn", "total + {k} * 24", "{k} an hour come in all day.", k=NUMBERS),
     _said("rates/spend", "total - {k} * 7", "{k} a day are lost for a week.", k=NUMBERS),
-    _said("rates/share", "total / {k}", "One of {k} equal parts stays.", k=SMALL),
+    _rarely_said("rates/share", "total / {k}", "One of {k} equal parts stays.", k=SMALL),
 )
 
 FRACTIONS = (
     _said("fractions/half", "total / 2", "Half of it stays."),
     _said("fractions/percent", "total * {p} / 100", "{p} percent stay.", p=PERCENT),
-    _said("fractions/raise", "total + total * {p} / 100", "It grows by {p} percent.", p=TENTHS),
-    _said("fractions/cut", "total - total * {p} / 100", "{p} percent are gone.", p=TENTHS),
+    _rarely_said("fractions/raise", "total + total * {p} / 100", "It grows by {p} percent.", p=TENTHS),
+    _rarely_said("fractions/cut", "total - total * {p} / 100", "{p} percent are gone.", p=TENTHS),
 )
 
 EQUATIONS = (
-    _said("equations/plus", "(total - {m}) / 2", "This is {m} more than twice what stays.", m=NUMBERS),
-    _said("equations/minus", "(total + {m}) / 3", "This is {m} fewer than three times what stays.", m=NUMBERS),
+    _rarely_said("equations/plus", "(total - {m}) / 2", "This is {m} more than twice what stays.", m=NUMBERS),
+    _rarely_said("equations/minus", "(total + {m}) / 3", "This is {m} fewer than three times what stays.", m=NUMBERS),
     _said("equations/missing", "total - {k}", "What stays is {k} short of it.", k=NUMBERS),
 )
 
 SEQUENCES = (
     _said("sequences/root", "4 * {k}", "Four rows of {k} {u} stand here.", k=TENS),
-    _said("sequences/grow", "total + {d} * 5", "The row grows on by {d} for five terms.", d=NUMBERS),
-    _said("sequences/double", "total * 4", "It doubles twice."),
+    _rarely_said("sequences/grow", "total + {d} * 5", "The row grows on by {d} for five terms.", d=NUMBERS),
+    _rarely_said("sequences/double", "total * 4", "It doubles twice."),
 )
 
 TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES

@@ -88,15 +88,15 @@ FRACTIONS = (
 )
 
 EQUATIONS = (
-    _rarely_said("equations/plus", "(total - {m}) / 2", "This is {m} more than twice what stays.", m=NUMBERS),
-    _rarely_said("equations/minus", "(total + {m}) / 3", "This is {m} fewer than three times what stays.", m=NUMBERS),
+    _said("equations/plus", "(total - {m}) / 2", "This is {m} more than twice what stays.", m=NUMBERS),
+    _said("equations/minus", "(total + {m}) / 3", "This is {m} fewer than three times what stays.", m=NUMBERS),
     _said("equations/missing", "total - {k}", "What stays is {k} short of it.", k=NUMBERS),
 )
 
 SEQUENCES = (
     _said("sequences/root", "4 * {k}", "Four rows of {k} {u} stand here.", k=TENS),
     _rarely_said("sequences/grow", "total + {d} * 5", "The row grows on by {d} for five terms.", d=NUMBERS),
-    _rarely_said("sequences/double", "total * 4", "It doubles twice."),
+    _said("sequences/double", "total * 4", "It doubles twice."),
 )
 
 TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES

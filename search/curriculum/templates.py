@@ -96,7 +96,7 @@ EQUATIONS = (
 SEQUENCES = (
     _said("sequences/root", "4 * {k}", "Four rows of {k} {u} stand here.", k=TENS),
     _rarely_said("sequences/grow", "total + {d} * 5", "The row grows on by {d} for five terms.", d=NUMBERS),
-    _said("sequences/double", "total * 4", "It doubles twice."),
+    _rarely_said("sequences/double", "total * 4", "It doubles twice."),
 )
 
 TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES

@@ -20,8 +20,8 @@ from search.seeds import derive
 MIN_VALUE, MAX_VALUE = 100, 99_999
 TRIES = 20_000  # one in a hundred chains belongs to a split by templates and numbers, and not all have whole totals
 TRIES_PER_FACT = 12
-SENTENCES = 6  # a shallow problem has up to so many, the idle ones among them
-RARELY = 0.03  # how often worked solutions have a rare sentence, where they have another once
+SENTENCES = 7  # a shallow problem has up to so many, the idle ones among them
+RARELY = 0.06  # how often worked solutions have a rare sentence, where they have another once
 OPENING = [template for template in TEMPLATES if template.opens]
 FOLLOWING = [template for template in TEMPLATES if not template.opens]
 SHOWN = [RARELY if template.rare else 1.0 for template in FOLLOWING]

@@ -44,7 +44,7 @@ def test_idle_sentences_make_shallow_problems_as_long_as_deep_ones_and_are_said_
             lines = "\n".join(step.code for step in worked(problem).steps).splitlines()
             said = [line.removeprefix("# ") + "." for line in lines if line.startswith("# ")]
             assert " ".join(said) == problem.question.rsplit(" How many", 1)[0]
-    assert sentences == {1: set(range(1, 7)), 3: {3, 4, 5, 6}, 5: {5, 6}}
+    assert sentences == {1: set(range(1, 8)), 3: set(range(3, 8)), 5: {5, 6, 7}}
 
 
 def test_a_wrong_step_is_found() -> None:
@@ -91,5 +91,5 @@ def test_worked_solutions_seldom_have_the_rare_sentences_that_problems_have() ->
     for split in ("worked", "train", "heldout"):
         said = [fact.template for problem in problems(split, 100, 0, (3, 3)) for fact in composition_of(problem.id).facts]
         shares[split] = sum(key in rare for key in said) / len(said)
-    assert 0 < shares["worked"] < 0.05
+    assert 0 < shares["worked"] < 0.06
     assert shares["train"] > 0.15 and shares["heldout"] > 0.1

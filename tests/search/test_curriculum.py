@@ -89,7 +89,9 @@ def test_worked_solutions_seldom_have_the_rare_sentences_that_problems_have() ->
     rare = {template.key for template in TEMPLATES if template.rare}
     shares = {}
     for split in ("worked", "train", "heldout"):
-        said = [fact.template for problem in problems(split, 100, 0, (3, 3)) for fact in composition_of(problem.id).facts]
+        said = [
+            fact.template for problem in problems(split, 100, 0, (3, 3)) for fact in composition_of(problem.id).facts
+        ]
         shares[split] = sum(key in rare for key in said) / len(said)
     assert 0 < shares["worked"] < 0.06
     assert shares["train"] > 0.15 and shares["heldout"] > 0.1

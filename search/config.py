@@ -88,6 +88,12 @@ class SearchConfig(BaseModel):
         0, ge=0, description="MCTS, beam, dvts: stop a graded tree with so many right solutions …; 0 is off"
     )
     enough_wrong: int = Field(0, ge=0, description="… and so many wrong ones")
+    enough_score: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="MCTS, beam, dvts: stop an ungraded tree with a solution of this value; what it leaves of a budget is saved",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from search.config import SearchConfig
 from search.protocols import Grader
 from search.tree import ROOT, Tree
 from search.types import Cost
-from search.values import answer
+from search.values import answer, path_value
 
 
 def spent(tree: Tree, config: SearchConfig) -> bool:
@@ -18,13 +18,22 @@ def spent(tree: Tree, config: SearchConfig) -> bool:
 
 def settled(tree: Tree, config: SearchConfig) -> bool:
     """Whether a budget is spent or enough was found."""
-    if spent(tree, config):
+    if spent(tree, config) or satisfied(tree, config):
         return True
     if not config.enough_right and not config.enough_wrong:
         return False
     right = sum(node.correct is True for node in tree.nodes)
     wrong = sum(node.correct is False for node in tree.nodes)
     return right >= config.enough_right and wrong >= config.enough_wrong
+
+
+def satisfied(tree: Tree, config: SearchConfig) -> bool:
+    """Whether a finished solution that nobody graded is as good as the search is to find."""
+    least = config.enough_score
+    if least is None:
+        return False
+    ends = (index for index in tree.terminals() if tree.nodes[index].correct is None)
+    return any(path_value(tree, index, config.aggregate) >= least for index in ends)
 
 
 def settle(tree: Tree, config: SearchConfig, began: float) -> Tree:

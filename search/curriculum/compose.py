@@ -16,15 +16,17 @@ from search.errors import UserError
 from search.seeds import derive
 
 # Totals are whole and neither small nor huge. A search that hits a small answer by chance would learn from a wrong
-# solution. And nobody has 57.5 apples: what a mistake leads to often looks wrong, which a reward model can learn to see.
-MIN_VALUE, MAX_VALUE = 100, 99_999
+# solution. And nobody has 57.5 apples: what a mistake leads to looks wrong, which a reward model can learn to see.
+MIN_VALUE, MAX_VALUE = 30, 99_999
 TRIES = 20_000  # one in a hundred chains belongs to a split by templates and numbers, and not all have whole totals
 TRIES_PER_FACT = 12
-SENTENCES = 7  # a shallow problem has up to so many, the idle ones among them
+SENTENCES = 8  # a shallow problem has up to so many, the idle ones among them
 RARELY = 0.06  # how often worked solutions have a rare sentence, where they have another once
 OPENING = [template for template in TEMPLATES if template.opens]
-FOLLOWING = [template for template in TEMPLATES if not template.opens]
+CLOSING = [template for template in TEMPLATES if template.closes]
+FOLLOWING = [template for template in TEMPLATES if not template.opens and not template.closes]
 SHOWN = [RARELY if template.rare else 1.0 for template in FOLLOWING]
+FIRST_CLOSED = 3  # the least steps of problems that end with a closing sentence
 
 
 class Split(StrEnum):
@@ -101,7 +103,8 @@ def split_of(chain: Iterable[object]) -> Split:
 
 def _templates(split: Split, level: int, rng: random.Random) -> list[Template]:
     weights = SHOWN if split is Split.WORKED else None
-    return [rng.choice(OPENING), *rng.choices(FOLLOWING, weights, k=level - 1)]
+    closing = [rng.choice(CLOSING)] if level >= FIRST_CLOSED else []
+    return [rng.choice(OPENING), *rng.choices(FOLLOWING, weights, k=level - 1 - len(closing)), *closing]
 
 
 def _fill(templates: list[Template], rng: random.Random) -> Composition | None:

@@ -20,7 +20,8 @@ class Template:
 
     ``code`` is the Python expression for the new total in terms of the old one; a template whose code does not mention it
     opens a problem. ``{u}`` is the unit; every other name is a number drawn from its range (or list) in ``numbers``.
-    A ``rare`` one is seldom in worked solutions, but as frequent as any in problems.
+    A ``rare`` one is seldom in worked solutions, but as frequent as any in problems. One that ``closes`` is the last of a
+    problem.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Template:
     code: str
     numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     rare: bool = False
+    closes: bool = False
 
     def value(self, total: Fraction, numbers: dict[str, int]) -> Fraction:
         """The exact new total."""
@@ -51,7 +53,7 @@ def span(low: int, high: int, by: int = 1) -> tuple[int, ...]:
 
 # A sentence has one number at most, and a problem no number twice while there are others (compose.py). A small model that
 # has to keep two numbers of a sentence apart learns little else, and its mistakes are then misread numbers (docs/LOG.md).
-SMALL, NUMBERS, TENS, HUNDREDS = span(2, 6), span(3, 20), span(3, 9, by=10), span(2, 9, by=100)
+SMALL, UNEVEN, NUMBERS, TENS, HUNDREDS = span(2, 6), (9, 11, 13, 17), span(3, 20), span(3, 9, by=10), span(2, 9, by=100)
 PERCENT, TENTHS = (10, 20, 25, 50, 75), (10, 20, 25, 50)
 
 
@@ -63,14 +65,22 @@ def _rarely_said(key: str, code: str, text: str, **numbers: tuple[int, ...]) -> 
     return Template(key, text, code, numbers, rare=True)
 
 
+def _last_said(key: str, code: str, text: str, **numbers: tuple[int, ...]) -> Template:
+    return Template(key, text, code, numbers, closes=True)
+
+
 # Who learns from worked solutions alone meets the rare sentences with little more than a guess, as people meet the long tail
 # of what was taught once. A search finds out what they mean, because only the right reading leads to the answer.
+
+# A problem ends by dividing evenly, and by a number that does so by chance once in ten times: a mistake anywhere before is
+# seen in what the program prints. The policy never reads a broken number; a reward model that compares solutions does.
 
 QUANTITIES = (
     _said("quantities/root", "{k}", "A shop has {k} {u}.", k=HUNDREDS),
     _said("quantities/more", "total + {k}", "{k} more come in.", k=NUMBERS),
     _said("quantities/fewer", "total - {k}", "{k} are sold.", k=NUMBERS),
     _said("quantities/times", "total * {k}", "It is {k} times as many now.", k=SMALL),
+    _last_said("quantities/share", "total / {k}", "{k} people get as many each.", k=UNEVEN),
 )
 
 RATES = (
@@ -97,6 +107,7 @@ SEQUENCES = (
     _said("sequences/root", "4 * {k}", "Four rows of {k} {u} stand here.", k=TENS),
     _rarely_said("sequences/grow", "total + {d} * 5", "The row grows on by {d} for five terms.", d=NUMBERS),
     _rarely_said("sequences/double", "total * 4", "It doubles twice."),
+    _last_said("sequences/rows", "total / {k}", "This fills {k} even rows.", k=UNEVEN),
 )
 
 TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES

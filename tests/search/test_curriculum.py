@@ -44,7 +44,7 @@ def test_idle_sentences_make_shallow_problems_as_long_as_deep_ones_and_are_said_
             lines = "\n".join(step.code for step in worked(problem).steps).splitlines()
             said = [line.removeprefix("# ") + "." for line in lines if line.startswith("# ")]
             assert " ".join(said) == problem.question.rsplit(" How many", 1)[0]
-    assert sentences == {1: set(range(1, 8)), 3: set(range(3, 8)), 5: {5, 6, 7}}
+    assert sentences == {1: set(range(1, 9)), 3: set(range(3, 9)), 5: {5, 6, 7, 8}}
 
 
 def test_a_wrong_step_is_found() -> None:
@@ -90,8 +90,22 @@ def test_worked_solutions_seldom_have_the_rare_sentences_that_problems_have() ->
     shares = {}
     for split in ("worked", "train", "heldout"):
         said = [
-            fact.template for problem in problems(split, 100, 0, (3, 3)) for fact in composition_of(problem.id).facts
+            fact.template for problem in problems(split, 100, 0, (4, 4)) for fact in composition_of(problem.id).facts
         ]
         shares[split] = sum(key in rare for key in said) / len(said)
     assert 0 < shares["worked"] < 0.06
     assert shares["train"] > 0.15 and shares["heldout"] > 0.1
+
+
+def test_a_problem_ends_by_dividing_evenly_so_that_most_mistakes_show_in_the_answer() -> None:
+    """A mistake: one sentence between the first and the last is passed over."""
+    broken = total = 0
+    for problem in problems("train", 60, 0, (5, 6)):
+        facts = composition_of(problem.id).facts
+        closing = {template.key for template in TEMPLATES if template.closes}
+        assert [fact.template in closing for fact in facts] == [False] * (len(facts) - 1) + [True]
+        for passed_over in range(1, len(facts) - 1):
+            _, totals = run([f"total = {fact.code}" for i, fact in enumerate(facts) if i != passed_over])
+            broken += float(str(totals[-1])) % 1 != 0
+            total += 1
+    assert broken / total > 0.5

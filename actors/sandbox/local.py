@@ -17,9 +17,18 @@ from search.types import Outcome, State, Step, StepStatus
 Run = tuple[tuple[str, ...], str]  # the codes before, and the code to run
 
 
+NOTHING = ExecResult(Outcome.OK, "")  # what comes of a program without a statement
+
+
 def codes_of(state: State) -> tuple[str, ...]:
-    """The code of a state's steps, in order; steps in words have none."""
-    return tuple(step.code for step in state.steps if step.code)
+    """The code of a state's steps, in order; steps in words have none, and comments run nothing."""
+    return tuple(step.code for step in state.steps if step.code and not idle(step.code))
+
+
+def idle(code: str) -> bool:
+    """Whether there is nothing to run: comments and blank lines only, without characters that Python refuses."""
+    lines = [line.strip() for line in code.split("\n")]
+    return all((not line or line.startswith("#")) and line.isprintable() for line in lines)
 
 
 def apply(step: Step, result: ExecResult) -> Step:
@@ -60,6 +69,8 @@ class LocalExecutor:
         """Run the step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
         if not step.code or step.terminal:
             return step
+        if idle(step.code):
+            return apply(step, NOTHING)
         return apply(step, await self.run_code(codes_of(state), step.code))
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:

@@ -16,6 +16,7 @@ import ray
 from actors.executor import ExecutorPool, LocalExecutor, start_executors, stop_executors
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
+from actors.sandbox.local import codes_of, idle
 from search.types import Outcome, Problem, State, Step, StepStatus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,18 @@ async def test_a_step_without_code_or_already_ended_is_left_alone(executor: Loca
     ended = Step("x = ", code="x = ", status=StepStatus.NO_ANSWER)
     assert await executor.run(state(), words) == words
     assert await executor.run(state(), ended) == ended
+
+
+async def test_a_step_of_comments_runs_without_a_service() -> None:
+    pool = ExecutorPool([], ExecutorConfig())  # there is nobody to ask
+    done = await pool.run(state(), step("\n# a dog barks\n  # and a cat"))
+    assert (done.outcome, done.status, done.output) == (Outcome.OK, StepStatus.OPEN, "")
+    assert codes_of(state().then(done).then(step("a = 1"))) == ("a = 1",)
+
+
+@pytest.mark.parametrize("code", ["# a\nb", "#\x00", "# \ud800", "pass"])
+def test_what_python_would_run_or_refuse_is_not_idle(code: str) -> None:
+    assert not idle(code)
 
 
 async def test_a_prefix_that_fails_gives_its_own_outcome(executor: LocalExecutor) -> None:

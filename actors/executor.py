@@ -18,7 +18,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 from actors.mailbox import Correspondent, Mailbox
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import NOTHING, LocalExecutor, apply, codes_of, idle
+from actors.sandbox.local import LocalExecutor, apply, codes_of, unrun
 from actors.sandbox.result import ExecResult
 from search.types import State, Step
 
@@ -123,10 +123,9 @@ class ExecutorPool:
 
     async def run(self, state: State, step: Step) -> Step:
         """Run the step. Never raises for what its code does; ExecutorUnavailable when no executor answers in time."""
-        if not step.code or step.terminal:
-            return step
-        if idle(step.code):
-            return apply(step, NOTHING)
+        done = unrun(step)
+        if done is not None:
+            return done
         lane = self._home(state.problem.id)
         lane.runs += 1
         try:

@@ -35,7 +35,7 @@ rm -f "$stamp"
 printf 'set-up: installing the pinned packages into %s (4 GB; two to four minutes the first time)\n' "$venv"
 # torch alone with the page of its CPU builds, the rest without it: pip would ask the page about every package, which
 # costs seconds each where the page cannot be reached. Three pips side by side, because one unpacks on one core.
-packages() { grep -vE '^(--find-links|torch==)' "$lock" | grep -E '^[A-Za-z0-9]'; }
+packages() { grep '^[A-Za-z0-9]' "$lock" | grep -v '^torch=='; }
 grep -E '^(--find-links|torch==)' "$lock" | pip_install -r /dev/stdin & installs=($!)
 packages | awk 'NR % 2' | pip_install -r /dev/stdin & installs+=($!)
 packages | awk 'NR % 2 == 0' | pip_install -r /dev/stdin & installs+=($!)

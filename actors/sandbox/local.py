@@ -27,8 +27,15 @@ def codes_of(state: State) -> tuple[str, ...]:
 
 def idle(code: str) -> bool:
     """Whether there is nothing to run: comments and blank lines only, without characters that Python refuses."""
-    lines = [line.strip() for line in code.split("\n")]
+    lines = [line.strip(" \t\f\r") for line in code.split("\n")]
     return all((not line or line.startswith("#")) and line.isprintable() for line in lines)
+
+
+def unrun(step: Step) -> Step | None:
+    """What becomes of a step with nothing to run: without code, already ended, or comments only. None for all others."""
+    if not step.code or step.terminal:
+        return step
+    return apply(step, NOTHING) if idle(step.code) else None
 
 
 def apply(step: Step, result: ExecResult) -> Step:
@@ -67,11 +74,7 @@ class LocalExecutor:
 
     async def run(self, state: State, step: Step) -> Step:
         """Run the step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
-        if not step.code or step.terminal:
-            return step
-        if idle(step.code):
-            return apply(step, NOTHING)
-        return apply(step, await self.run_code(codes_of(state), step.code))
+        return unrun(step) or apply(step, await self.run_code(codes_of(state), step.code))
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
         """One result a run, in the order asked."""

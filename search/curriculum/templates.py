@@ -73,7 +73,7 @@ def _last_said(key: str, code: str, text: str, **numbers: tuple[int, ...]) -> Te
 # of what was taught once. A search finds out what they mean, because only the right reading leads to the answer.
 
 # A problem ends by dividing evenly, and by a number that does so by chance once in ten times: a mistake anywhere before is
-# seen in what the program prints. The policy never reads a broken number; a reward model that compares solutions does.
+# seen in what the program prints. No worked solution has a broken number; a reward model that compares solutions sees them.
 
 QUANTITIES = (
     _said("quantities/root", "{k}", "A shop has {k} {u}.", k=HUNDREDS),

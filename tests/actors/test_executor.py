@@ -97,7 +97,7 @@ async def test_a_step_of_comments_runs_without_a_service() -> None:
     assert codes_of(state().then(done).then(step("a = 1"))) == ("a = 1",)
 
 
-@pytest.mark.parametrize("code", ["# a\nb", "#\x00", "# \ud800", "pass"])
+@pytest.mark.parametrize("code", ["# a\nb", "#\x00", "# \ud800", "\u2003# a", "pass"])
 def test_what_python_would_run_or_refuse_is_not_idle(code: str) -> None:
     assert not idle(code)
 

@@ -44,6 +44,13 @@ class SearchConfig(BaseModel):
         ge=1,
         description="steps drawn at each new node, by each of rstar's A1 and A3; samples, best_of: solutions drawn",
     )
+    widen: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="MCTS: draw again, with a new seed, at a node that was drawn from fewer than visits ** widen times; "
+        "none: once",
+    )
     beam_width: int = Field(4, ge=1, description="beam: solutions kept at each depth; sphere: nodes expanded there")
     exploration: float = Field(2.0, ge=0, description="MCTS, rstar: c in Q + c * sqrt(ln N(parent) / N)")
     max_depth: int = Field(16, ge=2, description="longest path, in steps; rstar: in actions")
@@ -73,8 +80,10 @@ class SearchConfig(BaseModel):
         768, ge=8, description="samples, best_of, rstar: longest stretch without a pause (tokens)"
     )
     squash_scale: float = Field(1.0, gt=0, description="value of a state = tanh(logit / this); released code: 5")
-    answer_by: Literal["best", "weighted"] = Field(
-        "best", description="the answer of a tree: of the best-scored solution, or by score-weighted vote"
+    answer_by: Literal["best", "weighted", "expected"] = Field(
+        "best",
+        description="the answer of a tree: of the best-scored solution, by score-weighted vote, or by one in which a "
+        "solution's score counts by the policy's share of its path",
     )
     aggregate: Aggregation = Field(
         Aggregation.LAST,

@@ -14,11 +14,11 @@ from typing import Any
 class Flight:
     """``unobserved``: O of WU-UCT (arXiv 1810.11755), the visits of a node whose value is still to come, by index.
 
-    ``expansions``: the one expansion that a node gets, running or over, by index.
+    ``expansions``: each expansion that a node gets, running or over, by index and by how many came before it.
     """
 
     unobserved: Counter[int] = field(default_factory=Counter)
-    expansions: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
+    expansions: dict[tuple[int, int], asyncio.Future[Any]] = field(default_factory=dict)
 
     @contextmanager
     def walk(self) -> Iterator[Callable[[int], None]]:
@@ -34,8 +34,10 @@ class Flight:
         finally:
             self.unobserved.subtract(path)
 
-    async def once(self, index: int, expansion: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        """Expand a node, or wait for the rollout that began to. Whoever waits gets the error too, if there is one."""
-        if index not in self.expansions:
-            self.expansions[index] = asyncio.ensure_future(expansion())
-        await asyncio.shield(self.expansions[index])  # a rollout that is cancelled takes it from none of the others
+    async def once(self, index: int, draws: int, expansion: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Expand a node that was expanded ``draws`` times, or wait for the rollout that began to. Whoever waits gets the
+        error too, if there is one."""
+        if (index, draws) not in self.expansions:
+            self.expansions[index, draws] = asyncio.ensure_future(expansion())
+        expanded = self.expansions[index, draws]
+        await asyncio.shield(expanded)  # a rollout that is cancelled takes it from none of the others

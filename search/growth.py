@@ -4,6 +4,7 @@
     graft   add what was drafted                                at once
 
 A node is therefore expanded or not, never half: an expansion that is cancelled or fails leaves only its costs behind.
+It may be expanded again, with a new seed; what it has already is then counted and neither run nor scored once more.
 Knows the order of the calls and what they cost. Which node to expand is the strategies' business.
 """
 
@@ -46,6 +47,15 @@ class Growth:
             config.keep_failed,
             config.finish_first,
         )
+
+
+@dataclass(slots=True)
+class Draw:
+    """A step as it was written, its length in tokens, and how often it was drawn."""
+
+    step: Step
+    tokens: int
+    many: int = 0
 
 
 def squash(logit: float, scale: float) -> float:
@@ -91,30 +101,28 @@ async def expand_all(tree: Tree, indices: Sequence[int], growth: Growth, tools: 
 async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: State | None = None) -> list[Node]:
     """The children that a node is to have, judged but not yet in the tree.
 
-    They continue ``after``: the node's own state, unless a step is to stand in place of the node's.
+    They continue ``after``: the node's own state, unless a step is to stand in place of the node's. What is among the
+    node's children already is neither run nor judged again, ``graft`` counts it there.
     """
     state = tree.state(index) if after is None else after
     concluding = tools.format.concluding(state)
+    if concluding and tree.nodes[index].draws:
+        return []  # an answer is stated greedily: it would be the same again
     n = 1 if concluding else growth.candidates
     sampling = replace(growth.sampling, temperature=0.0) if concluding else growth.sampling
-    proposal = await tools.policy.propose(state, n, sampling, node_seed(tree, index))
+    proposal = await tools.policy.propose(state, n, sampling, node_seed(tree, index, tree.nodes[index].draws))
     count(tree, proposal)
     if not proposal.candidates:
         fail(tree, NO_CANDIDATE)
-    drawn: dict[str, tuple[Step, int, int]] = {}
-    for candidate in proposal.candidates:
-        steps = tools.format.parse(candidate)
-        step = steps[0] if steps else Step(candidate.text, status=StepStatus.NO_ANSWER)
-        _, many, _ = drawn.get(step.text, (step, 0, 0))
-        drawn[step.text] = (step, many + 1, len(candidate.token_ids))
-    ran = await together(execute(tree, state, step, tools) for step, _, _ in drawn.values())
+    drawn, depth = distinct(proposal, tools), tree.nodes[index].depth + 1
+    again = [draw for draw in drawn if tree.child(index, draw.step.text) is not None]
+    fresh = [draw for draw in drawn if tree.child(index, draw.step.text) is None]
+    ran = await together(execute(tree, state, draw.step, tools) for draw in fresh)
     children = []
-    for step, (_, many, tokens) in zip(ran, drawn.values(), strict=True):
-        node = Node(
-            index, step, tree.nodes[index].depth + 1, multiplicity=many, tokens=tokens, version=proposal.version
-        )
-        if step.status is StepStatus.OPEN and node.depth >= growth.max_depth:
-            node.step = step = replace(step, status=StepStatus.TOO_DEEP)
+    for step, draw in zip(ran, fresh, strict=True):
+        if step.status is StepStatus.OPEN and depth >= growth.max_depth:
+            step = replace(step, status=StepStatus.TOO_DEEP)
+        node = Node(index, step, depth, multiplicity=draw.many, tokens=draw.tokens, version=proposal.version)
         if node.failed:
             fail(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
             node.visits, node.value_sum = 1, WORST
@@ -123,15 +131,30 @@ async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: Sta
     if growth.finish_first:
         children = [node for node in children if node.answer is not None][:1] or children
     await evaluate(tree, state, children, growth.squash_scale, tools)
-    return children
+    return [Node(index, draw.step, depth, multiplicity=draw.many) for draw in again] + children
+
+
+def distinct(proposal: Proposal, tools: Tools) -> list[Draw]:
+    """The different steps of a proposal, in the order in which they first came."""
+    draws: dict[str, Draw] = {}
+    for candidate in proposal.candidates:
+        steps = tools.format.parse(candidate)
+        step = steps[0] if steps else Step(candidate.text, status=StepStatus.NO_ANSWER)
+        draws.setdefault(step.text, Draw(step, len(candidate.token_ids))).many += 1
+    return list(draws.values())
 
 
 def graft(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
-    """Add drafted children to a node; those that are alive."""
+    """Add drafted children to a node, and those that it has already to their count; its children that are alive."""
+    parent = tree.nodes[index]
     for node in children:
-        tree.nodes[index].children.append(len(tree.nodes))
-        tree.nodes.append(node)
-    tree.nodes[index].expanded = True
+        twin = tree.child(index, node.step.text, node.action) if parent.draws and node.step else None
+        if twin is None:
+            parent.children.append(len(tree.nodes))
+            tree.nodes.append(node)
+        else:
+            twin.multiplicity += node.multiplicity
+    parent.draws += 1
     return tree.alive(index)
 
 

@@ -4,6 +4,7 @@
         select     walk from the root by UCT while nodes are expanded; count a visit without a value on the way
         expand     draw candidates at the leaf, keep those whose code runs        (growth.py)
                    or wait, where another rollout is just expanding it            (flight.py)
+                   draw again where a node's visits have outgrown what was drawn (progressive widening, ``widen``)
         … and go on selecting and expanding until a terminal step
         evaluate   +1 / -1 from the grader, or the score of the terminal step
         back up    add the value along the path, and take the visits without a value back
@@ -48,6 +49,15 @@ def uct(child: Node, parent: Node, exploration: float, on_child: int = 0, on_par
     return child.q + exploration * math.sqrt(known / (child.weight + on_child))
 
 
+def draws_due(node: Node, widen: float | None, on_node: int = 0) -> int:
+    """How often candidates may have been drawn at a node before it is walked on from: once, or N ** widen times.
+
+    Progressive widening (Coulom 2007); N counts visits, and ``on_node`` those of other rollouts still under way. Widen
+    0.5: a second time when N is 4, a third time when it is 9.
+    """
+    return 1 if widen is None else max(1, math.floor((node.visits + on_node) ** widen))
+
+
 def select(
     tree: Tree, index: int, exploration: float, unvisited: str, unobserved: Mapping[int, int] = NOBODY
 ) -> int | None:
@@ -74,8 +84,8 @@ async def rollout(tree: Tree, config: SearchConfig, flight: Flight, expand_at: E
     with flight.walk() as enter:
         enter(index)
         while not tree.nodes[index].terminal:
-            if not tree.nodes[index].expanded:
-                await flight.once(index, partial(expand_at, index))
+            while tree.nodes[index].draws < draws_due(tree.nodes[index], config.widen, flight.unobserved[index] - 1):
+                await flight.once(index, tree.nodes[index].draws, partial(expand_at, index))
             child = select(tree, index, config.exploration, config.unvisited, flight.unobserved)
             if child is None:
                 break

@@ -80,7 +80,7 @@ async def expand(tree: Tree, index: int, config: SearchConfig, tools: Tools) -> 
     drawn = await together(draw(tree, index, action, growth, config, tools) for action in actions)
     for action, children in zip(actions, drawn, strict=True):
         plant(tree, index, action, children)
-    tree.nodes[index].expanded = True
+    tree.nodes[index].draws = 1
 
 
 async def draw(
@@ -109,6 +109,6 @@ def plant(tree: Tree, index: int, action: Action, children: list[Node] | Rest) -
     if isinstance(children, Rest):
         end = add_chain(tree, index, children.steps, children.tokens, action=action.value)
         for i in tree.path(end)[:-1]:
-            tree.nodes[i].expanded = True
+            tree.nodes[i].draws = 1
     else:
         graft(tree, index, children)

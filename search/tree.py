@@ -23,7 +23,7 @@ class Node:
     ``tokens`` is the length of the step as generated; ``version`` names the weights that wrote it.
     ``action``: what a strategy with several ways to draw a step did to get this one; empty where it goes on with what
     the node before began. ``instead``: the step stands in place of the one before it, which is then not part of the
-    solution (rStar answers a sub-question again).
+    solution (rStar answers a sub-question again). ``draws``: how often candidates were drawn to continue the step.
     """
 
     parent: int
@@ -34,7 +34,7 @@ class Node:
     value_sum: float = 0.0
     score: float | None = None
     correct: bool | None = None
-    expanded: bool = False
+    draws: int = 0
     tokens: int = 0
     multiplicity: int = 1
     version: int = 0
@@ -44,6 +44,10 @@ class Node:
     @property
     def terminal(self) -> bool:
         return self.step is not None and self.step.terminal
+
+    @property
+    def expanded(self) -> bool:
+        return self.draws > 0
 
     @property
     def answer(self) -> str | None:
@@ -89,6 +93,13 @@ class Tree:
         index = len(self.nodes) - 1
         self.nodes[parent].children.append(index)
         return index
+
+    def child(self, index: int, text: str, action: str = "") -> Node | None:
+        """The child whose step was written so and drawn by that action; None where there is none."""
+        for node in (self.nodes[i] for i in self.nodes[index].children):
+            if node.step is not None and node.step.text == text and node.action == action:
+                return node
+        return None
 
     def alive(self, index: int) -> list[int]:
         """Children that a search may enter: those that did not fail."""

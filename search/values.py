@@ -56,11 +56,29 @@ def as_one(rewards: Sequence[float], how: Aggregation) -> float:
     return aggregate(rewards, how)
 
 
+def share(tree: Tree, index: int) -> float:
+    """The part of what was drawn that led to a node: of all candidates at the root those of its first step, of all after
+    that one those of its second step, and so on, multiplied.
+
+    An estimate of the policy's probability of the path. Drawn twice of three times, then once of four: 2/3 * 1/4.
+    """
+    part = 1.0
+    for i in tree.path(index):
+        drawn = sum(tree.nodes[child].multiplicity for child in tree.nodes[tree.nodes[i].parent].children)
+        part *= tree.nodes[i].multiplicity / drawn
+    return part
+
+
 def answer(tree: Tree, by: str, how: Aggregation = Aggregation.LAST) -> str | None:
-    """The tree's answer: of the finished solution of best value, or by a vote weighted with (1 + value) / 2."""
+    """The tree's answer: of the finished solution of best value, or by a vote of all.
+
+    A vote of "weighted" weighs (1 + value) / 2 as often as the end was drawn, one of "expected" by its share of all
+    that was drawn: the value that the policy can expect from an answer. For whole samples these are the same.
+    """
     ends = list(tree.terminals())
     answers, values = [tree.nodes[i].answer for i in ends], [path_value(tree, i, how) for i in ends]
     if by == "best":
         return best_of_n(answers, values)
-    weights = [(1 + value) / 2 * tree.nodes[i].multiplicity for i, value in zip(ends, values, strict=True)]
+    often = [share(tree, i) if by == "expected" else tree.nodes[i].multiplicity for i in ends]
+    weights = [(1 + value) / 2 * many for value, many in zip(values, often, strict=True)]
     return weighted_vote(answers, weights)

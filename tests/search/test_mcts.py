@@ -8,11 +8,12 @@ import pytest
 
 from search.config import SearchConfig
 from search.growth import squash
-from search.mcts import Mcts, select, uct
+from search.mcts import Mcts, draws_due, select, uct
 from search.protocols import Tools
 from search.tree import ROOT, Node, Tree
 from search.types import Problem, Step, StepStatus
 from search.values import answer, back_up, terminal_value
+from tests.search.words import PROBLEM, WordPolicy, word, word_tools
 
 
 def rows(tree: Tree) -> list[tuple[int, str | None, int, float, bool | None, int]]:
@@ -27,6 +28,14 @@ def test_uct_by_hand() -> None:
     parent = Node(parent=-1, step=None, depth=0, visits=10)
     assert uct(child, parent, 2.0) == pytest.approx(0.5 + 2.0 * math.sqrt(math.log(10) / 4))
     assert uct(child, parent, 2.0) == pytest.approx(2.0174, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("widen", "visits", "others", "draws"),
+    [(None, 9, 0, 1), (0.5, 0, 0, 1), (0.5, 3, 0, 1), (0.5, 4, 0, 2), (0.5, 3, 1, 2), (0.5, 9, 0, 3), (1.0, 3, 0, 3)],
+)
+def test_draws_due_by_hand(widen: float | None, visits: int, others: int, draws: int) -> None:
+    assert draws_due(Node(parent=0, step=None, depth=1, visits=visits), widen, others) == draws
 
 
 def test_a_score_counts_as_the_first_value() -> None:
@@ -88,6 +97,23 @@ async def test_golden_tree(problem: Problem, tools: Tools) -> None:
     assert tree.failures == {"exception": 2}
     assert tree.cost.requests == 6
     assert tree.cost.executions == 7
+
+
+async def test_a_widened_tree_by_hand() -> None:
+    """Two candidates a draw, and a second draw at the root when it was visited twice: ``widen`` 1."""
+    policy = WordPolicy({(): ["a", "=1", "a", "=2"], ("a",): ["=3", "=4"]})
+    tools = word_tools(policy, {"a": 0.5, "=1": 0.4, "=2": 0.9, "=3": 0.1, "=4": 0.2})
+    tree = await Mcts(SearchConfig(rollouts=3, candidates=2, widen=1.0)).search(PROBLEM, tools, 1)
+    assert policy.asked == {(): 2, ("a",): 1}
+    assert [(n.parent, word(n.step), n.visits, round(n.value_sum, 2), n.multiplicity) for n in tree.nodes] == [
+        (-1, "", 3, 1.5, 1),
+        (0, "a", 1, 0.2, 2),  # rollout 1: a before =1; drawn again, and counted, by rollout 3
+        (0, "=1", 1, 0.4, 1),  # rollout 2: 0.4 + 2 * sqrt(ln 1 / 1) against 0.35
+        (1, "=3", 0, 0, 1),
+        (1, "=4", 1, 0.2, 1),
+        (0, "=2", 1, 0.9, 1),  # rollout 3: the root has 2 visits, so it is drawn from again
+    ]
+    assert tree.answer == "2"
 
 
 async def test_the_tree_does_not_depend_on_when_answers_come(

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from search.config import SearchConfig
 from search.flight import Flight
-from search.mcts import Mcts, grow, select, uct
+from search.mcts import Mcts, draws_due, grow, select, uct
 from search.seeds import derive
 from search.tree import ROOT, Node, Tree
 from search.types import Step
 from search.values import back_up
-from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, shape, word_tools
+from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, shape, word_tools, words
 
 
 def test_unobserved_visits_in_uct_by_hand() -> None:
@@ -118,15 +118,18 @@ CONFIGS = st.builds(
     unvisited=st.sampled_from(["first", "zero"]),
     keep_failed=st.booleans(),
     finish_first=st.booleans(),
+    widen=st.sampled_from([None, 0.5, 1.0]),
 )
 REWARDS = st.sampled_from([None, {"0": 0.5, "1": -0.5, "=7": 0.8, "=8": -0.9}])
 
 
-def check(tree: Tree, policy: WordPolicy, flight: Flight) -> None:
+def check(tree: Tree, policy: WordPolicy, flight: Flight, config: SearchConfig) -> None:
     """What holds for every tree, finished or broken off."""
     check_sums(tree)
     assert not any(flight.unobserved.values())
-    assert set(policy.asked.values()) <= {1}, "a node was expanded twice"
+    if config.widen is None:
+        assert set(policy.asked.values()) <= {1}, "a node was expanded twice"
+    assert all(policy.asked[words(tree.state(index))] >= node.draws for index, node in enumerate(tree.nodes))
     assert policy.under_way == 0
 
 
@@ -142,9 +145,10 @@ def test_every_tree_adds_up(
     async def search() -> None:
         policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), Flight()
         await grow(tree, config, word_tools(policy, rewards, graded=graded), flight)
-        check(tree, policy, flight)
+        check(tree, policy, flight, config)
         assert tree.nodes[ROOT].visits == config.rollouts
-        assert policy.asked.total() == sum(node.expanded for node in tree.nodes)
+        assert policy.asked.total() == sum(node.draws for node in tree.nodes)
+        assert all(node.draws <= draws_due(node, config.widen) for node in tree.nodes)
 
     run(search())
 
@@ -163,7 +167,7 @@ def test_an_error_ends_all_rollouts_and_is_raised_itself(
             assert policy.asked.total() >= broken
         else:
             assert policy.asked.total() < broken
-        check(tree, policy, flight)
+        check(tree, policy, flight, config)
 
     run(search())
 
@@ -182,7 +186,7 @@ def test_a_search_that_is_cancelled_takes_everything_back(
         task.cancel()
         await asyncio.wait({task})
         assert task.cancelled() is not over
-        check(tree, policy, flight)
+        check(tree, policy, flight, config)
 
     run(search())
 
@@ -194,7 +198,7 @@ async def test_one_cancelled_rollout_leaves_the_expansion_to_the_others() -> Non
         await answered.wait()
         results.append("expanded")
 
-    one, other = (asyncio.ensure_future(flight.once(ROOT, expansion)) for _ in range(2))
+    one, other = (asyncio.ensure_future(flight.once(ROOT, 0, expansion)) for _ in range(2))
     await asyncio.sleep(0)
     one.cancel()
     await asyncio.wait({one})

@@ -48,7 +48,7 @@ def grown() -> Tree:
         models={"policy": "m/1"},
         failures={"timeout": 2},
     )
-    step = tree.add(0, OPEN, visits=3, value_sum=-0.1, score=0.30000000000000004, expanded=True, version=2)
+    step = tree.add(0, OPEN, visits=3, value_sum=-0.1, score=0.30000000000000004, draws=1, version=2)
     tree.add(step, FINAL, visits=2, value_sum=1.0, correct=True, multiplicity=4)
     tree.add(step, BROKEN, visits=1, value_sum=-1.0, correct=False, action="A4", instead=True)
     return tree

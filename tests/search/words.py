@@ -78,9 +78,16 @@ class WordPolicy:
             self.under_way -= 1
         if number == self.broken:
             raise ConnectionError("engine lost")
-        drawn = self.table[so_far][:n] if sampling.until is Until.STEP else self.lines[self.read : self.read + n]
-        self.read += n if sampling.until is Until.PAUSE else 0
+        if sampling.until is Until.STEP:
+            drawn = self.next_of(self.table[so_far], self.asked[so_far] - 1, n)
+        else:
+            drawn, self.read = self.lines[self.read : self.read + n], self.read + n
         return Proposal(tuple(candidate(line) for line in drawn))
+
+    @staticmethod
+    def next_of(choices: Sequence[str], before: int, n: int) -> Sequence[str]:
+        """The n choices after those of ``before`` requests; from the first again where none is left."""
+        return choices[before * n :][:n] or choices[:n]
 
 
 async def wait(delays: random.Random | None) -> None:
@@ -137,7 +144,8 @@ def check_sums(tree: Tree) -> None:
             continue
         below = [tree.nodes[child] for child in tree.alive(index)]
         ended = node.visits - sum(child.visits for child in below)
-        assert ended == 0 or (ended > 0 and not below)  # rollouts end at answers and where no child is alive
+        # rollouts end at answers and where no child is alive, though one may be drawn later
+        assert ended == 0 or (ended > 0 and (not below or node.draws > 1))
         values = math.fsum(child.value_sum for child in below) + ended * end_value(node)
         assert math.isclose(node.value_sum, values, abs_tol=1e-9)
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -21,20 +23,34 @@ from cluster import measure
 from cluster.config import SELF_JUDGED
 from cluster.context import Context
 from cluster.lineage import Models, second
+from cluster.measure import Shares
 from cluster.reward_models import in_units
 from cluster.run_dir import write_atomic
 from cluster.searching import Searchers, SearchPlan
-from cluster.summary import EVALUATION, Evaluation, Measure
+from cluster.summary import EVALUATION, METHODS, Evaluation, Measure
 from search.config import SearchConfig
 from search.grading import grader
 from search.growth import squash
+from search.intervals import Interval
 from search.store import finished_ids, read_trees
 from search.tree import Tree
 from search.types import ModelRef, Problem
 from search.values import as_one
 from search.voting import Aggregation
 
-TIMES = "seconds.json"
+TIMES, RIGHT = "seconds.json", "right.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What one method got right on one split, problem by problem and in all."""
+
+    right: Shares
+    measure: Measure
+
+    @classmethod
+    def of(cls, right: Shares, trees: list[Tree], seconds: float) -> Graded:
+        return cls(right, measure.measured(right, trees, seconds))
 
 
 def evaluate(context: Context, searchers: Searchers, number: int, models: Models) -> Evaluation:
@@ -47,28 +63,32 @@ def evaluate(context: Context, searchers: Searchers, number: int, models: Models
         names = {"policy": models.policy.path, "ppm": models.ppm.path if models.ppm else None}
         share = context.config.measured_share(number)
         with stage.writing(keep=True) as writer:
-            known = _measured_before(context, number, names, share)
-            if known is not None:
-                found = Evaluation(number, known.splits, known.k)
+            earlier = _measured_before(context, number, names, share)
+            if earlier is not None:
+                known = Evaluation.read(earlier / EVALUATION)
+                found = replace(known, round=number)
+                shutil.copy(earlier / RIGHT, writer.directory)
                 writer.facts.update(same_as=known.round)
             else:
-                splits = {
+                graded = {
                     split: _measure(context, searchers, models, problems, writer.directory / split, share, split)
                     for split, problems in context.problems.evaluation.items()
                 }
-                found = Evaluation(number, splits, context.config.evaluation.samples)
+                found = _evaluation(number, graded, context.config.evaluation.samples)
+                write_atomic(writer.directory / RIGHT, json.dumps(_rights(graded)) + "\n")
                 writer.facts.update(tokens=_tokens(found))
             writer.facts.update(models=names, share=share)
             found.write(writer.directory)
     return Evaluation.read(stage.path / EVALUATION)
 
 
-def _measured_before(context: Context, number: int, names: Mapping[str, str | None], share: float) -> Evaluation | None:
+def _measured_before(context: Context, number: int, names: Mapping[str, str | None], share: float) -> Path | None:
+    """Where an earlier round kept the measures of the same models."""
     for earlier in range(number - 1, -1, -1):
         stage = context.run.stage(f"r{earlier}/evaluate")
         facts = stage.facts()
         if facts.get("models") == names and facts.get("share", 0) >= share:
-            return Evaluation.read(stage.path / EVALUATION)
+            return stage.path
     return None
 
 
@@ -82,6 +102,23 @@ def _tokens(found: Evaluation) -> int:
     )
 
 
+def _evaluation(number: int, graded: Mapping[str, Mapping[str, Graded]], k: int) -> Evaluation:
+    splits: dict[str, dict[str, Measure | None]] = {}
+    leads: dict[str, dict[str, Interval]] = {}
+    for split, methods in graded.items():
+        splits[split] = {method: methods[method].measure if method in methods else None for method in METHODS}
+        if "search" in methods:
+            shares = methods["search"].right
+            others = {name: methods[name].right for name in ("majority", "ppm_best_of") if name in methods}
+            leads[split] = {name: measure.lead(shares, right) for name, right in others.items()}
+    return Evaluation(number, splits, k, leads)
+
+
+def _rights(graded: Mapping[str, Mapping[str, Graded]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Split -> method -> problem id -> how much of it was got right: to compare runs problem by problem."""
+    return {split: {name: dict(one.right) for name, one in methods.items()} for split, methods in graded.items()}
+
+
 def _measure(
     context: Context,
     searchers: Searchers,
@@ -90,8 +127,8 @@ def _measure(
     directory: Path,
     share: float,
     split: str,
-) -> dict[str, Measure | None]:
-    """All methods on one split."""
+) -> dict[str, Graded]:
+    """All methods on one split that these models allow."""
     config = context.config.evaluation
     part = problems[: max(1, round(share * len(problems)))]
     grade = grader()
@@ -107,16 +144,16 @@ def _measure(
     by_id = {problem.id: problem for problem in problems}
     part_by_id = {problem.id: problem for problem in part}
     trees, seconds = grown("greedy", config.greedy(), None, problems)
-    greedy = measure.single(trees, by_id, grade, seconds)
+    found = {"greedy": Graded.of(measure.single(trees, by_id, grade), trees, seconds)}
     trees, seconds = grown("samples", config.sampled(), models.ppm, part)
-    majority = measure.majority(trees, part_by_id, grade, seconds)
-    how = config.search.aggregate
-    best = measure.best_of(trees, part_by_id, grade, seconds, config.samples, how=how) if models.ppm else None
-    if models.ppm is None and config.search.strategy not in SELF_JUDGED:
-        return {"greedy": greedy, "majority": majority, "ppm_best_of": None, "search": None}
-    trees, seconds = grown("search", config.search, models.ppm, part)
-    search = measure.single(trees, part_by_id, grade, seconds)
-    return {"greedy": greedy, "majority": majority, "ppm_best_of": best, "search": search}
+    found["majority"] = Graded.of(measure.majority(trees, part_by_id, grade), trees, seconds)
+    if models.ppm is not None:
+        best = measure.best_of(trees, part_by_id, grade, config.samples, how=config.search.aggregate)
+        found["ppm_best_of"] = Graded.of(best, trees, seconds)
+    if models.ppm is not None or config.search.strategy in SELF_JUDGED:
+        trees, seconds = grown("search", config.search, models.ppm, part)
+        found["search"] = Graded.of(measure.single(trees, part_by_id, grade), trees, seconds)
+    return found
 
 
 def grow(searchers: Searchers, plan: SearchPlan, directory: Path) -> tuple[list[Tree], float]:
@@ -139,7 +176,9 @@ def validate_policy(context: Context, searchers: Searchers, policy: ModelRef, di
     config = context.config.evaluation.greedy()
     plan = SearchPlan(config, policy, None, problems, ("validate", "greedy"), "validation: greedy", blind=True)
     trees, seconds = grow(searchers, plan, directory)
-    return measure.single(trees, {problem.id: problem for problem in problems}, grader(), seconds)
+    return measure.measured(
+        measure.single(trees, {problem.id: problem for problem in problems}, grader()), trees, seconds
+    )
 
 
 def validate_ppm(
@@ -151,11 +190,11 @@ def validate_ppm(
     config = context.config.evaluation.sampled()
     plan = SearchPlan(config, policy, new, problems, ("validate", "samples"), "validation: samples", blind=True)
     trees, seconds = grow(searchers, plan, directory)
-    found = measure.best_of(trees, by_id, grade, seconds, k, how=config.aggregate)
+    found = measure.measured(measure.best_of(trees, by_id, grade, k, how=config.aggregate), trees, seconds)
     if old is None:
         return found, None
     scores = rescore(context, searchers, old, trees)
-    return found, measure.best_of(trees, by_id, grade, seconds, k, scores)
+    return found, measure.measured(measure.best_of(trees, by_id, grade, k, scores), trees, seconds)
 
 
 def rescore(context: Context, searchers: Searchers, ppm: ModelRef, trees: list[Tree]) -> dict[str, dict[int, float]]:

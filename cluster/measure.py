@@ -5,19 +5,21 @@ Pure functions over trees: knows no engine and no file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.summary import Measure
 from search import voting
 from search.curves import UNFINISHED as NO_END
 from search.curves import JudgedSample
-from search.intervals import wilson
+from search.intervals import Interval, mean_of_shares, paired_difference
 from search.protocols import Grader
 from search.tree import Tree
 from search.types import Cost, Problem
 from search.values import path_reward
 from search.voting import Aggregation
+
+Shares = Mapping[str, float]  # problem id -> in [0, 1], how much of the problem was got right
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,9 @@ def total(trees: Iterable[Tree]) -> Cost:
     return cost
 
 
-def single(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader, seconds: float) -> Measure:
-    """Accuracy of the one answer that each tree settled on, or that its only solution has. No tree: no right answer."""
-    right = sum(settled_right(tree, problems[tree.problem.id], grader) for tree in trees)
-    return _measure(right, len(problems), trees, seconds)
+def single(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader) -> Shares:
+    """Whether the one answer is right that each tree settled on, or that its only solution has."""
+    return _shares(trees, problems, lambda tree, problem: settled_right(tree, problem, grader))
 
 
 def settled_right(tree: Tree, problem: Problem, grader: Grader) -> float:
@@ -105,10 +106,9 @@ def settled_answer(tree: Tree) -> str | None:
     return step.answer if step is not None else None
 
 
-def majority(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader, seconds: float) -> Measure:
-    """Accuracy of the most frequent answer among all samples of a problem; equally frequent answers share the win."""
-    right = sum(majority_right(tree, problems[tree.problem.id], grader) for tree in trees)
-    return _measure(right, len(problems), trees, seconds)
+def majority(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader) -> Shares:
+    """The most frequent answer among all samples of a problem; equally frequent answers share the win."""
+    return _shares(trees, problems, lambda tree, problem: majority_right(tree, problem, grader))
 
 
 def majority_right(tree: Tree, problem: Problem, grader: Grader) -> float:
@@ -121,22 +121,33 @@ def best_of(
     trees: Sequence[Tree],
     problems: Mapping[str, Problem],
     grader: Grader,
-    seconds: float,
     k: int,
     scores: Mapping[str, Mapping[int, float]] | None = None,
     how: Aggregation = Aggregation.LAST,
-) -> Measure:
+) -> Shares:
     """Expected accuracy of the best-scored of ``k`` samples, over all k-subsets (V-STaR's unbiased estimator)."""
-    shares = []
-    for tree in trees:
-        other = None if scores is None else scores[tree.problem.id]
-        found = solutions(tree, problems[tree.problem.id], grader, other, how)
-        shares.append(voting.best_of_k(found.correct, found.scores, min(k, len(found.correct))))
-    return _measure(sum(shares), len(problems), trees, seconds)
+
+    def right(tree: Tree, problem: Problem) -> float:
+        found = solutions(tree, problem, grader, None if scores is None else scores[problem.id], how)
+        return voting.best_of_k(found.correct, found.scores, min(k, len(found.correct)))
+
+    return _shares(trees, problems, right)
 
 
-def _measure(right: float, n: int, trees: Sequence[Tree], seconds: float) -> Measure:
-    """``right`` of ``n`` problems; one that has no tree, because it was quarantined, counts as wrong."""
-    interval = wilson(right, n)
+def _shares(trees: Sequence[Tree], problems: Mapping[str, Problem], right: Callable[[Tree, Problem], float]) -> Shares:
+    """A problem that has no tree, because it was quarantined, counts as wrong."""
+    found = {tree.problem.id: right(tree, problems[tree.problem.id]) for tree in trees}
+    return {name: found.get(name, 0.0) for name in problems}
+
+
+def measured(shares: Shares, trees: Sequence[Tree], seconds: float) -> Measure:
+    """The accuracy over all problems, and what their trees cost."""
+    interval = mean_of_shares(list(shares.values()))
     tokens = total(trees).generated_tokens
-    return Measure(interval.mean, interval.low, interval.high, n, tokens, round(seconds, 1))
+    return Measure(interval.mean, interval.low, interval.high, interval.n, tokens, round(seconds, 1))
+
+
+def lead(first: Shares, second: Shares) -> Interval:
+    """How far ``first`` is above ``second`` on the problems that both were measured on."""
+    both = [name for name in first if name in second]
+    return paired_difference([first[name] for name in both], [second[name] for name in both])

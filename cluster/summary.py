@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from cluster.progress import duration
 from cluster.run_dir import DONE, Stage, write_atomic
+from search.intervals import Interval
 
 EVALUATION, SUMMARY = "evaluation.json", "summary.json"
 METHODS = {"greedy": "greedy", "majority": "majority", "ppm_best_of": "PPM best-of", "search": "search"}
@@ -41,11 +42,15 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one pair of models reached: split -> method -> measure. ``k`` samples a problem stand behind the votes."""
+    """What one pair of models reached: split -> method -> measure. ``k`` samples a problem stand behind the votes.
+
+    ``leads``: split -> method -> how far search is above that method on the same problems.
+    """
 
     round: int
     splits: dict[str, dict[str, Measure | None]]
     k: int = 8
+    leads: dict[str, dict[str, Interval]] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
         write_atomic(directory / EVALUATION, json.dumps(asdict(self), indent=1) + "\n")
@@ -57,7 +62,11 @@ class Evaluation:
             split: {method: Measure(**values) if values else None for method, values in methods.items()}
             for split, methods in data["splits"].items()
         }
-        return Evaluation(data["round"], splits, data.get("k", 8))
+        leads = {
+            split: {method: Interval(**values) for method, values in methods.items()}
+            for split, methods in data.get("leads", {}).items()
+        }
+        return Evaluation(data["round"], splits, data.get("k", 8), leads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +188,21 @@ def table(summary: Mapping[str, Any]) -> Table:
         name = "base" if entry["round"] == 0 else str(entry["round"])
         grid.add_row(name, percent(entry["solved"]), *cells, count(entry["tokens"]), duration(entry["seconds"]))
     return grid
+
+
+def leads(records: Sequence[RoundRecord]) -> list[str]:
+    """A line for each split of the last evaluation and each method that search is compared with, in points."""
+    last = next((record.evaluation for record in reversed(records) if record.evaluation), None)
+    return [
+        f"{split}: search {points(lead)} points over {METHODS[method]}"
+        for split, methods in (last.leads if last else {}).items()
+        for method, lead in methods.items()
+    ]
+
+
+def points(lead: Interval) -> str:
+    """ "+2.3 [-0.5, +5.1]": a difference in points with its 95 % interval."""
+    return f"{100 * lead.mean:+.1f} [{100 * lead.low:+.1f}, {100 * lead.high:+.1f}]"
 
 
 def _accuracy(entry: Mapping[str, Any], split: str, method: str) -> float | None:

@@ -27,6 +27,8 @@ def finish(root: Path, progress: Progress) -> None:
     """``write``, then show the table and where the report is."""
     numbers = write(root)
     progress.console.print(summary.table(numbers))
+    for line in summary.leads(summary.rounds(root)):
+        progress.say(line)
     if warning := manifests.load(root / MANIFEST).isolation_warning:
         progress.say(warning)
     progress.say(f"report: {root / HTML}")

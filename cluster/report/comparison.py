@@ -13,6 +13,7 @@ from cluster.report import charts, html
 from cluster.report.charts import Point, Series
 from cluster.report.curves import short
 from cluster.run_dir import write_atomic
+from cluster.summary import points
 
 HTML = "comparison.html"
 
@@ -36,7 +37,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         f"{100 * right.low:.1f}-{100 * right.high:.1f}",
         f"{entry.tokens:.0f}",
         f"{entry.seconds:.2f}",
-        f"{100 * gap.mean:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]",
+        points(gap),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from cluster.progress import duration
 from cluster.report import curves, data, example, html
 from cluster.report.data import RunData, text
-from cluster.summary import METHODS, Measure, count, percent
+from cluster.summary import METHODS, Measure, count, leads, percent
 
 
 def render(root: Path) -> str:
@@ -79,6 +79,7 @@ def _table(run: RunData) -> str:
     note = (
         "Accuracy in % with its 95 % interval; solved: share of the training problems; tokens and time of all stages."
     )
+    bodies += [f"<p class='note'>{escape(line)}</p>" for line in leads(run.rounds)]
     return html.section("Results", note, *bodies)
 
 

@@ -12,7 +12,7 @@ from cluster import manifest as manifests
 from cluster.run_dir import CONFIG, MANIFEST, Stage, write_atomic
 from cluster.summary import Evaluation, Measure
 from search import store
-from search.intervals import wilson
+from search.intervals import Interval, wilson
 from search.tree import Tree
 from search.types import Cost, Outcome, Problem, Step, StepStatus
 
@@ -29,6 +29,7 @@ def measure(share: float, n: int, tokens: int) -> Measure:
 
 def evaluation(number: int) -> Evaluation:
     splits: dict[str, dict[str, Measure | None]] = {}
+    leads = {}
     for split, factor in (("heldout", 1.0), ("deeper", 0.55)):
         greedy = GREEDY[number] * factor
         splits[split] = {
@@ -37,7 +38,12 @@ def evaluation(number: int) -> Evaluation:
             "ppm_best_of": measure(greedy + 0.15, 300, 300 * 1010) if number >= 2 else None,
             "search": measure(greedy + 0.19, 300, 300 * 990) if number >= 2 else None,
         }
-    return Evaluation(number, splits)
+        if number >= 2:
+            leads[split] = {
+                "majority": Interval(0.1, 0.052, 0.147, 300),
+                "ppm_best_of": Interval(0.04, -0.003, 0.08, 300),
+            }
+    return Evaluation(number, splits, leads=leads)
 
 
 def solved_tree() -> Tree:

@@ -54,6 +54,16 @@ def test_the_table_has_a_line_a_round_and_fits_80_columns(root: Path) -> None:
     assert " ".join(lines[5].split()) == "4 90.2 66.0/36.3 75.0/45.3 81.0/51.3 85.0/55.3 4.59M 4:24 min"
 
 
+def test_search_is_set_against_the_other_methods(root: Path) -> None:
+    assert summary.leads(summary.rounds(root)) == [
+        "heldout: search +10.0 [+5.2, +14.7] points over majority",
+        "heldout: search +4.0 [-0.3, +8.0] points over PPM best-of",
+        "deeper: search +10.0 [+5.2, +14.7] points over majority",
+        "deeper: search +4.0 [-0.3, +8.0] points over PPM best-of",
+    ]
+    assert "search +4.0 [-0.3, +8.0] points over PPM best-of" in (root / "report.html").read_text()
+
+
 def test_weaker_isolation_is_said_loudly_on_the_terminal_and_on_top_of_the_page(tmp_path: Path) -> None:
     root = make(tmp_path / "weak", rounds=1)
     said = "WARNING: model-written code runs below strict isolation: basic (seccomp); "

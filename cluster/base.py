@@ -34,40 +34,40 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raystar"
 
 
-def recipe_key(recipe: RecipeConfig, solutions: list[Trajectory], seed: int) -> str:
-    """A hash of everything that decides what the base policy becomes: settings, seed and the worked solutions."""
+def recipe_key(recipe: RecipeConfig, solutions: list[Trajectory]) -> str:
+    """A hash of everything that decides what the base policy becomes: settings, its seed and the worked solutions."""
     digest = hashlib.blake2b(digest_size=10)
-    digest.update(json.dumps([LAYOUT, recipe.model_dump(mode="json"), seed], sort_keys=True).encode())
+    digest.update(json.dumps([LAYOUT, recipe.model_dump(mode="json")], sort_keys=True).encode())
     for solution in solutions:
         digest.update(records.dump(solution).encode())
     return digest.hexdigest()
 
 
-def worked_solutions(recipe: RecipeConfig, seed: int) -> list[Trajectory]:
+def worked_solutions(recipe: RecipeConfig) -> list[Trajectory]:
     """The shallow worked solutions that the base policy is shown."""
     return [
         curriculum.worked(problem)
         for depth, count in enumerate(recipe.solutions, 1)
-        for problem in curriculum.problems("worked", count, seed, (depth, depth))
+        for problem in curriculum.problems("worked", count, recipe.seed, (depth, depth))
     ]
 
 
 def base_policy(config: RunConfig, output: Path, progress: Progress) -> dict[str, object]:
     """Put the built-in base policy into ``output`` (a model directory); returns what is known of how it was made."""
     recipe = config.policy.recipe
-    solutions = worked_solutions(recipe, config.seed)
-    key = recipe_key(recipe, solutions, config.seed)
+    solutions = worked_solutions(recipe)
+    key = recipe_key(recipe, solutions)
     made = cache_root() / f"base-{key}"
     known = made.exists()
     if not known:
-        _make(config, recipe, solutions, made, progress)
+        _make(recipe, solutions, made, progress)
     else:
         progress.say(f"base policy: taken from the cache, {made}")
     shutil.copytree(made / "model", output)
     return {**json.loads((made / "facts.json").read_text()), "cached": known, "key": key}
 
 
-def _make(config: RunConfig, recipe: RecipeConfig, solutions: list[Trajectory], made: Path, progress: Progress) -> None:
+def _make(recipe: RecipeConfig, solutions: list[Trajectory], made: Path, progress: Progress) -> None:
     """Train the recipe beside its place in the cache and move it there when it is complete."""
     made.parent.mkdir(parents=True, exist_ok=True)
     work = Path(mkdtemp(prefix="base-", dir=made.parent))
@@ -77,8 +77,8 @@ def _make(config: RunConfig, recipe: RecipeConfig, solutions: list[Trajectory], 
     states = [step_format.segments(State(s.problem, s.steps)) for s in solutions]
     texts = [segment.text for segments in states for segment in segments]
     tokenizer = build_tokenizer(texts, recipe.size.vocabulary, CODE_TAGS)
-    initialise(work / "init", recipe.size, tokenizer, config.seed)
-    task = TrainTask("sft", work / "init", (data,), step_format, work / "model", work / "train", config.seed, "base")
+    initialise(work / "init", recipe.size, tokenizer, recipe.seed)
+    task = TrainTask("sft", work / "init", (data,), step_format, work / "model", work / "train", recipe.seed, "base")
     with shown(progress, "base policy: training") as report:
         result = fit(recipe.train, task, report)
     facts = {"solutions": len(solutions), "loss": result.final_loss, "tokens_trained": result.tokens}

@@ -41,6 +41,11 @@ class RecipeConfig(Strict):
     solutions: tuple[NonNegativeInt, ...] = Field(
         (500, 500, 500), min_length=1, description="worked solutions it is trained on, of 1, 2, 3 … reasoning steps"
     )
+    seed: int = Field(
+        0,
+        ge=0,
+        description="of its worked solutions, first weights and order; runs of any seed start from the same base",
+    )
     size: BaseSize = Field(BaseSize(), description="shape of the model")
     train: TrainConfig = Field(TrainConfig(), description="how it is trained")
 

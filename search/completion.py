@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 from search.config import SearchConfig
-from search.growth import NO_CANDIDATE, count, execute, fail
+from search.growth import NO_CANDIDATE, count, execute, fail, stated
 from search.protocols import Tools
 from search.seeds import derive
 from search.tree import Tree
@@ -67,7 +67,7 @@ async def finish(
     proposal = await tools.policy.propose(state, 1, sampling, seed)
     count(tree, proposal)
     final = tools.format.parse(proposal.candidates[0])[:1] if proposal.candidates else ()
-    return (*before, last, *(final or (NOTHING,)))
+    return (*before, last, *map(stated, final or (NOTHING,)))
 
 
 def add_chain(

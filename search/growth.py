@@ -114,7 +114,7 @@ async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: Sta
     count(tree, proposal)
     if not proposal.candidates:
         fail(tree, NO_CANDIDATE)
-    drawn, depth = distinct(proposal, tools), tree.nodes[index].depth + 1
+    drawn, depth = distinct(proposal, concluding, tools), tree.nodes[index].depth + 1
     again = [draw for draw in drawn if tree.child(index, draw.step.text) is not None]
     fresh = [draw for draw in drawn if tree.child(index, draw.step.text) is None]
     ran = await together(execute(tree, state, draw.step, tools) for draw in fresh)
@@ -134,12 +134,18 @@ async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: Sta
     return [Node(index, draw.step, depth, multiplicity=draw.many) for draw in again] + children
 
 
-def distinct(proposal: Proposal, tools: Tools) -> list[Draw]:
+def stated(step: Step) -> Step:
+    """A step that was to state the answer: if it goes on instead, the solution has none."""
+    return replace(step, status=StepStatus.NO_ANSWER) if step.status is StepStatus.OPEN else step
+
+
+def distinct(proposal: Proposal, concluding: bool, tools: Tools) -> list[Draw]:
     """The different steps of a proposal, in the order in which they first came."""
     draws: dict[str, Draw] = {}
     for candidate in proposal.candidates:
         steps = tools.format.parse(candidate)
         step = steps[0] if steps else Step(candidate.text, status=StepStatus.NO_ANSWER)
+        step = stated(step) if concluding else step
         draws.setdefault(step.text, Draw(step, len(candidate.token_ids))).many += 1
     return list(draws.values())
 

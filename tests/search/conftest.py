@@ -23,10 +23,14 @@ def codes(state: State) -> tuple[str, ...]:
 
 @dataclass
 class ScriptedPolicy:
-    """Answers with the candidates that ``table`` has for the codes so far; records every call."""
+    """Answers with the candidates that ``table`` has for the codes so far; records every call.
+
+    After a program's output it states it as the answer, or writes ``instead``.
+    """
 
     table: Mapping[tuple[str, ...], Sequence[str]]
     latency: random.Random | None = None
+    instead: str = ""
     calls: list[tuple[tuple[str, ...], int, int]] = field(default_factory=list)
 
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
@@ -34,7 +38,7 @@ class ScriptedPolicy:
         if self.latency is not None:
             await asyncio.sleep(self.latency.random() / 500)
         if state.steps and state.steps[-1].text.endswith(CODE_END):
-            texts = [f"\n<answer>\\boxed{{{state.steps[-1].output}}}<end_of_answer>"]
+            texts = [self.instead or f"\n<answer>\\boxed{{{state.steps[-1].output}}}<end_of_answer>"]
         else:
             texts = list(self.table[codes(state)])[:n]
         found = tuple(Candidate(text, tuple(range(len(text.split()))), Finish.STOP) for text in texts)

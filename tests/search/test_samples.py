@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from search.config import SearchConfig
+from search.mcts import Mcts
 from search.protocols import Tools
 from search.samples import Samples, draw
 from search.tree import Tree
@@ -59,3 +62,14 @@ async def test_solutions_may_go_on_from_a_node(problem: Problem, tools: Tools) -
     assert tree.nodes[start].multiplicity == 1
     assert tree.nodes[start].children == [start + 1, start + 3]
     assert tree.failures == {"exception": 1}
+
+
+@pytest.mark.parametrize("strategy", [Samples, Mcts])
+async def test_a_program_that_goes_on_after_its_output_has_no_answer(
+    strategy: type[Samples] | type[Mcts], problem: Problem, tools: Tools
+) -> None:
+    tools.policy.table = {(): WHOLE[:1], ("a = 3",): ["print(7)<end_of_code>"]}  # type: ignore[attr-defined]
+    tools.policy.instead = "total = 7<end_of_step>"  # type: ignore[attr-defined]
+    tree = await strategy(SearchConfig(candidates=1, rollouts=1)).search(problem, tools, 1)
+    assert [node.step.status for node in tree.nodes if node.step] == [*[StepStatus.OPEN] * 2, StepStatus.NO_ANSWER]
+    assert (tree.failures, tree.cost.executions) == ({"no_answer": 1}, 1 if strategy is Samples else 2)

@@ -106,7 +106,9 @@ async def pool(cores: int) -> AsyncIterator[RunMany]:
 def executor(tier: Tier) -> Callable[[int], contextlib.AbstractAsyncContextManager[RunMany]]:
     @contextlib.asynccontextmanager
     async def start(cores: int) -> AsyncIterator[RunMany]:
-        config = ExecutorConfig(concurrency=cores, require=tier, at_most=tier, wall_seconds=60, cpu_seconds=20)
+        config = ExecutorConfig(
+            concurrency=cores, require=tier, at_most=tier, sums=False, wall_seconds=60, cpu_seconds=20
+        )
         async with LocalExecutor(config) as local:
 
             async def run(programs: list[Program]) -> list[str]:

@@ -62,6 +62,9 @@ class ExecutorConfig(BaseModel):
     replay_forks: float = Field(
         2.0, ge=0, description="a program that runs again in the time of so many forks is not kept; 0 keeps all (count)"
     )
+    sums: bool = Field(
+        True, description="programs of nothing but sums are worked out by the service, which never runs them as Python"
+    )
     require: Tier = Field(Tier.STRICT, description="isolation below which nothing is run: strict, basic or none")
     at_most: Tier = Field(Tier.STRICT, description="isolation above which nothing is used, for measurements")
     patience_seconds: float = Field(120.0, gt=0, description="how long a pool waits for an executor to answer (s)")
@@ -82,6 +85,7 @@ class ExecutorConfig(BaseModel):
             live_states=self.live_states,
             live_mib=self.live_mib,
             replay_forks=self.replay_forks,
+            sums=self.sums,
             preload=self.preload,
             at_most=self.at_most,
         )

@@ -37,6 +37,7 @@ class Limits:
     live_states: int = 64
     live_mib: int = 512
     replay_forks: float = 0.0
+    sums: bool = False
     preload: tuple[str, ...] = ()
     at_most: Tier = Tier.STRICT
 

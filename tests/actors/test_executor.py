@@ -21,7 +21,7 @@ from search.types import Outcome, Problem, State, Step, StepStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBLEM = Problem("p", "What?", "1", "test")
-CONFIG = ExecutorConfig(concurrency=2, cpu_seconds=1, wall_seconds=30, memory_mib=128, require=Tier.NONE)
+CONFIG = ExecutorConfig(concurrency=2, cpu_seconds=1, wall_seconds=30, memory_mib=128, require=Tier.NONE, sums=False)
 
 
 def state(*codes: str) -> State:

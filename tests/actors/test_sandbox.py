@@ -18,7 +18,9 @@ from actors.sandbox.result import ExecResult, clean, error_line, interpret
 from search.errors import UserError
 from search.types import Outcome
 
-CONFIG = ExecutorConfig(concurrency=2, cpu_seconds=1, wall_seconds=3, memory_mib=128, require=Tier.NONE, heavy=())
+CONFIG = ExecutorConfig(
+    concurrency=2, cpu_seconds=1, wall_seconds=3, memory_mib=128, require=Tier.NONE, heavy=(), sums=False
+)
 SOAK_STEPS = int(os.environ.get("RAYSTAR_SOAK_STEPS", "5000"))
 
 

@@ -15,7 +15,14 @@ from actors.sandbox.local import LocalExecutor
 from search.types import Outcome
 
 CONFIG = ExecutorConfig(
-    concurrency=2, cpu_seconds=2, wall_seconds=10, memory_mib=128, require=Tier.NONE, heavy=(), replay_forks=0
+    concurrency=2,
+    cpu_seconds=2,
+    wall_seconds=10,
+    memory_mib=128,
+    require=Tier.NONE,
+    heavy=(),
+    replay_forks=0,
+    sums=False,
 )
 
 

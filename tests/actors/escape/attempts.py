@@ -18,7 +18,9 @@ from actors.sandbox.local import LocalExecutor
 from actors.sandbox.result import ExecResult
 from search.types import Outcome
 
-CONFIG = ExecutorConfig(concurrency=2, cpu_seconds=1, wall_seconds=3, memory_mib=128, require=Tier.BASIC, heavy=())
+CONFIG = ExecutorConfig(
+    concurrency=2, cpu_seconds=1, wall_seconds=3, memory_mib=128, require=Tier.BASIC, heavy=(), sums=False
+)
 PROJECT = str(Path(__file__).resolve().parents[3])
 HOME = str(Path.home())
 SECRET = "the-secret-of-the-run"

@@ -1,0 +1,164 @@
+"""Programs that are worked out without being run: what Python would print, or nothing at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.limits import Tier
+from actors.sandbox.local import LocalExecutor
+from actors.sandbox.sums import MOST_BITS, MOST_CHARACTERS, MOST_STEPS, work_out
+from search.types import Outcome
+
+
+def run_by_python(codes: list[str]) -> str | None:
+    """What the last code prints; None where one of them raises."""
+    names: dict[str, object] = {}
+    for code in codes:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            try:
+                exec(code, names)
+            except Exception:  # noqa: BLE001 - whatever it raises
+                return None
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("codes", "printed"),
+    [
+        (["total = 300", "# 19 more come in\ntotal = total + 19", 'print(f"{total:g}")'], "319\n"),
+        (["total = 7", "total = total / 9"], ""),
+        (["total = 7", "total = total / 9", 'print(f"{total:g}")'], "0.777778\n"),
+        (["a = 3 * 4", "print(a / 5)"], "2.4\n"),
+        (
+            ["a = -7\na //= 2", "print('left:', a, a % 3, f'{a:.2f} and {a * 1000:,d}')"],
+            "left: -4 2 -4.00 and -4,000\n",
+        ),
+        (["print()"], "\n"),
+        (["# nothing"], ""),
+        (["print(1)", "print(2)"], "2\n"),
+    ],
+)
+def test_sums_are_worked_out(codes: list[str], printed: str) -> None:
+    assert work_out(codes) == printed == run_by_python(codes)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os",
+        "print(open('/etc/passwd'))",
+        "print(().__class__)",
+        "print(__builtins__)",
+        "__builtins__ = 3",
+        "print = 3",
+        "a = b = 3",
+        "a, b = 1, 2",
+        "a = 'x' * 10",
+        "a = 2 ** 100",
+        "a = 1 << 100",
+        "a = True",
+        "a = [1]",
+        "a = (lambda: 1)()",
+        "a = 1 if 2 else 3",
+        "a = (b := 3)",
+        "while 1: pass",
+        "print(1, end='')",
+        "print(*[1])",
+        "print(f'{1:1000000000}')",
+        "print(f'{1:.999999999f}')",
+        "print(f'{1!r}')",
+        "print(f'{1:{2}}')",
+        "print('%d' % 3)",
+        "print('a' + 'b')",
+        "a = missing + 1",
+        "a = 1 / 0",
+        "a = 3j",
+        "a = 'é'",
+        "a = (",
+        "a: int = 3",
+        "del a",
+        "\0",
+        "a = " + "(" * 300 + "1" + ")" * 300,
+        "a = " + "-" * (MOST_CHARACTERS - 20) + "1",
+        "a = 1" + " " * MOST_CHARACTERS,
+        "a = 9" + "0" * 400,
+    ],
+)
+def test_all_else_is_left_to_the_sandbox(code: str) -> None:
+    assert work_out([code]) is None
+    assert work_out([code, "print(1)"]) is None
+
+
+def test_numbers_stay_small_and_programs_short() -> None:
+    assert work_out(["a = 3", *["a = a * a"] * 8, "print(a > 0)"]) is None
+    squared = ["a = 3", *["a = a * a"] * 9, "print(a)"]  # 3 ** 512: 812 bits
+    assert work_out(squared) == f"{3**512}\n"
+    assert (3**1024).bit_length() > MOST_BITS
+    assert work_out([*squared[:-1], "a = a * a", "print(a)"]) is None
+    assert work_out(["a = 1"] * MOST_STEPS) == ""
+    assert work_out(["a = 1"] * (MOST_STEPS + 1)) is None
+
+
+ATOMS = st.one_of(
+    st.integers(-50, 100_000).map(str), st.floats(0, 1e6).map(repr), st.sampled_from(["a", "b", "total", "missing"])
+)
+SUMS = st.recursive(
+    ATOMS,
+    lambda inner: st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+    max_leaves=6,
+)  # fmt: skip
+LINES = st.one_of(
+    st.tuples(st.sampled_from(["a", "b", "total"]), st.sampled_from(["=", "+=", "-=", "*=", "/="]), SUMS).map(" ".join),
+    SUMS.map(lambda text: f"print({text})"),
+    st.tuples(SUMS, st.sampled_from(["", ":g", ":.2f", ":d", ":,"])).map(lambda t: f'print(f"{{{t[0]}{t[1]}}}", "x")'),
+)
+PROGRAMS = st.lists(st.lists(LINES, min_size=1, max_size=3).map("\n".join), min_size=1, max_size=5)
+
+
+@settings(max_examples=400, deadline=None)
+@given(codes=PROGRAMS)
+def test_it_prints_what_python_prints_or_leaves_it_to_python(codes: list[str]) -> None:
+    assert work_out(codes) in (None, run_by_python(codes))
+
+
+@settings(max_examples=200, deadline=None)
+@given(codes=st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 999)), min_size=1, max_size=6))
+def test_sums_that_python_can_do_it_can_do(codes: list[tuple[str, int]]) -> None:
+    program = ["a = 5\nb = 8", *(f"{name} = {name} * {many} / 7 + b - {many}" for name, many in codes), "print(a, b)"]
+    assert work_out(program) == run_by_python(program)
+
+
+STEPS: list[tuple[tuple[str, ...], str]] = [
+    (("a = 6",), "print(a * 7)"),
+    (("a = 6",), "print(a / 0)"),
+    (("a = 6",), "import math\nprint(math.sqrt(a * 6))"),
+    (("a = 6", "b = [a] * 2"), "print(sum(b))"),
+    (("a = 6", "b = [a] * 2"), "print(a)"),
+    ((), "print(a)"),
+    ((), "print("),
+    (("a = 10 ** 40",), "print(f'{a:g}')"),
+    (("a = 1",), "print(" + ", ".join(["a"] * 40) + ")"),
+]
+
+
+async def test_results_are_the_same_with_and_without() -> None:
+    results = []
+    for sums in (False, True):
+        config = ExecutorConfig(concurrency=2, require=Tier.NONE, heavy=(), sums=sums, output_bytes=64)
+        async with LocalExecutor(config) as executor:
+            results.append(await executor.run_many(STEPS))
+    assert results[0] == results[1]
+    assert [result.output for result in results[1]][:5] == [
+        "42\n", "ZeroDivisionError: division by zero", "6.0\n", "12\n", "6\n"
+    ]  # fmt: skip
+    assert results[1][-1].outcome is Outcome.OUTPUT_TRUNCATED
+
+
+def test_sums_are_worked_out_by_default() -> None:
+    assert ExecutorConfig().sums and ExecutorConfig().limits().sums

@@ -28,7 +28,7 @@ demo: setup
 	@$(BIN)/raystar evolve configs/arithmetic.yaml
 
 test: lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n auto
 	$(BIN)/python -m pytest -q -m "slow and not thorough"
 
 thorough: setup

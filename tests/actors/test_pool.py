@@ -16,7 +16,7 @@ from actors.pool import PolicyPool, ScorerPool
 from search.formats import END_OF_STEP, CodeFormat
 from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step
 
-CONFIG = EngineConfig(backoff_s=0.001, in_flight=4, request_deadline_s=0.2, start_deadline_s=0.3, max_attempts=3)
+CONFIG = EngineConfig(backoff_s=0.001, in_flight=4, request_deadline_s=0.5, start_deadline_s=30, max_attempts=3)
 STATE = State(Problem("p1", "What is 1 + 1?", "2", "test"))
 
 
@@ -134,7 +134,8 @@ async def test_gives_up_by_name() -> None:
 
 
 async def test_waiting_for_engines_that_never_come_back_ends() -> None:
-    pool = policy(Handle(ActorDiedError(), healthy=False), Handle(ActorDiedError(), healthy=False))
+    hasty = CONFIG.model_copy(update={"start_deadline_s": 0.3})
+    pool = policy(Handle(ActorDiedError(), healthy=False), Handle(ActorDiedError(), healthy=False), config=hasty)
     with pytest.raises(EngineGaveUp, match=r"none of policy-0, policy-1 came back in 0.3 s"):
         await pool.propose(STATE, 1, Sampling(), 5)
 

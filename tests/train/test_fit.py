@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from search.errors import UserError
 from search.formats import CodeFormat
+from train import launch
 from train.batches import PlanConfig, step_batches, steps_per_epoch
 from train.config import TrainConfig
 from train.launch import TrainTask, fit
@@ -127,30 +128,38 @@ def test_every_objective_is_learnt_by_two_workers_as_by_one_process(
     assert largest_difference(exported, model) < 1e-4
 
 
-def _kill_a_worker() -> None:
+def _a_worker() -> int:
     for process in psutil.Process().children(recursive=True):
         if "RayTrainWorker" in "".join(process.cmdline()):
-            os.kill(process.pid, signal.SIGKILL)
-            return
+            return process.pid
     raise AssertionError("no Ray Train worker found to kill")
 
 
 @pytest.mark.parametrize(("name", "accuracy"), [("ppm", 1.0), pytest.param("dpo", 0.8, marks=pytest.mark.thorough)])
 def test_training_goes_on_after_a_worker_was_killed(
-    name: str, accuracy: float, tmp_path: Path, tiny_model: Path, data: dict[str, Path]
+    name: str,
+    accuracy: float,
+    tmp_path: Path,
+    tiny_model: Path,
+    data: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = CONFIG.model_copy(update={"zero_stage": 2, "epochs": 4, "checkpoint_every": 5})
+    monkeypatch.setattr(launch, "POLL_S", 0.01)  # the kill is to come before the next checkpoint
+    config = CONFIG.model_copy(update={"zero_stage": 2, "epochs": 4, "checkpoint_every": 8})
     made = task(name, tiny_model, data[name], tmp_path)
     reports: list[Report] = []
+    victim: list[int] = []
 
     def kill_once(report: Report) -> None:
         reports.append(report)
-        if report.step == 7 and [r.step for r in reports].count(7) == 1:
-            _kill_a_worker()
+        if not victim:
+            victim.append(_a_worker())
+        if report.step == 9 and [r.step for r in reports].count(9) == 1:
+            os.kill(victim[0], signal.SIGKILL)
 
     result = fit(config, made, kill_once)
     losses, model = alone(config, made)
-    assert [report.step for report in reports].count(6) == 2  # taken up again after the checkpoint at step 5
+    assert [report.step for report in reports].count(9) == 2  # taken up again after the checkpoint at step 8
     assert {report.step: report.loss for report in reports} == pytest.approx(dict(enumerate(losses, 1)), abs=1e-4)
     assert result.final_loss == pytest.approx(losses[-1], abs=1e-4)
     assert result.metrics["pair_accuracy"] >= accuracy

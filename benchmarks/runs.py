@@ -12,12 +12,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from cluster import summary
 from cluster.evaluate import RIGHT
-from cluster.measure import lead
+from cluster.measure import leads
 from cluster.summary import METHODS, Measure, RoundRecord
 from search.intervals import Interval, mean_of_shares
 
@@ -40,13 +43,12 @@ def main(roots: Sequence[Path]) -> None:
         pooled = rights(roots, runs, split)
         means = {method: mean_of_shares(list(shares.values())) for method, shares in pooled.items()}
         print(f"| all, last round | | {' | '.join(shown(means.get(method)) for method in METHODS)} |")
-        leads = {method: lead(pooled["search"], pooled[method]) for method in pooled if "search" in pooled}
-        for method in ("majority", "ppm_best_of"):
-            if method in leads:
-                print(f"\nsearch {summary.points(leads[method])} points over {METHODS[method]}")
+        over = leads(pooled)
+        for method, interval in over.items():
+            print(f"\nsearch {summary.points(interval)} points over {METHODS[method]}")
         found[split] = {
-            "accuracy": {method: vars_of(interval) for method, interval in means.items()},
-            "search_over": {method: vars_of(leads[method]) for method in leads if method != "search"},
+            "accuracy": {method: asdict(interval) for method, interval in means.items()},
+            "search_over": {method: asdict(interval) for method, interval in over.items()},
         }
     print(json.dumps(found))
 
@@ -67,7 +69,8 @@ def measured(measure: Measure | None) -> str:
 def shown(interval: Interval | None) -> str:
     if interval is None:
         return "–"
-    return f"{100 * interval.mean:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    mean, low, high = map(summary.percent, (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]"
 
 
 def rights(roots: Sequence[Path], runs: dict[str, tuple[RoundRecord, ...]], split: str) -> Rights:
@@ -75,10 +78,6 @@ def rights(roots: Sequence[Path], runs: dict[str, tuple[RoundRecord, ...]], spli
     files = [root / f"rounds/r{runs[root.name][-1].round}/evaluate" / RIGHT for root in roots]
     kept = [json.loads(file.read_text(encoding="utf-8"))[split] for file in files]
     return {method: {name: fmean(one[method][name] for one in kept) for name in kept[0][method]} for method in kept[0]}
-
-
-def vars_of(interval: Interval) -> dict[str, float]:
-    return {"mean": round(interval.mean, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
 
 
 if __name__ == "__main__":

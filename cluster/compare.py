@@ -92,9 +92,8 @@ def _cell(
 
 def _right(trees: Sequence[Tree], problems: Sequence[Problem], strategy: str) -> list[float]:
     """For each problem in order, whether the answer is right; equally frequent answers share a majority."""
-    how = measure.majority_right if strategy == WITHOUT_PPM else measure.settled_right
-    shares = {tree.problem.id: how(tree, tree.problem, grader()) for tree in trees}
-    return [shares.get(problem.id, 0.0) for problem in problems]
+    how = measure.majority if strategy == WITHOUT_PPM else measure.single
+    return list(how(trees, {problem.id: problem for problem in problems}, grader()).values())
 
 
 def _entry(against: str, name: str, budget: int, cells: Cells) -> Entry:

@@ -31,7 +31,6 @@ from cluster.summary import EVALUATION, METHODS, Evaluation, Measure
 from search.config import SearchConfig
 from search.grading import grader
 from search.growth import squash
-from search.intervals import Interval
 from search.store import finished_ids, read_trees
 from search.tree import Tree
 from search.types import ModelRef, Problem
@@ -103,20 +102,17 @@ def _tokens(found: Evaluation) -> int:
 
 
 def _evaluation(number: int, graded: Mapping[str, Mapping[str, Graded]], k: int) -> Evaluation:
-    splits: dict[str, dict[str, Measure | None]] = {}
-    leads: dict[str, dict[str, Interval]] = {}
-    for split, methods in graded.items():
-        splits[split] = {method: methods[method].measure if method in methods else None for method in METHODS}
-        if "search" in methods:
-            shares = methods["search"].right
-            others = {name: methods[name].right for name in ("majority", "ppm_best_of") if name in methods}
-            leads[split] = {name: measure.lead(shares, right) for name, right in others.items()}
+    splits: dict[str, dict[str, Measure | None]] = {
+        split: {method: methods[method].measure if method in methods else None for method in METHODS}
+        for split, methods in graded.items()
+    }
+    leads = {split: found for split, shares in _rights(graded).items() if (found := measure.leads(shares))}
     return Evaluation(number, splits, k, leads)
 
 
-def _rights(graded: Mapping[str, Mapping[str, Graded]]) -> dict[str, dict[str, dict[str, float]]]:
+def _rights(graded: Mapping[str, Mapping[str, Graded]]) -> dict[str, dict[str, Shares]]:
     """Split -> method -> problem id -> how much of it was got right: to compare runs problem by problem."""
-    return {split: {name: dict(one.right) for name, one in methods.items()} for split, methods in graded.items()}
+    return {split: {name: one.right for name, one in methods.items()} for split, methods in graded.items()}
 
 
 def _measure(

@@ -147,6 +147,13 @@ def measured(shares: Shares, trees: Sequence[Tree], seconds: float) -> Measure:
     return Measure(interval.mean, interval.low, interval.high, interval.n, tokens, round(seconds, 1))
 
 
+def leads(methods: Mapping[str, Shares]) -> dict[str, Interval]:
+    """How far search is above majority and best-of, each where it was measured; nothing without a search."""
+    if "search" not in methods:
+        return {}
+    return {name: lead(methods["search"], methods[name]) for name in ("majority", "ppm_best_of") if name in methods}
+
+
 def lead(first: Shares, second: Shares) -> Interval:
     """How far ``first`` is above ``second`` on the problems that both were measured on."""
     both = [name for name in first if name in second]

@@ -115,8 +115,10 @@ async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: Sta
     if not proposal.candidates:
         fail(tree, NO_CANDIDATE)
     drawn, depth = distinct(proposal, concluding, tools), tree.nodes[index].depth + 1
-    again = [draw for draw in drawn if tree.child(index, draw.step.text) is not None]
-    fresh = [draw for draw in drawn if tree.child(index, draw.step.text) is None]
+    again: list[Draw] = []
+    fresh: list[Draw] = []
+    for draw in drawn:
+        (fresh if tree.child(index, draw.step.text) is None else again).append(draw)
     ran = await together(execute(tree, state, draw.step, tools) for draw in fresh)
     children = []
     for step, draw in zip(ran, fresh, strict=True):

@@ -90,24 +90,27 @@ class CodeFormat:
     r"""Code-augmented steps (rStar-Math, section 3.1): a comment that says what is done and the Python that does it.
 
     ``<code>``, steps that end in ``<end_of_step>``, a last one that prints and ends in ``<end_of_code>``; then the
-    program's output in ``<output>…<end_of_output>`` and ``<answer>…\boxed{…}<end_of_answer>`` from the model.
+    program's output in ``<output>…<end_of_output>`` and ``<answer>…\boxed{…}<end_of_answer>`` from the model. Each of
+    them on lines of its own, and the line break after a tag is rendered with it: many tokenizers have ">" and a line
+    break as one token, and a model goes on badly after a ">" that it has never seen alone.
     ``shots`` are worked examples put before the question for a model that was not trained on the format.
     """
 
     shots: tuple[str, ...] = ()
     name: str = "code"
-    separator: str = ""  # a step ends in a tag of its own
+    separator: str = "\n"
 
     def prompt(self, problem: Problem) -> str:
-        question = f"{USER}: {problem.question}\n{ASSISTANT}: {CODE}"
+        question = f"{USER}: {problem.question}\n{ASSISTANT}: {CODE}\n"
         return "\n\n".join((*self.shots, question))
 
     def segments(self, state: State) -> tuple[Segment, ...]:
         segments = [Segment(self.prompt(state.problem), Source.PROMPT)]
         for step in state.steps:
-            segments.append(Segment(step.text, Source.MODEL))
+            ended = step.text.endswith((END_OF_STEP, END_OF_CODE, END_OF_OUTPUT))
+            segments.append(Segment(step.text + "\n" if ended else step.text, Source.MODEL))
             if step.text.endswith(END_OF_CODE):
-                output = f"\n{OUTPUT}{step.output.strip()[:MAX_SHOWN_OUTPUT]}{END_OF_OUTPUT}"
+                output = f"{OUTPUT}{step.output.strip()[:MAX_SHOWN_OUTPUT]}{END_OF_OUTPUT}\n"
                 segments.append(Segment(output, Source.WORLD))
         return tuple(segments)
 
@@ -123,7 +126,7 @@ class CodeFormat:
 
     def parse(self, candidate: Candidate) -> tuple[Step, ...]:
         pieces = re.split(f"(?<={END_OF_STEP})", candidate.text)
-        return tuple(self._step(piece, candidate.finish) for piece in pieces if piece)
+        return tuple(self._step(piece.removeprefix("\n"), candidate.finish) for piece in pieces if piece)
 
     def _step(self, text: str, finish: Finish) -> Step:
         if ANSWER in text or text.endswith(END_OF_ANSWER):
@@ -186,7 +189,7 @@ def step_format(name: str, shots: tuple[str, ...] = ()) -> StepFormat:
 def step_texts(form: StepFormat, state: State) -> tuple[str, ...]:
     """The steps of a state as texts, for files that know no formats: each as written, then what the world answered.
 
-    The blank line that ends a plain step is left out.
+    The separator that ends a step is left out.
     """
     texts: list[str] = []
     for segment in form.segments(state):

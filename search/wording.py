@@ -25,8 +25,8 @@ REQUESTS: dict[Action, str] = {
 
 # How a step begins, by step format; {number} is that of the step, from 1. Other formats begin theirs themselves. No
 # beginning ends in a space: models write it with the word that follows.
-SUBQUESTIONS: dict[str, str] = {"code": "\n# Smaller question:", "plain": "Step {number}: Smaller question:"}
-REPHRASINGS: dict[str, str] = {"code": "\n# In other words:", "plain": "Step {number}: In other words:"}
+SUBQUESTIONS: dict[str, str] = {"code": "# Smaller question:", "plain": "Step {number}: Smaller question:"}
+REPHRASINGS: dict[str, str] = {"code": "# In other words:", "plain": "Step {number}: In other words:"}
 
 REFLECT = (
     "Here is an attempt at this problem:\n\n{attempt}\n\n"

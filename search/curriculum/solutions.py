@@ -29,8 +29,8 @@ def worked_solution(composition: Composition) -> tuple[Step, ...]:
         steps.append(_step(f"{_said(fact.sentence)}\n{TOTAL} = {fact.code}"))
     steps += [_step(_said(sentence)) for sentence in composition.asides[-1]]
     answer, code = f"{composition.facts[-1].value}", PRINT
-    steps.append(Step(f"\n{code}{END_OF_CODE}", code=code, output=answer, outcome=Outcome.OK))
-    text = f"\n{ANSWER}\\boxed{{{answer}}}{END_OF_ANSWER}"
+    steps.append(Step(f"{code}{END_OF_CODE}", code=code, output=answer, outcome=Outcome.OK))
+    text = f"{ANSWER}\\boxed{{{answer}}}{END_OF_ANSWER}"
     return (*steps, Step(text, status=StepStatus.FINAL, answer=answer))
 
 
@@ -39,7 +39,7 @@ def _said(sentence: str) -> str:
 
 
 def _step(code: str) -> Step:
-    return Step(f"\n{code}{END_OF_STEP}", code=code, outcome=Outcome.OK)
+    return Step(f"{code}{END_OF_STEP}", code=code, outcome=Outcome.OK)
 
 
 def changes(totals: Sequence[object]) -> list[int]:

@@ -62,11 +62,11 @@ def test_whoever_follows_the_grammar_comes_to_an_end_in_time(max_depth: int, dat
 @pytest.mark.parametrize(
     ("text", "asked"),
     [
-        ("\n# How many are left?\nleft = 5 - 2\n<end_of_step>", "\n# How many are left?\n"),
-        ("\n# Left\n# 5 less 2\nleft = 5 - 2\n<end_of_step>", "\n# Left\n"),
+        ("# How many are left?\nleft = 5 - 2\n<end_of_step>", "# How many are left?\n"),
+        ("# Left\n# 5 less 2\nleft = 5 - 2\n<end_of_step>", "# Left\n"),
         ("Step 2: How many are left? 5 - 2 = 3.\n\n", "Step 2: How many are left?"),
         ("Step 2: 5 - 2 = 3.\n\n", ""),
-        ("\nleft = 5 - 2\n<end_of_step>", ""),
+        ("left = 5 - 2\n<end_of_step>", ""),
     ],
 )
 def test_what_a_step_asks(text: str, asked: str) -> None:
@@ -87,7 +87,7 @@ def test_a_step_stands_in_place_of_the_one_before_it() -> None:
 
 def test_beginnings() -> None:
     assert beginning(A5, "plain", 1, False) == "Step 1: In other words:"
-    assert beginning(A5, "code", 1, True) == "\n# In other words:"
+    assert beginning(A5, "code", 1, True) == "# In other words:"
     assert beginning(A3, "plain", 2, True) == "Step 2: Smaller question:"
     assert beginning(A3, "plain", 2, False) == beginning(A1, "plain", 2, True) == beginning(A3, "other", 1, True) == ""
 

@@ -38,6 +38,14 @@ def test_code_steps() -> None:
     ]
 
 
+def test_the_line_break_after_a_tag_is_rendered_and_is_no_part_of_a_step() -> None:
+    text = "x = 1<end_of_step>\nprint(x)<end_of_code>"
+    steps = CodeFormat().parse(Candidate(text, (), Finish.STOP))
+    assert [step.text for step in steps] == ["x = 1<end_of_step>", "print(x)<end_of_code>"]
+    written = [segment for segment in CodeFormat().segments(State(PROBLEM, steps)) if segment.source is Source.MODEL]
+    assert "".join(segment.text for segment in written) == text + "\n"
+
+
 def test_answers_and_ends_without_one() -> None:
     assert parse("\n<answer>\\boxed{2}<end_of_answer>") == [("", StepStatus.FINAL, "2")]
     assert parse("\n<answer>two<end_of_answer>") == [("", StepStatus.NO_ANSWER, None)]
@@ -46,12 +54,12 @@ def test_answers_and_ends_without_one() -> None:
 
 
 def test_segments_show_output_as_the_world() -> None:
-    steps = (Step("\nx=1<end_of_step>", code="x=1"), Step("\nprint(x)<end_of_code>", code="print(x)", output="1\n"))
+    steps = (Step("x=1<end_of_step>", code="x=1"), Step("print(x)<end_of_code>", code="print(x)", output="1\n"))
     assert CodeFormat().segments(State(PROBLEM, steps)) == (
-        Segment("<|user|>: How many?\n<|assistant|>: <code>", Source.PROMPT),
-        Segment("\nx=1<end_of_step>", Source.MODEL),
-        Segment("\nprint(x)<end_of_code>", Source.MODEL),
-        Segment("\n<output>1<end_of_output>", Source.WORLD),
+        Segment("<|user|>: How many?\n<|assistant|>: <code>\n", Source.PROMPT),
+        Segment("x=1<end_of_step>\n", Source.MODEL),
+        Segment("print(x)<end_of_code>\n", Source.MODEL),
+        Segment("<output>1<end_of_output>\n", Source.WORLD),
     )
 
 
@@ -78,13 +86,13 @@ def test_unknown_formats_are_named() -> None:
         step_format("latex")
 
 
-CODE_STEPS = (Step("\nx=1<end_of_step>", code="x=1"), Step("\nprint(x)<end_of_code>", code="print(x)", output="1\n"))
+CODE_STEPS = (Step("x=1<end_of_step>", code="x=1"), Step("print(x)<end_of_code>", code="print(x)", output="1\n"))
 PLAIN_STEPS = (Step("One.\n\n"), Step("Two.\nStill two.\n\n"), Step("\\boxed{2}", status=StepStatus.FINAL, answer="2"))
 
 
 def test_steps_as_texts_for_files_that_know_no_formats() -> None:
-    ran = "\nprint(x)<end_of_code>\n<output>1<end_of_output>"
-    assert step_texts(CodeFormat(), State(PROBLEM, CODE_STEPS)) == ("\nx=1<end_of_step>", ran)
+    ran = "print(x)<end_of_code>\n<output>1<end_of_output>"
+    assert step_texts(CodeFormat(), State(PROBLEM, CODE_STEPS)) == ("x=1<end_of_step>", ran)
     assert step_texts(PlainFormat(), State(PROBLEM, PLAIN_STEPS)) == ("One.", "Two.\nStill two.", "\\boxed{2}")
     assert step_texts(PlainFormat(), State(PROBLEM)) == ()
 

@@ -211,15 +211,15 @@ class Coder:
 
 
 async def test_actions_are_ways_of_drawing_code() -> None:
-    left, other = "\n# How many?\nleft = 3<end_of_step>", "left = 7<end_of_step>"
+    left, other = "# How many?\nleft = 3<end_of_step>", "left = 7<end_of_step>"
     table: dict[str, Sequence[str]] = {
         "": [left, last("print(1)")],
         left: [last("print(3)")],
-        "\n# How many?\n": [other],
-        "\n# How many?\n" + other: [last("print(7)")],
+        "# How many?\n": [other],
+        "# How many?\n" + other: [last("print(7)")],
         last("print(1)"): "output",
         left + last("print(3)"): "output",
-        "\n# How many?\n" + other + last("print(7)"): "output",
+        "# How many?\n" + other + last("print(7)"): "output",
     }
     policy = Coder(table)
     config = SearchConfig(strategy="rstar", rollouts=9, candidates=1, actions=(A2, A3, A4), max_depth=3)

@@ -147,7 +147,7 @@ class ScorerPool(Pool[Scores]):
         self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig, model: ModelRef | None = None
     ) -> None:
         super().__init__(handles, config, "scorer", model)
-        self._format = format
+        self._format = format.for_scorer()
 
     async def score(self, states: Sequence[State]) -> Scores:
         """One raw logit a state, in one request; no request for no states."""

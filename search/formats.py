@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -50,6 +50,10 @@ class StepFormat(Protocol):
 
     def segments(self, state: State) -> tuple[Segment, ...]:
         """The prompt, then a MODEL segment a step (and a WORLD segment after it, if any), as the model sees them."""
+        ...
+
+    def for_scorer(self) -> StepFormat:
+        """The same, as a scorer reads it: with whatever the world answered, also what the policy is not shown."""
         ...
 
     def stops(self, state: State, until: Until) -> tuple[str, ...]:
@@ -94,11 +98,14 @@ class CodeFormat:
     them on lines of its own, and the line break after a tag is rendered with it: many tokenizers have ">" and a line
     break as one token, and a model goes on badly after a ">" that it has never seen alone.
     ``shots`` are worked examples put before the question for a model that was not trained on the format.
+    ``outputs`` shows after every step what it printed; the policy, which may write many steps in one go, sees only
+    what the whole program did.
     """
 
     shots: tuple[str, ...] = ()
     name: str = "code"
     separator: str = "\n"
+    outputs: bool = False
 
     def prompt(self, problem: Problem) -> str:
         question = f"{USER}: {problem.question}\n{ASSISTANT}: {CODE}\n"
@@ -109,10 +116,13 @@ class CodeFormat:
         for step in state.steps:
             ended = step.text.endswith((END_OF_STEP, END_OF_CODE, END_OF_OUTPUT))
             segments.append(Segment(step.text + "\n" if ended else step.text, Source.MODEL))
-            if step.text.endswith(END_OF_CODE):
+            if step.text.endswith(END_OF_CODE) or (self.outputs and ended and step.output.strip()):
                 output = f"{OUTPUT}{step.output.strip()[:MAX_SHOWN_OUTPUT]}{END_OF_OUTPUT}\n"
                 segments.append(Segment(output, Source.WORLD))
         return tuple(segments)
+
+    def for_scorer(self) -> CodeFormat:
+        return replace(self, outputs=True)
 
     def concluding(self, state: State) -> bool:
         return bool(state.steps) and state.steps[-1].text.endswith(END_OF_CODE)
@@ -157,6 +167,9 @@ class PlainFormat:
         prompt = Segment("".join((*self.shots, question)), Source.PROMPT)
         return (prompt, *(Segment(step.text, Source.MODEL) for step in state.steps))
 
+    def for_scorer(self) -> PlainFormat:
+        return self
+
     def concluding(self, state: State) -> bool:
         return False
 
@@ -192,7 +205,7 @@ def step_texts(form: StepFormat, state: State) -> tuple[str, ...]:
     The separator that ends a step is left out.
     """
     texts: list[str] = []
-    for segment in form.segments(state):
+    for segment in form.for_scorer().segments(state):
         if segment.source is Source.MODEL:
             texts.append(segment.text)
         elif segment.source is Source.WORLD:

@@ -101,7 +101,7 @@ def load_samples(
         return tokenizer(texts, add_special_tokens=False)["input_ids"]  # type: ignore[no-any-return]
 
     record, encode = READERS[kind]
-    encoder = Encoder(tokenise, step_format, eos_id)
+    encoder = Encoder(tokenise, step_format.for_scorer() if kind.head else step_format, eos_id)
     samples, dropped = encode(list(read_records(record, files)), encoder, max_length, pad_id)
     names = ", ".join(str(file) for file in files)
     if not len(samples):

@@ -11,6 +11,7 @@ from typing import Any
 
 from actors.sandbox.client import Service
 from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.echo import echoed
 from actors.sandbox.result import ExecResult
 from search.types import Outcome, State, Step, StepStatus
 
@@ -21,8 +22,8 @@ NOTHING = ExecResult(Outcome.OK, "")  # what comes of a program without a statem
 
 
 def codes_of(state: State) -> tuple[str, ...]:
-    """The code of a state's steps, in order; steps in words have none, and comments run nothing."""
-    return tuple(step.code for step in state.steps if step.code and not idle(step.code))
+    """What is run of a state's steps, in order; steps in words have no code, and comments run nothing."""
+    return tuple(echoed(step.code) for step in state.steps if step.code and not idle(step.code))
 
 
 def idle(code: str) -> bool:
@@ -74,7 +75,7 @@ class LocalExecutor:
 
     async def run(self, state: State, step: Step) -> Step:
         """Run the step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
-        return unrun(step) or apply(step, await self.run_code(codes_of(state), step.code))
+        return unrun(step) or apply(step, await self.run_code(codes_of(state), echoed(step.code)))
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
         """One result a run, in the order asked."""

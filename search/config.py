@@ -80,10 +80,10 @@ class SearchConfig(BaseModel):
         768, ge=8, description="samples, best_of, rstar: longest stretch without a pause (tokens)"
     )
     squash_scale: float = Field(1.0, gt=0, description="value of a state = tanh(logit / this); released code: 5")
-    answer_by: Literal["best", "weighted", "expected"] = Field(
+    answer_by: Literal["best", "weighted", "posterior"] = Field(
         "best",
-        description="the answer of a tree: of the best-scored solution, by score-weighted vote, or by one in which a "
-        "solution's score counts by the policy's share of its path",
+        description="the answer of a tree: of the best-scored solution, by score-weighted vote, or by one of "
+        "its strength under the reward model times the policy's share of its path",
     )
     aggregate: Aggregation = Field(
         Aggregation.LAST,

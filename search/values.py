@@ -5,11 +5,13 @@ Pure functions over a tree. Knows no strategy and no engine; voting.py has the a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from search.tree import ROOT, Node, Tree
 from search.voting import Aggregation, aggregate, best_of_n, weighted_vote
 
+CERTAIN = 1 - 1e-12  # beyond it a value says no more of a logit
 RIGHT, WORST = 1.0, -1.0  # WORST: a wrong answer, code that fails, a solution without an end
 
 
@@ -69,16 +71,29 @@ def share(tree: Tree, index: int) -> float:
     return part
 
 
+def strength(value: float) -> float:
+    """Strength of a solution among others by the model that pairs are learnt with: exp(logit / squash_scale).
+
+    Bradley and Terry (1952): of two, one is preferred with probability strength / (sum of both strengths), which is the
+    logistic function of the difference of logits in the pairwise loss. So a constant that a reward model adds to all its
+    logits changes no vote, while it changes (1 + value) / 2. Value 0.6 is tanh of 0.693, strength 2.
+    """
+    bounded = min(max(value, -CERTAIN), CERTAIN)
+    return math.sqrt((1 + bounded) / (1 - bounded))
+
+
 def answer(tree: Tree, by: str, how: Aggregation = Aggregation.LAST) -> str | None:
     """The tree's answer: of the finished solution of best value, or by a vote of all.
 
-    A vote of "weighted" weighs (1 + value) / 2 as often as the end was drawn, one of "expected" by its share of all
-    that was drawn: the value that the policy can expect from an answer. For whole samples these are the same.
+    A vote of "weighted" weighs (1 + value) / 2 as often as the end was drawn. One of "posterior" weighs the share of all
+    that was drawn by the solution's strength, as a prior by a likelihood.
     """
     ends = list(tree.terminals())
     answers, values = [tree.nodes[i].answer for i in ends], [path_value(tree, i, how) for i in ends]
     if by == "best":
         return best_of_n(answers, values)
-    often = [share(tree, i) if by == "expected" else tree.nodes[i].multiplicity for i in ends]
-    weights = [(1 + value) / 2 * many for value, many in zip(values, often, strict=True)]
+    if by == "posterior":
+        weights = [share(tree, i) * strength(value) for i, value in zip(ends, values, strict=True)]
+    else:
+        weights = [tree.nodes[i].multiplicity * (1 + value) / 2 for i, value in zip(ends, values, strict=True)]
     return weighted_vote(answers, weights)

@@ -15,6 +15,7 @@ import ray
 
 from actors.executor import ExecutorPool, LocalExecutor, start_executors, stop_executors
 from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.echo import echoed
 from actors.sandbox.limits import Tier
 from actors.sandbox.local import codes_of, idle
 from search.types import Outcome, Problem, State, Step, StepStatus
@@ -40,7 +41,7 @@ async def executor() -> AsyncIterator[LocalExecutor]:
 
 CASES = [
     ("print(1 + 1)", Outcome.OK, "2\n"),
-    ("x = 3", Outcome.OK, ""),
+    ("x = 3", Outcome.OK, "3\n"),
     ("print('é', 'ω')", Outcome.OK, "é ω\n"),
     ("print(x)", Outcome.EXCEPTION, "NameError: name 'x' is not defined"),
     ("1 / 0", Outcome.EXCEPTION, "ZeroDivisionError: division by zero"),
@@ -94,7 +95,7 @@ async def test_a_step_of_comments_runs_without_a_service() -> None:
     pool = ExecutorPool([], ExecutorConfig())  # there is nobody to ask
     done = await pool.run(state(), step("\n# a dog barks\n  # and a cat"))
     assert (done.outcome, done.status, done.output) == (Outcome.OK, StepStatus.OPEN, "")
-    assert codes_of(state().then(done).then(step("a = 1"))) == ("a = 1",)
+    assert codes_of(state().then(done).then(step("a = 1"))) == (echoed("a = 1"),)
 
 
 @pytest.mark.parametrize("code", ["# a\nb", "#\x00", "# \ud800", "\u2003# a", "pass"])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.echo import echoed
 from actors.sandbox.limits import Tier
 from actors.sandbox.local import LocalExecutor
 from actors.sandbox.sums import MOST_BITS, MOST_CHARACTERS, MOST_STEPS, work_out
@@ -33,6 +34,8 @@ def run_by_python(codes: list[str]) -> str | None:
     [
         (["total = 300", "# 19 more come in\ntotal = total + 19", 'print(f"{total:g}")'], "319\n"),
         (["total = 7", "total = total / 9"], ""),
+        (["total = 7", echoed("total = total / 2")], "3.5\n"),
+        ([echoed("total = 7"), echoed("total += 300 * 4000")], "1.20001e+06\n"),
         (["total = 7", "total = total / 9", 'print(f"{total:g}")'], "0.777778\n"),
         (["a = 3 * 4", "print(a / 5)"], "2.4\n"),
         (

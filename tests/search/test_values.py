@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from search.tree import ROOT, Tree
 from search.types import Step, StepStatus
-from search.values import answer, path_value, share
+from search.values import answer, path_value, share, strength
 from search.voting import Aggregation
 from tests.search.words import PROBLEM
 
@@ -64,15 +66,16 @@ def test_a_vote_adds_up_equal_answers_and_what_was_drawn_twice() -> None:
     assert answer(tree, "best") == "7"
 
 
-def test_a_share_and_the_expected_value_of_an_answer_by_hand() -> None:
+def test_a_share_and_the_posterior_of_an_answer_by_hand() -> None:
     tree = Tree(PROBLEM)
     often, rare = tree.add(ROOT, Step("a"), multiplicity=3), tree.add(ROOT, Step("b"))
     tree.add(often, Step("dead", status=StepStatus.CODE_ERROR), multiplicity=2)
-    end = tree.add(often, Step("end", status=StepStatus.FINAL, answer="7"), multiplicity=2, score=0.2)
-    other = tree.add(rare, Step("end", status=StepStatus.FINAL, answer="8"), multiplicity=2, score=0.9)
+    end = tree.add(often, Step("end", status=StepStatus.FINAL, answer="7"), multiplicity=2, score=0.0)
+    other = tree.add(rare, Step("end", status=StepStatus.FINAL, answer="8"), multiplicity=2, score=0.6)
     assert (share(tree, end), share(tree, other), share(tree, ROOT)) == (3 / 4 * 2 / 4, 1 / 4, 1.0)
     assert answer(tree, "weighted") == answer(tree, "best") == "8"
-    assert answer(tree, "expected") == "8"  # 0.25 * 0.95 = 0.2375 against 0.375 * 0.6 = 0.225 …
+    assert math.isclose(strength(0.6), 2) and math.isclose(strength(math.tanh(-3.0)), math.exp(-3.0))
+    assert answer(tree, "posterior") == "8"  # 0.25 * 2 against 0.375 * 1 …
     tree.nodes[end].score = 0.3
-    assert answer(tree, "expected") == "7"  # … and against 0.375 * 0.65 = 0.2438
+    assert answer(tree, "posterior") == "7"  # … and against 0.375 * 1.363 = 0.511
     assert answer(tree, "weighted") == "8"

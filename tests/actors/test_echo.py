@@ -1,0 +1,48 @@
+"""What a step comes to is said where it is a number, and nothing else changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from actors.sandbox.config import ExecutorConfig
+from actors.sandbox.echo import echoed
+from actors.sandbox.local import LocalExecutor
+from search.types import Outcome, Problem, State, Step
+
+PROBLEM = Problem("p", "How many?", "2", "t")
+
+
+@pytest.mark.parametrize(
+    ("code", "output"),
+    [
+        ("x = 1\nx = 150 / 4", "37.5\n"),
+        ("x = 3\nx -= 10", "-7\n"),
+        ("x = 600 / 2", "300\n"),
+        ("print('so')\nx = 4", "so\n4\n"),
+        ("x = 'word'", ""),
+        ("x = list(range(10 ** 5))", ""),
+        ("x = 10 ** 400", ""),
+        ("print = 3", ""),
+        ("x = True", "1\n"),
+    ],
+)
+@pytest.mark.parametrize("sums", [True, False])
+async def test_the_last_value_is_said_if_it_is_a_number(code: str, output: str, sums: bool) -> None:
+    async with LocalExecutor(ExecutorConfig(sums=sums)) as executor:
+        done = await executor.run(State(PROBLEM), Step("s", code=code))
+    assert (done.outcome, done.output, done.code) == (Outcome.OK, output, code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["a, b = 1, 2", "a = b = 3", "a.b = 3", "if x:\n    y = 3", "x = = 3", "x: int = 3", "", "#" * 5000 + "\nx = 1"],
+)
+def test_other_ends_are_left_as_they_are(code: str) -> None:
+    assert echoed(code) == code
+
+
+async def test_the_next_step_goes_on_after_an_echo() -> None:
+    async with LocalExecutor(ExecutorConfig(sums=False)) as executor:
+        first = await executor.run(State(PROBLEM), Step("s", code="x = [1, 2]\ny = len(x)"))
+        second = await executor.run(State(PROBLEM, (first,)), Step("s", code="y = y * 2 + sum(x)"))
+    assert (first.output, second.output) == ("2\n", "7\n")

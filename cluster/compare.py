@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from cluster import measure
+from cluster.contenders import WITHOUT_PPM
 from cluster.context import Context
 from cluster.evaluate import grow
 from cluster.lineage import Models, second
@@ -27,7 +28,7 @@ from search.tree import Tree
 from search.types import Problem
 
 COMPARISON = "comparison.json"
-WITHOUT_PPM = "samples"  # the one strategy that reads no score
+MAJORITY = "samples"  # the strategy whose trees are decided by majority
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _cell(
     stage = context.run.stage(f"compare/{name}/{budget}-{repeat}")
     if not stage.done:
         search = config.compare.strategies[name].search(config.evaluation.search, budget, config.compare.budgets[0])
-        ppm = None if search.strategy == WITHOUT_PPM else models.ppm
+        ppm = None if search.strategy in WITHOUT_PPM else models.ppm
         what = f"{name}, {budget} tokens, seed {repeat}"
         other = second(models, config.second, search.strategy)
         plan = SearchPlan(search, models.policy, ppm, problems, ("compare", repeat), what, True, other)
@@ -92,7 +93,7 @@ def _cell(
 
 def _right(trees: Sequence[Tree], problems: Sequence[Problem], strategy: str) -> list[float]:
     """For each problem in order, whether the answer is right; equally frequent answers share a majority."""
-    how = measure.majority if strategy == WITHOUT_PPM else measure.single
+    how = measure.majority if strategy == MAJORITY else measure.single
     return list(how(trees, {problem.id: problem for problem in problems}, grader()).values())
 
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from search.config import SearchConfig
 
+WITHOUT_PPM = ("samples", "rstar")  # strategies that read no score
+
 
 class Contender(BaseModel):
     """One strategy: ``settings`` on top of ``evaluation.search``, and the one that grows with the budget."""
@@ -68,6 +70,11 @@ class CompareConfig(BaseModel):
         if budgets[0] < 1 or any(late <= early for early, late in pairwise(budgets)):
             raise ValueError(f"budgets must rise from 1 on, not {list(budgets)}")
         return budgets
+
+    def guided(self, base: SearchConfig) -> tuple[str, ...]:
+        """Names of the contenders that read a PPM's scores."""
+        searches = {name: one.search(base, self.budgets[0], self.budgets[0]) for name, one in self.strategies.items()}
+        return tuple(name for name, search in searches.items() if search.strategy not in WITHOUT_PPM)
 
     def check(self, base: SearchConfig) -> None:
         """ValueError where a contender is no search, or the one to compare with is missing."""

@@ -98,12 +98,14 @@ def evaluate(context: Context, policy: Path | None, ppm: Path | None) -> None:
                 )
 
 
-def compare(context: Context, policy: Path | None, ppm: Path, problems: tuple[Problem, ...], split: str) -> None:
+def compare(context: Context, policy: Path | None, ppm: Path | None, problems: tuple[Problem, ...], split: str) -> None:
     """``raystar compare``: strategies at equal cost, as a table and a page."""
     models, config = given(context, policy, ppm), context.config.compare
     entries = compare_strategies(context, models, problems)
     context.progress.console.print(comparison.table(entries, config.against))
-    about = f"{len(problems)} {split} problems, {config.repeats} seeds, policy {models.policy.path}, PPM {ppm}"
+    about = (
+        f"{len(problems)} {split} problems, {config.repeats} seeds, policy {models.policy.path}, PPM {ppm or 'none'}"
+    )
     context.progress.say(f"comparison: {comparison.write(context.run.root, entries, config.against, about)}")
 
 

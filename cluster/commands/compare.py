@@ -7,6 +7,7 @@ import argparse
 from cluster import plan
 from cluster.commands import options
 from cluster.context import running
+from search.errors import UserError
 
 HELP = "compare strategies at equal numbers of generated tokens, on one set of problems"
 SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "evaluation", "compare", "ray")
@@ -14,7 +15,7 @@ SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "evaluation",
 
 def add(parser: argparse.ArgumentParser) -> None:
     options.add(parser, SECTIONS, suffix="-compare")
-    options.add_models(parser, "PPM model that guides and ranks", ppm_required=True)
+    options.add_models(parser, "PPM model that guides and ranks, for the strategies that read scores")
     parser.add_argument("--split", default="validation", metavar="NAME", help="problems (default: validation)")
     parser.add_argument("--limit", type=options.positive, metavar="N", help="only the first N problems (default: all)")
 
@@ -22,6 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     job = options.job(args)
     options.check_models(args)
+    guided = job.config.compare.guided(job.config.evaluation.search)
+    if guided and args.ppm is None:
+        raise UserError(f"--ppm: {', '.join(guided)} read a PPM's scores: name its directory, or compare others")
     problems = options.split(job.problems, args.split)[: args.limit]
     if args.dry_run:
         print(plan.text(job.config, job.root, plan.compare(job.config, len(problems)), job.address))

@@ -73,10 +73,10 @@ def load(args: argparse.Namespace) -> RunConfig:
     return config.model_copy(update={"problems": sets.model_copy(update=skipping)})
 
 
-def add_models(parser: argparse.ArgumentParser, ppm: str, *, ppm_required: bool = False) -> None:
+def add_models(parser: argparse.ArgumentParser, ppm: str) -> None:
     """``--policy`` and ``--ppm``; ``ppm`` says what the PPM is for."""
     parser.add_argument("--policy", type=Path, metavar="DIR", help="policy model (default: the config's base policy)")
-    parser.add_argument("--ppm", type=Path, metavar="DIR", required=ppm_required, help=ppm)
+    parser.add_argument("--ppm", type=Path, metavar="DIR", help=ppm)
 
 
 def check_models(args: argparse.Namespace) -> None:

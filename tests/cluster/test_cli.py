@@ -107,6 +107,7 @@ def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.Captu
         (["search", "mini.yaml", "--split", "moon"], "--split 'moon' is unknown: one of train, validation, heldout"),
         (["search", "mini.yaml", "--limit", "0"], "0 is not possible: a whole number from 1"),
         (["search", "mini.yaml", "--ppm", "nowhere"], "--ppm: no model directory nowhere"),
+        (["compare", "mini.yaml"], "--ppm: best_of, weighted"),
         (["train", "policy", "mini.yaml", "--data", "none"], "--data: no file none"),
         (["train", "judge", "mini.yaml", "--data", "train.jsonl"], "invalid choice: 'judge'"),
         (["report", "."], "is not a RayStar run directory"),

@@ -44,7 +44,7 @@ def _contenders() -> dict[str, Contender]:
         "beam": Contender(settings={"strategy": "beam", **one, "beam_width": 1}, scale="beam_width"),
         "dvts": Contender(settings={"strategy": "dvts", **one}, scale="rollouts"),
         "mcts": Contender(
-            settings={"strategy": "mcts", "rollouts": 40, "candidates": 2, "widen": 0.5, "answer_by": "posterior"},
+            settings={"strategy": "mcts", "rollouts": 40, "candidates": 2, "widen": 0.7, "answer_by": "posterior"},
             scale="rollouts",
         ),
     }

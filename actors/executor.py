@@ -17,9 +17,8 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from actors.mailbox import Correspondent, Mailbox
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.echo import echoed
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import LocalExecutor, apply, codes_of, unrun
+from actors.sandbox.local import LocalExecutor, apply, run_of, unrun
 from actors.sandbox.result import ExecResult
 from search.types import State, Step
 
@@ -130,7 +129,7 @@ class ExecutorPool:
         lane = self._home(state.problem.id)
         lane.runs += 1
         try:
-            return apply(step, await self._insist(lane, codes_of(state), echoed(step.code)))
+            return apply(step, await self._insist(lane, *run_of(state, step)))
         finally:
             lane.runs -= 1
 

@@ -26,6 +26,11 @@ def codes_of(state: State) -> tuple[str, ...]:
     return tuple(echoed(step.code) for step in state.steps if step.code and not idle(step.code))
 
 
+def run_of(state: State, step: Step) -> Run:
+    """What is run for a step: the codes of the steps before it, and its own."""
+    return codes_of(state), echoed(step.code)
+
+
 def idle(code: str) -> bool:
     """Whether there is nothing to run: comments and blank lines only, without characters that Python refuses."""
     lines = [line.strip(" \t\f\r") for line in code.split("\n")]
@@ -75,7 +80,7 @@ class LocalExecutor:
 
     async def run(self, state: State, step: Step) -> Step:
         """Run the step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
-        return unrun(step) or apply(step, await self.run_code(codes_of(state), echoed(step.code)))
+        return unrun(step) or apply(step, await self.run_code(*run_of(state, step)))
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
         """One result a run, in the order asked."""

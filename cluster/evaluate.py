@@ -73,8 +73,9 @@ def evaluate(context: Context, searchers: Searchers, number: int, models: Models
                     split: _measure(context, searchers, models, problems, writer.directory / split, share, split)
                     for split, problems in context.problems.evaluation.items()
                 }
-                found = _evaluation(number, graded, context.config.evaluation.samples)
-                write_atomic(writer.directory / RIGHT, json.dumps(_rights(graded)) + "\n")
+                rights = _rights(graded)
+                found = _evaluation(number, graded, rights, context.config.evaluation.samples)
+                write_atomic(writer.directory / RIGHT, json.dumps(rights) + "\n")
                 writer.facts.update(tokens=_tokens(found))
             writer.facts.update(models=names, share=share)
             found.write(writer.directory)
@@ -101,12 +102,14 @@ def _tokens(found: Evaluation) -> int:
     )
 
 
-def _evaluation(number: int, graded: Mapping[str, Mapping[str, Graded]], k: int) -> Evaluation:
+def _evaluation(
+    number: int, graded: Mapping[str, Mapping[str, Graded]], rights: Mapping[str, Mapping[str, Shares]], k: int
+) -> Evaluation:
     splits: dict[str, dict[str, Measure | None]] = {
         split: {method: methods[method].measure if method in methods else None for method in METHODS}
         for split, methods in graded.items()
     }
-    leads = {split: found for split, shares in _rights(graded).items() if (found := measure.leads(shares))}
+    leads = {split: found for split, shares in rights.items() if (found := measure.leads(shares))}
     return Evaluation(number, splits, k, leads)
 
 

@@ -58,11 +58,18 @@ def _learning(run: RunData) -> str:
     by_round = html.section(
         "Accuracy by round",
         "Lines are shares of right answers, areas their 95 % intervals. Held-out problems are only measured: "
-        "every choice was made on the validation problems.",
+        "every choice was made on the validation problems." + _partly(run),
         curves.accuracy_by_round(run),
     )
     note = "What each accuracy cost: to answer, and to get there. A line's points are rounds; up and left is better."
     return by_round + html.section("Accuracy by cost", note, curves.accuracy_by_tokens(run))
+
+
+def _partly(run: RunData) -> str:
+    """Where some measures were taken on fewer problems than others of the same split: on how many."""
+    sizes = {split: [m.n for method in METHODS for _, m in run.measures(split, method)] for split in run.splits}
+    fewer = [f"{min(taken)} of {max(taken)} ({split})" for split, taken in sizes.items() if len(set(taken)) > 1]
+    return f" Points with wide areas were measured on the first {', '.join(fewer)} problems." if fewer else ""
 
 
 def _table(run: RunData) -> str:

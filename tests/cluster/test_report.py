@@ -15,7 +15,7 @@ from cluster import report, summary
 from cluster.cli import main
 from cluster.progress import Progress
 from cluster.report import charts
-from tests.cluster.made_up_run import GREEDY, make
+from tests.cluster.made_up_run import GREEDY, make, measure
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,17 @@ def test_the_table_has_a_line_a_round_and_fits_80_columns(root: Path) -> None:
     assert len(lines) == 7
     assert lines[1].split()[:4] == ["base", "–", "41.0/22.7", "50.0/31.7"]
     assert " ".join(lines[5].split()) == "4 90.2 66.0/36.3 75.0/45.3 81.0/51.3 85.0/55.3 4.59M 4:24 min"
+
+
+def test_a_page_says_which_points_stand_on_few_problems(root: Path, tmp_path: Path) -> None:
+    assert "were measured on the first" not in (root / report.HTML).read_text()
+    partly = make(tmp_path / "partly")
+    where = partly / "rounds" / "r2" / "evaluate"
+    known = summary.Evaluation.read(where / summary.EVALUATION)
+    known.splits["deeper"]["search"] = measure(0.4, 30, 30 * 990)
+    known.write(where)
+    report.write(partly)
+    assert "were measured on the first 30 of 300 (deeper) problems." in (partly / report.HTML).read_text()
 
 
 def test_search_is_set_against_the_other_methods(root: Path) -> None:

@@ -5,6 +5,7 @@ The defaults were measured on two cores with a model of a few million parameters
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,7 +33,9 @@ class EngineConfig(BaseModel):
     num_gpus: float = Field(0, ge=0, description="GPUs one engine asks Ray for; 0 runs it on CPU")
     num_cpus: float = Field(0.5, ge=0, description="CPUs one engine asks Ray for (a share, for placement only)")
     cpu_threads: int = Field(1, ge=0, description="compute threads of one engine; 0: the machine's cores / replicas")
-    in_flight: int = Field(64, ge=1, description="requests one engine holds at once, over all its callers")
+    queue: float = Field(
+        1.0, ge=0, description="sequences that may wait in an engine for each that it decodes at once, over all callers"
+    )
     start_deadline_s: float = Field(300, gt=0, description="longest wait for an engine to start or come back (s)")
     request_deadline_s: float = Field(300, gt=0, description="longest wait for one answer (s)")
     max_attempts: int = Field(4, ge=1, description="tries of one request before it is given up")
@@ -41,6 +44,11 @@ class EngineConfig(BaseModel):
         True, description="take a new model's weights into the running engines instead of starting new ones"
     )
     metrics: bool = Field(False, description="put vLLM's own metrics into Ray's")
+
+    @property
+    def holds(self) -> int:
+        """Sequences that one engine is given at once: those that it decodes, and those that wait for a place."""
+        return math.ceil(self.max_num_seqs * (1 + self.queue))
 
 
 class WorkerConfig(BaseModel):

@@ -5,6 +5,7 @@ there: a bundle waits for no letter but for a moment (GATHER_S). Knows neither e
 
     caller: ask ──> outbox ──bundle──> exchange ──> one task a letter        actor
             future <── answers <──bundle── ready <── as each of them ends
+            heard  <── load    <──┘  what the actor has in hand for others
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,21 +25,38 @@ FORGET_S = 3600.0  # a box that nobody looked into for so long belongs to a call
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A request: the actor's method and its arguments."""
+    """A request: the actor's method, its arguments, and how much work it is (for an engine: sequences)."""
 
     id: int
     method: str
     arguments: tuple[Any, ...]
+    size: int = 1
 
 
 Answer = tuple[int, bool, Any]  # the letter's id, whether it went well, and what came of it: a value or an exception
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What an actor has in hand for others than the one it answers: the sizes of their letters, and how many they are."""
+
+    held: int = 0
+    callers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Answers, and how busy the actor was when they left."""
+
+    answers: list[Answer]
+    load: Load
+
+
 @dataclass(eq=False)
 class Box:
-    """What an actor does for one caller: tasks under way, and answers to be fetched."""
+    """What an actor does for one caller: tasks under way with the sizes of their letters, and answers to be fetched."""
 
-    under_way: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    under_way: dict[int, tuple[asyncio.Task[None], int]] = field(default_factory=dict)
     ready: list[Answer] = field(default_factory=list)
     turns: int = 0
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,15 +69,15 @@ class Mailbox:
     def __init__(self) -> None:
         self._boxes: dict[str, Box] = {}
 
-    async def exchange(self, caller: str, letters: Sequence[Letter], withdrawn: Sequence[int] = ()) -> list[Answer]:
+    async def exchange(self, caller: str, letters: Sequence[Letter], withdrawn: Sequence[int] = ()) -> Bundle:
         """Take letters in, stop work on withdrawn ones, and return what is ready: at once where the caller's next
         exchange has come meanwhile, else as soon as there is anything."""
         box = self._boxes.setdefault(caller, Box())
         for number in withdrawn:
             if number in box.under_way:
-                box.under_way.pop(number).cancel()
+                box.under_way.pop(number)[0].cancel()
         for letter in letters:
-            box.under_way[letter.id] = asyncio.ensure_future(self._work(box, letter))
+            box.under_way[letter.id] = asyncio.ensure_future(self._work(box, letter)), letter.size
         box.turns += 1
         turn = box.turns
         box.stirred.set()
@@ -67,7 +85,11 @@ class Mailbox:
         answers, box.ready = box.ready, []
         box.seen = time.monotonic()
         self._tidy(caller, box)
-        return answers
+        return Bundle(answers, self._others(box))
+
+    def _others(self, box: Box) -> Load:
+        others = [other for other in self._boxes.values() if other is not box and other.under_way]
+        return Load(sum(size for other in others for _, size in other.under_way.values()), len(others))
 
     async def _wait(self, box: Box, turn: int) -> None:
         while box.turns == turn and box.under_way and not box.ready:
@@ -102,10 +124,13 @@ def portable(error: Exception) -> Exception:
 
 
 class Correspondent:
-    """The caller's end of one actor. Belongs to one asyncio loop."""
+    """The caller's end of one actor. Belongs to one asyncio loop.
 
-    def __init__(self, handle: Any) -> None:
-        self.handle = handle
+    ``heard`` is told how busy the actor is with others, before the answers that came with it are handed out.
+    """
+
+    def __init__(self, handle: Any, heard: Callable[[Load], None] | None = None) -> None:
+        self.handle, self._heard = handle, heard
         self._name = uuid.uuid4().hex
         self._sent = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -115,13 +140,13 @@ class Correspondent:
         self._gathering = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def ask(self, method: str, *arguments: Any) -> Any:
+    async def ask(self, method: str, *arguments: Any, size: int = 1) -> Any:
         """What the actor's method answers, or raises. Ray's errors where the actor is lost before it answered.
 
-        Cancelling it stops the work on it.
+        Cancelling it stops the work on it. ``size`` is how much work it is, for the actor's Load.
         """
         self._sent += 1
-        letter, future = Letter(self._sent, method, arguments), asyncio.get_running_loop().create_future()
+        letter, future = Letter(self._sent, method, arguments, size), asyncio.get_running_loop().create_future()
         self._waiting[letter.id] = future
         self._outbox.append(letter)
         self._stir()
@@ -154,11 +179,13 @@ class Correspondent:
         withdrawn, self._withdrawn = self._withdrawn, []
         self._exchanges += 1
         try:
-            answers = await self.handle.exchange.remote(self._name, letters, withdrawn)
+            bundle = await self.handle.exchange.remote(self._name, letters, withdrawn)
         except Exception as error:  # noqa: BLE001 the boundary: all who wait get it, none may hang
             self._lose(error)
         else:
-            self._deliver(answers)
+            if self._heard is not None:
+                self._heard(bundle.load)
+            self._deliver(bundle.answers)
         finally:
             self._exchanges -= 1
         if self._waiting and not self._exchanges:

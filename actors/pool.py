@@ -2,7 +2,8 @@
 
 Knows Ray handles and step formats. Retries live here and not in Ray: a request keeps its key and its seed over all
 its tries, so a try that runs on another engine gives the same candidates. An engine that died or does not answer
-gets no request until its health call comes back.
+gets no request until its health call comes back. How much an engine is sent follows what it holds: its answers say
+what other callers have there, and what it decodes at once with a queue beside it (``holds``) is shared among them.
 
     propose(state) ── segments, stops ──> Router.take ──> engine ──> Proposal
                                              ^    died, late or failed: lane out, wait, next try
@@ -21,7 +22,7 @@ from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 
 from actors.config import EngineConfig
 from actors.errors import EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
-from actors.mailbox import Correspondent
+from actors.mailbox import Correspondent, Load
 from actors.routing import Lane, Router
 from search.formats import StepFormat
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
@@ -37,24 +38,33 @@ class Pool(Generic[Answer]):
         self, handles: Sequence[ActorHandle], config: EngineConfig, kind: str, model: ModelRef | None = None
     ) -> None:
         self.kind, self.config, self.model = kind, config, model
-        names = [f"{kind}-{index}" for index in range(len(handles))]
-        lanes = [
-            Lane(Correspondent(handle), name, config.in_flight) for name, handle in zip(names, handles, strict=True)
-        ]
+        lanes = [self._lane(handle, f"{kind}-{index}") for index, handle in enumerate(handles)]
         self._router: Router[Correspondent] = Router(lanes)
         self._revivals: set[asyncio.Task[None]] = set()
         self.counts: Counter[str] = Counter()
 
-    async def call(self, route: str, key: str, method: str, *arguments: Any) -> Answer:
-        """What the engine's method answers. Raises EngineGaveUp after the config's number of tries."""
+    def _lane(self, handle: ActorHandle, name: str) -> Lane[Correspondent]:
+        """The way to one engine, with all of its room until it says what others take."""
+        lane = Lane(Correspondent(handle, lambda load: self._hear(lane, load)), name, self.config.holds)
+        return lane
+
+    def _hear(self, lane: Lane[Correspondent], load: Load) -> None:
+        """Others hold something of the engine: what they leave is ours, and an equal share in any case."""
+        holds = self.config.holds
+        lane.room = max(holds // (load.callers + 1), holds - load.held, 1)
+        self._router.serve()
+
+    async def call(self, route: str, key: str, method: str, *arguments: Any, size: int = 1) -> Answer:
+        """What the engine's method answers; ``size`` is in sequences. Raises EngineGaveUp after the config's number of
+        tries."""
         reason = "never sent"
         for attempt in range(self.config.max_attempts):
-            lane = self._router.take_now(route) or await self._place(route, key, reason)
+            lane = self._router.take_now(route, size) or await self._place(route, size, key, reason)
             self.counts["requests"] += 1
             try:
-                with self._router.placed(lane) as engine:
+                with self._router.placed(lane, size) as engine:
                     async with asyncio.timeout(self.config.request_deadline_s):
-                        return await engine.ask(method, *arguments)  # type: ignore[no-any-return]
+                        return await engine.ask(method, *arguments, size=size)  # type: ignore[no-any-return]
             except GONE as error:
                 reason = f"{lane.name} died: {_line(error)}"
                 self._out(lane, "engine_died")
@@ -71,9 +81,9 @@ class Pool(Generic[Answer]):
         self.counts["gave_up"] += 1
         raise EngineGaveUp(f"{self.kind} request {key} failed {self.config.max_attempts} times; last: {reason}")
 
-    async def _place(self, route: str, key: str, reason: str) -> Lane[Correspondent]:
-        """A place on an engine. Waiting in a queue that moves has no end; waiting while every engine is out has."""
-        wait = asyncio.ensure_future(self._router.take(route))
+    async def _place(self, route: str, size: int, key: str, reason: str) -> Lane[Correspondent]:
+        """Room on an engine. Waiting in a queue that moves has no end; waiting while every engine is out has."""
+        wait = asyncio.ensure_future(self._router.take(route, size))
         try:
             while True:
                 done, _ = await asyncio.wait({wait}, timeout=self.config.start_deadline_s)
@@ -89,7 +99,7 @@ class Pool(Generic[Answer]):
             if not wait.done():
                 wait.cancel()
             elif wait.exception() is None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                self._router.give(wait.result())  # cancelled in the moment the place came
+                self._router.give(wait.result(), size)  # cancelled in the moment the room came
 
     def _out(self, lane: Lane[Correspondent], why: str) -> None:
         if lane.up:
@@ -130,10 +140,10 @@ class PolicyPool(Pool[Proposal]):
         """
         segments = tuple(segment.text for segment in self._format.segments(state))
         stops = self._format.stops(state, sampling.until)
-        key = request_key(state, seed)
+        key, size = request_key(state, seed), 1 if sampling.temperature == 0 else n
         try:
             return await self.call(
-                state.problem.id, key, "propose", segments, stops, n, sampling, seed, key, self.model
+                state.problem.id, key, "propose", segments, stops, n, sampling, seed, key, self.model, size=size
             )
         except PromptTooLong:
             self.counts["too_long"] += 1
@@ -155,7 +165,7 @@ class ScorerPool(Pool[Scores]):
             return Scores(())
         rendered = tuple(tuple(segment.text for segment in self._format.segments(state)) for state in states)
         key = request_key(states[0], len(states))
-        return await self.call(states[0].problem.id, key, "score", rendered, key, self.model)
+        return await self.call(states[0].problem.id, key, "score", rendered, key, self.model, size=len(states))
 
 
 def request_key(state: State, seed: int) -> str:

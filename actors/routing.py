@@ -1,7 +1,8 @@
 """Which engine a request goes to, and which engines are out. Pure asyncio: knows no Ray and no request.
 
 A key (a problem's id) has an order of preference over the lanes by rendezvous hashing, so a tree's requests meet
-the prefix cache that its earlier ones filled. When the preferred lane is full the least loaded one takes over.
+the prefix cache that its earlier ones filled. When the preferred lane is full the least loaded one takes over. How
+much room a lane has is said by the engine behind it (pool.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from search.seeds import derive
@@ -18,7 +20,7 @@ Handle = TypeVar("Handle")
 
 
 class Lane(Generic[Handle]):
-    """One engine as its callers see it: ``busy`` of ``room`` places taken; ``up`` while it answers."""
+    """One engine as its caller sees it: ``busy`` of ``room`` sequences; ``up`` while it answers."""
 
     __slots__ = ("busy", "handle", "name", "room", "up")
 
@@ -27,9 +29,18 @@ class Lane(Generic[Handle]):
         self.busy = 0
         self.up = True
 
-    @property
-    def free(self) -> bool:
-        return self.up and self.busy < self.room
+    def fits(self, size: int) -> bool:
+        """Whether it takes a request of so many sequences; an engine with nothing to do takes any."""
+        return self.up and (not self.busy or self.busy + size <= self.room)
+
+
+@dataclass(eq=False, slots=True)
+class Waiter(Generic[Handle]):
+    """A request in the queue, and the lane that it is given."""
+
+    key: str
+    size: int
+    lane: asyncio.Future[Lane[Handle]]
 
 
 def preference(key: str, names: Sequence[str]) -> list[int]:
@@ -38,44 +49,39 @@ def preference(key: str, names: Sequence[str]) -> list[int]:
 
 
 class Router(Generic[Handle]):
-    """Hands out places on lanes, first come first served, and makes callers wait while all lanes are full or out."""
+    """Hands out room on lanes, first come first served, and makes callers wait while all lanes are full or out."""
 
     def __init__(self, lanes: Sequence[Lane[Handle]]) -> None:
         if not lanes:
             raise ValueError("a pool needs at least one engine, got none")
         self.lanes = list(lanes)
         self._names = [lane.name for lane in lanes]
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[Waiter[Handle]] = deque()
 
-    def take_now(self, key: str) -> Lane[Handle] | None:
-        """A place on a lane, where there is one and nobody waits for one."""
-        if any(not waiter.done() for waiter in self._queue):
+    def take_now(self, key: str, size: int = 1) -> Lane[Handle] | None:
+        """Room for ``size`` sequences on a lane, where there is some and nobody waits for it."""
+        if any(not waiter.lane.done() for waiter in self._queue):
             return None
-        lane = self._choose(key)
+        lane = self._choose(key, size)
         if lane is not None:
-            lane.busy += 1
+            lane.busy += size
         return lane
 
-    async def take(self, key: str) -> Lane[Handle]:
-        """A place on a lane; give it back with ``give``. Cancel to stop waiting."""
-        while (lane := self._choose(key)) is None:
-            waiter = asyncio.get_running_loop().create_future()
-            self._queue.append(waiter)
-            try:
-                await waiter
-            except asyncio.CancelledError:
-                if waiter.done() and not waiter.cancelled():
-                    self._wake()  # the place that woke us is for the next in the queue
-                raise
-            finally:
-                if not waiter.done():
-                    waiter.cancel()
-        lane.busy += 1
-        return lane
+    async def take(self, key: str, size: int = 1) -> Lane[Handle]:
+        """Room on a lane; give it back with ``give``. Cancel to stop waiting."""
+        waiter = Waiter(key, size, asyncio.get_running_loop().create_future())
+        self._queue.append(waiter)
+        self.serve()
+        try:
+            return await waiter.lane
+        except asyncio.CancelledError:
+            if not waiter.lane.cancelled():
+                self.give(waiter.lane.result(), size)  # it was given room in the moment it left
+            raise
 
-    def give(self, lane: Lane[Handle]) -> None:
-        lane.busy -= 1
-        self._wake()
+    def give(self, lane: Lane[Handle], size: int = 1) -> None:
+        lane.busy -= size
+        self.serve()
 
     def down(self, lane: Lane[Handle]) -> None:
         """The lane does not answer: no request goes there until ``back``."""
@@ -83,29 +89,33 @@ class Router(Generic[Handle]):
 
     def back(self, lane: Lane[Handle]) -> None:
         lane.up = True
-        for _ in range(lane.room - lane.busy):
-            self._wake()
+        self.serve()
+
+    def serve(self) -> None:
+        """Give room to those who wait, in order, as far as it goes; to be called when a lane has got more."""
+        while self._queue:
+            first = self._queue[0]
+            if not first.lane.done():
+                lane = self._choose(first.key, first.size)
+                if lane is None:
+                    return
+                lane.busy += first.size
+                first.lane.set_result(lane)
+            self._queue.popleft()
 
     @contextmanager
-    def placed(self, lane: Lane[Handle]) -> Iterator[Handle]:
-        """Holds a taken place and gives it back whatever happens."""
+    def placed(self, lane: Lane[Handle], size: int = 1) -> Iterator[Handle]:
+        """Holds room that was taken and gives it back whatever happens."""
         try:
             yield lane.handle
         finally:
-            self.give(lane)
+            self.give(lane, size)
 
-    def _choose(self, key: str) -> Lane[Handle] | None:
+    def _choose(self, key: str, size: int) -> Lane[Handle] | None:
         if len(self.lanes) == 1:
-            return self.lanes[0] if self.lanes[0].free else None
+            return self.lanes[0] if self.lanes[0].fits(size) else None
         first = self.lanes[preference(key, self._names)[0]]
-        if first.free:
+        if first.fits(size):
             return first
-        free = [lane for lane in self.lanes if lane.free]
+        free = [lane for lane in self.lanes if lane.fits(size)]
         return min(free, key=lambda lane: lane.busy / lane.room, default=None)
-
-    def _wake(self) -> None:
-        while self._queue:
-            waiter = self._queue.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return

@@ -134,10 +134,8 @@ class Rig:
         """One search of ``per_engine`` problems for each of so many engines."""
         workers = min(self.workers, engines)
         config = WorkerConfig(workers=workers, trees_in_flight=-(-per_engine * engines // workers), num_cpus=0)
-        in_flight = -(-per_engine // workers)
-        handles = Engines(
-            tuple(self.engines[:engines]), EngineConfig(in_flight=in_flight), (self.executor,), ExecutorConfig()
-        )
+        own = EngineConfig(max_num_seqs=self.latency.most)
+        handles = Engines(tuple(self.engines[:engines]), own, (self.executor,), ExecutorConfig())
         problems = [Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(per_engine * engines)]
         assignment = Assignment(SEARCH, CodeFormat(), directory, 0, worker=config)
         warm_up = replace(assignment, directory=directory.with_name(f"{directory.name}-warm-up"), seed=1)

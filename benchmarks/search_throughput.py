@@ -146,7 +146,7 @@ async def with_barrier(
     config: SearchConfig, engines: Engines, form: StepFormat, problems: tuple[Problem, ...], seed: int
 ) -> tuple[float, int]:
     """Seconds and generated tokens of the same search with all trees in step."""
-    unbounded = engines.policy_config.model_copy(update={"in_flight": 1 << 20})
+    unbounded = engines.policy_config.model_copy(update={"queue": 1e6})
     policy = PolicyPool(engines.policy, form, unbounded, engines.policy_model)
     steps = InStep(policy, ExecutorPool(engines.executors, engines.executor_config))
     tools, strategy = Tools(steps, steps, form, None, grader()), build(config)

@@ -224,5 +224,5 @@ def _engine(engine: EngineConfig) -> str:
     gpu = f"{engine.num_gpus:g} GPU" if engine.num_gpus else "no GPU"
     return (
         f"{engine.replicas} x (tensor parallel {engine.tensor_parallel}, {engine.num_cpus:g} CPU, {gpu}), "
-        f"up to {engine.in_flight} requests in each"
+        f"up to {engine.holds} sequences in each"
     )

@@ -67,7 +67,7 @@ def score(
 
     async def ask(keep: Callable[[Scored], None]) -> None:
         pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine, model)
-        at_once = config.scorer.engine.in_flight * config.scorer.engine.replicas
+        at_once = config.scorer.engine.holds * config.scorer.engine.replicas
         await score_all(pool, chain([first], waiting), keep, at_once)
 
     with context.progress.task(what, total, done=len(found)) as task, file.open("a", encoding="utf-8") as lines:

@@ -10,7 +10,7 @@ import pytest
 from ray.exceptions import ActorDiedError
 
 from actors.errors import PromptTooLong, RequestFailed
-from actors.mailbox import Correspondent, Mailbox
+from actors.mailbox import Correspondent, Load, Mailbox
 
 
 class Desk(Mailbox):
@@ -124,3 +124,15 @@ async def test_few_calls_for_many_letters(many: int) -> None:
     mail = Correspondent(Remote(desk))
     await asyncio.gather(*(mail.ask("double", 2) for _ in range(many)))
     assert len(desk.bundles) <= 3
+
+
+async def test_a_caller_hears_what_the_actor_has_in_hand_for_others() -> None:
+    desk, heard = Desk(), []
+    mine, other = Correspondent(Remote(desk), heard.append), Correspondent(Remote(desk))
+    assert await mine.ask("double", 1, size=2) == 2
+    theirs = [asyncio.ensure_future(other.ask("double", 300, size=size)) for size in (3, 4)]
+    await asyncio.sleep(0.05)
+    assert await mine.ask("double", 1) == 2
+    await asyncio.gather(*theirs)
+    assert await mine.ask("double", 1) == 2
+    assert heard == [Load(), Load(7, 1), Load()]

@@ -16,7 +16,9 @@ from actors.pool import PolicyPool, ScorerPool
 from search.formats import END_OF_STEP, CodeFormat
 from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step
 
-CONFIG = EngineConfig(backoff_s=0.001, in_flight=4, request_deadline_s=0.5, start_deadline_s=30, max_attempts=3)
+CONFIG = EngineConfig(
+    backoff_s=0.001, max_num_seqs=4, queue=0, request_deadline_s=0.5, start_deadline_s=30, max_attempts=3
+)
 STATE = State(Problem("p1", "What is 1 + 1?", "2", "test"))
 
 
@@ -149,24 +151,65 @@ async def test_a_prompt_too_long_is_one_empty_candidate() -> None:
     assert (pool.counts["too_long"], len(handle.asked)) == (1, 1)
 
 
-async def test_no_more_in_flight_than_allowed() -> None:
-    running = most = 0
+class Busy(Handle):
+    """An engine that takes a while; ``held`` is how many sequences it had in hand as each request came."""
 
-    class Slow(Handle):
-        async def _act(self, arguments: tuple[Any, ...]) -> None:
-            nonlocal running, most
-            running += 1
-            most = max(most, running)
-            await asyncio.sleep(0.005)
-            running -= 1
+    def __init__(self) -> None:
+        super().__init__()
+        self.running = 0
+        self.held: list[int] = []
 
-    pool = policy(Slow(), config=CONFIG.model_copy(update={"in_flight": 3}))
-    await asyncio.gather(*(pool.propose(STATE, 1, Sampling(), seed) for seed in range(12)))
-    assert most == 3
+    async def _act(self, arguments: tuple[Any, ...]) -> None:
+        n = arguments[2]
+        self.running += n
+        self.held.append(self.running)
+        await asyncio.sleep(0.02)
+        self.running -= n
+
+
+@pytest.mark.parametrize(("n", "queue", "holds"), [(1, 0.0, 4), (2, 0.0, 4), (4, 1.0, 8), (3, 0.0, 3), (9, 0.0, 9)])
+async def test_an_engine_is_given_the_sequences_that_it_holds(n: int, queue: float, holds: int) -> None:
+    handle = Busy()
+    pool = policy(handle, config=CONFIG.model_copy(update={"queue": queue}))
+    await asyncio.gather(*(pool.propose(STATE, n, Sampling(), seed) for seed in range(12)))
+    assert len(handle.held) == 12
+    assert max(handle.held) == holds
+
+
+async def test_a_greedy_request_is_one_sequence() -> None:
+    handle = Busy()
+    pool = policy(handle)
+    await asyncio.gather(*(pool.propose(STATE, 4, Sampling(temperature=0.0), seed) for seed in range(12)))
+    assert max(handle.held) == 4 * 4  # four requests at once, each asks for four
+
+
+async def test_callers_share_what_an_engine_holds() -> None:
+    handle, config = Busy(), CONFIG.model_copy(update={"max_num_seqs": 12})
+    early, late = (policy(handle, config=config) for _ in range(2))
+    alone = [asyncio.create_task(early.propose(STATE, 1, Sampling(), seed)) for seed in range(120)]
+    await asyncio.sleep(0.05)
+    assert handle.running == 12
+    met = len(handle.held)
+    await asyncio.gather(*(late.propose(STATE, 1, Sampling(), seed) for seed in range(60)))
+    both = handle.held[met:]
+    assert max(both) <= 24  # the late one came before it had heard of the early one
+    assert sorted(both)[len(both) // 2] <= 12
+    assert sum(task.done() for task in alone) >= 60  # the early one was not pushed out
+    await asyncio.gather(*alone)
+
+
+async def test_what_others_leave_is_taken() -> None:
+    handle, config = Busy(), CONFIG.model_copy(update={"max_num_seqs": 8})
+    short, long = (policy(handle, config=config) for _ in range(2))
+    await asyncio.gather(
+        *(short.propose(STATE, 1, Sampling(), seed) for seed in range(8)),
+        *(long.propose(STATE, 1, Sampling(), seed) for seed in range(80)),
+    )
+    assert max(handle.held[-40:]) == 8
 
 
 async def test_a_cancelled_request_frees_its_place() -> None:
-    pool = policy(Handle(10.0), config=CONFIG.model_copy(update={"in_flight": 1, "request_deadline_s": 30.0}))
+    pool = policy(Handle(10.0), config=CONFIG.model_copy(update={"max_num_seqs": 1, "request_deadline_s": 30.0}))
     stuck = asyncio.create_task(pool.propose(STATE, 1, Sampling(), 1))
     await asyncio.sleep(0.01)
     stuck.cancel()

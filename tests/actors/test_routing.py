@@ -40,7 +40,7 @@ async def test_spill_goes_to_the_least_loaded() -> None:
     order = preference("p", ["engine-0", "engine-1", "engine-2"])
     pool.lanes[order[0]].busy = pool.lanes[order[0]].room
     pool.lanes[order[1]].busy = 1 if pool.lanes[order[1]].room > 1 else 0
-    expected = min((lane for lane in pool.lanes if lane.free), key=lambda lane: lane.busy / lane.room)
+    expected = min((lane for lane in pool.lanes if lane.fits(1)), key=lambda lane: lane.busy / lane.room)
     assert await pool.take("p") is expected
 
 
@@ -86,6 +86,41 @@ async def test_an_engine_that_is_out_gets_nothing_until_it_is_back() -> None:
     assert not waiting.done()
     pool.back(preferred)
     assert await asyncio.wait_for(waiting, 1) is preferred
+
+
+async def test_large_requests_are_not_overtaken_by_small_ones() -> None:
+    pool = router([4])
+    lane = await pool.take("p", 3)
+    large, small = asyncio.create_task(pool.take("p", 4)), asyncio.create_task(pool.take("p", 1))
+    await asyncio.sleep(0)
+    assert lane.busy == 3  # the small one would fit
+    assert pool.take_now("p", 1) is None
+    pool.give(lane, 3)
+    assert await asyncio.wait_for(large, 1) is lane
+    await asyncio.sleep(0)
+    assert not small.done()
+    pool.give(lane, 4)
+    assert await asyncio.wait_for(small, 1) is lane
+    assert lane.busy == 1
+
+
+async def test_an_engine_with_nothing_to_do_takes_what_is_larger_than_it() -> None:
+    pool = router([4])
+    lane = await asyncio.wait_for(pool.take("p", 16), 1)
+    assert lane.busy == 16
+    assert pool.take_now("p", 1) is None
+
+
+async def test_more_room_lets_in_those_who_wait() -> None:
+    pool = router([1])
+    lane = await pool.take("p")
+    waiting = [asyncio.create_task(pool.take("p")) for _ in range(3)]
+    await asyncio.sleep(0)
+    lane.room = 3
+    pool.serve()
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [True, True, False]
+    waiting[2].cancel()
 
 
 def test_no_engines_is_an_error() -> None:

@@ -60,6 +60,8 @@ def environment(model: ModelRef, config: EngineConfig, cores: int | None = None)
     if not config.num_gpus:
         threads = config.cpu_threads or max(1, (cores or os.cpu_count() or 1) // config.replicas)
         variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
+        # Threads that spin while they wait take the cores from those they wait for, where policy and scorer share them.
+        variables["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
     return variables
 
 

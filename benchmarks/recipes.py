@@ -3,6 +3,7 @@
     python benchmarks/recipes.py runs/recipes                     every recipe, seeds 0, 1, 2: hours on two cores
     python benchmarks/recipes.py runs/recipes --only irpo star    some of them
     python benchmarks/recipes.py runs/recipes --read              the table of what is finished; runs nothing
+    python benchmarks/recipes.py runs/dpo --only irpo --method.policy.objective=dpo      any field of the config
 
 Runs `raystar evolve configs/recipes/NAME.yaml --seed N` into FOLDER/NAME-N; what is finished is not run again, what was
 cut off goes on. The base policy is the same for all. One line a recipe, means over seeds; intervals are over problems,
@@ -32,13 +33,17 @@ RECIPES = ROOT / "configs" / "recipes"
 SPLIT = "heldout"
 
 
-def run(name: str, seed: int, folder: Path) -> None:
+def run(name: str, seed: int, folder: Path, fields: Sequence[str]) -> None:
     """One recipe from its beginning, or from where it was cut off; its output goes to a file beside the run."""
-    where = folder / f"{name}-{seed}"
+    where = folder.resolve() / f"{name}-{seed}"
     command = [sys.executable, "-m", "cluster.cli", "evolve", str(RECIPES / f"{name}.yaml")]
     with where.with_suffix(".log").open("a", encoding="utf-8") as log:
         code = subprocess.run(
-            [*command, "--seed", str(seed), "--run-dir", str(where)], cwd=ROOT, stdout=log, stderr=log, check=False
+            [*command, "--seed", str(seed), "--run-dir", str(where), *fields],
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            check=False,
         ).returncode
     print(f"{where.name}: {'done' if code == 0 else f'exit {code}, see {log.name}'}", file=sys.stderr, flush=True)
 
@@ -94,12 +99,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=sorted(path.stem for path in RECIPES.glob("*.yaml")))
     parser.add_argument("--read", action="store_true", help="show what is finished, run nothing")
-    args = parser.parse_args()
+    args, fields = parser.parse_known_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     for seed in [] if args.read else args.seeds:
         for name in args.only:
             if not finished(args.folder / f"{name}-{seed}"):
-                run(name, seed, args.folder)
+                run(name, seed, args.folder, fields)
     results = {}
     for name in args.only:
         roots = [root for seed in args.seeds if finished(root := args.folder / f"{name}-{seed}")]

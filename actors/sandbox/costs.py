@@ -18,11 +18,14 @@ class Costs:
         self.fork_seconds = math.inf
         self.spent: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # seconds, and the forks in them
 
-    def note(self, base: bytes, key: bytes, used: float) -> None:
-        """A fork of the state ``base`` used so much processor time to arrive at ``key`` (s)."""
+    def note(self, base: bytes, key: bytes, used: float | None) -> None:
+        """A fork of the state ``base`` used so much processor time to arrive at ``key`` (s); None where nobody knows.
+
+        A process that never gave up its core may show 0 (kernels count at switches and ticks): it used next to nothing.
+        """
         before, forks = (0.0, 0) if base == ROOT_KEY else self.spent.get(base, (math.inf, 0))
-        if used > 0:  # else it was gone before it could be asked
-            self.fork_seconds = min(self.fork_seconds, used)
+        if used is not None:
+            self.fork_seconds = min(self.fork_seconds, used or math.inf)
             self.spent[key] = (before + used, forks + 1)
         if len(self.spent) > REMEMBERED:
             self.spent.popitem(last=False)

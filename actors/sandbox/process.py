@@ -146,12 +146,12 @@ class Process:
         self.inbox.clear()
         return letter, body
 
-    def cpu_used(self) -> float:
-        """Processor time that it has used so far (s); 0 when it is gone."""
+    def cpu_used(self) -> float | None:
+        """Processor time that it has used so far (s), 0 where the kernel has counted none yet; None when it is gone."""
         try:
             return time.clock_gettime((~self.pid << 3) | PROCESS_CLOCK)
         except OSError:
-            return 0.0
+            return None
 
     def freeze(self) -> None:
         """Stop an idle state: what it may have left running burns nothing."""
@@ -208,7 +208,7 @@ class Process:
 
         A program that would compute if the machine let it gets its wall clock extended a few times.
         """
-        left = self.cpu_limit - self.cpu_used()
+        left = self.cpu_limit - (self.cpu_used() or 0.0)
         if left <= 0:
             return True
         if now >= self.end_by:

@@ -19,7 +19,8 @@ from typing import Any
 
 from actors.errors import RequestFailed
 
-GATHER_S = 0.01  # how long a first letter, and a first answer, wait for company
+GATHER_S = 0.01  # how long a first letter, and a first answer, wait for company, where there is much of it
+COMPANY = 32  # letters under way from which on there is much
 FORGET_S = 3600.0  # a box that nobody looked into for so long belongs to a caller that is gone
 
 
@@ -96,7 +97,7 @@ class Mailbox:
             box.stirred.clear()
             await box.stirred.wait()
         if box.turns == turn and box.under_way:
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(patience(len(box.under_way)))
 
     async def _work(self, box: Box, letter: Letter) -> None:
         try:
@@ -114,6 +115,11 @@ class Mailbox:
         for name, old in list(self._boxes.items()):
             if box.seen - old.seen > FORGET_S and not old.under_way:
                 del self._boxes[name]
+
+
+def patience(letters: int) -> float:
+    """How long to wait for company (s): the fewer letters are under way, the less of it will come."""
+    return GATHER_S * min(1.0, letters / COMPANY)
 
 
 def portable(error: Exception) -> Exception:
@@ -173,7 +179,7 @@ class Correspondent:
 
     async def _exchange(self) -> None:
         """Send what has gathered and hand out what comes back; go on for as long as somebody waits."""
-        await asyncio.sleep(GATHER_S)
+        await asyncio.sleep(patience(len(self._waiting)))
         self._gathering = False
         letters, self._outbox = self._outbox, []
         withdrawn, self._withdrawn = self._withdrawn, []

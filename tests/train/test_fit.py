@@ -74,7 +74,7 @@ def largest_difference(a: torch.nn.Module, b: torch.nn.Module) -> float:
     return max(float((ours[name].float() - theirs[name].float()).abs().max()) for name in ours)
 
 
-@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize("stage", [pytest.param(1, marks=pytest.mark.thorough), 2, 3])
 def test_two_workers_learn_what_one_process_learns(
     stage: int, tmp_path: Path, tiny_model: Path, sft_file: Path
 ) -> None:
@@ -95,7 +95,7 @@ def test_two_workers_learn_what_one_process_learns(
     assert ids == AutoTokenizer.from_pretrained(tiny_model)(text)["input_ids"]
     assert list((tmp_path / "work" / "tensorboard").rglob("events.out.tfevents.*"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "work"]
-    if stage == 1:
+    if stage == 2:
         assert fit(config, made).steps == 6  # complete already: says so without training
         with pytest.raises(UserError, match="exists and was not made by this training run"):
             fit(config.model_copy(update={"epochs": 3}), made)

@@ -158,11 +158,18 @@ class Busy(Handle):
         super().__init__()
         self.running = 0
         self.held: list[int] = []
+        self.changed = asyncio.Condition()
+
+    async def holding(self, sequences: int) -> None:
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.running >= sequences)
 
     async def _act(self, arguments: tuple[Any, ...]) -> None:
         n = arguments[2]
         self.running += n
         self.held.append(self.running)
+        async with self.changed:
+            self.changed.notify_all()
         await asyncio.sleep(0.02)
         self.running -= n
 
@@ -187,8 +194,7 @@ async def test_callers_share_what_an_engine_holds() -> None:
     handle, config = Busy(), CONFIG.model_copy(update={"max_num_seqs": 12})
     early, late = (policy(handle, config=config) for _ in range(2))
     alone = [asyncio.create_task(early.propose(STATE, 1, Sampling(), seed)) for seed in range(120)]
-    while handle.running < 12:  # or the test's own time limit
-        await asyncio.sleep(0.005)
+    await handle.holding(12)
     met = len(handle.held)
     await asyncio.gather(*(late.propose(STATE, 1, Sampling(), seed) for seed in range(60)))
     both = handle.held[met:]

@@ -41,8 +41,8 @@ async def test_going_on_after_the_time_is_up(executor: LocalExecutor, wait: str)
 
 
 async def test_going_on_after_the_end_of_the_step(executor: LocalExecutor) -> None:
-    code = "import signal, atexit\natexit.register(print, 'late')\nsignal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\n"
-    code += "def again(*a):\n  while True: pass\nsignal.signal(signal.SIGALRM, again)\nprint('done')"
+    code = "import signal, atexit\natexit.register(print, 'late')\ndef again(*a):\n  while True: pass\n"
+    code += "signal.signal(signal.SIGALRM, again)\nsignal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\nprint('done')"
     result = await attempt(executor, code)
     assert result.outcome in (Outcome.OK, Outcome.TIMEOUT)
     await asyncio.sleep(0.1)

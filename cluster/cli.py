@@ -11,13 +11,27 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cluster import manifest
-from cluster.commands import compare, doctor, evaluate, evolve, judge, label, report, sandbox, search, select, train
+from cluster.commands import (
+    compare,
+    doctor,
+    evaluate,
+    evolve,
+    harvest,
+    judge,
+    label,
+    report,
+    sandbox,
+    search,
+    select,
+    train,
+)
 from cluster.context import Crashed
 from search.errors import UserError
 
 COMMANDS = {
     "evolve": evolve,
     "search": search,
+    "harvest": harvest,
     "train": train,
     "evaluate": evaluate,
     "compare": compare,

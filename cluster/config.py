@@ -18,7 +18,7 @@ from cluster.contenders import CompareConfig
 from cluster.method import MethodConfig
 from cluster.overrides import Override
 from cluster.session import RayConfig
-from search.config import SearchConfig
+from search.config import LABELLING, SearchConfig, Strategy
 from search.formats import FORMATS, StepFormat, step_format
 from search.problems import ProblemsConfig
 from search.types import Problem
@@ -94,9 +94,7 @@ class RoundConfig(Strict):
     )
     rollouts: int | None = Field(None, ge=1, description="rollouts a tree")
     candidates: int | None = Field(None, ge=1, description="candidate steps an expansion")
-    strategy: Literal["mcts", "samples", "best_of", "beam", "dvts", "rstar", "sphere"] | None = Field(
-        None, description="which strategy grows trees"
-    )
+    strategy: Strategy | None = Field(None, description="which strategy grows trees")
     method: MethodConfig | None = Field(None, description="what this round learns; default: as the run's method says")
     levels: tuple[int, int] | None = Field(
         None, description="search training problems of so many reasoning steps, least and most (default: all)"
@@ -134,6 +132,13 @@ class EvaluationConfig(Strict):
         le=1,
         description="share of the problems that samples and search are measured on before the last round; greedy: all",
     )
+
+    @field_validator("search")
+    @classmethod
+    def _without_answers(cls, search: SearchConfig) -> SearchConfig:
+        if search.strategy in LABELLING:
+            raise ValueError(f"strategy {search.strategy!r} needs the answers: it is for the search of rounds only")
+        return search
 
     def greedy(self) -> SearchConfig:
         """One solution at temperature 0."""

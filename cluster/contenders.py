@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from search.config import SearchConfig
+from search.config import LABELLING, SearchConfig
 
 WITHOUT_PPM = ("samples", "rstar")  # strategies that read no score
 
@@ -82,7 +82,9 @@ class CompareConfig(BaseModel):
             raise ValueError(f"compare.against is {self.against!r}: one of {', '.join(self.strategies)}")
         for name, contender in self.strategies.items():
             try:
-                contender.search(base, self.budgets[0], self.budgets[0])
+                search = contender.search(base, self.budgets[0], self.budgets[0])
             except ValueError as error:
                 problem = str(error).splitlines()[1:3]
                 raise ValueError(f"compare.strategies.{name}: {' '.join(part.strip() for part in problem)}") from error
+            if search.strategy in LABELLING:
+                raise ValueError(f"compare.strategies.{name}: {search.strategy!r} labels solutions and gives no answer")

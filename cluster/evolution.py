@@ -23,10 +23,12 @@ from cluster.searching import Searchers, SearchPlan
 from cluster.select import Selection
 from cluster.select import select as select_solutions
 from cluster.threshold import Threshold
+from search.errors import UserError
 from search.judging import JudgeKind
 from search.process_bench import ProcessRow
 from search.types import ModelRef, Problem
 from train.launch import TrainTask, fit
+from train.sources import NothingToLearn
 
 
 def evolve(context: Context) -> Models:
@@ -138,16 +140,20 @@ def drawing_policy(context: Context, asked: Asked) -> ModelRef | None:
 def train(context: Context, role: str, data: tuple[Path, ...], init: Path | None) -> None:
     """``raystar train``: one model from records on disk."""
     start = init.absolute() if init else Path(base_model(context).path)
-    objective, config = ("sft", context.config.train.policy) if role == POLICY else ("ppm", context.config.train.ppm)
+    config = context.config.train.policy if role == POLICY else context.config.train.ppm
     stage = context.run.stage(f"r1/train_{role}")
     if not stage.done:
         step_format = context.config.policy.step_format(context.shots)
         files = tuple(file.absolute() for file in data)
+        objective = context.config.method.objective(role == POLICY)
         task = TrainTask(
             objective, start, files, step_format, stage.partial / MODEL, stage.partial, context.config.seed, role
         )
         with stage.writing(keep=True) as writer, shown(context.progress, f"train {role}") as report:
-            result = fit(config, task, report)
+            try:
+                result = fit(config, task, report)
+            except NothingToLearn as reason:
+                raise UserError(f"nothing to learn: {reason}") from reason
             writer.facts.update(
                 samples=result.samples, dropped=result.dropped, final_loss=result.final_loss, metrics=result.metrics
             )

@@ -68,6 +68,12 @@ class MethodConfig(Strict):
     def source(self) -> Source:
         return SOURCES[self.rule]
 
+    def objective(self, policy: bool) -> str:
+        """What the policy, or the reward model, is trained by; where the method trains none, what is usual."""
+        if policy:
+            return self.policy.objective if self.policy is not None else "sft"
+        return self.reward.objective if self.reward is not None else "ppm"
+
     @field_validator("rule")
     @classmethod
     def _known_rule(cls, name: str) -> str:

@@ -14,8 +14,8 @@ from actors.config import EngineConfig
 from cluster.config import SELF_JUDGED, RoundConfig, RunConfig
 from cluster.marking import JUDGEMENTS
 from cluster.method import MethodConfig
-from cluster.preflight import INDEPENDENT
 from cluster.summary import count
+from search.config import INDEPENDENT, LABELLING, SearchConfig
 from search.problems import ProblemSets
 
 
@@ -68,7 +68,8 @@ def evaluate(config: RunConfig, sizes: Sizes, *, ppm: bool) -> tuple[Planned, ..
 def train(config: RunConfig, role: str, data: Sequence[Path]) -> tuple[Planned, ...]:
     """The one stage of ``raystar train``."""
     settings = config.train.policy if role == "policy" else config.train.ppm
-    return (Planned(f"train_{role}", f"{settings.epochs} epoch(s) on {', '.join(str(file) for file in data)}"),)
+    objective, files = config.method.objective(role == "policy"), ", ".join(str(file) for file in data)
+    return (Planned(f"train_{role}", f"{objective}, {settings.epochs} epoch(s) on {files}"),)
 
 
 def placement(config: RunConfig, address: str | None) -> Iterator[str]:
@@ -176,6 +177,8 @@ def _harvest(method: MethodConfig) -> str:
 def _search(config: RunConfig, entry: RoundConfig, problems: int, name: str) -> Planned:
     passes = [config.round_search(entry, attempt) for attempt in range(1, entry.passes + 1)]
     which = "unsolved training problems" if entry.only_unsolved else "problems"
+    if passes[0].strategy in LABELLING:
+        return Planned(name, *_labels(passes[0], problems))
     if passes[0].strategy in INDEPENDENT:
         many = [problems * settings.candidates for settings in passes]
         longest = passes[0].max_solution_tokens + passes[0].max_step_tokens
@@ -189,6 +192,14 @@ def _search(config: RunConfig, entry: RoundConfig, problems: int, name: str) -> 
     tokens = sum(n * one.candidates * one.max_step_tokens for n, one in zip(requests, passes, strict=True))
     what = f"{problems} {which}, {how} x {passes[0].candidates} candidates, {entry.values} values"
     return Planned(name, what, sum(requests), tokens)
+
+
+def _labels(search: SearchConfig, problems: int) -> tuple[str, int, int]:
+    """What a search for labels does, its requests and its tokens."""
+    solutions, longest = problems * search.solutions, search.max_solution_tokens + search.max_step_tokens
+    looks = search.max_depth if search.strategy == "every_step" else search.max_depth.bit_length()
+    what = f"{problems} problems, {search.solutions} solutions each, {search.candidates} completions of up to {looks} prefixes"
+    return what, problems + solutions * looks, solutions * (1 + looks * search.candidates) * longest
 
 
 def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, ppm: bool) -> list[Planned]:

@@ -13,6 +13,7 @@ from cluster.config import PolicyConfig, RunConfig
 from cluster.method import MethodConfig
 from cluster.reward_models import kind_of
 from search import problems, store
+from search.config import INDEPENDENT
 from search.curriculum import of_curriculum
 from search.errors import UserError
 from search.formats import END_OF_STEP
@@ -23,7 +24,6 @@ from search.types import Problem
 HUGGING_FACE_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 SHOT_BREAK = re.compile(r"^---$", re.MULTILINE)
 WEIGHTS = ("*.safetensors", "*.bin")
-INDEPENDENT = ("samples", "best_of")  # strategies whose solutions do not depend on each other
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 

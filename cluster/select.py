@@ -16,6 +16,7 @@ from pathlib import Path
 from cluster import drawing
 from cluster.asked import Asked
 from cluster.context import Context
+from cluster.labelling.given_out import solutions_file
 from cluster.run_dir import write_atomic
 from cluster.scoring import Scored
 from cluster.searching import Searchers
@@ -74,11 +75,6 @@ def select(context: Context, asked: Asked, policy: ModelRef | None, wanted: Sele
     write_labelling(solutions, wanted.output, [one.scored.score for one in taken], wanted.generation)
     problems = len({one.problem for one in found})
     return Selected(problems, len(found), len(taken), sum(not one.scored.right for one in taken))
-
-
-def solutions_file(labelling: Path) -> Path:
-    """Where the solutions that a labelling file gives out are kept: ``labelling.solutions.jsonl``."""
-    return labelling.with_name(f"{labelling.stem}.solutions.jsonl")
 
 
 def candidates(context: Context, asked: Asked, scored: dict[str, Scored]) -> list[Candidate]:

@@ -19,15 +19,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     "sphere": {"strategy": "sphere", "candidates": 5, "temperature": 0.8},
 }
 
+Strategy = Literal["mcts", "samples", "best_of", "beam", "dvts", "rstar", "sphere", "every_step", "first_error"]
+LABELLING = ("every_step", "first_error")  # strategies for training problems only: their labels come from the answer
+INDEPENDENT = ("samples", "best_of", *LABELLING)  # those whose solutions do not depend on each other
+
 
 class SearchConfig(BaseModel):
     """One search. ``preset`` fills in what is not given here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strategy: Literal["mcts", "samples", "best_of", "beam", "dvts", "rstar", "sphere"] = Field(
-        "mcts", description="which strategy grows the tree"
-    )
+    strategy: Strategy = Field("mcts", description="which strategy grows the tree")
     preset: Literal["paper", "released", "rstar", "sphere"] | None = Field(
         None, description="a paper's settings to start from; paper and released: rStar-Math's"
     )
@@ -42,8 +44,10 @@ class SearchConfig(BaseModel):
     candidates: int = Field(
         4,
         ge=1,
-        description="steps drawn at each new node, by each of rstar's A1 and A3; samples, best_of: solutions drawn",
+        description="steps drawn at each new node, by each of rstar's A1 and A3; samples, best_of: solutions drawn; "
+        "every_step, first_error: completions of a prefix",
     )
+    solutions: int = Field(4, ge=1, description="every_step, first_error: solutions drawn, whose steps are labelled")
     widen: float | None = Field(
         None,
         gt=0,

@@ -2,8 +2,8 @@
 
 At every step (Math-Shepherd, arXiv 2312.08935) or where a binary search for the first error looks (OmegaPRM, arXiv
 2406.06592). Solutions are drawn as "samples" draws them: ``config.candidates`` is the
-number of completions k (8 in both papers), and lengths and temperature are those of samples.py. What the labels are good for, and how
-they become files, is for train to say.
+number of completions k (8 in both papers), and lengths and temperature are those of samples.py. The strategies that draw
+solutions and label them so are in labelled.py; what the labels are good for is for train to say.
 
 Both say a step is right where the policy can still reach the answer. So they say nothing of a problem that the policy
 never solves, and forgive an error that does not matter for the answer.
@@ -11,6 +11,8 @@ never solves, and forgive an error that does not matter for the answer.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -21,7 +23,9 @@ from search.seeds import derive
 from search.settling import timed
 from search.together import together
 from search.tree import ROOT, Tree
-from search.types import Cost, LabelledSolution, LabelScale, State, StepLabels
+from search.types import Cost, LabelledSolution, LabelScale, State, Step, StepLabels
+
+Texts = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +63,49 @@ async def estimate(state: State, config: SearchConfig, tools: Tools, seed: int) 
     return Completions(drawn, right, right / drawn if drawn else None, timed(tree, began).cost)
 
 
-async def label_every_step(solution: State, config: SearchConfig, tools: Tools, seed: int) -> LabelledSolution:
+class Prefixes:
+    """Completions of the beginnings of one problem's solutions, each drawn once, whichever solutions share it.
+
+    Those after so many steps have the same seed, whatever was looked at before.
+    """
+
+    def __init__(self, config: SearchConfig, tools: Tools, seed: int) -> None:
+        self._config, self._tools, self._seed = config, tools, seed
+        self._looked: dict[Texts, asyncio.Task[Completions]] = {}
+
+    async def look(self, solution: State, end: int) -> Completions:
+        """Completions after the first ``end`` steps."""
+        steps = solution.steps[:end]
+        key = texts(steps)
+        if key not in self._looked:
+            seed = derive(self._seed, "completions", end)
+            drawing = estimate(State(solution.problem, steps), self._config, self._tools, seed)
+            self._looked[key] = asyncio.ensure_future(drawing)
+        return await self._looked[key]
+
+    def found(self) -> dict[Texts, Completions]:
+        """What was looked at, by the texts of the steps; once no look is under way."""
+        return {key: task.result() for key, task in self._looked.items()}
+
+
+def texts(steps: Iterable[Step]) -> Texts:
+    """What tells one beginning of a solution from another."""
+    return tuple(step.text for step in steps)
+
+
+async def label_every_step(solution: State, prefixes: Prefixes) -> LabelledSolution:
     """Math-Shepherd: the share of completions from each step that end right (soft estimation), all steps at once.
 
     The last step of a finished solution has its outcome. A solution of 8 steps with k = 8 takes 7 * 8 = 56 completions.
-    ``train.first_error.hard`` makes the hard estimation of it: right if any completion is. The same ``seed`` draws the
-    same completions as ``find_first_error`` does.
+    ``train.first_error.hard`` makes the hard estimation of it: right if any completion is. ``prefixes`` of the same seed
+    draw the same completions for ``find_first_error``.
     """
-    ends = range(1, len(solution.steps) + 1)
-    found = await together(_estimate(solution, end, config, tools, seed) for end in ends)
+    found = await together(prefixes.look(solution, end) for end in range(1, len(solution.steps) + 1))
     record = StepLabels(solution.problem, solution.steps, tuple(one.share for one in found), LabelScale.SHARE)
     return _labelled(record, found)
 
 
-async def find_first_error(solution: State, config: SearchConfig, tools: Tools, seed: int) -> LabelledSolution:
+async def find_first_error(solution: State, prefixes: Prefixes) -> LabelledSolution:
     """OmegaPRM: the first error of a solution, by binary search; right is a step from which any completion ends right.
 
     Signs up to and including the first error, all 1 where the solution itself ends right. No label where the policy had
@@ -83,21 +116,15 @@ async def find_first_error(solution: State, config: SearchConfig, tools: Tools, 
     steps = len(solution.steps)
     if not steps:
         return _labelled(StepLabels(solution.problem, ()), [])
-    found = [await _estimate(solution, steps, config, tools, seed)]
+    found = [await prefixes.look(solution, steps)]
     right, wrong = (steps, steps + 1) if found[0].share else (0, steps)  # steps that are known to be right, to be wrong
     while wrong - right > 1 and found[-1].share is not None:
         middle = (right + wrong) // 2
-        found.append(await _estimate(solution, middle, config, tools, seed))
+        found.append(await prefixes.look(solution, middle))
         right, wrong = (middle, wrong) if found[-1].share else (right, middle)
     signs = (1.0,) * right + (-1.0,) * (wrong <= steps)
     record = StepLabels(solution.problem, solution.steps, () if found[-1].share is None else signs)
     return _labelled(record, found)
-
-
-async def _estimate(solution: State, end: int, config: SearchConfig, tools: Tools, seed: int) -> Completions:
-    """Completions after the first ``end`` steps; their seed depends on nothing else of the way there."""
-    prefix = State(solution.problem, solution.steps[:end])
-    return await estimate(prefix, config, tools, derive(seed, "completions", end))
 
 
 def _labelled(record: StepLabels, found: list[Completions]) -> LabelledSolution:

@@ -8,6 +8,7 @@ from search.beam import StepBeam
 from search.best_of import BestOf
 from search.config import SearchConfig
 from search.dvts import Dvts
+from search.labelled import every_step, first_error
 from search.mcts import Mcts
 from search.protocols import SearchStrategy
 from search.pruned import Sphere
@@ -22,6 +23,8 @@ STRATEGIES: dict[str, Callable[[SearchConfig], SearchStrategy]] = {
     "dvts": Dvts,
     "rstar": Rstar,
     "sphere": Sphere,
+    "every_step": every_step,
+    "first_error": first_error,
 }
 
 

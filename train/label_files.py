@@ -123,7 +123,7 @@ class LabelHarvest:
 
     labels: LabelCounts
     source: Mapping[str, float]
-    outcomes: OutcomeCounts | None = None
+    outcomes: OutcomeCounts
 
     def write(self, directory: Path) -> LabelHarvest:
         """Write ``label_counts.json``, the last file of a harvest."""

@@ -1,29 +1,31 @@
 """Step labels from any source to files that a training run reads.
 
-    harvest_people        PRM800K's files                     step_labels.jsonl, outcomes.jsonl
-    harvest_trees         search trees, hard or soft          step_labels.jsonl, outcomes.jsonl
-    harvest_completions   Monte-Carlo labels and their cost   step_labels.jsonl
-    harvest_consensus     labels that a judge agrees with     step_labels.jsonl
+    harvest_people        PRM800K's files
+    harvest_labelled      what `raystar select` gave out and people labelled
+    harvest_trees         search trees, hard or soft, by completion or by what lies below a step
+    harvest_consensus     those of search trees that the reward model agrees with
 
-Each file is complete or absent. ``label_counts.json`` is written last: it is there if and only if the harvest is complete.
+Each writes step_labels.jsonl and outcomes.jsonl. Each file is complete or absent. ``label_counts.json`` is written last: it
+is there if and only if the harvest is complete.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from search.config import LABELLING
 from search.protocols import Grader
 from search.tree import Tree
-from search.types import Cost, LabelledSolution, LabelScale, StepLabels
+from search.types import LabelScale, Trajectory
 from train.consensus import consensus
-from train.first_error import hard
 from train.human_labels import labels_of, outcome_of, problem_of, why_left_out
 from train.label_files import LabelHarvest, label_file, outcome_file
+from train.labelling import read_labelling
 from train.prm800k import read_rows
-from train.tree_labels import outcomes, tree_labels, without_repeats
+from train.tree_labels import outcomes, score_labels, tree_labels, without_repeats
 
 
 def harvest_people(files: Sequence[Path], out_dir: Path, grader: Grader, skip_bad_lines: bool = False) -> LabelHarvest:
@@ -54,56 +56,81 @@ def harvest_people(files: Sequence[Path], out_dir: Path, grader: Grader, skip_ba
     return LabelHarvest(labels.counts(), dict(tally), solutions.counts()).write(out_dir)
 
 
+def harvest_labelled(
+    files: Sequence[Path], given_out: Sequence[Trajectory], out_dir: Path, skip_bad_lines: bool = False
+) -> LabelHarvest:
+    """Labels of solutions that were given out to be labelled, with their own problems and steps; the outcomes are those
+    of the solutions that came back with a label. Counts of the source: as train.labelling counts rows.
+    """
+    tally, labelled = Counter[str](), set[tuple[str, ...]]()
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with label_file(out_dir) as labels, outcome_file(out_dir) as solutions:
+        for record in read_labelling(files, given_out, tally, skip_bad_lines):
+            labels.add(record)
+            labelled.add((record.problem.id, *(step.text for step in record.steps)))
+        for solution in given_out:
+            if (solution.problem.id, *(step.text for step in solution.steps)) in labelled:
+                solutions.add(solution)
+    return LabelHarvest(labels.counts(), dict(tally), solutions.counts()).write(out_dir)
+
+
 def harvest_trees(
     trees: Iterable[Tree], out_dir: Path, scale: LabelScale, right: int = 4, wrong: int = 4
 ) -> LabelHarvest:
     """Labels of at most ``right`` right and ``wrong`` wrong solutions a tree, of the kind that ``scale`` names in
     train.tree_labels, each step labelled once a tree; and the outcomes of these solutions.
 
-    Counts of the source: ``trees``, and those ``without_solution``.
+    Counts of the source: ``trees``, and those ``without_solution``; the ``completions`` of searches for labels, and all
+    ``generated_tokens`` of these.
     """
-    tally = Counter[str](trees=0, without_solution=0)
+    tally, cost = Counter[str](trees=0, without_solution=0), Spent()
     out_dir.mkdir(parents=True, exist_ok=True)
     with label_file(out_dir) as labels, outcome_file(out_dir) as solutions:
         for tree in trees:
             found = tree_labels(tree, scale, right, wrong)
             tally.update(trees=1, without_solution=int(not found))
+            cost.add(tree)
             for record in without_repeats(found):
                 labels.add(record)
             for outcome in outcomes(tree, right, wrong):
                 solutions.add(outcome)
-    return LabelHarvest(labels.counts(), dict(tally), solutions.counts()).write(out_dir)
-
-
-def harvest_completions(
-    solutions: Iterable[LabelledSolution], out_dir: Path, hard_at: float | None = None
-) -> LabelHarvest:
-    """Labels by completion (search.monte_carlo); with ``hard_at`` as signs, wrong at a share of right up to it.
-
-    Counts of the source: ``solutions``, those ``without_label``, ``completions``, and every field of their cost.
-    """
-    tally, cost = Counter[str](solutions=0, without_label=0, completions=0), Cost()
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with label_file(out_dir) as labels:
-        for one in solutions:
-            labels.add(one.record if hard_at is None else hard(one.record, hard_at))
-            unlabelled = all(label is None for label in one.record.labels)
-            tally.update(solutions=1, without_label=int(unlabelled), completions=one.completions)
-            cost = cost + one.cost
-    return LabelHarvest(labels.counts(), {**tally, **asdict(cost)}).write(out_dir)
+    return LabelHarvest(labels.counts(), {**tally, **cost.counts()}, solutions.counts()).write(out_dir)
 
 
 def harvest_consensus(
-    records: Iterable[StepLabels],
-    judged: Iterable[StepLabels],
-    out_dir: Path,
-    threshold: float = 0.0,
-    judge_threshold: float = 0.0,
+    trees: Iterable[Tree], out_dir: Path, right: int = 4, wrong: int = 4, judge_threshold: float = 0.5
 ) -> LabelHarvest:
-    """Those of ``records`` on whose first error the judge agrees; the counts of the source are train.consensus's."""
-    kept, counts = consensus(records, judged, threshold, judge_threshold)
+    """Hard labels of those solutions on whose first error the reward model that scored the trees agrees.
+
+    ``judge_threshold``: a step is wrong to it where its share of right, (1 + score) / 2, is at most so much. The counts
+    of the source are train.consensus's. Labels by completion (search.labelled) or from any other scored tree.
+    """
+    tally, cost = Counter[str](), Spent()
     out_dir.mkdir(parents=True, exist_ok=True)
-    with label_file(out_dir) as labels:
-        for record in kept:
-            labels.add(record)
-    return LabelHarvest(labels.counts(), asdict(counts)).write(out_dir)
+    with label_file(out_dir) as labels, outcome_file(out_dir) as ends:
+        for tree in trees:
+            cost.add(tree)
+            records = tree_labels(tree, LabelScale.SIGN, right, wrong)
+            kept, counts = consensus(records, score_labels(tree, right, wrong), judge_threshold=judge_threshold)
+            tally.update(asdict(counts))
+            for record in without_repeats(kept):
+                labels.add(record)
+            for outcome in outcomes(tree, right, wrong):
+                ends.add(outcome)
+    return LabelHarvest(labels.counts(), {**tally, **cost.counts()}, ends.counts()).write(out_dir)
+
+
+@dataclass(slots=True)
+class Spent:
+    """What searches for labels drew, summed over trees: nothing is said of other trees."""
+
+    completions: int = 0
+    generated_tokens: int = 0
+
+    def add(self, tree: Tree) -> None:
+        if tree.strategy in LABELLING:
+            self.completions += sum(node.completions for node in tree.nodes)
+            self.generated_tokens += tree.cost.generated_tokens
+
+    def counts(self) -> dict[str, int]:
+        return asdict(self) if self.completions else {}

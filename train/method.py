@@ -21,8 +21,8 @@ from train import rules
 from train.config import HarvestConfig
 from train.harvest import COUNTS, PAIRS, TRAJECTORIES, complete
 from train.harvest import harvest as rstar_math
-from train.label_files import OUTCOMES, STEP_LABELS, OutcomeCounts
-from train.label_harvest import harvest_trees
+from train.label_files import OUTCOMES, STEP_LABELS, LabelHarvest
+from train.label_harvest import harvest_consensus, harvest_trees
 from train.rules import Material, RulesConfig
 
 POLICY, REWARD = "policy", "reward"
@@ -84,16 +84,23 @@ def _rstar_math(material: Material, taken: Taken, out_dir: Path) -> Made:
     return Made(asdict(counts), told)
 
 
-def _labels(scale: LabelScale, material: Material, taken: Taken, out_dir: Path) -> Made:
-    found = harvest_trees(material.trees, out_dir, scale)
-    ends = found.outcomes or OutcomeCounts(0, 0, "there is no solution with a known outcome")
-    told = f"{found.labels.labels} step labels, {ends.right} right and {ends.wrong} wrong solutions"
-    reasons = {STEP_LABELS: found.labels.nothing_to_learn, OUTCOMES: ends.nothing_to_learn}
+def made_of(found: LabelHarvest) -> Made:
+    """What a harvest of step labels wrote, whatever its source."""
+    labels, ends = found.labels, found.outcomes
+    reasons = {STEP_LABELS: labels.nothing_to_learn, OUTCOMES: ends.nothing_to_learn}
     return Made(
-        {**found.source, "labels": found.labels.labels, "right": ends.right, "wrong": ends.wrong},
-        f"{told} from {found.source['trees']} trees",
+        {**found.source, "labels": labels.labels, "right": ends.right, "wrong": ends.wrong},
+        f"{labels.labels} step labels in {labels.records} solutions, {ends.right} right and {ends.wrong} wrong outcomes",
         {file: reason for file, reason in reasons.items() if reason},
     )
+
+
+def _labels(scale: LabelScale, material: Material, taken: Taken, out_dir: Path) -> Made:
+    return made_of(harvest_trees(material.trees, out_dir, scale))
+
+
+def _consensus(material: Material, taken: Taken, out_dir: Path) -> Made:
+    return made_of(harvest_consensus(material.trees, out_dir))
 
 
 def _by_rule(name: str, material: Material, taken: Taken, out_dir: Path) -> Made:
@@ -122,15 +129,16 @@ def _rule(name: str, **more: Any) -> Source:
     return Source(partial(_by_rule, name), files, needs=rule.needs, **more)
 
 
-def _labelled(scale: LabelScale) -> Source:
-    return Source(partial(_labels, scale), {REWARD: (STEP_LABELS, OUTCOMES)}, history=True)
+def _labelled(write: Callable[[Material, Taken, Path], Made], **more: Any) -> Source:
+    return Source(write, {REWARD: (STEP_LABELS, OUTCOMES)}, history=True, **more)
 
 
 SOURCES: Mapping[str, Source] = {
     "rstar_math": Source(_rstar_math, {POLICY: (TRAJECTORIES,), REWARD: (PAIRS,)}, history=True),
-    "hard_labels": _labelled(LabelScale.SIGN),
-    "soft_labels": _labelled(LabelScale.SHARE),
-    "q_labels": _labelled(LabelScale.VALUE),
+    "hard_labels": _labelled(partial(_labels, LabelScale.SIGN)),
+    "soft_labels": _labelled(partial(_labels, LabelScale.SHARE)),
+    "q_labels": _labelled(partial(_labels, LabelScale.VALUE)),
+    "consensus_labels": _labelled(_consensus, scored=True),
     "expert_iteration": _rule("expert_iteration"),
     "star": _rule("star"),
     "vstar": _rule("vstar", history=True),

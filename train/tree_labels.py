@@ -7,6 +7,8 @@ an end counts as often as it was drawn (its multiplicity). The kinds of labels, 
     SHARE  soft: the share of right ends among all ends at or below the step (its soft estimation)
     VALUE  soft: Q of the node (rStar-Math, section 3.2), which holds the prior score where the search had a scorer
 
+In trees of a search for labels (search.labelled) SIGN and SHARE come from the completions that it drew: its nodes' labels.
+
 A step without any end at or below it has no label, and no value where it was never visited or scored either. Steps of
 the same text after the same steps are one step for SIGN and SHARE, in whichever nodes they are: independent samples are
 chains side by side, and it is their common beginnings that tell a step's chances.
@@ -17,8 +19,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from search.config import LABELLING
 from search.tree import ROOT, Node, Tree
 from search.types import LabelScale, StepLabels, Trajectory
+from train.first_error import hard
 
 Places = Sequence[int]  # for each node the first node that stands for the same steps
 
@@ -26,7 +30,10 @@ Places = Sequence[int]  # for each node the first node that stands for the same 
 def tree_labels(tree: Tree, scale: LabelScale, right: int = 4, wrong: int = 4) -> list[StepLabels]:
     """Labels for every step of the tree's solutions: at most ``right`` right and ``wrong`` wrong ones, as ``solutions``
     chooses them. Steps that several solutions share have the same label in each."""
-    labels = node_labels(tree, scale)
+    completed = tree.strategy in LABELLING and scale is not LabelScale.VALUE
+    if completed and scale is LabelScale.SIGN:
+        return [hard(record) for record in tree_labels(tree, LabelScale.SHARE, right, wrong)]
+    labels = [node.label for node in tree.nodes] if completed else node_labels(tree, scale)
     return [
         StepLabels(tree.problem, tree.steps(end), tuple(labels[node] for node in tree.path(end)), scale)
         for end in solutions(tree, right, wrong)
@@ -67,7 +74,7 @@ def without_repeats(records: Iterable[StepLabels]) -> Iterator[StepLabels]:
 
 
 def node_labels(tree: Tree, scale: LabelScale) -> list[float | None]:
-    """The label of each node on ``scale``; that of the root is the question's."""
+    """The label of each node on ``scale`` by what lies below it; that of the root is the question's."""
     if scale is LabelScale.VALUE:
         return [_value(node) for node in tree.nodes]
     places = _places(tree)
@@ -83,6 +90,14 @@ def node_labels(tree: Tree, scale: LabelScale) -> list[float | None]:
             right[parent] += right[index]
             ends[parent] += ends[index]
     return [_label(right[place], ends[place], scale) for place in places]
+
+
+def score_labels(tree: Tree, right: int = 4, wrong: int = 4) -> list[StepLabels]:
+    """What the reward model says of the steps of the same solutions as ``tree_labels``: its scores, in [-1, 1]."""
+    return [
+        StepLabels(tree.problem, tree.steps(end), tuple(tree.nodes[i].score for i in tree.path(end)), LabelScale.VALUE)
+        for end in solutions(tree, right, wrong)
+    ]
 
 
 def _label(right: int, ends: int, scale: LabelScale) -> float | None:

@@ -10,12 +10,12 @@ from cluster.commands import options
 from cluster.context import running
 from search.errors import UserError
 
-HELP = "train one model, policy or ppm, on harvested records"
-SECTIONS = ("policy", "train", "harvest", "ray")
+HELP = "train one model, policy or reward model, on harvested records"
+SECTIONS = ("policy", "train", "method", "ray")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("role", choices=("policy", "ppm"), help="which model")
+    parser.add_argument("role", choices=("policy", "ppm"), help="which model; ppm: the reward model")
     options.add(parser, SECTIONS, suffix="-train")
     parser.add_argument(
         "--data",
@@ -23,7 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         required=True,
-        help="JSON lines: trajectories for the policy, preference pairs for the ppm; may be given several times",
+        help="JSON lines as raystar harvest writes them, of the kind that the objective in method.policy or method.reward "
+        "learns from (sft: trajectories.jsonl, dpo, dpo_nll and ppm: pairs.jsonl, prm and q_regression: "
+        "step_labels.jsonl, orm: outcomes.jsonl); may be given several times",
     )
     parser.add_argument(
         "--init", type=Path, metavar="DIR", help="model to start from (default: the config's base policy)"

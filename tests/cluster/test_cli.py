@@ -73,6 +73,15 @@ def test_the_dry_run_prints_the_plan_and_writes_nothing(config: Path, capsys: py
     assert sorted(path.name for path in Path().iterdir()) == ["mini.yaml", "train.jsonl"]
 
 
+def test_the_plan_of_a_search_for_labels(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = ["--search.solutions=2", "--search.candidates=4", "--search.max_depth=10", "--limit=3"]
+    for strategy, looks in (("every_step", 10), ("first_error", 4)):
+        assert main(["search", "mini.yaml", f"--search.strategy={strategy}", *labels, "--dry-run"]) == 0
+        text = capsys.readouterr().out
+        assert f"3 problems, 2 solutions each, 4 completions of up to {looks} prefixes" in text
+        assert f"<= {3 + 6 * looks} requests" in text
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -108,6 +117,11 @@ def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.Captu
         (["search", "mini.yaml", "--limit", "0"], "0 is not possible: a whole number from 1"),
         (["search", "mini.yaml", "--ppm", "nowhere"], "--ppm: no model directory nowhere"),
         (["compare", "mini.yaml"], "--ppm: best_of, weighted"),
+        (["evolve", "mini.yaml", "--evaluation.search.strategy=every_step"], "'every_step' needs the answers"),
+        (
+            ["compare", "mini.yaml", "--compare.strategies={best_of: {settings: {strategy: first_error}}}"],
+            "compare.strategies.best_of: 'first_error' labels solutions and gives no answer",
+        ),
         (["train", "policy", "mini.yaml", "--data", "none"], "--data: no file none"),
         (["train", "judge", "mini.yaml", "--data", "train.jsonl"], "invalid choice: 'judge'"),
         (["report", "."], "is not a RayStar run directory"),

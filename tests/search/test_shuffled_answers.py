@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from search.config import SearchConfig
+from search.config import LABELLING, SearchConfig
 from search.strategies import STRATEGIES, build
 from search.types import Cost
 from tests.search.words import PROBLEM, WordPolicy, shape, word_tools
@@ -34,6 +34,7 @@ SETTINGS = {
 @pytest.mark.parametrize("budget", [None, 70], ids=["no budget", "budget"])
 @pytest.mark.parametrize("name", STRATEGIES)
 async def test_the_same_tree_in_whatever_order_engines_answer(name: str, budget: int | None, graded: bool) -> None:
+    graded = graded or name in LABELLING
     strategy = build(SearchConfig(strategy=name, budget_tokens=budget, **SETTINGS))  # type: ignore[arg-type]
     plain = WordPolicy(TABLE, lines=LINES)
     expected = await strategy.search(PROBLEM, word_tools(plain, REWARDS, graded=graded), 3)

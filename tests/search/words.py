@@ -49,7 +49,8 @@ def candidate(line: str) -> Candidate:
 
 @dataclass
 class WordPolicy:
-    """Answers with the words that ``table`` has for the words so far, and whole solutions with the next of ``lines``.
+    """Answers with the words that ``table`` has for the words so far, and whole solutions with the next of ``lines``,
+    which begin anew for other words so far.
 
     ``asked`` counts requests, by words so far.
     ``under_way`` is the number of requests that were neither answered nor cancelled. The request number ``broken``,
@@ -63,7 +64,7 @@ class WordPolicy:
     lines: Sequence[str] = ()
     asked: Counter[Words] = field(default_factory=Counter)
     under_way: int = 0
-    read: int = 0
+    read: Counter[Words] = field(default_factory=Counter)
 
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
         so_far = words(state)
@@ -81,7 +82,8 @@ class WordPolicy:
         if sampling.until is Until.STEP:
             drawn = self.next_of(self.table[so_far], self.asked[so_far] - 1, n)
         else:
-            drawn, self.read = self.lines[self.read : self.read + n], self.read + n
+            before = self.read[so_far]
+            drawn, self.read[so_far] = self.lines[before : before + n], before + n
         return Proposal(tuple(candidate(line) for line in drawn))
 
     @staticmethod
@@ -126,9 +128,12 @@ def word_tools(policy: WordPolicy, rewards: Mapping[str, float] | None = None, *
     return Tools(policy, NoCode(), PlainFormat(), scorer, WordGrader() if graded else None)
 
 
-def shape(tree: Tree) -> list[tuple[int, str, int, float, float | None, bool | None, int]]:
+def shape(tree: Tree) -> list[tuple[object, ...]]:
     """All that a strategy writes into nodes."""
-    return [(n.parent, word(n.step), n.visits, n.value_sum, n.score, n.correct, n.multiplicity) for n in tree.nodes]
+    return [
+        (n.parent, word(n.step), n.visits, n.value_sum, n.score, n.correct, n.multiplicity, n.label, n.completions)
+        for n in tree.nodes
+    ]
 
 
 def expanded(tree: Tree) -> list[str]:

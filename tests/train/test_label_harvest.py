@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ import pytest
 from search.errors import UserError
 from search.formats import PlainFormat
 from search.grading import grader
-from search.tree import Tree
-from search.types import Cost, LabelledSolution, LabelScale, Problem, Step, StepLabels, Trajectory
-from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, candidate, changed, row, step, write
+from search.tree import ROOT, Tree
+from search.types import Cost, LabelScale, Problem, Step, StepLabels, Trajectory
+from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, candidate, changed, row, step, write
 from tests.train.test_tree_labels import answer, grow
-from train.label_files import LABEL_COUNTS, OUTCOMES, STEP_LABELS, LabelCounts, OutcomeCounts
-from train.label_harvest import harvest_completions, harvest_consensus, harvest_people, harvest_trees
+from train.label_files import LABEL_COUNTS, OUTCOMES, STEP_LABELS, LabelCounts, OutcomeCounts, label_file
+from train.label_harvest import harvest_consensus, harvest_labelled, harvest_people, harvest_trees
 from train.objectives import Kind
 from train.sources import NothingToLearn, load_samples, read_records
 
@@ -86,33 +87,59 @@ def test_trees_hard_and_soft(tmp_path: Path) -> None:
     assert hard.outcomes == OutcomeCounts(1, 1, "")
 
 
+def completed(*labels: tuple[float | None, ...], scores: tuple[float, ...] = ()) -> Tree:
+    """A tree of a search for labels: wrong chains of STEPS, with these labels in their nodes and 8 completions in each."""
+    tree = Tree(PROBLEM, strategy="every_step", cost=Cost(160, requests=2))
+    for number, given in enumerate(labels):
+        end = ROOT
+        for made, label in zip_longest((*STEPS[:2], answer(str(number))), given):
+            end = tree.add(end, made, label=label, completions=8)
+        tree.nodes[end].correct = False
+        for index, score in zip(tree.path(end), scores, strict=False):
+            tree.nodes[index].score = score
+    return tree
+
+
 def test_completions_and_what_they_cost(tmp_path: Path) -> None:
-    given = [
-        LabelledSolution(StepLabels(PROBLEM, STEPS, (0.5, 0.125, 0.0), LabelScale.SHARE), 16, Cost(160, requests=2)),
-        LabelledSolution(StepLabels(PROBLEM, STEPS, (), LabelScale.SHARE), 8, Cost(80, requests=1)),
-    ]
-    found = harvest_completions(given, tmp_path / "soft")
-    assert labels_in(tmp_path / "soft") == [one.record for one in given]
-    assert found.labels == LabelCounts(2, 3, erroneous=1, least=-1.0, greatest=0.0, nothing_to_learn="")
-    assert {name: found.source[name] for name in ("solutions", "without_label", "completions")} == {
-        "solutions": 2,
-        "without_label": 1,
-        "completions": 24,
-    }
-    assert (found.source["generated_tokens"], found.source["requests"]) == (240, 3)
-    assert found.outcomes is None and not (tmp_path / "soft" / OUTCOMES).exists()
-    harvest_completions(given, tmp_path / "hard", hard_at=0.125)
-    assert [one.labels for one in labels_in(tmp_path / "hard")] == [(1, -1, -1), ()]
+    trees = [completed((0.5, 0.125, 0.0)), completed(())]
+    found = harvest_trees(trees, tmp_path / "soft", LabelScale.SHARE)
+    assert [one.labels for one in labels_in(tmp_path / "soft")] == [(0.5, 0.125, 0.0)]
+    assert found.labels == LabelCounts(1, 3, erroneous=1, least=-1.0, greatest=0.0, nothing_to_learn="")
+    assert found.source == {"trees": 2, "without_solution": 0, "completions": 48, "generated_tokens": 320}
+    harvest_trees(trees, tmp_path / "hard", LabelScale.SIGN)
+    assert [one.labels for one in labels_in(tmp_path / "hard")] == [(1, 1, -1)]
 
 
 def test_consensus(tmp_path: Path) -> None:
-    ours = [StepLabels(PROBLEM, STEPS, (0.5, 0.0, 0.0), LabelScale.SHARE), StepLabels(PROBLEM, STEPS[:2], (1, 1))]
-    judged = [StepLabels(PROBLEM, STEPS, (1, -1)), StepLabels(PROBLEM, STEPS[:2], (1, -1))]
-    found = harvest_consensus(ours, judged, tmp_path)
-    assert labels_in(tmp_path) == ours[:1]
+    trees = [completed((0.5, 0.0, 0.0), scores=(0.2, -0.1, 0.3)), completed((0.5, 0.5, 0.0), scores=(0.2, -0.1, 0.3))]
+    found = harvest_consensus([*trees, completed((0.5, 0.0, 0.0))], tmp_path)
+    assert [one.labels for one in labels_in(tmp_path)] == [(1, -1, -1)]
     assert found.source == {
-        "solutions": 2, "agreed_right": 0, "agreed_wrong": 1, "apart": 1, "unsettled": 0, "unjudged": 0
+        "solutions": 3, "agreed_right": 0, "agreed_wrong": 1, "apart": 1, "unsettled": 1, "unjudged": 0,
+        "completions": 72, "generated_tokens": 480,
     }  # fmt: skip
+    assert found.outcomes == OutcomeCounts(0, 3, "all 3 solutions are wrong")
+
+
+def labelled_row(solution: Trajectory, ratings: tuple[int, ...]) -> Json:
+    """The row of a solution whose first steps got these ratings; the last of them ends the labelling where it is -1."""
+    texts = [one.text for one in solution.steps]
+    rated = (*ratings, *[None] * (len(texts) - len(ratings)))
+    steps = [step(candidate(text, rating)) for text, rating in zip(texts, rated, strict=True)]
+    return changed(row(*steps, finish=None, given=texts), question__problem=solution.problem.question)
+
+
+def test_what_was_given_out_comes_back_with_its_own_steps(tmp_path: Path) -> None:
+    solutions = [Trajectory(PROBLEM, (*STEPS[:2], answer(text)), text == "7", 1.0) for text in ("7", "8", "9")]
+    rows = [
+        labelled_row(solution, ratings) for solution, ratings in zip(solutions, ((1, 1, 1), (1, -1), ()), strict=True)
+    ]
+    found = harvest_labelled([write(tmp_path / "labelling.jsonl", *rows)], solutions, tmp_path / "out")
+    assert [(one.steps, one.labels) for one in labels_in(tmp_path / "out")] == [
+        (solutions[0].steps, (1, 1, 1)), (solutions[1].steps, (1, -1))
+    ]  # fmt: skip
+    assert outcomes_in(tmp_path / "out") == [True, False]
+    assert (found.source["labelled"], found.source["unlabelled"]) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +159,10 @@ def test_consensus(tmp_path: Path) -> None:
 def test_labels_that_teach_nothing_say_so_and_training_refuses_them(
     tmp_path: Path, tiny_model: Path, labels: list[tuple[float | None, ...]], scale: LabelScale, reason: str
 ) -> None:
-    given = (LabelledSolution(StepLabels(PROBLEM, STEPS, one, scale)) for one in labels)
-    assert harvest_completions(given, tmp_path).labels.nothing_to_learn == reason
+    with label_file(tmp_path) as file:
+        for one in labels:
+            file.add(StepLabels(PROBLEM, STEPS, one, scale))
+    assert file.counts().nothing_to_learn == reason
     if reason:
         with pytest.raises(NothingToLearn):
             load_samples(Kind.STEP_LABELS, tiny_model, [tmp_path / STEP_LABELS], PLAIN, 200)
@@ -149,10 +178,10 @@ def test_outcomes_that_teach_nothing_say_so(tmp_path: Path) -> None:
         [([tree, tree], "all 2 solutions are wrong"), ([], "there is no solution with a known outcome")]
     ):
         found = harvest_trees(trees, tmp_path / str(number), LabelScale.SIGN).outcomes
-        assert found is not None and found.nothing_to_learn == reason
+        assert found.nothing_to_learn == reason
     tree.nodes[1].correct = True
     found = harvest_trees([tree], tmp_path / "right", LabelScale.SIGN).outcomes
-    assert found is not None and found.nothing_to_learn == "all 1 solutions are right"
+    assert found.nothing_to_learn == "all 1 solutions are right"
 
 
 def test_a_harvest_that_fails_leaves_no_half_file(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ other file is read as PRM800K's are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from cluster import checked as checking
 from cluster import given, run_dir
 from cluster.config import RunConfig
 from cluster.context import Job
@@ -79,10 +80,21 @@ def of_trees(config: RunConfig, job: Job, directories: Sequence[Path]) -> Write:
                 f"by {first.strategy!r}"
             )
 
+        if "checked" in source.needs and not checking.checkable(first.problem, config.policy.step_format(job.shots)):
+            raise UserError(
+                f"rule {config.method.rule!r} checks solutions of the curriculum's problems in code; those in {directory} are "
+                "others: raystar harvest --people takes labels by people"
+            )
+
+    def trees() -> Iterator[Tree]:
+        return map(_graded, chain.from_iterable(map(read_trees, directories)))
+
     def write(out_dir: Path) -> Made:
-        trees = map(_graded, chain.from_iterable(map(read_trees, directories)))
         known = references(config.method, job.problems.train)
-        return source.write(Material(trees, known), Taken(config.harvest, config.method.take), out_dir)
+        checked = checking.labels(trees(), config.executor) if "checked" in source.needs else ()
+        return source.write(
+            Material(trees(), known, checked=checked), Taken(config.harvest, config.method.take), out_dir
+        )
 
     return write
 

@@ -61,6 +61,11 @@ class MethodConfig(Strict):
         description="spin, irpo: file of reference solutions, JSON lines of Trajectory; default: for spin the built-in "
         "curriculum's worked ones",
     )
+    labels: str | None = Field(
+        None,
+        description="checked_labels: file of labels by people, in PRM800K's schema or from raystar label; default: the "
+        "built-in curriculum's exact check of every step",
+    )
     policy: PolicyLesson | None = Field(PolicyLesson(), description="how the policy learns; null: no new one")
     reward: RewardLesson | None = Field(RewardLesson(), description="how the reward model learns; null: no new one")
 
@@ -89,6 +94,12 @@ class MethodConfig(Strict):
             return given
         files = SOURCES[given["rule"]].files
         return {**{role: None for role in (POLICY, REWARD) if role not in files}, **given}
+
+    @model_validator(mode="after")
+    def _labels_are_wanted(self) -> MethodConfig:
+        if self.labels is not None and "checked" not in self.source.needs:
+            raise ValueError(f"labels are for rule 'checked_labels', not for {self.rule!r}")
+        return self
 
     @model_validator(mode="after")
     def _objectives_fit(self) -> MethodConfig:

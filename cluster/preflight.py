@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from search.formats import END_OF_STEP
 from search.judging import CLASSES, HEADS, JudgeKind
 from search.problems import ProblemSets
 from search.types import Problem
+from train.prm800k import read_rows
 
 HUGGING_FACE_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 SHOT_BREAK = re.compile(r"^---$", re.MULTILINE)
@@ -43,6 +45,7 @@ def rounds(config: RunConfig, train: Sequence[Problem]) -> None:
     """Raise UserError where a round has no problem to search, or its rule no reference solutions."""
     for number, entry in enumerate(config.rounds):
         references(config.method_of(entry), train)
+        labels(config, config.method_of(entry), train)
         if not any(map(entry.covers, train)):
             known = sorted({problem.level for problem in train if problem.level is not None})
             raise UserError(
@@ -60,6 +63,22 @@ def references(method: MethodConfig, train: Sequence[Problem]) -> None:
         raise UserError(
             f"method.rule {method.rule!r} needs reference solutions, and training problem {strange[0].id} is of "
             f"{strange[0].source}, not of the curriculum: name a file of them in method.references"
+        )
+
+
+def labels(config: RunConfig, method: MethodConfig, train: Sequence[Problem]) -> None:
+    """Raise UserError where a rule wants labels by people, and neither a file of them nor an exact check is there."""
+    if method.labels is not None:
+        if not Path(method.labels).expanduser().is_file():
+            raise UserError(f"method.labels: no file {method.labels}: JSON lines in PRM800K's schema are needed")
+        for _ in read_rows([Path(method.labels).expanduser()], Counter()):
+            pass  # a bad line is refused now, not after the search
+    elif "checked" in method.source.needs and (
+        config.policy.format != "code" or any(not of_curriculum(problem) for problem in train)
+    ):
+        raise UserError(
+            f"method.rule {method.rule!r} needs step labels by people: only the curriculum's problems, solved in code, can "
+            "be checked: name a file of labels in method.labels"
         )
 
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster import checked
 from cluster.base import Reporter, shown
 from cluster.config import NEED_SCORES, RoundConfig
 from cluster.context import Context
 from cluster.evaluate import evaluate, validate_policy, validate_ppm
+from cluster.harvesting import of_people
 from cluster.lineage import POLICY, PPM, Models, model_ref, second
 from cluster.marking import JUDGEMENTS, marked, marks, to_judge
 from cluster.method import MethodConfig
@@ -169,17 +171,27 @@ class Round:
         method, config = self.method, self.context.config
         source = method.source
         with stage.writing() as writer:
-            material = Material(
-                self.trees(source.history),
-                references(method, self.context.problems.train),
-                hinted=read_trees(self.stage(HINTED).path) if "hinted" in source.needs else (),
-                marked=marked(self.trees(source.history), read_trees(self.stage(MARKED).path))
-                if "marked" in source.needs
-                else (),
-            )
-            made = source.write(material, Taken(config.harvest, method.take), writer.directory)
+            if method.labels is not None:
+                made = of_people([Path(method.labels).expanduser()], skip_bad_lines=False)(writer.directory)
+            else:
+                made = source.write(self._material(), Taken(config.harvest, method.take), writer.directory)
             writer.facts.update(counts=made.counts, **({"nothing": made.nothing} if made.nothing else {}))
             self.context.progress.say(f"round {self.number}: harvest, {made.told}")
+
+    def _material(self) -> Material:
+        """What the method's rule is given."""
+        source = self.method.source
+        return Material(
+            self.trees(source.history),
+            references(self.method, self.context.problems.train),
+            hinted=read_trees(self.stage(HINTED).path) if "hinted" in source.needs else (),
+            marked=marked(self.trees(source.history), read_trees(self.stage(MARKED).path))
+            if "marked" in source.needs
+            else (),
+            checked=checked.labels(self.trees(source.history), self.context.config.executor)
+            if "checked" in source.needs
+            else (),
+        )
 
     def train(self, role: str, start: str, objective: str) -> ModelRef | None:
         """A model of this round; None, with the reason in the stage's facts, where there is nothing to learn from."""

@@ -2,6 +2,7 @@
 
     harvest_people        PRM800K's files
     harvest_labelled      what `raystar select` gave out and people labelled
+    harvest_checked       solutions of search trees that somebody checked
     harvest_trees         search trees, hard or soft, by completion or by what lies below a step
     harvest_consensus     those of search trees that the reward model agrees with
 
@@ -19,7 +20,7 @@ from pathlib import Path
 from search.config import LABELLING
 from search.protocols import Grader
 from search.tree import Tree
-from search.types import LabelScale, Trajectory
+from search.types import LabelScale, StepLabels, Trajectory
 from train.consensus import consensus
 from train.human_labels import labels_of, outcome_of, problem_of, why_left_out
 from train.label_files import LabelHarvest, label_file, outcome_file
@@ -71,6 +72,21 @@ def harvest_labelled(
         for solution in given_out:
             if (solution.problem.id, *(step.text for step in solution.steps)) in labelled:
                 solutions.add(solution)
+    return LabelHarvest(labels.counts(), dict(tally), solutions.counts()).write(out_dir)
+
+
+def harvest_checked(trees: Iterable[Tree], checked: Iterable[StepLabels], out_dir: Path) -> LabelHarvest:
+    """Labels by somebody who knows, as they are; the outcomes are those of solutions in ``trees``, as ``harvest_trees``
+    has them. Counts of the source: ``trees``."""
+    tally = Counter[str](trees=0)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with label_file(out_dir) as labels, outcome_file(out_dir) as solutions:
+        for record in checked:
+            labels.add(record)
+        for tree in trees:
+            tally.update(trees=1)
+            for outcome in outcomes(tree):
+                solutions.add(outcome)
     return LabelHarvest(labels.counts(), dict(tally), solutions.counts()).write(out_dir)
 
 

@@ -22,7 +22,7 @@ from train.config import HarvestConfig
 from train.harvest import COUNTS, PAIRS, TRAJECTORIES, complete
 from train.harvest import harvest as rstar_math
 from train.label_files import OUTCOMES, STEP_LABELS, LabelHarvest
-from train.label_harvest import harvest_consensus, harvest_trees
+from train.label_harvest import harvest_checked, harvest_consensus, harvest_trees
 from train.rules import Material, RulesConfig
 
 POLICY, REWARD = "policy", "reward"
@@ -103,6 +103,10 @@ def _consensus(material: Material, taken: Taken, out_dir: Path) -> Made:
     return made_of(harvest_consensus(material.trees, out_dir))
 
 
+def _checked(material: Material, taken: Taken, out_dir: Path) -> Made:
+    return made_of(harvest_checked(material.trees, material.checked, out_dir))
+
+
 def _by_rule(name: str, material: Material, taken: Taken, out_dir: Path) -> Made:
     """The records of a rule of train.rules, a file a role; ``counts.json`` is written last."""
     made = rules.harvest(name, material, taken.samples)
@@ -139,6 +143,7 @@ SOURCES: Mapping[str, Source] = {
     "soft_labels": _labelled(partial(_labels, LabelScale.SHARE)),
     "q_labels": _labelled(partial(_labels, LabelScale.VALUE)),
     "consensus_labels": _labelled(_consensus, scored=True),
+    "checked_labels": _labelled(_checked, needs=("checked",)),
     "expert_iteration": _rule("expert_iteration"),
     "star": _rule("star"),
     "vstar": _rule("vstar", history=True),

@@ -40,7 +40,7 @@ def tree_labels(tree: Tree, scale: LabelScale, right: int = 4, wrong: int = 4) -
     ]
 
 
-def solutions(tree: Tree, right: int, wrong: int) -> list[int]:
+def solutions(tree: Tree, right: int = 4, wrong: int = 4) -> list[int]:
     """The last nodes of graded answers, first right ones, then wrong ones, each at most so many.
 
     Those visited most often come first, then those drawn most often, then those grown first: wrong answers that a search

@@ -122,6 +122,34 @@ def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.Captu
             ["compare", "mini.yaml", "--compare.strategies={best_of: {settings: {strategy: first_error}}}"],
             "compare.strategies.best_of: 'first_error' labels solutions and gives no answer",
         ),
+        (
+            [
+                "evolve",
+                "mini.yaml",
+                "--method={rule: checked_labels, reward: {objective: prm}}",
+                "--rounds=[{}]",
+                "--policy.format=plain",
+            ],
+            "method.rule 'checked_labels' needs step labels by people",
+        ),
+        (
+            [
+                "evolve",
+                "mini.yaml",
+                "--method={rule: checked_labels, reward: {objective: prm}, labels: none.jsonl}",
+                "--rounds=[{}]",
+            ],
+            "method.labels: no file none.jsonl",
+        ),
+        (
+            [
+                "evolve",
+                "mini.yaml",
+                "--method={rule: checked_labels, reward: {objective: prm}, labels: train.jsonl}",
+                "--rounds=[{}]",
+            ],
+            "train.jsonl:1: ",
+        ),
         (["train", "policy", "mini.yaml", "--data", "none"], "--data: no file none"),
         (["train", "judge", "mini.yaml", "--data", "train.jsonl"], "invalid choice: 'judge'"),
         (["report", "."], "is not a RayStar run directory"),

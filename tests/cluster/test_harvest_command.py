@@ -11,7 +11,7 @@ from cluster.cli import main
 from cluster.labelling.given_out import solutions_file
 from search import records
 from search.types import StepLabels, Trajectory
-from tests.cluster.judged_samples import PROBLEMS, store_trees, tree
+from tests.cluster.judged_samples import PROBLEMS, first_mistake, store_trees, tree
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, candidate, row, step, write
 from train.labelling import write_labelling
 from train.sources import read_records
@@ -50,6 +50,15 @@ def test_trees_by_the_rule_of_the_config(capsys: pytest.CaptureFixture[str]) -> 
     assert (HARVEST / "step_labels.jsonl").stat().st_mtime_ns == before
 
 
+def test_the_curriculums_solutions_are_checked_exactly() -> None:
+    assert main(["harvest", "mini.yaml", "--trees", "trees", "--method.rule=checked_labels"]) == 0
+    found = {one.problem.id: one for one in labels() if -1.0 in one.labels}
+    assert {name: one.labels.index(-1.0) for name, one in found.items()} == {
+        problem.id: first_mistake(problem) for problem in PROBLEMS[:2]
+    }
+    assert len(labels()) == 4 and all(set(one.labels[:-1]) <= {1.0} for one in labels())
+
+
 def test_people(capsys: pytest.CaptureFixture[str]) -> None:
     file = write(Path("phase.jsonl"), FIRST_PHASE, SECOND_PHASE)
     assert main(["harvest", "mini.yaml", "--people", str(file)]) == 0
@@ -86,6 +95,11 @@ def test_what_teaches_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> Non
         (("--people", "none.jsonl"), "--people: no file none.jsonl"),
         (("--people", "mini.yaml"), "mini.yaml:1: "),
         ((), "one of the arguments --trees --people is required"),
+        (("--trees", "trees", "--method.labels=a.jsonl"), "labels are for rule 'checked_labels', not for 'hard_labels'"),
+        (
+            ("--trees", "trees", "--method.rule=checked_labels", "--policy.format=plain"),
+            "rule 'checked_labels' checks solutions of the curriculum's problems in code",
+        ),
         (
             ("--trees", "trees", "--method={rule: star}", "--rounds=[{}]"),
             "rule 'star' needs more than trees (hinted)",

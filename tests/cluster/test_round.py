@@ -29,6 +29,7 @@ from search.tree import ROOT, Tree
 from search.types import ModelRef, PreferencePair, Problem, Step, StepLabels, StepStatus, Trajectory
 from search.wording import hint, read_mark
 from tests.cluster.judged_samples import PROBLEMS, KnowingScorer, first_mistake, store_trees, tree, wrong
+from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, write
 from train.config import TrainConfig
 from train.launch import TrainResult, TrainTask
 from train.sources import read_records
@@ -129,6 +130,29 @@ def test_rstar_math_is_the_default_with_the_stages_and_facts_it_always_had(
     assert set(found) == {"counts", "seconds", "finished"}
     assert (found["counts"]["trajectories"], found["counts"]["solved"]) == (2, 2)
     assert facts(root, "r1/search")["solved"] == 2
+
+
+PRM = {"rule": "checked_labels", "reward": {"objective": "prm"}}
+
+
+def test_the_curriculums_check_stands_in_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Script(monkeypatch, mixed)
+    with running(tmp_path / "run", method=PRM, rounds=[{}]) as context:
+        play(context)
+    found = read(tmp_path / "run", StepLabels, "step_labels.jsonl")
+    wrongs = {one.problem.id: one.labels.index(-1.0) for one in found if -1.0 in one.labels}
+    assert wrongs == {problem.id: first_mistake(problem) for problem in TRAIN}
+    assert len(found) == 5  # two problems have a right solution as well
+    assert [one.correct for one in read(tmp_path / "run", Trajectory, "outcomes.jsonl")].count(True) == 2
+
+
+def test_labels_by_people_take_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Script(monkeypatch, mixed)
+    file = write(tmp_path / "phase.jsonl", FIRST_PHASE, SECOND_PHASE)
+    with running(tmp_path / "run", method={**PRM, "labels": str(file)}, rounds=[{}]) as context:
+        play(context)
+    assert {one.problem.question for one in read(tmp_path / "run", StepLabels, "step_labels.jsonl")} == {"How many?"}
+    assert facts(tmp_path / "run", "r1/harvest")["counts"]["rows"] == 2
 
 
 def test_a_method_without_a_reward_model_trains_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from search.tree import Tree
-from search.types import PreferencePair, Trajectory
+from search.types import PreferencePair, StepLabels, Trajectory
 from train.rules.config import RulesConfig
 
 Record = Trajectory | PreferencePair
@@ -35,13 +35,15 @@ class Material:
     """What there is to harvest. ``trees``: graded or scored as the rule needs it, of the strategy "samples" but for SPHERE.
 
     ``references``: reference solutions by problem id. ``hinted``: trees for problems whose question gives the answer
-    away (``train.rules.star.hinted``). ``marked``: what a judge said about solutions in ``trees``.
+    away (``train.rules.star.hinted``). ``marked``: what a judge said about solutions in ``trees``. ``checked``: step labels
+    of solutions in ``trees``, from somebody who knows.
     """
 
     trees: Iterable[Tree]
     references: Mapping[str, Trajectory] = field(default_factory=dict)
     hinted: Iterable[Tree] = ()
     marked: Iterable[Marked] = ()
+    checked: Iterable[StepLabels] = ()
 
 
 @dataclass(frozen=True, slots=True)

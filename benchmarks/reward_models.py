@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +23,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.commands import RECIPES, raystar
 from cluster.run_dir import DONE
 from train.method import LEARNS_FROM
 
-ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ROOT / "configs" / "recipes"
 SAMPLES = 32
 SHOWN = (1, 2, 4, 8, 16, 32)
 JUDGE_RECIPE = "lets_verify"  # whose problems and sampling all are judged with
@@ -56,21 +54,6 @@ KINDS = {
     "PPM": Kind("rstar_math", "rstar_math", "ppm", "last"),
     "Q-regression": Kind("rstar_math", "q_labels", "q_regression", "last"),
 }
-
-
-def raystar(command: Sequence[str], where: Path, log: Path) -> None:
-    """One command of RayStar into the run directory ``where``, unless its last stage is there."""
-    with log.open("a", encoding="utf-8") as out:
-        code = subprocess.run(
-            [sys.executable, "-m", "cluster.cli", *command, "--run-dir", str(where)],
-            cwd=ROOT,
-            stdout=out,
-            stderr=out,
-            check=False,
-        ).returncode
-    print(f"{where}: {'done' if code == 0 else f'exit {code}, see {log}'}", file=sys.stderr, flush=True)
-    if code:
-        sys.exit(code)
 
 
 def model(folder: Path, name: str, seed: int, fields: Sequence[str]) -> Path:

@@ -19,7 +19,7 @@ METHODS: dict[str, list[tuple[str, str | None, str | None]]] = {
     "expert_iteration": [("expert_iteration", "sft base", None)] * 2,
     "irpo": [("irpo", "dpo_nll previous", None)] * 2,
     "iterative_dpo": [("hard_labels", None, "orm"), *[("iterative_dpo", "dpo previous", None)] * 2],
-    "lets_verify": [("hard_labels", None, "prm")],
+    "lets_verify": [("checked_labels", None, "prm")],
     "rstar": [("expert_iteration", "sft base", None)],
     "rstar_math": [("rstar_math", "sft base", "ppm")] * 2,
     "self_rewarding": [("self_rewarding", "dpo previous", None)] * 2,

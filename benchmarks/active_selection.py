@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.local import LocalExecutor
-from benchmarks.commands import RECIPES, raystar
+from benchmarks.commands import RECIPES, needed
 from cluster.labelling.given_out import solutions_file
 from cluster.run_dir import DONE, write_atomic
 from search import records
@@ -88,9 +88,9 @@ def trained(folder: Path, name: str, file: Path, seed: int, fields: Sequence[str
     harvest, where = folder / f"records-{name}", folder / f"prm-{name}"
     if not (where / "rounds/r1/train_ppm" / DONE).exists():
         if not (harvest / "rounds/r1/harvest" / DONE).exists():
-            raystar(["harvest", *common, "--people", str(file)], harvest, log)
+            needed(["harvest", *common, "--people", str(file)], harvest, log)
         data = harvest / "rounds/r1/harvest/step_labels.jsonl"
-        raystar(["train", "ppm", *common, *fields, "--data", str(data)], where, log)
+        needed(["train", "ppm", *common, *fields, "--data", str(data)], where, log)
     return where / "rounds/r1/train_ppm/model"
 
 
@@ -100,7 +100,7 @@ def judged(folder: Path, name: str, model: Path, seed: int, samples: Path | None
     if not (where / "judge.json").exists():
         source = ["--split", "heldout"] if samples is None else ["--trees", str(samples)]
         config = [CONFIG, "--seed", str(seed), f"--evaluation.samples={SAMPLES}"]
-        raystar(["judge", *config, *source, "--model", str(model)], where, log)
+        needed(["judge", *config, *source, "--model", str(model)], where, log)
     found = json.loads((where / "judge.json").read_text(encoding="utf-8"))
     curves = found["curves"]
     last = {method: curves["methods"][method][-1]["mean"] for method in ("product", "weighted", "majority")}
@@ -112,7 +112,7 @@ def one_seed(folder: Path, seed: int, sizes: Sequence[int], fields: Sequence[str
     log, base = folder / f"seed-{seed}.log", folder / f"pool-{seed}"
     trees = base / "rounds/r1/search"
     if not (trees / DONE).exists():
-        raystar(["search", CONFIG, "--seed", str(seed), "--rounds=[{}]"], base, log)
+        needed(["search", CONFIG, "--seed", str(seed), "--rounds=[{}]"], base, log)
     first = folder / f"first-{seed}.jsonl"
     if not first.exists():
         at_random(trees, FIRST, seed, first)
@@ -131,7 +131,7 @@ def one_seed(folder: Path, seed: int, sizes: Sequence[int], fields: Sequence[str
                 elif not file.exists():
                     select = ["--model", str(selector), "--trees", str(trees), "--together", "--count", str(size)]
                     config = [CONFIG, "--seed", str(seed), "--output", str(file)]
-                    raystar(["select", *config, *select], folder / f"select-{name}", log)
+                    needed(["select", *config, *select], folder / f"select-{name}", log)
                 asyncio.run(label(file))
             model = trained(folder, name, file, seed, fields, log)
             found[arm][size] = judged(folder, name, model, seed, samples, log)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,29 +22,20 @@ from statistics import fmean
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.commands import RECIPES, raystar
 from benchmarks.runs import rights, shown
 from cluster import summary
 from cluster.summary import METHODS, RoundRecord
 from search.intervals import Interval, mean_of_shares
 
-ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ROOT / "configs" / "recipes"
 SPLIT = "heldout"
 
 
 def run(name: str, seed: int, folder: Path, fields: Sequence[str]) -> None:
     """One recipe from its beginning, or from where it was cut off; its output goes to a file beside the run."""
     where = folder.resolve() / f"{name}-{seed}"
-    command = [sys.executable, "-m", "cluster.cli", "evolve", str(RECIPES / f"{name}.yaml")]
-    with where.with_suffix(".log").open("a", encoding="utf-8") as log:
-        code = subprocess.run(
-            [*command, "--seed", str(seed), "--run-dir", str(where), *fields],
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-            check=False,
-        ).returncode
-    print(f"{where.name}: {'done' if code == 0 else f'exit {code}, see {log.name}'}", file=sys.stderr, flush=True)
+    command = ["evolve", str(RECIPES / f"{name}.yaml"), "--seed", str(seed), *fields]
+    raystar(command, where, where.with_suffix(".log"))
 
 
 def finished(where: Path) -> bool:

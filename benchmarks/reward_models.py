@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.commands import RECIPES, raystar
+from benchmarks.commands import RECIPES, needed
 from cluster.run_dir import DONE
 from train.method import LEARNS_FROM
 
@@ -66,15 +66,15 @@ def model(folder: Path, name: str, seed: int, fields: Sequence[str]) -> Path:
     log = folder / f"{name}-{seed}.log"
     trees = folder / f"{kind.recipe}-{seed}"
     if not (trees / "rounds/r1/search" / DONE).exists():
-        raystar(["search", config, *more, *once], trees, log)
+        needed(["search", config, *more, *once], trees, log)
     records = folder / f"{kind.recipe}-{kind.rule}-{seed}"
     harvested = records / "rounds/r1/harvest"
     if not (harvested / DONE).exists():
-        raystar(["harvest", config, *more, *once, kind.method, "--trees", f"{trees}/rounds/r1/search"], records, log)
+        needed(["harvest", config, *more, *once, kind.method, "--trees", f"{trees}/rounds/r1/search"], records, log)
     trained = folder / f"{name}-{seed}"
     if not (trained / "rounds/r1/train_ppm" / DONE).exists():
         data = harvested / LEARNS_FROM[kind.objective]
-        raystar(["train", "ppm", config, *more, *once, kind.method, *fields, "--data", str(data)], trained, log)
+        needed(["train", "ppm", config, *more, *once, kind.method, *fields, "--data", str(data)], trained, log)
     return trained / "rounds/r1/train_ppm/model"
 
 
@@ -87,7 +87,7 @@ def judged(folder: Path, seed: int, split: str, names: Sequence[str], fields: Se
         if not (where / "judge.json").exists():
             config = [str(RECIPES / f"{JUDGE_RECIPE}.yaml"), "--seed", str(seed), f"--evaluation.samples={SAMPLES}"]
             source = ["--split", split] if samples is None else ["--trees", str(samples)]
-            raystar(
+            needed(
                 ["judge", *config, *source, "--model", str(directory), "--aggregate", KINDS[name].chooses],
                 where,
                 folder / f"{name}-{seed}.log",

@@ -19,12 +19,13 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from actors.config import EngineConfig
 from actors.engine import Engine, EngineStats, environment
 from actors.errors import StartTimeout
+from actors.likelihood import LikelihoodEngine, likelihood
 from actors.policy import PolicyEngine
 from actors.scorer import ScorerEngine
 from actors.weights import alike
 from search.types import ModelRef
 
-KINDS: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "second": PolicyEngine, "ppm": ScorerEngine}
+KINDS: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "second": PolicyEngine, "ppm": ScorerEngine}  # by role
 CALLS_AT_ONCE = 4096  # Ray's own bound for one engine; the pools stay far below it
 CONTROL_CALLS = 8  # health, stats and stop have a lane of their own, never behind a queue of requests
 STOP_S = 10.0  # an engine gets this long to end by itself
@@ -127,7 +128,8 @@ class Fleet:
 
     def _launch(self, model: ModelRef) -> Crew:
         config = self._configs[model.role]
-        actor = ray.remote(concurrency_groups={"control": CONTROL_CALLS})(KINDS[model.role])
+        kind = LikelihoodEngine if model.role == "ppm" and likelihood(model) else KINDS[model.role]
+        actor = ray.remote(concurrency_groups={"control": CONTROL_CALLS})(kind)
         names = tuple(f"{model.role}-{index}" for index in range(config.replicas))
         handles = tuple(actor.options(**options(model, config)).remote(model, config, name) for name in names)
         return Crew(model, names, handles)

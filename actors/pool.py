@@ -22,9 +22,10 @@ from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 
 from actors.config import EngineConfig
 from actors.errors import EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
+from actors.likelihood import likelihood
 from actors.mailbox import Correspondent, Load
 from actors.routing import Lane, Router
-from search.formats import StepFormat
+from search.formats import Source, StepFormat
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 
 Answer = TypeVar("Answer")
@@ -151,21 +152,37 @@ class PolicyPool(Pool[Proposal]):
 
 
 class ScorerPool(Pool[Scores]):
-    """search.protocols.Scorer over scorers; ``model`` as for policies."""
+    """search.protocols.Scorer over scorers; ``model`` as for policies.
+
+    A judge by likelihood reads what the policy reads, and is told which of it the policy wrote.
+    """
 
     def __init__(
         self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig, model: ModelRef | None = None
     ) -> None:
         super().__init__(handles, config, "scorer", model)
-        self._format = format.for_scorer()
+        self._likelihood = model is not None and likelihood(model)
+        self._format = format if self._likelihood else format.for_scorer()
 
     async def score(self, states: Sequence[State]) -> Scores:
-        """One raw logit a state, in one request; no request for no states."""
+        """One raw logit a state, or a log-likelihood, in one request; no request for no states."""
         if not states:
             return Scores(())
-        rendered = tuple(tuple(segment.text for segment in self._format.segments(state)) for state in states)
         key = request_key(states[0], len(states))
-        return await self.call(states[0].problem.id, key, "score", rendered, key, self.model, size=len(states))
+        method, rendered = ("likelihood", self._pieces(states)) if self._likelihood else ("score", self._texts(states))
+        return await self.call(states[0].problem.id, key, method, rendered, key, self.model, size=len(states))
+
+    def _texts(self, states: Sequence[State]) -> tuple[Any, ...]:
+        return tuple(tuple(segment.text for segment in self._format.segments(state)) for state in states)
+
+    def _pieces(self, states: Sequence[State]) -> tuple[Any, ...]:
+        return tuple(
+            (
+                tuple((segment.text, segment.source is Source.MODEL) for segment in self._format.segments(state)),
+                bool(state.steps) and state.steps[-1].answer is not None,
+            )
+            for state in states
+        )
 
 
 def request_key(state: State, seed: int) -> str:

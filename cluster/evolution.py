@@ -18,6 +18,7 @@ from cluster.context import Context
 from cluster.evaluate import evaluate as evaluate_models
 from cluster.lineage import POLICY, PPM, Models, model_ref, second
 from cluster.report import comparison, judgement
+from cluster.reward_models import call_verifier
 from cluster.round import MODEL, Round
 from cluster.searching import Searchers, SearchPlan
 from cluster.select import Selection
@@ -154,6 +155,8 @@ def train(context: Context, role: str, data: tuple[Path, ...], init: Path | None
                 result = fit(config, task, report)
             except NothingToLearn as reason:
                 raise UserError(f"nothing to learn: {reason}") from reason
+            if role == PPM and objective == "dpo":
+                call_verifier(task.output)
             writer.facts.update(
                 samples=result.samples, dropped=result.dropped, final_loss=result.final_loss, metrics=result.metrics
             )

@@ -15,7 +15,7 @@ from train.method import LEARNS_FROM, POLICY, REWARD, SOURCES, Source
 from train.rules import RulesConfig
 
 POLICY_OBJECTIVES = ("sft", "dpo", "dpo_nll")
-REWARD_OBJECTIVES = ("ppm", "prm", "orm", "q_regression")
+REWARD_OBJECTIVES = ("ppm", "prm", "orm", "q_regression", "dpo")
 
 
 class Strict(BaseModel):
@@ -42,7 +42,9 @@ class PolicyLesson(Strict):
 class RewardLesson(Strict):
     """How a round's reward model comes about; it goes by the role name "ppm" whatever its objective."""
 
-    objective: Literal["ppm", "prm", "orm", "q_regression"] = Field("ppm", description="what it is trained by")
+    objective: Literal["ppm", "prm", "orm", "q_regression", "dpo"] = Field(
+        "ppm", description="what it is trained by; dpo: a language model whose likelihood judges (V-STaR)"
+    )
     start: Literal["base", "policy"] = Field(
         "policy",
         description="model it starts from; policy: the round's new one (train_together: the one that searched)",

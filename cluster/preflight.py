@@ -137,7 +137,8 @@ def judge(field: str, directory: Path, kind: str | None) -> JudgeKind:
     """The kind of the reward model in ``directory``, which ``kind`` says where its labels do not. Raises UserError."""
     model(field, directory)
     config = _json(directory / "config.json")
-    if not str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification"):
+    classifier = str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification")
+    if not classifier and kind_of(directory) is not JudgeKind.DPO:
         raise UserError(f"{field}: {directory} is no reward model: a ...ForSequenceClassification model is needed")
     names = config.get("id2label") or {
         "0": "LABEL_0",

@@ -25,6 +25,7 @@ from cluster.marking import JUDGEMENTS, marked, marks, to_judge
 from cluster.method import MethodConfig
 from cluster.promotion import Decision, decide
 from cluster.references import references
+from cluster.reward_models import call_verifier
 from cluster.run_dir import Stage
 from cluster.searching import Searchers, SearchPlan
 from cluster.summary import Measure
@@ -212,6 +213,8 @@ class Round:
             what = f"round {self.number}: train {role}"
             with stage.writing(keep=True) as writer, shown(self.context.progress, what) as report:
                 writer.facts.update(start=start, **self._fit(config, task, report))
+                if role == PPM and objective == "dpo" and task.output.is_dir():
+                    call_verifier(task.output)
         if "skipped" in stage.facts():
             return None
         self.context.run.add_lineage(

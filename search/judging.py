@@ -19,6 +19,7 @@ class JudgeKind(StrEnum):
     PPM = "ppm"  # to rank steps (rStar-Math)
     Q_REGRESSION = "q_regression"  # to give a step's Q-value
     ORM = "orm"  # to foretell the outcome
+    DPO = "dpo"  # to make right solutions likelier than wrong ones: a language model, not a classifier (V-STaR)
     PRM = "prm"  # to call a step right, neutral or wrong (Let's Verify Step by Step)
 
 
@@ -29,8 +30,11 @@ HEADS: dict[tuple[str, ...], JudgeKind] = {
     ("reward",): JudgeKind.PPM,
     ("value",): JudgeKind.Q_REGRESSION,
     ("right",): JudgeKind.ORM,
+    ("likelihood",): JudgeKind.DPO,
     CLASSES: JudgeKind.PRM,
 }
+
+LIKELIHOOD_UNIT = 32.0  # nats: under tanh(log-likelihood / unit) solutions of a hundred nats can still be told apart
 
 # Labels that come from Monte-Carlo estimates make the last step the best judge of a solution, labels of judges or people
 # the product (Lessons of Developing PRMs, arXiv 2501.07301; Let's Verify Step by Step, section 2.6).
@@ -38,6 +42,7 @@ USUAL: dict[JudgeKind, Aggregation] = {
     JudgeKind.PPM: Aggregation.LAST,
     JudgeKind.Q_REGRESSION: Aggregation.LAST,
     JudgeKind.ORM: Aggregation.LAST,
+    JudgeKind.DPO: Aggregation.LAST,
     JudgeKind.PRM: Aggregation.PRODUCT,
 }
 
@@ -60,8 +65,10 @@ def unit(kind: JudgeKind | None) -> float:
     """Logits that make one unit under tanh, so that value = tanh(logit / unit) is what the model was trained to mean.
 
     PPM and Q-regression: 1, their value is tanh(logit). ORM and PRM: 2, for 2 * sigmoid(logit) - 1 = tanh(logit / 2) is
-    their probability brought into [-1, 1]. A model of an unknown kind is taken for a PPM.
+    their probability brought into [-1, 1]. DPO: LIKELIHOOD_UNIT. A model of an unknown kind is taken for a PPM.
     """
+    if kind is JudgeKind.DPO:
+        return LIKELIHOOD_UNIT
     return 2.0 if kind in (JudgeKind.ORM, JudgeKind.PRM) else 1.0
 
 
@@ -69,8 +76,11 @@ def probability(logit: float, kind: JudgeKind, squash_scale: float = 1.0) -> flo
     """The score of a step in [0, 1].
 
     ORM and PRM: sigmoid(logit). PPM and Q-regression: (1 + v) / 2 of the value v = tanh(logit / squash_scale), which is
-    sigmoid(2 * logit / squash_scale), so that the scores of all kinds can be multiplied and can weigh a vote.
+    sigmoid(2 * logit / squash_scale), so that the scores of all kinds can be multiplied and can weigh a vote. DPO: the
+    likelihood itself, of which V-STaR takes the greatest.
     """
+    if kind is JudgeKind.DPO:
+        return math.exp(min(0.0, logit))
     odds = logit if kind in (JudgeKind.ORM, JudgeKind.PRM) else 2 * logit / squash_scale
     if odds >= 0:
         return 1.0 / (1.0 + math.exp(-odds))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from actors.config import EngineConfig
 from actors.errors import StartTimeout
 from actors.fleet import Fleet
 from actors.pool import PolicyPool, ScorerPool
-from search.formats import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat
-from search.types import Finish, ModelRef, Problem, Sampling, State, Step
+from cluster.reward_models import call_verifier
+from search.formats import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat, Source
+from search.types import Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
 from tests.actors.conftest import make_scorer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -152,6 +154,30 @@ async def test_three_logits_of_a_prm_come_as_the_log_odds_of_its_step_score(
         with torch.no_grad():
             right, neutral, _ = torch.softmax(reference(torch.tensor([ids])).logits[0], -1).tolist()
         assert 1 / (1 + math.exp(-logit)) == pytest.approx(right + neutral, abs=1e-3)
+
+
+@pytest.mark.thorough
+async def test_likelihoods_are_those_of_transformers(
+    fleet: Fleet, models: tuple[ModelRef, ModelRef], tmp_path: Path, words: Any
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    verifier = Path(shutil.copytree(models[0].path, tmp_path / "verifier"))
+    call_verifier(verifier)
+    model, form = ModelRef("ppm", str(verifier), 3, 7), CodeFormat()
+    ran = [state.then(Step(f"print(2){END_OF_CODE}", output="2")) for state in STATES]
+    states = [*ran, *(state.then(Step("<answer>2", answer="2", status=StepStatus.FINAL)) for state in ran)]
+    served = (await ScorerPool(fleet.scorer(model), form, CONFIG, model).score(states)).logits
+    reference = AutoModelForCausalLM.from_pretrained(model.path, dtype=torch.float32).eval()
+    for state, total in zip(states, served, strict=True):
+        read = [(i, s.source is Source.MODEL) for s in form.segments(state) for i in words.encode(s.text)]
+        read += [(words.eos_token_id, True)] * (len(state.steps) == 2)
+        ids = torch.tensor([[i for i, _ in read]])
+        with torch.no_grad():
+            logits = torch.log_softmax(reference(ids).logits[0, :-1].float(), -1)
+        expected = sum(float(logits[n - 1, i]) for n, (i, own) in enumerate(read) if own)
+        assert math.isclose(total, expected, abs_tol=1e-3 * len(read))
 
 
 async def test_an_engine_takes_in_new_weights(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from actors.config import EngineConfig
 from actors.errors import BadScore, EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
 from actors.mailbox import Letter, Mailbox
 from actors.pool import PolicyPool, ScorerPool
-from search.formats import END_OF_STEP, CodeFormat
-from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step
+from search.formats import END_OF_CODE, END_OF_STEP, CodeFormat
+from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step, StepStatus
 
 CONFIG = EngineConfig(
     backoff_s=0.001, max_num_seqs=4, queue=0, request_deadline_s=0.5, start_deadline_s=30, max_attempts=3
@@ -232,6 +233,28 @@ async def test_siblings_are_scored_in_one_request() -> None:
     assert len(handle.asked) == 1
     assert (await pool.score([])).logits == ()
     assert len(handle.asked) == 1
+
+
+async def test_a_judge_by_likelihood_is_told_what_the_policy_wrote(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"id2label": {"0": "likelihood"}}')
+    handle = Pieces()
+    pool = ScorerPool([handle], CodeFormat(), CONFIG, ModelRef("ppm", str(tmp_path), 1, 7))  # type: ignore[list-item]
+    printed = STATE.then(Step(f"print(7){END_OF_CODE}", output="7"))
+    await pool.score([printed, printed.then(Step("<answer>7", answer="7", status=StepStatus.FINAL))])
+    (open_, unfinished), (done, finished) = handle.states
+    assert (unfinished, finished) == (False, True)
+    assert [own for _, own in open_] == [False, True, False]  # question, program, what it printed
+    assert [own for _, own in done] == [False, True, False, True]
+
+
+class Pieces(Handle):
+    """Keeps the states that it was to judge by likelihood."""
+
+    states: Sequence[tuple[Sequence[tuple[str, bool]], bool]] = ()
+
+    async def likelihood(self, states: Any, key: str, model: ModelRef | None = None) -> Scores:
+        self.states = states
+        return Scores((0.0,) * len(states))
 
 
 async def test_a_broken_score_is_not_tried_again() -> None:

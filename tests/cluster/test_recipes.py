@@ -26,7 +26,7 @@ METHODS: dict[str, list[tuple[str, str | None, str | None]]] = {
     "sphere": [("rstar_math", None, "ppm"), ("sphere", "dpo previous", None)],
     "spin": [("spin", "dpo previous", None)] * 2,
     "star": [("star", "sft base", None)] * 2,
-    "vstar": [("vstar", "sft base", "ppm")] * 2,
+    "vstar": [("vstar", "sft base", "dpo")] * 2,
 }
 FEW = ["--problems.train.count=4", "--problems.validation.count=2", "--problems.evaluation.heldout.count=2"]
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from search.judging import HEADS, USUAL, JudgeKind, one_logit, probability
+from search.judging import HEADS, USUAL, JudgeKind, one_logit, probability, unit
 
 
 def test_a_head_with_one_output_gives_it_and_one_with_three_the_log_odds_of_not_wrong() -> None:
@@ -26,12 +26,18 @@ def test_step_scores_by_kind() -> None:
         assert probability(-2.0, kind, squash_scale=5) == pytest.approx((1 + math.tanh(-0.4)) / 2)
 
 
+def test_a_verifier_by_dpo_scores_by_likelihood() -> None:
+    assert probability(math.log(0.25), JudgeKind.DPO) == pytest.approx(0.25)
+    values = [math.tanh(nats / unit(JudgeKind.DPO)) for nats in (-1.0, -30.0, -60.0, -120.0)]
+    assert values == sorted(values, reverse=True) and len({round(value, 3) for value in values}) == 4
+
+
 @pytest.mark.parametrize("kind", list(JudgeKind))
 def test_extreme_logits_stay_in_range_and_low_ones_can_be_told_apart(kind: JudgeKind) -> None:
     assert probability(1000.0, kind) == 1.0
     assert 0.0 < probability(-100.0, kind) < probability(-99.0, kind) < 1e-40
     assert probability(-1000.0, kind) == 0.0
-    assert probability(0.0, kind) == 0.5
+    assert probability(0.0, kind) == (1.0 if kind is JudgeKind.DPO else 0.5)
 
 
 def test_every_kind_has_a_head_and_a_usual_aggregation() -> None:

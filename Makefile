@@ -29,7 +29,7 @@ demo: setup
 
 test: lint
 	$(BIN)/python -m pytest -q -m "not slow" -n auto
-	$(BIN)/python -m pytest -q -m "slow and not thorough"
+	$(BIN)/python -m pytest -q -m "slow and not thorough" -n 2 --dist loadfile --durations=8
 
 thorough: setup
 	$(BIN)/python -m pytest -q -m thorough

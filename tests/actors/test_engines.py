@@ -139,6 +139,7 @@ async def test_scores_are_those_of_transformers(
     assert {batch.version for batch in batches} == {model.version}
 
 
+@pytest.mark.thorough
 async def test_three_logits_of_a_prm_come_as_the_log_odds_of_its_step_score(
     fleet: Fleet, tmp_path: Path, words: Any
 ) -> None:

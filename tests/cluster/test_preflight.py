@@ -102,7 +102,11 @@ def test_a_judge_says_what_it_is_or_is_told(model: Path, labels: list[str], give
     ("labels", "given", "message"),
     [
         (["reward"], "orm", r"--kind orm: the labels of .* \(reward\) are those of the kind ppm"),
-        (["LABEL_0"], None, "does not say what it was trained for: give --kind, one of ppm, q_regression, orm, dpo, prm"),
+        (
+            ["LABEL_0"],
+            None,
+            "does not say what it was trained for: give --kind, one of ppm, q_regression, orm, dpo, prm",
+        ),
         (["wrong", "neutral", "right"], "prm", "gives 3 numbers .*: one is needed, or right, neutral, wrong"),
         (None, "prm", "gives 2 numbers"),
     ],

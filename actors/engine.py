@@ -118,6 +118,7 @@ class Engine(Mailbox):
         self._llm = self._start()
         tokenizer = self._llm.renderer.get_tokenizer()
         self._tokens = Tokens(tokenizer, eos=self._end_ids(tokenizer))
+        self._end: int | None = tokenizer.eos_token_id
         self._loading = asyncio.Lock()
 
     def __repr__(self) -> str:

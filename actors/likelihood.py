@@ -60,9 +60,8 @@ class LikelihoodEngine(Engine):
             new = self._tokens.ids((text,))
             ids.extend(new)
             written.extend([own] * len(new))
-        end = self._tokens.end
-        if finished and end is not None:
-            ids.append(end)
+        if finished and self._end is not None:
+            ids.append(self._end)
             written.append(True)
         return ids, written
 

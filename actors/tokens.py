@@ -14,13 +14,11 @@ REMEMBERED = 1 << 16  # segments; about 200 bytes each for short steps
 
 
 class Tokens:
-    """A Hugging Face tokenizer with a memory. ``eos`` are the ids that end a text by themselves,
-    ``end`` is the tokenizer's own among them."""
+    """A Hugging Face tokenizer with a memory. ``eos`` are the ids that end a text by themselves."""
 
     def __init__(self, tokenizer: Any, eos: Sequence[int] = (), remembered: int = REMEMBERED) -> None:
         self._tokenizer = tokenizer
         self._eos = frozenset(eos)
-        self.end: int | None = tokenizer.eos_token_id
         self._segment = lru_cache(maxsize=remembered)(self._tokenise)
         self.stop_ids = lru_cache(maxsize=256)(self._stop_ids)
 

@@ -110,5 +110,6 @@ def test_config_and_options_have_the_same_defaults() -> None:
 
 
 def test_the_search_knows_every_head_by_the_names_of_its_outputs() -> None:
-    assert set(judging.HEADS) == set(HEADS.values())
+    without_head = {names for names, kind in judging.HEADS.items() if kind is judging.JudgeKind.DPO}
+    assert set(judging.HEADS) - without_head == set(HEADS.values())
     assert HEADS[Kind.STEP_LABELS] == judging.CLASSES

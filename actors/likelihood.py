@@ -6,7 +6,6 @@ Knows vLLM's log-probabilities of prompts. A directory says that it is such a ju
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Literal
 
 from actors.engine import Engine
 from actors.errors import BadScore, PromptTooLong
-from search.judging import HEADS, JudgeKind
+from search.judging import JudgeKind, kind_of
 from search.types import ModelRef, Scores
 
 HOPELESS = -1000.0  # nats of a state that cannot be read: far below what anybody writes
@@ -24,9 +23,7 @@ Pieces = Sequence[tuple[str, bool]]  # text, and whether the policy wrote it
 
 def likelihood(model: ModelRef) -> bool:
     """Whether a judge is a language model whose score is a likelihood."""
-    file = Path(model.path) / "config.json"
-    names = json.loads(file.read_text(encoding="utf-8")).get("id2label") if file.is_file() else None
-    return HEADS.get(tuple((names or {}).values())) is JudgeKind.DPO
+    return kind_of(Path(model.path)) is JudgeKind.DPO
 
 
 class LikelihoodEngine(Engine):

@@ -38,8 +38,8 @@ from search.config import LABELLING
 from search.curriculum import check_steps, composition_of
 from search.store import read_trees
 from search.tree import Tree
-from search.types import Cost, LabelledSolution, LabelScale, Problem, State, StepLabels
-from train.consensus import consensus
+from search.types import Cost, LabelledSolution, LabelScale, Problem, State
+from train.consensus import consensus, solution_key
 from train.label_quality import Quality, quality, table
 from train.tree_labels import score_labels, tree_labels
 
@@ -73,10 +73,10 @@ def labelled(trees: Iterable[Tree]) -> Iterator[LabelledSolution]:
 def agreed(trees: Iterable[Tree]) -> Iterator[LabelledSolution]:
     """Those of them that the reward model, which scored the trees, agrees with."""
     for tree in trees:
-        own = {_key(one.record): one for one in labelled([tree])}
+        own = {solution_key(one.record): one for one in labelled([tree])}
         judged = score_labels(tree, SOLUTIONS, SOLUTIONS)
         kept, _ = consensus([one.record for one in own.values()], judged, judge_threshold=JUDGE_THRESHOLD)
-        yield from (own[_key(record)] for record in kept)
+        yield from (own[solution_key(record)] for record in kept)
 
 
 async def with_truth(context: Context, found: list[LabelledSolution], known: Truths) -> Measured:
@@ -84,14 +84,10 @@ async def with_truth(context: Context, found: list[LabelledSolution], known: Tru
     async with LocalExecutor(context.config.executor) as executor:
         for one in found:
             record = one.record
-            if _key(record) not in known:
+            if solution_key(record) not in known:
                 state = State(record.problem, record.steps)
-                known[_key(record)] = await check_steps(composition_of(record.problem.id), state, executor)
-    return [(one, known[_key(one.record)]) for one in found]
-
-
-def _key(record: StepLabels) -> tuple[str, ...]:
-    return (record.problem.id, *(step.text for step in record.steps))
+                known[solution_key(record)] = await check_steps(composition_of(record.problem.id), state, executor)
+    return [(one, known[solution_key(one.record)]) for one in found]
 
 
 def measure(

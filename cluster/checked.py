@@ -6,8 +6,8 @@ Knows trees and an executor; which step is wrong is search.curriculum's to say.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.local import LocalExecutor
@@ -21,6 +21,8 @@ from search.tree import Tree
 from search.types import Problem, StepLabels
 from train.tree_labels import solutions
 
+Found = TypeVar("Found")
+
 AT_ONCE = 8  # trees whose solutions are run side by side
 
 
@@ -31,17 +33,11 @@ def checkable(problem: Problem, form: StepFormat) -> bool:
 
 async def rows(trees: Iterable[Tree], form: StepFormat, executor: Executor) -> dict[str, list[ProcessRow]]:
     """For each tree's problem a row for every finished solution, in the order of ``tree.terminals``."""
-    found: dict[str, list[ProcessRow]] = {}
-    waiting = iter(trees)
 
-    async def one_after_another() -> None:
-        for tree in waiting:
-            found[tree.problem.id] = []  # in the order of the trees, whichever is done first
-            make = partial(_row, tree, form=form, executor=executor)
-            found[tree.problem.id] = await together(make(end, place) for place, end in enumerate(tree.terminals()))
+    def of_tree(tree: Tree) -> Iterable[Coroutine[Any, Any, ProcessRow]]:
+        return (_row(tree, end, place, form, executor) for place, end in enumerate(tree.terminals()))
 
-    await together(one_after_another() for _ in range(AT_ONCE))
-    return found
+    return dict(await _checked(trees, of_tree))
 
 
 def labels(trees: Iterable[Tree], config: ExecutorConfig) -> list[StepLabels]:
@@ -49,18 +45,26 @@ def labels(trees: Iterable[Tree], config: ExecutorConfig) -> list[StepLabels]:
     step, -1 for that one. In the order of the trees."""
 
     async def check() -> list[StepLabels]:
-        found: dict[int, list[StepLabels]] = {}
         async with LocalExecutor(config) as executor:
-            waiting = enumerate(trees)
-
-            async def one_after_another() -> None:
-                for number, tree in waiting:
-                    found[number] = await together(_labels(tree, end, executor) for end in solutions(tree))
-
-            await together(one_after_another() for _ in range(AT_ONCE))
-        return [one for number in sorted(found) for one in found[number]]
+            found = await _checked(trees, lambda tree: (_labels(tree, end, executor) for end in solutions(tree)))
+        return [one for _, of_tree in found for one in of_tree]
 
     return asyncio.run(check())
+
+
+async def _checked(
+    trees: Iterable[Tree], of_tree: Callable[[Tree], Iterable[Coroutine[Any, Any, Found]]]
+) -> list[tuple[str, list[Found]]]:
+    """What comes of each tree's coroutines, by its problem's id: AT_ONCE trees side by side, in the order of the trees."""
+    found: dict[int, tuple[str, list[Found]]] = {}
+    waiting = enumerate(trees)
+
+    async def one_after_another() -> None:
+        for number, tree in waiting:
+            found[number] = (tree.problem.id, await together(of_tree(tree)))
+
+    await together(one_after_another() for _ in range(AT_ONCE))
+    return [found[number] for number in sorted(found)]
 
 
 async def _labels(tree: Tree, end: int, executor: Executor) -> StepLabels:

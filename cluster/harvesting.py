@@ -16,7 +16,6 @@ from pathlib import Path
 
 from cluster import checked as checking
 from cluster import given, run_dir
-from cluster.config import RunConfig
 from cluster.context import Job
 from cluster.labelling.given_out import solutions_file
 from cluster.progress import Progress
@@ -64,9 +63,9 @@ def harvested(run: RunDir) -> Stage:
     return run.stage("r1/harvest")
 
 
-def of_trees(config: RunConfig, job: Job, directories: Sequence[Path]) -> Write:
+def of_trees(job: Job, directories: Sequence[Path]) -> Write:
     """The harvest of stored trees by the method's rule. Raises UserError where the rule wants more than trees."""
-    source = config.method.source
+    config, source = job.config, job.config.method.source
     missing = [need for need in source.needs if need in ONLY_IN_ROUNDS]
     if missing:
         raise UserError(
@@ -79,7 +78,6 @@ def of_trees(config: RunConfig, job: Job, directories: Sequence[Path]) -> Write:
                 f"rule {config.method.rule!r} reads trees of strategy {source.strategy!r}; those in {directory} were grown "
                 f"by {first.strategy!r}"
             )
-
         if "checked" in source.needs and not checking.checkable(first.problem, config.policy.step_format(job.shots)):
             raise UserError(
                 f"rule {config.method.rule!r} checks solutions of the curriculum's problems in code; those in {directory} are "

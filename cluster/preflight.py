@@ -12,13 +12,12 @@ from typing import Any
 from cluster import platform, session
 from cluster.config import PolicyConfig, RunConfig
 from cluster.method import MethodConfig
-from cluster.reward_models import kind_of
 from search import problems, store
 from search.config import INDEPENDENT
 from search.curriculum import of_curriculum
 from search.errors import UserError
 from search.formats import END_OF_STEP
-from search.judging import CLASSES, HEADS, JudgeKind
+from search.judging import CLASSES, HEADS, JudgeKind, kind_of
 from search.problems import ProblemSets
 from search.types import Problem
 from train.prm800k import read_rows

@@ -1,6 +1,6 @@
-"""What a reward model's directory says of itself: the names of its outputs, its kind, and how a search squashes it.
+"""What a run does with a reward model's kind: writes it into the directory, and lets a search squash scores by it.
 
-Reads ``config.json``, and writes the names; loads no model.
+Reads and writes ``config.json``; loads no model.
 """
 
 from __future__ import annotations
@@ -10,15 +10,8 @@ from pathlib import Path
 
 from cluster.run_dir import write_atomic
 from search.config import SearchConfig
-from search.judging import HEADS, JudgeKind, unit
+from search.judging import HEADS, JudgeKind, kind_of, unit
 from search.types import ModelRef
-
-
-def kind_of(directory: Path) -> JudgeKind | None:
-    """What the reward model was trained for, as the names of its outputs say; None where they say nothing."""
-    file = directory / "config.json"
-    names = json.loads(file.read_text(encoding="utf-8")).get("id2label") if file.is_file() else None
-    return HEADS.get(tuple(str(names[key]) for key in sorted(names, key=int))) if names else None
 
 
 def call_verifier(directory: Path) -> None:

@@ -1,14 +1,16 @@
 """What a judge says of a step: kinds of reward models, and how the one logit of each becomes a probability.
 
-Knows the names of heads and their arithmetic; no model, no engine and no file. What became of a whole solution's steps is
-voting.py's business.
+Knows the names of heads, where a model's directory has them, and their arithmetic; no model and no engine. What became of a
+whole solution's steps is voting.py's business.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 
 from search.voting import Aggregation
 
@@ -45,6 +47,13 @@ USUAL: dict[JudgeKind, Aggregation] = {
     JudgeKind.DPO: Aggregation.LAST,
     JudgeKind.PRM: Aggregation.PRODUCT,
 }
+
+
+def kind_of(directory: Path) -> JudgeKind | None:
+    """What the reward model was trained for, as the names of its outputs say; None where they say nothing."""
+    file = directory / "config.json"
+    names = json.loads(file.read_text(encoding="utf-8")).get("id2label") if file.is_file() else None
+    return HEADS.get(tuple(str(names[key]) for key in sorted(names, key=int))) if names else None
 
 
 def one_logit(outputs: Sequence[float]) -> float:

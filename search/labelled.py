@@ -6,9 +6,10 @@ in the nodes, and train.tree_labels reads them there. How a step is looked at is
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Any
 
 from search.config import SearchConfig
 from search.monte_carlo import Prefixes, Texts, find_first_error, label_every_step, texts
@@ -21,7 +22,7 @@ from search.tree import Tree
 from search.types import LabelledSolution, LabelScale, Problem, State
 from search.voting import Aggregation
 
-Look = Callable[[State, Prefixes], Awaitable[LabelledSolution]]
+Look = Callable[[State, Prefixes], Coroutine[Any, Any, LabelledSolution]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,11 @@ class Labelled:
         ends = [end for end in await draw(tree, drawing, tools) if tree.nodes[end].answer is not None]
         await judge(tree, ends, Aggregation.PRODUCT, self.config.squash_scale, tools)
         prefixes = Prefixes(self.config, tools, derive(seed, "labels"))
-        labelled = await together(self._label(tree.state(end), prefixes) for end in ends)
+        labelled = await together(self.look(tree.state(end), prefixes) for end in ends)
         for end, one in zip(ends, labelled, strict=True):
             write(tree, end, one)
         _account(tree, prefixes)
         return timed(tree, began)
-
-    async def _label(self, solution: State, prefixes: Prefixes) -> LabelledSolution:
-        return await self.look(solution, prefixes)
 
 
 def every_step(config: SearchConfig) -> Labelled:

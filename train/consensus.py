@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from search.types import StepLabels
+from search.types import StepLabels, Trajectory
 from train.first_error import first_error, settled
 
 
@@ -41,17 +41,18 @@ def consensus(
     """
     judgements: dict[tuple[str, ...], StepLabels] = {}
     for judgement in judged:
-        judgements.setdefault(_key(judgement), judgement)
+        judgements.setdefault(solution_key(judgement), judgement)
     kept, tally = [], Counter[str]()
     for record in records:
-        fate = _fate(record, judgements.get(_key(record)), threshold, judge_threshold)
+        fate = _fate(record, judgements.get(solution_key(record)), threshold, judge_threshold)
         tally.update((fate, "solutions"))
         if fate.startswith("agreed"):
             kept.append(record)
     return kept, ConsensusCounts(**tally)
 
 
-def _key(record: StepLabels) -> tuple[str, ...]:
+def solution_key(record: StepLabels | Trajectory) -> tuple[str, ...]:
+    """By what records of one solution are known to each other: the problem's id and the texts of all steps."""
     return (record.problem.id, *(step.text for step in record.steps))
 
 

@@ -21,7 +21,7 @@ from search.config import LABELLING
 from search.protocols import Grader
 from search.tree import Tree
 from search.types import LabelScale, StepLabels, Trajectory
-from train.consensus import consensus
+from train.consensus import consensus, solution_key
 from train.human_labels import labels_of, outcome_of, problem_of, why_left_out
 from train.label_files import LabelHarvest, label_file, outcome_file
 from train.labelling import read_labelling
@@ -68,9 +68,9 @@ def harvest_labelled(
     with label_file(out_dir) as labels, outcome_file(out_dir) as solutions:
         for record in read_labelling(files, given_out, tally, skip_bad_lines):
             labels.add(record)
-            labelled.add((record.problem.id, *(step.text for step in record.steps)))
+            labelled.add(solution_key(record))
         for solution in given_out:
-            if (solution.problem.id, *(step.text for step in solution.steps)) in labelled:
+            if solution_key(solution) in labelled:
                 solutions.add(solution)
     return LabelHarvest(labels.counts(), dict(tally), solutions.counts()).write(out_dir)
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if args.trees:
         trees = [directory.absolute() for directory in args.trees]
         source: dict[str, object] = {"trees": [str(directory) for directory in trees]}
-        write = harvesting.of_trees(job.config, job, trees)
+        write = harvesting.of_trees(job, trees)
     else:
         people = [file.absolute() for file in args.people]
         source = {"people": [str(file) for file in people]}

@@ -23,6 +23,16 @@ from search.tree import ROOT, Tree
 from search.types import Cost, Problem, Scores, State, Step, StepStatus
 
 MISTAKE = " + 1" + END_OF_STEP
+# A config for tests of command lines.
+CONFIG = """\
+name: mini
+problems:
+  train: {name: curriculum, split: train, count: 6, levels: [3, 4]}
+  validation: {name: curriculum, split: validation, count: 5, levels: [3, 4]}
+  evaluation:
+    heldout: {name: curriculum, split: heldout, count: 7, levels: [3, 4]}
+"""
+
 PROBLEMS = tuple(problems("worked", 12, 5, (2, 3)))
 
 

@@ -11,27 +11,19 @@ from cluster.cli import main
 from cluster.labelling.given_out import solutions_file
 from search import records
 from search.types import StepLabels, Trajectory
-from tests.cluster.judged_samples import PROBLEMS, first_mistake, store_trees, tree
+from tests.cluster.judged_samples import CONFIG, PROBLEMS, first_mistake, store_trees, tree
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, candidate, row, step, write
 from train.labelling import write_labelling
 from train.sources import read_records
 
-CONFIG = """\
-name: mini
-problems:
-  train: {name: curriculum, split: train, count: 6, levels: [3, 4]}
-  validation: {name: curriculum, split: validation, count: 5, levels: [3, 4]}
-  evaluation:
-    heldout: {name: curriculum, split: heldout, count: 7, levels: [3, 4]}
-method: {rule: hard_labels, reward: {objective: prm}}
-"""
+METHOD = "method: {rule: hard_labels, reward: {objective: prm}}\n"
 HARVEST = Path("runs/mini-harvest/rounds/r1/harvest")
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("mini.yaml").write_text(CONFIG)
+    Path("mini.yaml").write_text(CONFIG + METHOD)
     store_trees(Path("trees"), [tree(problem, 1, 1, 0) for problem in PROBLEMS[:2]])
 
 

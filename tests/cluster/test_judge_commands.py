@@ -10,16 +10,7 @@ import pytest
 from cluster.cli import main
 from search import process_bench
 from search.process_bench import ProcessRow
-from tests.cluster.judged_samples import PROBLEMS, store_trees, tree
-
-CONFIG = """\
-name: mini
-problems:
-  train: {name: curriculum, split: train, count: 6, levels: [3, 4]}
-  validation: {name: curriculum, split: validation, count: 5, levels: [3, 4]}
-  evaluation:
-    heldout: {name: curriculum, split: heldout, count: 7, levels: [3, 4]}
-"""
+from tests.cluster.judged_samples import CONFIG, PROBLEMS, store_trees, tree
 
 
 @pytest.fixture

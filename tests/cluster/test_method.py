@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from cluster import plan, preflight
 from cluster.config import RunConfig
 from cluster.method import POLICY_OBJECTIVES, REWARD_OBJECTIVES, MethodConfig
-from cluster.reward_models import in_units, kind_of
+from cluster.reward_models import in_units
 from search.config import SearchConfig
 from search.errors import UserError
-from search.judging import JudgeKind
+from search.judging import JudgeKind, kind_of
 from search.types import ModelRef, Problem
 from train.method import LEARNS_FROM, POLICY, REWARD, SOURCES
 from train.objectives import OBJECTIVES

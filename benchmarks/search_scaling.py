@@ -158,7 +158,9 @@ def measure(rig: Rig, counts: list[int], per_engine: int, repeats: int, work: Pa
     found: dict[int, list[Turn]] = {count: [] for count in counts}
     for repeat in range(repeats):
         for count in counts:
-            found[count].append(rig.turn(count, per_engine, work / f"{count}-{repeat}"))
+            turn = rig.turn(count, per_engine, work / f"{count}-{repeat}")
+            print(f"turn {repeat + 1} of {repeats}, {count} engines: {turn.seconds:.1f} s", file=sys.stderr, flush=True)
+            found[count].append(turn)
     return found
 
 
@@ -207,7 +209,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=DEFAULT, help="whose policy and engine are fitted")
     parser.add_argument("--latency", help="STEP,SEQUENCE,PREFILL in seconds instead of a fit")
     parser.add_argument("--most", type=int, default=64, help="engines, doubled from 1 up to this (count)")
-    parser.add_argument("--per-engine", type=int, default=64, help="problems for each engine (count)")
+    parser.add_argument("--per-engine", type=int, default=32, help="problems for each engine (count)")
     parser.add_argument("--workers", type=int, default=2, help="search workers at most (actors)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each (count)")
     args, rest = parser.parse_known_args()

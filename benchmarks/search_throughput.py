@@ -237,7 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=DEFAULT, help="config of the search (default: the demo's)")
     parser.add_argument("--policy", type=Path, help="model directory (default: the config's base policy)")
-    parser.add_argument("--problems", type=int, default=256, help="training problems searched (count)")
+    parser.add_argument("--problems", type=int, default=128, help="training problems searched (count)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (count)")
     args, rest = parser.parse_known_args()
     config = configs.load(args.config, overrides.parse(rest))

@@ -80,11 +80,13 @@ class Shared:
 
 
 class SimulatedEngine(Mailbox):
-    """Answers as a policy engine does: steps of about WORDS tokens, STEPS of them, then print and answer."""
+    """Answers as a policy engine does: STEPS steps, then print and answer. A step is as long as one drawn from ``lengths``
+    (tokens); without them about WORDS."""
 
-    def __init__(self, latency: Latency) -> None:
+    def __init__(self, latency: Latency, lengths: tuple[int, ...] = ()) -> None:
         super().__init__()
         self._latency, self._shared = latency, Shared(latency)
+        self._lengths = lengths or tuple(range(WORDS // 2, WORDS + WORDS // 2 + 1))
 
     async def propose(
         self,
@@ -98,10 +100,17 @@ class SimulatedEngine(Mailbox):
     ) -> Proposal:
         fresh = len(segments[-1].split()) + (len(segments[0].split()) if len(segments) == 1 else 0)
         many = 1 if sampling.temperature == 0 else n
-        candidates = tuple(_candidate(random.Random(seed + i), segments) for i in range(many))
+        candidates = tuple(_candidate(random.Random(seed + i), segments, self._lengths) for i in range(many))
         prompt = fresh * self._latency.prefill / self._latency.step
         await asyncio.gather(*(self._shared.decode(prompt + len(one.token_ids)) for one in candidates))
         return Proposal(candidates, sum(len(text.split()) for text in segments), 0, 0)
+
+    async def replay(self, batch: list[tuple[tuple[str, ...], int, int]], sampling: Sampling) -> tuple[float, int]:
+        """Seconds and tokens of all these requests (segments, candidates, seed) when they come at once."""
+        began = time.perf_counter()
+        found = await asyncio.gather(*(self.propose(parts, (), n, sampling, seed, "") for parts, n, seed in batch))
+        tokens = sum(len(one.token_ids) for proposal in found for one in proposal.candidates)
+        return time.perf_counter() - began, tokens
 
     async def health(self) -> str:
         return "simulated"
@@ -125,7 +134,7 @@ class SimulatedExecutor(Mailbox):
         return os.getpid()
 
 
-def _candidate(rng: random.Random, segments: tuple[str, ...]) -> Candidate:
+def _candidate(rng: random.Random, segments: tuple[str, ...], lengths: tuple[int, ...]) -> Candidate:
     steps = len(segments) - 1
     if steps > STEPS:
         text = f"\n{ANSWER}\\boxed{{{rng.randrange(3)}}}{END_OF_ANSWER}"
@@ -134,5 +143,5 @@ def _candidate(rng: random.Random, segments: tuple[str, ...]) -> Candidate:
         text, length = f"\nprint(total){END_OF_CODE}", 4
     else:
         text = f"\n# {rng.randrange(10**9)}\ntotal = {rng.randrange(10**6)}{END_OF_STEP}"
-        length = rng.randint(WORDS // 2, WORDS + WORDS // 2)
+        length = rng.choice(lengths)
     return Candidate(text, tuple(range(length)), Finish.STOP)

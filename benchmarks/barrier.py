@@ -1,0 +1,127 @@
+"""What a barrier at every step costs, by how fast an engine is and how much steps differ in length. Simulated engines.
+
+    python benchmarks/barrier.py --latency 7e-3,2e-5,2e-5 --steps runs/NAME/rounds/r1/search
+
+Three sides as in search_throughput.py (search, raw, barrier), on the same problems and seeds, with a simulated engine
+(benchmarks/simulated.py) and real coordination. --latency is seconds a decoding step, more for each sequence in it, and a
+prompt token; --steps names stored trees of a real search, whose steps say how long steps are. Where a step costs the same
+for few sequences and for many (a GPU), those that wait for the longest step of all waste the engine; where it costs by
+the sequence (two CPU cores), they waste little. Medians; the last line is the same as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import ray
+
+from actors.config import EngineConfig, WorkerConfig
+from actors.crowd import Crowd
+from actors.fleet import CALLS_AT_ONCE
+from actors.sandbox.config import ExecutorConfig
+from actors.worker import Assignment, Engines
+from benchmarks.own_engine import CALL_S
+from benchmarks.search_throughput import Request, requests, show, with_barrier
+from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
+from cluster.session import RayConfig, ray_session
+from search.config import SearchConfig
+from search.formats import CodeFormat
+from search.store import read_trees
+from search.types import Problem, Sampling
+
+FORM = CodeFormat()
+Side = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all sides share."""
+
+    crowd: Crowd
+    assignment: Assignment
+    handles: Engines
+    problems: tuple[Problem, ...]
+
+    def search(self, name: str) -> tuple[Side, list[Request]]:
+        """raystar's own search, by a worker process, and what it asked for."""
+        assignment = replace(self.assignment, directory=self.assignment.directory / name)
+        assignment.directory.mkdir()
+        began = time.perf_counter()
+        summaries = self.crowd.run(assignment, self.handles, self.problems)
+        seconds = time.perf_counter() - began
+        asked = [request for tree in read_trees(assignment.directory) for request in requests(tree, FORM)]
+        tokens = sum(summary.cost.generated_tokens for summary in summaries)
+        return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}, asked
+
+    def barrier(self) -> Side:
+        """The same with all trees in step, in this process."""
+        search = self.assignment.search
+        seconds, tokens = asyncio.run(with_barrier(search, self.handles, FORM, self.problems, self.assignment.seed))
+        return {"seconds": seconds, "tokens": tokens, "requests": 0}
+
+    def raw(self, asked: list[Request]) -> Side:
+        """What was asked, all at once."""
+        sampling = Sampling(temperature=self.assignment.search.temperature)
+        batch = [(one.segments, len(one.lengths), one.seed) for one in asked]
+        seconds, tokens = ray.get(self.handles.policy[0].replay.remote(batch, sampling), timeout=CALL_S)
+        return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}
+
+
+def lengths(trees: Path | None) -> tuple[int, ...]:
+    """Generated tokens of each step of stored trees."""
+    if trees is None:
+        return ()
+    return tuple(node.tokens for tree in read_trees(trees) for node in tree.nodes if node.tokens)
+
+
+def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
+    bench.search("warm-up")
+    sides: dict[str, list[Side]] = {"search": [], "raw": [], "barrier": []}
+    for turn in range(repeats):
+        side, asked = bench.search(f"turn-{turn}")
+        sides["search"].append(side)
+        sides["raw"].append(bench.raw(asked))
+        sides["barrier"].append(bench.barrier())
+    return sides
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--latency", required=True, help="STEP,SEQUENCE,PREFILL of the engine (s)")
+    parser.add_argument(
+        "--steps", type=Path, help="stored trees whose steps say how long steps are (default: 8-24 tokens)"
+    )
+    parser.add_argument("--problems", type=int, default=64, help="problems searched at once (count)")
+    parser.add_argument("--sequences", type=int, default=256, help="sequences decoded at once (count)")
+    parser.add_argument("--rollouts", type=int, default=4)
+    parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--executor", type=float, default=0.005, help="time of a program (s); any number runs at once")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each side (count)")
+    args = parser.parse_args()
+    step, sequence, prefill = map(float, args.latency.split(","))
+    latency, steps = Latency(step, sequence, prefill, args.sequences), lengths(args.steps)
+    search = SearchConfig(rollouts=args.rollouts, candidates=args.candidates, max_depth=16)
+    problems = tuple(Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(args.problems))
+    workers = WorkerConfig(workers=1, trees_in_flight=args.problems, num_cpus=0)
+    light = {"num_cpus": 0, "max_concurrency": CALLS_AT_ONCE}
+    with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work, ray_session(RayConfig()):
+        engine = ray.remote(SimulatedEngine).options(**light).remote(latency, steps)
+        executor = ray.remote(SimulatedExecutor).options(**light).remote(args.executor)
+        own = EngineConfig(max_num_seqs=args.sequences)
+        handles = Engines((engine,), own, (executor,), ExecutorConfig())
+        with Crowd(workers) as crowd:
+            assignment = Assignment(search, FORM, Path(work), 0, worker=workers)
+            sides = measure(Bench(crowd, assignment, handles, problems), args.repeats)
+    show(sides)
+
+
+if __name__ == "__main__":
+    main()

@@ -50,12 +50,12 @@ class Bench:
     handles: Engines
     problems: tuple[Problem, ...]
 
-    def search(self, name: str) -> tuple[Side, list[Request]]:
+    def search(self, name: str, problems: tuple[Problem, ...]) -> tuple[Side, list[Request]]:
         """raystar's own search, by a worker process, and what it asked for."""
         assignment = replace(self.assignment, directory=self.assignment.directory / name)
         assignment.directory.mkdir()
         began = time.perf_counter()
-        summaries = self.crowd.run(assignment, self.handles, self.problems)
+        summaries = self.crowd.run(assignment, self.handles, problems)
         seconds = time.perf_counter() - began
         asked = [request for tree in read_trees(assignment.directory) for request in requests(tree, FORM)]
         tokens = sum(summary.cost.generated_tokens for summary in summaries)
@@ -83,10 +83,10 @@ def lengths(trees: Path | None) -> tuple[int, ...]:
 
 
 def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
-    bench.search("warm-up")
+    bench.search("warm-up", bench.problems[:1])
     sides: dict[str, list[Side]] = {"search": [], "raw": [], "barrier": []}
     for turn in range(repeats):
-        side, asked = bench.search(f"turn-{turn}")
+        side, asked = bench.search(f"turn-{turn}", bench.problems)
         sides["search"].append(side)
         sides["raw"].append(bench.raw(asked))
         sides["barrier"].append(bench.barrier())

@@ -37,12 +37,14 @@ Found = dict[str, dict[str, Any]]  # reward model -> what its judge.json says
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A reward model: the recipe whose search and training it takes, the rule and the objective, and how it chooses."""
+    """A reward model: the recipe whose search and training it takes, the rule and the objective, how it chooses, and the
+    fields of its training that differ from the recipe's."""
 
     recipe: str
     rule: str
     objective: str
     chooses: str
+    training: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
@@ -74,7 +76,11 @@ def model(folder: Path, name: str, seed: int, fields: Sequence[str]) -> Path:
     trained = folder / f"{name}-{seed}"
     if not (trained / "rounds/r1/train_ppm" / DONE).exists():
         data = harvested / LEARNS_FROM[kind.objective]
-        needed(["train", "ppm", config, *more, *once, kind.method, *fields, "--data", str(data)], trained, log)
+        needed(
+            ["train", "ppm", config, *more, *once, kind.method, *kind.training, *fields, "--data", str(data)],
+            trained,
+            log,
+        )
     return trained / "rounds/r1/train_ppm/model"
 
 

@@ -1,6 +1,6 @@
 """How near a search comes to what its engine can do, and how far it is from a search with a barrier at every step.
 
-    python benchmarks/search_throughput.py                                       the built-in policy
+    python benchmarks/search_throughput.py                                       the built-in policy, in five minutes
     python benchmarks/search_throughput.py --config configs/gsm8k_qwen.yaml      any config, any override
 
 Three sides in one run, in turn, on the same problems, model and seeds:
@@ -55,6 +55,7 @@ from search.tree import Tree
 from search.types import ModelRef, Problem, Proposal, Sampling, State, Step
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
+QUICK = ("--search.rollouts=4",)  # the demo's search with half its rollouts, so that three turns end in five minutes
 WARM_UP = 8  # problems searched before the clock starts
 SETTLED = 50  # turns of the event loop after which every tree waits for its tools
 
@@ -235,12 +236,13 @@ def show(sides: dict[str, list[dict[str, float]]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=DEFAULT, help="config of the search (default: the demo's)")
+    parser.add_argument("--config", type=Path, help="config of the search (default: the demo's with 4 rollouts)")
     parser.add_argument("--policy", type=Path, help="model directory (default: the config's base policy)")
-    parser.add_argument("--problems", type=int, default=128, help="training problems searched (count)")
+    parser.add_argument("--problems", type=int, default=256, help="training problems searched (count)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (count)")
     args, rest = parser.parse_known_args()
-    config = configs.load(args.config, overrides.parse(rest))
+    fields = rest if args.config else [*QUICK, *rest]
+    config = configs.load(args.config or DEFAULT, overrides.parse(fields))
     sets = preflight.inputs(config)
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
         job = Job("benchmark", config, Path(work) / "run", None, sets, preflight.shots(config.policy))

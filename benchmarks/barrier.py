@@ -61,11 +61,11 @@ class Bench:
         tokens = sum(summary.cost.generated_tokens for summary in summaries)
         return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}, asked
 
-    def barrier(self) -> Side:
-        """The same with all trees in step, in this process."""
+    def barrier(self, asked: list[Request]) -> Side:
+        """The same with all trees in step, in this process; it asks for the same."""
         search = self.assignment.search
         seconds, tokens = asyncio.run(with_barrier(search, self.handles, FORM, self.problems, self.assignment.seed))
-        return {"seconds": seconds, "tokens": tokens, "requests": 0}
+        return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}
 
     def raw(self, asked: list[Request]) -> Side:
         """What was asked, all at once."""
@@ -89,7 +89,7 @@ def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
         side, asked = bench.search(f"turn-{turn}", bench.problems)
         sides["search"].append(side)
         sides["raw"].append(bench.raw(asked))
-        sides["barrier"].append(bench.barrier())
+        sides["barrier"].append(bench.barrier(asked))
     return sides
 
 
@@ -106,8 +106,7 @@ def main() -> None:
     parser.add_argument("--executor", type=float, default=0.005, help="time of a program (s); any number runs at once")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (count)")
     args = parser.parse_args()
-    step, sequence, prefill = map(float, args.latency.split(","))
-    latency, steps = Latency(step, sequence, prefill, args.sequences), lengths(args.steps)
+    latency, steps = Latency.read(args.latency, args.sequences), lengths(args.steps)
     search = SearchConfig(rollouts=args.rollouts, candidates=args.candidates, max_depth=16)
     problems = tuple(Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(args.problems))
     workers = WorkerConfig(workers=1, trees_in_flight=args.problems, num_cpus=0)

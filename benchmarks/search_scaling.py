@@ -219,8 +219,7 @@ def main() -> None:
         job = Job("benchmark", config, Path(work) / "run", None, preflight.inputs(config), ())
         with running(job) as context:
             if args.latency:
-                step, sequence, prefill = map(float, args.latency.split(","))
-                latency = Latency(step, sequence, prefill)
+                latency = Latency.read(args.latency)
             else:
                 latency = fit(context, given(context, None, None).policy)
             found = measure(Rig(latency, args.most, args.workers), counts, args.per_engine, args.repeats, Path(work))

@@ -35,6 +35,12 @@ class Latency:
     prefill: float
     most: int = 256
 
+    @classmethod
+    def read(cls, text: str, most: int = 256) -> Latency:
+        """Of STEP,SEQUENCE,PREFILL, as command lines have it (s)."""
+        step, sequence, prefill = map(float, text.split(","))
+        return cls(step, sequence, prefill, most)
+
     def token(self, sequences: int) -> float:
         return self.step + sequences * self.sequence
 

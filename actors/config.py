@@ -18,7 +18,9 @@ class EngineConfig(BaseModel):
 
     replicas: int = Field(1, ge=1, description="engines of this kind (actors)")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of weights and activations; auto: as the model was saved"
+        "auto",
+        description="of weights and activations; auto: as the model was saved, but float32 for bfloat16 on a CPU that "
+        "does not compute in it",
     )
     max_model_len: int = Field(1024, ge=32, description="prompt and continuation together (tokens)")
     max_num_seqs: int = Field(256, ge=1, description="sequences decoded at once in one engine")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 GIB = 1 << 30
 RELOADING = "actors.weights.Reloading"
 CORES = ("actors.core.OneProcess", "actors.core.ManyProcesses")  # vLLM imports them by name in its own process
+BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 DEAD = 17  # exit code of an actor whose engine core is gone; Ray then starts the actor again
 
 
@@ -74,13 +75,22 @@ def saved_dtype(model: Path) -> str:
     return str(config.get("dtype") or config.get("torch_dtype") or "auto")
 
 
+def natural_dtype(model: Path, on_cpu: bool) -> str:
+    """The type that a model was saved in, but float32 for bfloat16 on a CPU without instructions for it."""
+    import torch  # after the environment is set, as for vLLM
+
+    saved, capabilities = saved_dtype(model), torch.cpu.get_capabilities()
+    slow = on_cpu and not any(capabilities.get(name) for name in BF16_INSTRUCTIONS)
+    return "float32" if slow and saved in ("auto", "bfloat16") else saved
+
+
 def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate", "pooling"]) -> dict[str, Any]:
     """Keyword arguments of vLLM's AsyncEngineArgs."""
     on_cpu = not config.num_gpus
     chosen: dict[str, Any] = {
         "model": model.path,
         "runner": runner,
-        "dtype": saved_dtype(Path(model.path)) if config.dtype == "auto" else config.dtype,
+        "dtype": natural_dtype(Path(model.path), on_cpu) if config.dtype == "auto" else config.dtype,
         "max_model_len": config.max_model_len,
         "max_num_seqs": config.max_num_seqs,
         "max_num_batched_tokens": max(config.max_batched_tokens, config.max_model_len),

@@ -15,6 +15,14 @@ class RequestFailed(RuntimeError):
     """An actor dropped one request and lives on. Another try may succeed."""
 
 
+class ActorLost(ConnectionError):
+    """The connection to an actor ended before it answered: its process, its node or the network went away."""
+
+
+class Unreachable(ConnectionError):
+    """The actor lives, but no connection to it can be made."""
+
+
 class WrongModel(RuntimeError):
     """The engine serves another model than the request is meant for: it started again on its first one."""
 

@@ -15,10 +15,11 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
+from actors.errors import ActorLost, Unreachable
 from actors.mailbox import Correspondent, Mailbox
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import LocalExecutor, apply, run_of, unrun
+from actors.sandbox.local import LocalExecutor, apply, as_run, codes_of, unrun
 from actors.sandbox.result import ExecResult
 from search.types import State, Step
 
@@ -53,8 +54,9 @@ class ExecutorActor(Mailbox):
         """Returns once steps are taken, with the isolation in force."""
         return await self.executor.start()
 
-    async def run(self, prefix: tuple[str, ...], code: str) -> ExecResult:
-        return await self.executor.run_code(prefix, code)
+    async def run(self, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
+        """One result for each of ``codes`` after those of ``prefix``."""
+        return await self.executor.run_many([as_run(prefix, code) for code in codes])
 
     async def stop(self) -> None:
         await self.executor.close()
@@ -121,17 +123,26 @@ class ExecutorPool:
         self.homes: OrderedDict[str, Lane] = OrderedDict()
         self.retries = 0
 
-    async def run(self, state: State, step: Step) -> Step:
-        """Run the step. Never raises for what its code does; ExecutorUnavailable when no executor answers in time."""
-        done = unrun(step)
-        if done is not None:
-            return done
+    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
+        """Run the steps, in one request. Never raises for what their code does; ExecutorUnavailable when no executor
+        answers in time."""
+        done = [unrun(step) for step in steps]
+        codes = tuple(step.code for step, over in zip(steps, done, strict=True) if over is None)
+        results = iter(await self._run(state, codes) if codes else ())
+        return [over or apply(step, next(results)) for step, over in zip(steps, done, strict=True)]
+
+    async def _run(self, state: State, codes: tuple[str, ...]) -> list[ExecResult]:
         lane = self._home(state.problem.id)
-        lane.runs += 1
+        lane.runs += len(codes)
         try:
-            return apply(step, await self._insist(lane, *run_of(state, step)))
+            return await self._insist(lane, codes_of(state), codes)
         finally:
-            lane.runs -= 1
+            lane.runs -= len(codes)
+
+    def close(self) -> None:
+        """Hang up on all executors. Nothing may be under way."""
+        for lane in self.lanes:
+            lane.executor.close()
 
     def _home(self, problem: str) -> Lane:
         """The executor of a problem: where it was before, else the least busy one."""
@@ -142,17 +153,18 @@ class ExecutorPool:
             self.homes.popitem(last=False)
         return lane
 
-    async def _insist(self, lane: Lane, prefix: tuple[str, ...], code: str) -> ExecResult:
+    async def _insist(self, lane: Lane, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
         """Ask until answered or out of patience; a died actor is restarted by Ray and asked again."""
         rounds = 1 + lane.runs // (self.config.concurrency or 1)
         deadline = time.monotonic() + self.config.patience_seconds + rounds * self.config.wall_seconds
         while True:
             try:
-                async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
-                    return await lane.executor.ask("run", prefix, code)  # type: ignore[no-any-return]
-            except (RayActorError, TimeoutError) as error:
+                within = max(0.1, deadline - time.monotonic())
+                return await lane.executor.ask("run", prefix, codes, within=within)  # type: ignore[no-any-return]
+            except (RayActorError, ActorLost, Unreachable, TimeoutError) as error:
                 if time.monotonic() + PAUSE_SECONDS >= deadline:
                     waited = self.config.patience_seconds
-                    raise ExecutorUnavailable(f"no executor answered in {waited:.0f} s") from error
+                    told = f"; last: {error}" if isinstance(error, Unreachable) else ""
+                    raise ExecutorUnavailable(f"no executor answered in {waited:.0f} s{told}") from error
                 self.retries += 1
                 await asyncio.sleep(PAUSE_SECONDS)

@@ -1,40 +1,30 @@
-"""Many small requests to one actor, in few calls: letters go out in bundles and answers come back in bundles.
+"""Many small requests to one actor, over a connection: a call of Ray costs several times as much at both ends.
 
-A call of Ray costs about a millisecond at both ends, whatever it carries. Each answer still travels as soon as it is
-there: a bundle waits for no letter but for a moment (GATHER_S). Knows neither engines nor executors.
+Ray places the actor, says where it listens, and starts it again; letters and answers never pass through Ray. What
+gathers in one turn of the event loop goes out together. Knows neither engines nor executors.
 
-    caller: ask ──> outbox ──bundle──> exchange ──> one task a letter        actor
-            future <── answers <──bundle── ready <── as each of them ends
+    caller: ask ──> outbox ──frames──> one task a letter              actor
+            future <── answers <──frames── ready, as each of them ends
             heard  <── load    <──┘  what the actor has in hand for others
+            all who wait are told <──── the connection ended ────> work for the caller is stopped
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-import uuid
-from collections.abc import Callable, Sequence
+import math
+import pickle
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.errors import RequestFailed
+from actors.errors import ActorLost, RequestFailed
+from actors.wire import Address, Line, connect, listen
 
-GATHER_S = 0.01  # how long a first letter, and a first answer, wait for company, where there is much of it
-COMPANY = 32  # letters under way from which on there is much
-FORGET_S = 3600.0  # a box that nobody looked into for so long belongs to a caller that is gone
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A request: the actor's method, its arguments, and how much work it is (for an engine: sequences)."""
-
-    id: int
-    method: str
-    arguments: tuple[Any, ...]
-    size: int = 1
-
-
-Answer = tuple[int, bool, Any]  # the letter's id, whether it went well, and what came of it: a value or an exception
+LETTER = struct.Struct("!QI")  # in front of a letter: its number, and how much work it is; a number alone withdraws it
+ANSWER = struct.Struct("!Q?")  # in front of an answer: its letter's number, and whether it went well
+LOAD = struct.Struct("!Q?QI")  # what stands in place of an answer to the letter 0, which there is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,81 +35,67 @@ class Load:
     callers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Answers, and how busy the actor was when they left."""
-
-    answers: list[Answer]
-    load: Load
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Box:
-    """What an actor does for one caller: tasks under way with the sizes of their letters, and answers to be fetched."""
+    """What an actor does for one caller: tasks under way with the sizes of their letters, and answers to be sent."""
 
     under_way: dict[int, tuple[asyncio.Task[None], int]] = field(default_factory=dict)
-    ready: list[Answer] = field(default_factory=list)
-    turns: int = 0
-    stirred: asyncio.Event = field(default_factory=asyncio.Event)
-    seen: float = field(default_factory=time.monotonic)
+    ready: list[bytes] = field(default_factory=list)
+    held: int = 0
+    stirred: bool = False
+
+    def take(self, number: int) -> asyncio.Task[None] | None:
+        """The letter is no longer under way; None where it was not."""
+        task, size = self.under_way.pop(number, (None, 0))
+        self.held -= size
+        return task
 
 
 class Mailbox:
     """The actor's end: a base class of actors whose methods are asked by letter."""
 
     def __init__(self) -> None:
-        self._boxes: dict[str, Box] = {}
+        self._boxes: dict[Line, Box] = {}
+        self._listening: asyncio.Task[tuple[asyncio.Server, Address]] | None = None
 
-    async def exchange(self, caller: str, letters: Sequence[Letter], withdrawn: Sequence[int] = ()) -> Bundle:
-        """Take letters in, stop work on withdrawn ones, and return what is ready: at once where the caller's next
-        exchange has come meanwhile, else as soon as there is anything."""
-        box = self._boxes.setdefault(caller, Box())
-        for number in withdrawn:
-            if number in box.under_way:
-                box.under_way.pop(number)[0].cancel()
-        for letter in letters:
-            box.under_way[letter.id] = asyncio.ensure_future(self._work(box, letter)), letter.size
-        box.turns += 1
-        turn = box.turns
-        box.stirred.set()
-        await self._wait(box, turn)
-        answers, box.ready = box.ready, []
-        box.seen = time.monotonic()
-        self._tidy(caller, box)
-        return Bundle(answers, self._others(box))
+    async def receive(self) -> Address:
+        """Where letters go. They are worked on in the event loop of the first such call."""
+        if self._listening is None:
+            self._listening = asyncio.ensure_future(listen(self._take_in, self._forget))
+        return (await self._listening)[1]
 
-    def _others(self, box: Box) -> Load:
-        others = [other for other in self._boxes.values() if other is not box and other.under_way]
-        return Load(sum(size for other in others for _, size in other.under_way.values()), len(others))
+    def _take_in(self, caller: Line, letter: bytes) -> None:
+        box = self._boxes.get(caller) or self._boxes.setdefault(caller, Box())
+        number, size = LETTER.unpack_from(letter)
+        if len(letter) > LETTER.size:
+            box.under_way[number] = asyncio.ensure_future(self._answer(caller, box, number, letter)), size
+            box.held += size
+        elif (task := box.take(number)) is not None:
+            task.cancel()
 
-    async def _wait(self, box: Box, turn: int) -> None:
-        while box.turns == turn and box.under_way and not box.ready:
-            box.stirred.clear()
-            await box.stirred.wait()
-        if box.turns == turn and box.under_way:
-            await asyncio.sleep(patience(len(box.under_way)))
+    def _forget(self, caller: Line) -> None:
+        """The caller is gone: nobody waits for what is done for it."""
+        for task, _ in self._boxes.pop(caller, Box()).under_way.values():
+            task.cancel()
 
-    async def _work(self, box: Box, letter: Letter) -> None:
+    async def _answer(self, caller: Line, box: Box, number: int, letter: bytes) -> None:
         try:
-            answer: Answer = (letter.id, True, await getattr(self, letter.method)(*letter.arguments))
+            method, arguments = pickle.loads(memoryview(letter)[LETTER.size :])
+            answer = ANSWER.pack(number, True) + pickle.dumps(await getattr(self, method)(*arguments))
         except Exception as error:  # noqa: BLE001 the boundary of a letter: its sender gets the error
-            answer = (letter.id, False, portable(error))
-        if box.under_way.pop(letter.id, None) is not None:
+            answer = ANSWER.pack(number, False) + pickle.dumps(portable(error))
+        if box.take(number) is not None:
             box.ready.append(answer)
-            box.stirred.set()
+            if not box.stirred:
+                box.stirred = True
+                asyncio.get_running_loop().call_soon(self._send_answers, caller, box)
 
-    def _tidy(self, caller: str, box: Box) -> None:
-        """Drop the box where it is empty, and boxes of callers that are gone."""
-        if not box.under_way and not box.ready:
-            self._boxes.pop(caller, None)
-        for name, old in list(self._boxes.items()):
-            if box.seen - old.seen > FORGET_S and not old.under_way:
-                del self._boxes[name]
-
-
-def patience(letters: int) -> float:
-    """How long to wait for company (s): the fewer letters are under way, the less of it will come."""
-    return GATHER_S * min(1.0, letters / COMPANY)
+    def _send_answers(self, caller: Line, box: Box) -> None:
+        box.stirred = False
+        if caller in self._boxes:
+            others = [other.held for other in self._boxes.values() if other is not box and other.under_way]
+            caller.write([LOAD.pack(0, True, sum(others), len(others)), *box.ready])
+            box.ready.clear()
 
 
 def portable(error: Exception) -> Exception:
@@ -130,88 +106,108 @@ def portable(error: Exception) -> Exception:
 
 
 class Correspondent:
-    """The caller's end of one actor. Belongs to one asyncio loop.
+    """The caller's end of one actor. Belongs to one asyncio loop; ``close`` it where that outlives it.
 
     ``heard`` is told how busy the actor is with others, before the answers that came with it are handed out.
     """
 
     def __init__(self, handle: Any, heard: Callable[[Load], None] | None = None) -> None:
         self.handle, self._heard = handle, heard
-        self._name = uuid.uuid4().hex
         self._sent = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._outbox: list[Letter] = []
-        self._withdrawn: list[int] = []
-        self._exchanges = 0
-        self._gathering = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._outbox: dict[int, bytes] = {}
+        self._line: Line | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._stirred = False
 
-    async def ask(self, method: str, *arguments: Any, size: int = 1) -> Any:
-        """What the actor's method answers, or raises. Ray's errors where the actor is lost before it answered.
+    async def ask(self, method: str, *arguments: Any, size: int = 1, within: float = math.inf) -> Any:
+        """What the actor's method answers, or raises. Ray's errors where the actor is not there, ActorLost where it went
+        before it answered, Unreachable where the network lets only Ray through, TimeoutError after ``within`` seconds.
 
-        Cancelling it stops the work on it. ``size`` is how much work it is, for the actor's Load.
+        The work is stopped when nobody waits for it any more. ``size`` is how much work it is, for the actor's Load.
         """
+        loop = asyncio.get_running_loop()
         self._sent += 1
-        letter, future = Letter(self._sent, method, arguments, size), asyncio.get_running_loop().create_future()
-        self._waiting[letter.id] = future
-        self._outbox.append(letter)
+        number, future = self._sent, loop.create_future()
+        late = (
+            loop.call_later(within, _expire, future) if within < math.inf else None
+        )  # a third of asyncio.timeout's cost
+        self._outbox[number] = LETTER.pack(number, size) + pickle.dumps((method, arguments))
+        self._waiting[number] = future
         self._stir()
         try:
             return await future
         finally:
-            if self._waiting.pop(letter.id, None) is not None:
-                self._withdraw(letter)
+            if late is not None:
+                late.cancel()
+            if self._waiting.pop(number, None) is not None and self._outbox.pop(number, None) is None:
+                self._outbox[number] = LETTER.pack(number, 0)
+                self._stir()
 
-    def _withdraw(self, letter: Letter) -> None:
-        if letter in self._outbox:
-            self._outbox.remove(letter)
-        else:
-            self._withdrawn.append(letter.id)
-            self._stir()
+    def close(self) -> None:
+        """Hang up. What is still under way is stopped, and who waits for it is told."""
+        line, self._line = self._line, None
+        if self._opening is not None:
+            self._opening.cancel()
+        if line is not None:
+            line.close()
+        self._lose(ActorLost("this end hung up"))
 
     def _stir(self) -> None:
-        """Have a bundle go out soon."""
-        if not self._gathering:
-            self._gathering = True
-            task = asyncio.get_running_loop().create_task(self._exchange())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        """Have what gathers go out at the end of this turn of the loop, or as soon as there is a line."""
+        if self._line is None:
+            if self._opening is None:
+                self._opening = asyncio.get_running_loop().create_task(self._open())
+        elif not self._stirred:
+            self._stirred = True
+            asyncio.get_running_loop().call_soon(self._send)
 
-    async def _exchange(self) -> None:
-        """Send what has gathered and hand out what comes back; go on for as long as somebody waits."""
-        await asyncio.sleep(patience(len(self._waiting)))
-        self._gathering = False
-        letters, self._outbox = self._outbox, []
-        withdrawn, self._withdrawn = self._withdrawn, []
-        self._exchanges += 1
+    def _send(self) -> None:
+        self._stirred = False
+        if self._line is not None:
+            self._line.write(self._outbox.values())
+            self._outbox.clear()
+
+    async def _open(self) -> None:
         try:
-            bundle = await self.handle.exchange.remote(self._name, letters, withdrawn)
+            self._line = await connect(await self.handle.receive.remote(), self._deliver, self._hung_up)
         except Exception as error:  # noqa: BLE001 the boundary: all who wait get it, none may hang
             self._lose(error)
         else:
-            if self._heard is not None:
-                self._heard(bundle.load)
-            self._deliver(bundle.answers)
+            self._send()
         finally:
-            self._exchanges -= 1
-        if self._waiting and not self._exchanges:
-            self._stir()
+            self._opening = None
 
-    def _deliver(self, answers: list[Answer]) -> None:
-        for number, well, value in answers:
-            future = self._waiting.pop(number, None)
-            if future is None or future.done():
-                continue
-            if well:
-                future.set_result(value)
-            else:
-                future.set_exception(value)
+    def _deliver(self, _: Line, answer: bytes) -> None:
+        number, well = ANSWER.unpack_from(answer)
+        if not number and self._heard is not None:
+            self._heard(Load(*LOAD.unpack(answer)[2:]))
+        future = self._waiting.pop(number, None)
+        if future is None or future.done():
+            return
+        try:
+            value = pickle.loads(memoryview(answer)[ANSWER.size :])
+        except Exception as error:  # noqa: BLE001 whatever an answer's own classes raise: its sender is told
+            well, value = False, RequestFailed(f"the answer cannot be read: {type(error).__name__}: {error}")
+        if well:
+            future.set_result(value)
+        else:
+            future.set_exception(value)
+
+    def _hung_up(self, line: Line) -> None:
+        if line is self._line:
+            self._line = None
+            self._lose(ActorLost("the connection ended"))
 
     def _lose(self, error: Exception) -> None:
-        """The actor is gone, and with it all that it was asked."""
+        """The actor is gone, or the way to it, and with it all that it was asked."""
         waiting, self._waiting = self._waiting, {}
         self._outbox.clear()
-        self._withdrawn.extend(waiting)  # in case it is the way that was lost, and not the actor
         for future in waiting.values():
             if not future.done():
                 future.set_exception(error)
+
+
+def _expire(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())

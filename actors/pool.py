@@ -21,7 +21,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 
 from actors.config import EngineConfig
-from actors.errors import EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
+from actors.errors import ActorLost, EngineGaveUp, PromptTooLong, RequestFailed, Unreachable, WrongModel
 from actors.likelihood import likelihood
 from actors.mailbox import Correspondent, Load
 from actors.routing import Lane, Router
@@ -29,7 +29,13 @@ from search.formats import Source, StepFormat
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 
 Answer = TypeVar("Answer")
-GONE = (RayActorError, ObjectLostError, WorkerCrashedError)  # the engine, or the way to it, is lost
+GONE = (
+    RayActorError,
+    ObjectLostError,
+    WorkerCrashedError,
+    ActorLost,
+    Unreachable,
+)  # the engine, or the way to it, is lost
 
 
 class Pool(Generic[Answer]):
@@ -64,8 +70,8 @@ class Pool(Generic[Answer]):
             self.counts["requests"] += 1
             try:
                 with self._router.placed(lane, size) as engine:
-                    async with asyncio.timeout(self.config.request_deadline_s):
-                        return await engine.ask(method, *arguments, size=size)  # type: ignore[no-any-return]
+                    within = self.config.request_deadline_s
+                    return await engine.ask(method, *arguments, size=size, within=within)  # type: ignore[no-any-return]
             except GONE as error:
                 reason = f"{lane.name} died: {_line(error)}"
                 self._out(lane, "engine_died")
@@ -81,6 +87,13 @@ class Pool(Generic[Answer]):
             await asyncio.sleep(self.config.backoff_s * 2**attempt)
         self.counts["gave_up"] += 1
         raise EngineGaveUp(f"{self.kind} request {key} failed {self.config.max_attempts} times; last: {reason}")
+
+    def close(self) -> None:
+        """Hang up on all engines. Nothing may be under way."""
+        for lane in self._router.lanes:
+            lane.handle.close()
+        for task in self._revivals:
+            task.cancel()
 
     async def _place(self, route: str, size: int, key: str, reason: str) -> Lane[Correspondent]:
         """Room on an engine. Waiting in a queue that moves has no end; waiting while every engine is out has."""

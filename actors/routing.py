@@ -1,8 +1,9 @@
 """Which engine a request goes to, and which engines are out. Pure asyncio: knows no Ray and no request.
 
 A key (a problem's id) has an order of preference over the lanes by rendezvous hashing, so a tree's requests meet
-the prefix cache that its earlier ones filled. When the preferred lane is full the least loaded one takes over. How
-much room a lane has is said by the engine behind it (pool.py).
+the prefix cache that its earlier ones filled. When the preferred lane is full, or well ahead of the others, the next in
+order takes over (consistent hashing with bounded loads, arXiv 1608.01350), then the least loaded one. How much room a
+lane has is said by the engine behind it (pool.py).
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from search.seeds import derive
 
 Handle = TypeVar("Handle")
+AHEAD, SLACK = 1.1, 8  # a lane may have so many times the mean, and so many sequences more
+REMEMBERED = 1 << 13  # keys; a tree asks again and again
 
 
 class Lane(Generic[Handle]):
@@ -43,9 +47,10 @@ class Waiter(Generic[Handle]):
     lane: asyncio.Future[Lane[Handle]]
 
 
-def preference(key: str, names: Sequence[str]) -> list[int]:
+@lru_cache(REMEMBERED)
+def preference(key: str, names: tuple[str, ...]) -> tuple[int, ...]:
     """Indices of ``names`` in the order in which ``key`` prefers them; losing one name moves only its own keys."""
-    return sorted(range(len(names)), key=lambda index: derive(key, names[index]), reverse=True)
+    return tuple(sorted(range(len(names)), key=lambda index: derive(key, names[index]), reverse=True))
 
 
 class Router(Generic[Handle]):
@@ -55,7 +60,7 @@ class Router(Generic[Handle]):
         if not lanes:
             raise ValueError("a pool needs at least one engine, got none")
         self.lanes = list(lanes)
-        self._names = [lane.name for lane in lanes]
+        self._names = tuple(lane.name for lane in lanes)
         self._queue: deque[Waiter[Handle]] = deque()
 
     def take_now(self, key: str, size: int = 1) -> Lane[Handle] | None:
@@ -112,10 +117,21 @@ class Router(Generic[Handle]):
             self.give(lane, size)
 
     def _choose(self, key: str, size: int) -> Lane[Handle] | None:
+        """The first lane in the key's order that has room and is not ahead of the others; else the least loaded one that
+        has room."""
         if len(self.lanes) == 1:
             return self.lanes[0] if self.lanes[0].fits(size) else None
-        first = self.lanes[preference(key, self._names)[0]]
-        if first.fits(size):
+        order = preference(key, self._names)
+        first = self.lanes[order[0]]
+        if first.fits(size) and not self._ahead(first):
             return first
+        second = self.lanes[order[1]]
+        if second.fits(size) and not self._ahead(second):
+            return second
         free = [lane for lane in self.lanes if lane.fits(size)]
         return min(free, key=lambda lane: lane.busy / lane.room, default=None)
+
+    def _ahead(self, lane: Lane[Handle]) -> bool:
+        """Whether the lane has so much more than the others that they would wait for it in the end."""
+        loads = [other.busy for other in self.lanes if other.up]
+        return lane.busy > SLACK + AHEAD * sum(loads) / max(1, len(loads))

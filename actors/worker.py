@@ -10,6 +10,7 @@ the worker's own file as soon as it is finished, and only its Summary travels.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ from search.strategies import build
 from search.tree import Tree
 from search.types import Cost, ModelRef, Problem
 
+GARBAGE_EVERY = (
+    20_000  # new objects between two collections: by default a few expansions make as many as are looked for
+)
 SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
 
 
@@ -130,14 +134,23 @@ class Desk:
         if engines.second:
             self.second = PolicyPool(engines.second, form, engines.policy_config, engines.second_model)
             self.second.kind = "second"
-        executor = ExecutorPool(engines.executors, engines.executor_config)
+        self.executor = ExecutorPool(engines.executors, engines.executor_config)
         judge = None if job.assignment.blind else grader()
-        self.tools = Tools(self.policy, executor, form, self.scorer, judge, self.second)
+        self.tools = Tools(self.policy, self.executor, form, self.scorer, judge, self.second)
+
+    @property
+    def pools(self) -> list[PolicyPool | ScorerPool]:
+        return [pool for pool in (self.policy, self.second, self.scorer) if pool is not None]
 
     def counts(self) -> dict[str, int]:
         """What the pools counted, as "policy_retries" and the like."""
-        pools = [pool for pool in (self.policy, self.second, self.scorer) if pool is not None]
-        return {f"{pool.kind}_{name}": number for pool in pools for name, number in pool.counts.items()}
+        return {f"{pool.kind}_{name}": number for pool in self.pools for name, number in pool.counts.items()}
+
+    def close(self) -> None:
+        """Force the trees to the disk, let go of the file and hang up on engines and executors."""
+        self.writer.close()
+        for pool in (*self.pools, self.executor):
+            pool.close()
 
 
 class SearchWorker:
@@ -146,6 +159,8 @@ class SearchWorker:
     def __init__(self, index: int) -> None:
         self._index = index
         self._desk: Desk | None = None
+        gc.freeze()  # the modules are no garbage, and need not be looked through for it
+        gc.set_threshold(GARBAGE_EVERY)
 
     def __repr__(self) -> str:
         return f"search-{self._index}"
@@ -171,9 +186,9 @@ class SearchWorker:
         return os.getpid()
 
     async def release(self) -> None:
-        """Force the trees to the disk and let go of the file."""
+        """End the job at hand: its trees are on the disk and nobody is asked any more."""
         if self._desk is not None:
-            self._desk.writer.close()
+            self._desk.close()
             self._desk = None
 
 

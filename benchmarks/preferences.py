@@ -2,9 +2,10 @@
 
     python benchmarks/preferences.py runs/preferences
 
-Runs recipe irpo with `method.policy.objective` dpo_nll and dpo into FOLDER/OBJECTIVE/irpo-SEED; what is finished is not run
-again. For each round the log-probabilities of winners and losers, means over the pairs of the first and of the last report
-of training, and the accuracy at the end. Ends with the same as JSON.
+Runs recipe irpo, whose `method.policy.objective` is dpo_nll, and irpo with dpo, into FOLDER/OBJECTIVE/irpo-SEED; what
+docs/results/recipes.jsonl has is not run again (benchmarks/recipes.py). For each round the log-probabilities of winners and
+losers, means over the pairs of the first and of the last report of training, and the accuracy at the end. Ends with the same
+as JSON.
 """
 
 from __future__ import annotations
@@ -19,30 +20,20 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.recipes import SPLIT, finished, result, run
+from benchmarks.kept import SIDES, Kept
+from benchmarks.recipes import RESULTS, SPLIT, measured, result
 from benchmarks.runs import shown
 from search.intervals import Interval
 
-OBJECTIVES = ("dpo_nll", "dpo")
 RECIPE = "irpo"
-SIDES = ("chosen_log_probability", "rejected_log_probability")
+OBJECTIVES = {"dpo_nll": (), "dpo": ("--method.policy.objective=dpo",)}  # with what is changed in the recipe
 
 
-def ends(root: Path) -> list[dict[str, tuple[float, float]]]:
-    """For each round the first and the last report of both log-probabilities."""
-    found = []
-    for stage in sorted(root.glob("rounds/r*/train_policy")):
-        file = next(stage.glob("*.progress.jsonl"))
-        reports = [json.loads(line)["metrics"] for line in file.read_text(encoding="utf-8").splitlines()]
-        found.append({side: (reports[0][side], reports[-1][side]) for side in SIDES})
-    return found
-
-
-def over_seeds(roots: Sequence[Path]) -> list[dict[str, tuple[float, float]]]:
-    """The same as means over seeds."""
+def over_seeds(runs: Sequence[Kept]) -> list[dict[str, tuple[float, float]]]:
+    """For each round the first and the last report of both log-probabilities, means over seeds."""
     return [
         {side: (fmean(one[side][0] for one in rounds), fmean(one[side][1] for one in rounds)) for side in SIDES}
-        for rounds in zip(*map(ends, roots), strict=True)
+        for rounds in zip(*(run.preferences for run in runs), strict=True)
     ]
 
 
@@ -62,16 +53,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the runs are")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file that finished runs are kept in")
     args, fields = parser.parse_known_args()
     found = {}
-    for objective in OBJECTIVES:
-        folder = args.folder / objective
-        folder.mkdir(parents=True, exist_ok=True)
-        roots = [folder / f"{RECIPE}-{seed}" for seed in args.seeds]
-        for seed, root in zip(args.seeds, roots, strict=True):
-            if not finished(root):
-                run(RECIPE, seed, folder, [f"--method.policy.objective={objective}", *fields])
-        found[objective] = {**result(roots), "log_probabilities": over_seeds(roots)}
+    for objective, changed in OBJECTIVES.items():
+        runs = measured(RECIPE, args.seeds, args.folder / objective, args.results, [*changed, *fields])
+        found[objective] = {**result(runs), "log_probabilities": over_seeds(runs)}
     show(found)
 
 

@@ -5,9 +5,10 @@
     python benchmarks/recipes.py runs/recipes --read              the table of what is finished; runs nothing
     python benchmarks/recipes.py runs/dpo --only irpo --method.policy.objective=dpo      any field of the config
 
-Runs `raystar evolve configs/recipes/NAME.yaml --seed N` into FOLDER/NAME-N; what is finished is not run again, what was
-cut off goes on. The base policy is the same for all. One line a recipe, means over seeds; intervals are over problems,
-each with its mean over the seeds. Ends with the same as JSON.
+Runs `raystar evolve configs/recipes/NAME.yaml --seed N` into FOLDER/NAME-N; what was cut off goes on. What a finished run
+found is kept in docs/results/recipes.jsonl (`--results FILE` for another file), and what stands there is not run again. The
+base policy is the same for all seeds. One line a recipe, means over seeds; intervals are over problems, each with its mean
+over the seeds. Ends with the same as JSON.
 """
 
 from __future__ import annotations
@@ -22,49 +23,39 @@ from statistics import fmean
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.commands import RECIPES, raystar
-from benchmarks.runs import rights, shown
+from benchmarks import kept
+from benchmarks.commands import RECIPES, ROOT, raystar
+from benchmarks.kept import Kept, pooled
+from benchmarks.runs import shown
 from cluster import summary
-from cluster.summary import METHODS, RoundRecord
+from cluster.summary import METHODS
 from search.intervals import Interval, mean_of_shares
 
 SPLIT = "heldout"
+RESULTS = ROOT / "docs" / "results" / "recipes.jsonl"
 
 
-def run(name: str, seed: int, folder: Path, fields: Sequence[str]) -> None:
+def run(name: str, seed: int, folder: Path, fields: Sequence[str]) -> Path:
     """One recipe from its beginning, or from where it was cut off; its output goes to a file beside the run."""
+    folder.mkdir(parents=True, exist_ok=True)
     where = folder.resolve() / f"{name}-{seed}"
     command = ["evolve", str(RECIPES / f"{name}.yaml"), "--seed", str(seed), *fields]
     raystar(command, where, where.with_suffix(".log"))
+    return where
 
 
-def finished(where: Path) -> bool:
-    """The summary is the last thing that a run writes."""
-    return (where / summary.SUMMARY).exists()
-
-
-def result(roots: Sequence[Path]) -> dict[str, object]:
+def result(runs: Sequence[Kept]) -> dict[str, object]:
     """Accuracy by method, with the base's greedy one as "base"; tokens a problem by method; minutes of a run."""
-    runs = {root.name: summary.rounds(root) for root in roots}
-    pooled = rights(roots, runs, SPLIT)
-    accuracy = {method: mean_of_shares(list(shares.values())) for method, shares in pooled.items()}
+    accuracy = {method: mean_of_shares(shares) for method, shares in pooled(runs).items()}
     return {
-        "seeds": len(roots),
-        "base": mean([records[0] for records in runs.values()]),
+        "seeds": len(runs),
+        "base": fmean(run.base for run in runs),
         "accuracy": {method: asdict(interval) for method, interval in accuracy.items()},
-        "tokens": {method: tokens([records[-1] for records in runs.values()], method) for method in accuracy},
-        "minutes": fmean(sum(record.seconds for record in records) / 60 for records in runs.values()),
+        "tokens": {method: fmean(run.tokens[method] for run in runs) for method in accuracy},
+        "minutes": fmean(run.minutes for run in runs),
+        "commits": sorted({run.commit for run in runs}),
+        "machines": sorted({run.machine for run in runs}),
     }
-
-
-def mean(bases: Sequence[RoundRecord]) -> float:
-    return fmean(base.evaluation.splits[SPLIT]["greedy"].accuracy for base in bases)  # type: ignore[union-attr]
-
-
-def tokens(lasts: Sequence[RoundRecord], method: str) -> float:
-    """Generated tokens a problem."""
-    measures = [last.evaluation.splits[SPLIT][method] for last in lasts]  # type: ignore[union-attr]
-    return fmean(measure.tokens / measure.n for measure in measures if measure)
 
 
 def show(results: dict[str, dict[str, object]]) -> None:
@@ -83,24 +74,35 @@ def cell(row: dict[str, object], method: str) -> str:
     return f"{shown(Interval(**row['accuracy'][method]))} {row['tokens'][method]:.0f}"  # type: ignore[index]
 
 
+def measured(
+    recipe: str, seeds: Sequence[int], folder: Path, file: Path, fields: Sequence[str] = (), only_read: bool = False
+) -> list[Kept]:
+    """A recipe's runs with these seeds and changed fields: those that the file has, and, unless only to be read, the others,
+    run now and kept there."""
+    found = {one.name: one for one in kept.read(file)}
+    for seed in [] if only_read else seeds:
+        if (recipe, seed, tuple(fields)) not in found:
+            root = run(recipe, seed, folder, fields)
+            if (root / summary.SUMMARY).exists():  # the last thing that a run writes
+                one = kept.of_run(root, recipe, seed, fields, SPLIT)
+                kept.keep(file, one)
+                found[one.name] = one
+    return [found[name] for seed in seeds if (name := (recipe, seed, tuple(fields))) in found]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the runs are")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=sorted(path.stem for path in RECIPES.glob("*.yaml")))
-    parser.add_argument("--read", action="store_true", help="show what is finished, run nothing")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file that finished runs are kept in")
+    parser.add_argument("--read", action="store_true", help="show what is kept, run nothing")
     args, fields = parser.parse_known_args()
-    args.folder.mkdir(parents=True, exist_ok=True)
-    for seed in [] if args.read else args.seeds:
+    for seed in [] if args.read else args.seeds:  # all recipes with the first seed, then with the next
         for name in args.only:
-            if not finished(args.folder / f"{name}-{seed}"):
-                run(name, seed, args.folder, fields)
-    results = {}
-    for name in args.only:
-        roots = [root for seed in args.seeds if finished(root := args.folder / f"{name}-{seed}")]
-        if roots:
-            results[name] = result(roots)
-    show(results)
+            measured(name, [seed], args.folder, args.results, fields)
+    found = {name: measured(name, args.seeds, args.folder, args.results, fields, only_read=True) for name in args.only}
+    show({name: result(runs) for name, runs in found.items() if runs})
 
 
 if __name__ == "__main__":

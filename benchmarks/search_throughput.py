@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,8 +123,8 @@ class InStep:
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
         return await self._ask(lambda: self.policy.propose(state, n, sampling, seed))  # type: ignore[no-any-return]
 
-    async def run(self, state: State, step: Step) -> Step:
-        return await self._ask(lambda: self.executor.run(state, step))  # type: ignore[no-any-return]
+    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
+        return await self._ask(lambda: self.executor.run(state, steps))  # type: ignore[no-any-return]
 
     async def _ask(self, call: Callable[[], Awaitable[Any]]) -> Any:
         answer = asyncio.get_running_loop().create_future()

@@ -132,9 +132,9 @@ class SimulatedExecutor(Mailbox):
         super().__init__()
         self._seconds = seconds
 
-    async def run(self, prefix: tuple[str, ...], code: str) -> ExecResult:
+    async def run(self, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
         await asyncio.sleep(self._seconds)
-        return ExecResult(Outcome.OK, "1" if code.startswith("print") else "")
+        return [ExecResult(Outcome.OK, "1" if code.startswith("print") else "") for code in codes]
 
     async def pid(self) -> int:
         return os.getpid()

@@ -18,6 +18,7 @@ GIB = 2**30
 SHARED_MEMORY = Path("/dev/shm")
 CGROUP = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
+FASTEST_FIRST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # instruction sets as Linux names them
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,25 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def processor() -> str:
+    """The processor's name, and which of the instruction sets that matter here is its best."""
+    name = _cpuinfo("model name") or platform.machine()
+    best = next((flag for flag in FASTEST_FIRST if flag in processor_flags()), "neither AVX-512 nor AVX2")
+    return f"{name} ({best})"
+
+
 def processor_flags() -> frozenset[str]:
     """Instruction sets of the first processor; empty where the kernel does not list them."""
+    return frozenset((_cpuinfo("flags") or _cpuinfo("Features")).split())
+
+
+def _cpuinfo(wanted: str) -> str:
+    """What the kernel says of the first processor under this name; empty where it says nothing."""
     for line in _text(PROC / "cpuinfo").splitlines():
         name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return frozenset(value.split())
-    return frozenset()
+        if name.strip() == wanted:
+            return value.strip()
+    return ""
 
 
 def memory() -> tuple[float, float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.sandbox.limits import Tier
+from cluster.machine import processor
 from search.errors import UserError
 
 PROJECT, SCHEMA = "raystar", 1
@@ -131,6 +132,7 @@ def machine() -> dict[str, Any]:
     return {
         "host": platform.node(),
         "system": platform.platform(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(memory, 1),
     }

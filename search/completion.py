@@ -57,7 +57,7 @@ async def finish(
     if any(step.terminal for step in before):
         return tuple(before)
     before = [replace(step, outcome=Outcome.OK) if step.code else step for step in before]
-    last = await execute(tree, root.then(*before), last, tools)
+    (last,) = await execute(tree, root.then(*before), [last], tools)
     if last.terminal:
         return (*before, last)
     state, deep = root.then(*before, last), len(steps) >= max_depth

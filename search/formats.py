@@ -86,6 +86,7 @@ END_OF_STEP, END_OF_CODE, END_OF_ANSWER = "<end_of_step>", "<end_of_code>", "<en
 OUTPUT, END_OF_OUTPUT, ANSWER, CODE = "<output>", "<end_of_output>", "<answer>", "<code>"
 USER, ASSISTANT = "<|user|>", "<|assistant|>"
 CODE_TAGS = (CODE, END_OF_STEP, END_OF_CODE, OUTPUT, END_OF_OUTPUT, ANSWER, END_OF_ANSWER, USER, ASSISTANT)
+AFTER_STEP = re.compile(f"(?<={END_OF_STEP})")
 MAX_SHOWN_OUTPUT = 400  # characters of a program's output that the model gets to read
 
 
@@ -135,7 +136,7 @@ class CodeFormat:
         return (END_OF_CODE, END_OF_ANSWER)
 
     def parse(self, candidate: Candidate) -> tuple[Step, ...]:
-        pieces = re.split(f"(?<={END_OF_STEP})", candidate.text)
+        pieces = AFTER_STEP.split(candidate.text)
         return tuple(self._step(piece.removeprefix("\n"), candidate.finish) for piece in pieces if piece)
 
     def _step(self, text: str, finish: Finish) -> Step:

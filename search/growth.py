@@ -119,7 +119,7 @@ async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: Sta
     fresh: list[Draw] = []
     for draw in drawn:
         (fresh if tree.child(index, draw.step.text) is None else again).append(draw)
-    ran = await together(execute(tree, state, draw.step, tools) for draw in fresh)
+    ran = await execute(tree, state, [draw.step for draw in fresh], tools)
     children = []
     for step, draw in zip(ran, fresh, strict=True):
         if step.status is StepStatus.OPEN and depth >= growth.max_depth:
@@ -166,15 +166,22 @@ def graft(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
     return tree.alive(index)
 
 
-async def execute(tree: Tree, state: State, step: Step, tools: Tools) -> Step:
-    """The step after its code ran, where it has code to run."""
-    if not step.code or step.terminal:
+async def execute(tree: Tree, state: State, steps: Sequence[Step], tools: Tools) -> list[Step]:
+    """The steps after their code ran, where they have code to run."""
+    idle = [not step.code or step.terminal for step in steps]
+    begun = [step for step, nothing in zip(steps, idle, strict=True) if not nothing]
+    if not begun:
+        return list(steps)
+    tree.cost = tree.cost + Cost(executions=len(begun))
+    done = iter(await tools.executor.run(state, begun))
+    return [step if nothing else judged(next(done)) for step, nothing in zip(steps, idle, strict=True)]
+
+
+def judged(step: Step) -> Step:
+    """A step whose code did not run to its end is a CODE_ERROR."""
+    if step.outcome in (Outcome.OK, Outcome.OUTPUT_TRUNCATED) or step.terminal:
         return step
-    tree.cost = tree.cost + Cost(executions=1)
-    done = await tools.executor.run(state, step)
-    if done.outcome not in (Outcome.OK, Outcome.OUTPUT_TRUNCATED) and not done.terminal:
-        return replace(done, status=StepStatus.CODE_ERROR)
-    return done
+    return replace(step, status=StepStatus.CODE_ERROR)
 
 
 async def evaluate(tree: Tree, state: State, children: Sequence[Node], squash_scale: float, tools: Tools) -> None:

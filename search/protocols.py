@@ -33,8 +33,9 @@ class Scorer(Protocol):
 class Executor(Protocol):
     """Runs model-written code."""
 
-    async def run(self, state: State, step: Step) -> Step:
-        """Run ``step.code`` after the code of ``state.steps``; the step comes back with outcome, output and status.
+    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
+        """Run the code of each step after the code of ``state.steps``, side by side; they come back in their order, with
+        outcome, output and status.
 
         Never raises for what the code does: that is an outcome.
         """

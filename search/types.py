@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from search.travel import travels
+
 
 class StepStatus(StrEnum):
     """What a step means for the solution it ends."""
@@ -102,6 +104,7 @@ class State:
         return State(self.problem, self.steps + steps)
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How candidates are drawn. ``temperature`` 0 is greedy; ``top_k`` 0 and ``top_p`` 1 mean no cut."""
@@ -113,6 +116,7 @@ class Sampling:
     until: Until = Until.STEP
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One continuation: its text (stop string included), token ids and why it ended."""
@@ -122,6 +126,7 @@ class Candidate:
     finish: Finish
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What a policy answers: n candidates and what they cost. ``version`` names the weights that wrote them."""
@@ -136,6 +141,7 @@ class Proposal:
         return sum(len(candidate.token_ids) for candidate in self.candidates)
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Raw reward logits, one a state, in the order asked; ``version`` names the weights that gave them."""

@@ -78,8 +78,10 @@ class TrainConfig(BaseModel):
     )
     zero_stage: int = Field(default=1, ge=0, le=3, description="DeepSpeed ZeRO stage: what is split over the workers")
     workers: int = Field(default=1, ge=1, description="Ray Train workers")
-    precision: Literal["fp32", "bf16"] = Field(
-        default="bf16", description="of weights and activations; the optimizer keeps 32-bit copies either way"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto",
+        description="of weights and activations; auto: bf16 where the processor computes in it, else fp32; "
+        "the optimizer keeps 32-bit copies either way",
     )
     gradient_checkpointing: bool = Field(
         default=False, description="recompute activations in the backward pass to save memory"

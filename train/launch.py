@@ -67,7 +67,8 @@ class TrainResult:
 
     ``samples`` learnt from; records ``dropped`` by reason, and of those kept how many were "cut" short; ``tokens`` seen
     over all epochs, padding left out;
-    ``train_seconds`` in the loop alone, ``seconds`` in the call that finished the run, start-up included.
+    ``train_seconds`` in the loop alone, ``seconds`` in the call that finished the run, start-up included;
+    ``precision`` is what was computed in.
     """
 
     output: Path
@@ -80,6 +81,7 @@ class TrainResult:
     tokens: int
     train_seconds: float
     seconds: float
+    precision: str = ""
 
 
 class TrainingFailed(RuntimeError):

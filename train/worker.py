@@ -28,6 +28,7 @@ from train.config import TrainConfig
 from train.job import Job
 from train.loop import Plan, train
 from train.objectives import OBJECTIVES, Kind, Objective
+from train.precision import settled
 from train.progress import Progress, Report
 from train.reference import reference
 from train.samples import Samples
@@ -79,6 +80,7 @@ def run(job: Job) -> None:
     transformers_logging.disable_progress_bar()
     init_distributed()
     rank, world = distributed.get_rank(), distributed.get_world_size()
+    job = replace(job, config=settled(job.config, device))
     objective, config = OBJECTIVES[job.objective], job.config
     samples = Samples.load(job.samples)
     engine = build_engine(job, objective, samples.pad_id, world)
@@ -92,7 +94,7 @@ def run(job: Job) -> None:
             plan = Plan(per_epoch * config.epochs, save_every, job.seed, _saver(engine), report)
             batches = step_batches(samples, order, rank, progress.step, config.epochs)
             train(engine, batches, objective, config, plan, progress)
-    summary = job.summary | summarise(progress, objective)
+    summary = job.summary | {"precision": config.precision} | summarise(progress, objective)
     checkpoint.export(engine.module, job.init, job.output, config.zero_stage, summary)
     ray.train.report({"step": progress.step})
 

@@ -7,12 +7,14 @@ import importlib.util
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from actors.sandbox.client import Service
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.echo import echoed
+from actors.sandbox.echo import REMEMBERED, echoed
 from actors.sandbox.result import ExecResult
+from search.together import together
 from search.types import Outcome, State, Step, StepStatus
 
 Run = tuple[tuple[str, ...], str]  # the codes before, and the code to run
@@ -22,17 +24,21 @@ NOTHING = ExecResult(Outcome.OK, "")  # what comes of a program without a statem
 
 
 def codes_of(state: State) -> tuple[str, ...]:
-    """What is run of a state's steps, in order; steps in words have no code, and comments run nothing."""
-    return tuple(echoed(step.code) for step in state.steps if step.code and not idle(step.code))
+    """The codes of a state's steps, in order; steps in words have none."""
+    return tuple(step.code for step in state.steps if step.code)
 
 
-def run_of(state: State, step: Step) -> Run:
-    """What is run for a step: the codes of the steps before it, and its own."""
-    return codes_of(state), echoed(step.code)
+def as_run(prefix: Sequence[str], code: str) -> Run:
+    """What is run of such codes: comments run nothing, and a number that a step ends with is said."""
+    return tuple(echoed(earlier) for earlier in prefix if not idle(earlier)), echoed(code)
 
 
+@lru_cache(REMEMBERED)
 def idle(code: str) -> bool:
     """Whether there is nothing to run: comments and blank lines only, without characters that Python refuses."""
+    last = code.rstrip(" \t\f\r\n").rpartition("\n")[2].lstrip(" \t\f\r")
+    if last and not last.startswith("#"):
+        return False  # as nearly always
     lines = [line.strip(" \t\f\r") for line in code.split("\n")]
     return all((not line or line.startswith("#")) and line.isprintable() for line in lines)
 
@@ -78,9 +84,14 @@ class LocalExecutor:
         """Run ``code`` after the codes of ``prefix``. Never raises for what the code does."""
         return await self._service((*prefix, code)).run(tuple(prefix), code)
 
-    async def run(self, state: State, step: Step) -> Step:
-        """Run the step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
-        return unrun(step) or apply(step, await self.run_code(*run_of(state, step)))
+    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
+        """Run each step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
+        prefix = codes_of(state)
+
+        async def one(step: Step) -> Step:
+            return unrun(step) or apply(step, await self.run_code(*as_run(prefix, step.code)))
+
+        return await together(one(step) for step in steps)
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
         """One result a run, in the order asked."""

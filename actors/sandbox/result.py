@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from actors.sandbox.limits import Limits
+from search.travel import travels
 from search.types import Outcome
 
 MOST_CHARACTERS = 200  # of an error line
@@ -29,6 +30,7 @@ LETTERS = {
 REPEATABLE = frozenset({Outcome.OK, Outcome.SYNTAX_ERROR, Outcome.EXCEPTION, Outcome.OUTPUT_TRUNCATED})
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class ExecResult:
     """How a step's code ended. ``output`` is what it printed when ``outcome`` is OK, else one error line."""

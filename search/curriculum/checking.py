@@ -27,8 +27,8 @@ async def check_steps(composition: Composition, solution: State, executor: Execu
 async def totals(solution: State, executor: Executor) -> list[object]:
     """The total after each step, None where there is none: yet, or because the code does not run."""
     ends = range(1, len(solution.steps) + 1)
-    probed = await together(executor.run(State(solution.problem, solution.steps[:end]), PROBE) for end in ends)
-    return [_value(step.output) if step.outcome is Outcome.OK else None for step in probed]
+    probed = await together(executor.run(State(solution.problem, solution.steps[:end]), [PROBE]) for end in ends)
+    return [_value(step.output) if step.outcome is Outcome.OK else None for (step,) in probed]
 
 
 def first_wrong_step(composition: Composition, steps: Sequence[Step], found: Sequence[object]) -> int | None:

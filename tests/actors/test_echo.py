@@ -29,7 +29,7 @@ PROBLEM = Problem("p", "How many?", "2", "t")
 @pytest.mark.parametrize("sums", [True, False])
 async def test_the_last_value_is_said_if_it_is_a_number(code: str, output: str, sums: bool) -> None:
     async with LocalExecutor(ExecutorConfig(sums=sums)) as executor:
-        done = await executor.run(State(PROBLEM), Step("s", code=code))
+        (done,) = await executor.run(State(PROBLEM), [Step("s", code=code)])
     assert (done.outcome, done.output, done.code) == (Outcome.OK, output, code)
 
 
@@ -43,6 +43,6 @@ def test_other_ends_are_left_as_they_are(code: str) -> None:
 
 async def test_the_next_step_goes_on_after_an_echo() -> None:
     async with LocalExecutor(ExecutorConfig(sums=False)) as executor:
-        first = await executor.run(State(PROBLEM), Step("s", code="x = [1, 2]\ny = len(x)"))
-        second = await executor.run(State(PROBLEM, (first,)), Step("s", code="y = y * 2 + sum(x)"))
+        (first,) = await executor.run(State(PROBLEM), [Step("s", code="x = [1, 2]\ny = len(x)")])
+        (second,) = await executor.run(State(PROBLEM, (first,)), [Step("s", code="y = y * 2 + sum(x)")])
     assert (first.output, second.output) == ("2\n", "7\n")

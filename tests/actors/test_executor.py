@@ -17,7 +17,7 @@ from actors.executor import ExecutorPool, LocalExecutor, start_executors, stop_e
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.echo import echoed
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import codes_of, idle
+from actors.sandbox.local import as_run, codes_of, idle
 from search.types import Outcome, Problem, State, Step, StepStatus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,16 +62,16 @@ CASES = [
 async def test_a_step_ends_with_its_outcome_and_the_next_one_runs(
     executor: LocalExecutor, code: str, outcome: Outcome, output: str
 ) -> None:
-    done = await executor.run(state(), step(code))
+    (done,) = await executor.run(state(), [step(code)])
     assert (done.outcome, done.output) == (outcome, output)
     assert done.status is (StepStatus.OPEN if outcome is Outcome.OK else StepStatus.CODE_ERROR)
-    after = await executor.run(state(), step("print('next')"))
+    (after,) = await executor.run(state(), [step("print('next')")])
     assert (after.outcome, after.output) == (Outcome.OK, "next\n")
 
 
 async def test_code_runs_after_its_ancestors_and_only_its_own_output_counts(executor: LocalExecutor) -> None:
     before = state("x = 4\nprint('one')", "def f(y): return x * y\nprint('two')")
-    done = await executor.run(before, step("print(f(5))"))
+    (done,) = await executor.run(before, [step("print(f(5))")])
     assert done.output == "20\n"
 
 
@@ -79,23 +79,25 @@ async def test_siblings_and_programs_do_not_see_each_other(executor: LocalExecut
     parent = state("values = [1]")
     grow = step("values.append(2); import math; math.pi = 3; print(values, math.pi)")
     look = step("import math; print(values, math.pi > 3.1)")
-    first, second = await asyncio.gather(executor.run(parent, grow), executor.run(parent, look))
+    first, second = await executor.run(parent, [grow, look])
     assert (first.output, second.output) == ("[1, 2] 3\n", "[1] True\n")
-    assert (await executor.run(state(), step("print(values)"))).outcome is Outcome.EXCEPTION
+    (alone,) = await executor.run(state(), [step("print(values)")])
+    assert alone.outcome is Outcome.EXCEPTION
 
 
 async def test_a_step_without_code_or_already_ended_is_left_alone(executor: LocalExecutor) -> None:
     words = Step("Step 1: think.\n\n")
     ended = Step("x = ", code="x = ", status=StepStatus.NO_ANSWER)
-    assert await executor.run(state(), words) == words
-    assert await executor.run(state(), ended) == ended
+    ran, twice = await executor.run(state(), [words, step("print(1)"), ended, step("print(2)")]), ("1\n", "2\n")
+    assert (ran[0], ran[2]) == (words, ended)
+    assert (ran[1].output, ran[3].output) == twice
 
 
 async def test_a_step_of_comments_runs_without_a_service() -> None:
     pool = ExecutorPool([], ExecutorConfig())  # there is nobody to ask
-    done = await pool.run(state(), step("\n# a dog barks\n  # and a cat"))
+    (done,) = await pool.run(state(), [step("\n# a dog barks\n  # and a cat")])
     assert (done.outcome, done.status, done.output) == (Outcome.OK, StepStatus.OPEN, "")
-    assert codes_of(state().then(done).then(step("a = 1"))) == (echoed("a = 1"),)
+    assert as_run(codes_of(state().then(done)), "a = 1") == ((), echoed("a = 1"))
 
 
 @pytest.mark.parametrize("code", ["# a\nb", "#\x00", "# \ud800", "\u2003# a", "pass"])
@@ -104,7 +106,7 @@ def test_what_python_would_run_or_refuse_is_not_idle(code: str) -> None:
 
 
 async def test_a_prefix_that_fails_gives_its_own_outcome(executor: LocalExecutor) -> None:
-    done = await executor.run(state("x = 1", "y = z"), step("print(x)"))
+    (done,) = await executor.run(state("x = 1", "y = z"), [step("print(x)")])
     assert (done.outcome, done.output) == (Outcome.EXCEPTION, "NameError: name 'z' is not defined")
 
 
@@ -184,10 +186,10 @@ async def test_a_pool_spreads_problems_batches_steps_and_survives_the_death_of_a
     handles = start_executors(config)
     pool = ExecutorPool(handles, config)
     states = [State(Problem(f"p{i}", "?", "1", "test"), state(f"x = {i}").steps) for i in range(40)]
-    answers = asyncio.gather(*(pool.run(one, step(f"print(x + {k})")) for one in states for k in range(3)))
+    answers = asyncio.gather(*(pool.run(one, [step(f"print(x + {k})") for k in range(3)]) for one in states))
     await asyncio.sleep(0.1)
     ray.kill(handles[0], no_restart=False)
     done = await asyncio.wait_for(answers, 100)
-    assert [one.output for one in done] == [f"{i + k}\n" for i in range(40) for k in range(3)]
+    assert [one.output for siblings in done for one in siblings] == [f"{i + k}\n" for i in range(40) for k in range(3)]
     assert {len([1 for lane in pool.homes.values() if lane.executor.handle is handle]) for handle in handles} == {20}
     stop_executors(handles)

@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
+from ray.exceptions import ActorUnavailableError
 
 from actors.config import EngineConfig
 from actors.errors import BadScore, EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
-from actors.mailbox import Letter, Mailbox
+from actors.mailbox import Mailbox
 from actors.pool import PolicyPool, ScorerPool
 from search.formats import END_OF_CODE, END_OF_STEP, CodeFormat
 from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step, StepStatus
 
 CONFIG = EngineConfig(
-    backoff_s=0.001, max_num_seqs=4, queue=0, request_deadline_s=0.5, start_deadline_s=30, max_attempts=3
+    backoff_s=0.001, max_num_seqs=4, queue=0, request_deadline_s=2, start_deadline_s=30, max_attempts=3
 )
 STATE = State(Problem("p1", "What is 1 + 1?", "2", "test"))
+
+
+DEATH = ConnectionError("this engine ends")
 
 
 class Method:
@@ -34,28 +37,27 @@ class Method:
 
 
 class Handle(Mailbox):
-    """An engine that follows a script: exceptions are raised, numbers are seconds of silence, then it answers."""
+    """An engine that follows a script: DEATH ends its connections, other exceptions are raised, numbers are seconds of
+    silence, then it answers."""
 
-    def __init__(self, *script: BaseException | float, healthy: bool = True) -> None:
+    def __init__(self, *script: Exception | float, healthy: bool = True) -> None:
         super().__init__()
         self.script = list(script)
         self.healthy = healthy
         self.asked: list[tuple[Any, ...]] = []
-        self.exchange = Method(self._exchange)  # type: ignore[assignment]
+        self.receive = Method(super().receive)  # type: ignore[assignment]
         self.health, self.load = Method(self._health), Method(self._load)
         self.loaded: list[Any] = []
-
-    async def _exchange(self, caller: str, letters: list[Letter], withdrawn: list[int]) -> Any:
-        if letters and self.script and isinstance(self.script[0], RayError):
-            self.asked.extend(letter.arguments for letter in letters)
-            raise self.script.pop(0)  # type: ignore[misc]
-        return await super().exchange(caller, letters, withdrawn)
 
     async def _act(self, arguments: tuple[Any, ...]) -> None:
         self.asked.append(arguments)
         if self.script:
             act = self.script.pop(0)
-            if isinstance(act, BaseException):
+            if act is DEATH:
+                for caller in list(self._boxes):
+                    caller.close()
+                await asyncio.sleep(3600)
+            if isinstance(act, Exception):
                 raise act
             await asyncio.sleep(act)
 
@@ -91,10 +93,8 @@ async def test_renders_segments_and_stops() -> None:
     assert (n, sampling.max_tokens, seed, key, model) == (3, 9, 42, "p1/1/2a", None)
 
 
-@pytest.mark.parametrize(
-    "failure", [ActorDiedError(), ActorUnavailableError("gone", b"0" * 16), RequestFailed("dropped"), 5.0]
-)
-async def test_a_failed_request_is_sent_again_as_it_was(failure: BaseException | float) -> None:
+@pytest.mark.parametrize("failure", [DEATH, RequestFailed("dropped"), 5.0])
+async def test_a_failed_request_is_sent_again_as_it_was(failure: Exception | float) -> None:
     handle = Handle(failure)
     pool = policy(handle)
     proposal = await pool.propose(STATE, 2, Sampling(), 99)
@@ -105,7 +105,7 @@ async def test_a_failed_request_is_sent_again_as_it_was(failure: BaseException |
 
 
 async def test_a_dead_engine_is_left_alone_until_its_health_answers() -> None:
-    dead, alive = Handle(ActorDiedError(), healthy=False), Handle()
+    dead, alive = Handle(DEATH, healthy=False), Handle()
     pool = policy(dead, alive)
     states = [State(Problem(f"p{i}", "?", "1", "test")) for i in range(40)]
     await asyncio.gather(*(pool.propose(state, 1, Sampling(), 1) for state in states))
@@ -138,7 +138,7 @@ async def test_gives_up_by_name() -> None:
 
 async def test_waiting_for_engines_that_never_come_back_ends() -> None:
     hasty = CONFIG.model_copy(update={"start_deadline_s": 0.3})
-    pool = policy(Handle(ActorDiedError(), healthy=False), Handle(ActorDiedError(), healthy=False), config=hasty)
+    pool = policy(Handle(DEATH, healthy=False), Handle(DEATH, healthy=False), config=hasty)
     with pytest.raises(EngineGaveUp, match=r"none of policy-0, policy-1 came back in 0.3 s"):
         await pool.propose(STATE, 1, Sampling(), 5)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
-from actors.routing import Lane, Router, preference
+from actors.routing import AHEAD, SLACK, Lane, Router, preference
 
 
 def router(rooms: list[int]) -> Router[str]:
@@ -14,7 +15,7 @@ def router(rooms: list[int]) -> Router[str]:
 
 
 def test_a_lost_engine_moves_only_its_own_keys() -> None:
-    names = [f"engine-{i}" for i in range(5)]
+    names = tuple(f"engine-{i}" for i in range(5))
     keys = [f"problem-{i}" for i in range(200)]
     before = {key: names[preference(key, names)[0]] for key in keys}
     left = names[:3] + names[4:]
@@ -23,7 +24,7 @@ def test_a_lost_engine_moves_only_its_own_keys() -> None:
 
 
 def test_keys_spread_over_engines() -> None:
-    names = ["engine-0", "engine-1"]
+    names = ("engine-0", "engine-1")
     first = [preference(f"problem-{i}", names)[0] for i in range(1000)]
     assert 430 < sum(first) < 570  # 500 +- 4.4 standard deviations
 
@@ -35,13 +36,21 @@ async def test_a_key_keeps_its_engine_until_it_is_full() -> None:
     assert taken[2] is not taken[0]
 
 
-async def test_spill_goes_to_the_least_loaded() -> None:
-    pool = router([1, 4, 4])
-    order = preference("p", ["engine-0", "engine-1", "engine-2"])
-    pool.lanes[order[0]].busy = pool.lanes[order[0]].room
-    pool.lanes[order[1]].busy = 1 if pool.lanes[order[1]].room > 1 else 0
-    expected = min((lane for lane in pool.lanes if lane.fits(1)), key=lambda lane: lane.busy / lane.room)
-    assert await pool.take("p") is expected
+async def test_spill_goes_to_the_next_in_order_and_then_to_the_least_loaded() -> None:
+    pool = router([4, 40, 40, 40])
+    order = preference("p", tuple(lane.name for lane in pool.lanes))
+    first, second, third, fourth = (pool.lanes[index] for index in order)
+    first.busy, second.busy, third.busy, fourth.busy = first.room, 3, 2, 0
+    assert await pool.take("p") is second
+    second.busy, third.busy = 30, 5
+    assert await pool.take("p") is fourth
+
+
+async def test_a_lane_well_ahead_of_the_others_gets_no_more() -> None:
+    pool = router([400] * 4)
+    lanes = Counter([(await pool.take("p")).name for _ in range(100)])
+    assert max(lanes.values()) <= SLACK + AHEAD * 25 + 1
+    assert min(lanes.values()) > 10
 
 
 async def test_waits_while_full_and_goes_on_in_order() -> None:
@@ -77,7 +86,7 @@ async def test_a_cancelled_waiter_loses_no_place() -> None:
 
 async def test_an_engine_that_is_out_gets_nothing_until_it_is_back() -> None:
     pool = router([1, 1])
-    preferred = pool.lanes[preference("p", ["engine-0", "engine-1"])[0]]
+    preferred = pool.lanes[preference("p", ("engine-0", "engine-1"))[0]]
     pool.down(preferred)
     other = await pool.take("p")
     assert other is not preferred

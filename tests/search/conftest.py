@@ -49,7 +49,10 @@ class ScriptedPolicy:
 class SumExecutor:
     """Runs ``name = number`` and ``print(number)``; the word ``raise`` makes a step fail."""
 
-    async def run(self, state: State, step: Step) -> Step:
+    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
+        return [self.one(step) for step in steps]
+
+    def one(self, step: Step) -> Step:
         if "raise" in step.code:
             return replace(step, output="ValueError: no", outcome=Outcome.EXCEPTION)
         printed = step.code.partition("print(")[2].rstrip(")")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from search.types import Outcome, State, Step, StepStatus
@@ -15,7 +16,10 @@ class Interpreter:
 
     runs: int = 0
 
-    async def run(self, state: State, step: Step) -> Step:
+    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
+        return [self.one(state, step) for step in steps]
+
+    def one(self, state: State, step: Step) -> Step:
         self.runs += 1
         variables: dict[str, object] = {}
         printed = io.StringIO()

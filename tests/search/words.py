@@ -112,7 +112,7 @@ class WordScorer:
 class NoCode:
     """There is no code in words."""
 
-    async def run(self, state: State, step: Step) -> Step:
+    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
         raise AssertionError("words hold no code")
 
 

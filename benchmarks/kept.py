@@ -1,0 +1,112 @@
+"""What finished runs of recipes found, a line each in a file of the project: machines and run directories come and go.
+
+A line has the recipe, its seed and changed fields, the commit and the machine, and for the last round by method the share
+of each problem that was got right, in the order of the problems' ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from benchmarks.runs import rights
+from cluster import manifest, run_dir, summary
+from cluster.summary import Measure
+
+DIGITS = 4
+SIDES = ("chosen_log_probability", "rejected_log_probability")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """``right``: method -> a share a problem; ``tokens``: method -> generated ones a problem; ``base``: its greedy accuracy.
+
+    ``preferences``: a round of DPO each, and for both sides the log-probability in the first and the last report.
+    """
+
+    recipe: str
+    seed: int
+    fields: tuple[str, ...]
+    split: str
+    commit: str
+    machine: str
+    minutes: float
+    base: float
+    right: Mapping[str, Sequence[float]]
+    tokens: Mapping[str, float]
+    preferences: Sequence[Mapping[str, Sequence[float]]] = ()
+
+    @property
+    def name(self) -> tuple[str, int, tuple[str, ...]]:
+        """What was run."""
+        return self.recipe, self.seed, tuple(self.fields)
+
+
+def of_run(root: Path, recipe: str, seed: int, fields: Sequence[str], split: str) -> Kept:
+    """What a finished run found."""
+    records, made = summary.rounds(root), manifest.load(root / run_dir.MANIFEST)
+    first, last = records[0].evaluation, records[-1].evaluation
+    assert first is not None and last is not None
+    greedy = first.splits[split]["greedy"]
+    assert greedy is not None
+    shares = rights([root], {root.name: records}, split)
+    measured = {method: measure for method, measure in last.splits[split].items() if measure}
+    return Kept(
+        recipe,
+        seed,
+        tuple(fields),
+        split,
+        str(made.starts[-1]["commit"])[:7] + ("+" if made.starts[-1]["dirty"] else ""),
+        f"{made.machine['processor']}, {made.machine['cores']} cores",
+        round(sum(record.seconds for record in records) / 60, 2),
+        greedy.accuracy,
+        {method: [round(by_id[name], DIGITS) for name in sorted(by_id)] for method, by_id in shares.items()},
+        {method: round(each(measure), 1) for method, measure in measured.items()},
+        preferences(root),
+    )
+
+
+def each(measure: Measure) -> float:
+    """Generated tokens a problem."""
+    return measure.tokens / measure.n
+
+
+def preferences(root: Path) -> list[dict[str, tuple[float, float]]]:
+    """For each round that learnt from pairs of solutions, the first and the last report of both log-probabilities."""
+    found = []
+    for stage in sorted(root.glob("rounds/r*/train_policy")):
+        for file in stage.glob("*.progress.jsonl"):
+            reports = [json.loads(line)["metrics"] for line in file.read_text(encoding="utf-8").splitlines()]
+            if reports and SIDES[0] in reports[0]:
+                ends = {side: (reports[0][side], reports[-1][side]) for side in SIDES}
+                found.append({side: (round(a, 2), round(b, 2)) for side, (a, b) in ends.items()})
+    return found
+
+
+def pooled(runs: Sequence[Kept]) -> dict[str, list[float]]:
+    """Method -> for each problem the mean over runs: seeds are no independent problems."""
+    methods = set.intersection(*(set(run.right) for run in runs))
+    return {
+        method: [fmean(shares) for shares in zip(*(run.right[method] for run in runs), strict=True)]
+        for method in runs[0].right
+        if method in methods
+    }
+
+
+def read(file: Path) -> list[Kept]:
+    if not file.exists():
+        return []
+    rows: list[dict[str, Any]] = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return [Kept(**{**row, "fields": tuple(row["fields"])}) for row in rows]
+
+
+def keep(file: Path, run: Kept) -> None:
+    """Add a line to the file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    row = {name: getattr(run, name) for name in Kept.__slots__}
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(f"{json.dumps(row, separators=(',', ':'))}\n")

@@ -169,9 +169,9 @@ def summaries(workers: Sequence[Any], job: Job, problems: Sequence[Problem]) -> 
 
 
 def _advance(board: Board, chunk: Chunk, job: Job) -> Iterator[Summary]:
-    """The next summary of a chunk; or its end; or, where its worker died, what is to be saved of it."""
+    """The next summaries of a chunk; or its end; or, where its worker died, what is to be saved of it."""
     try:
-        summary = ray.get(next(chunk.stream))
+        finished = ray.get(next(chunk.stream))
     except StopIteration:
         board.chunks.remove(chunk)
     except RayActorError as error:
@@ -180,8 +180,9 @@ def _advance(board: Board, chunk: Chunk, job: Job) -> Iterator[Summary]:
             board.out[chunk.worker] = board.workers[chunk.worker].pid.remote()
         yield from _take_back(board, chunk, job.assignment, error)
     else:
-        del chunk.open[summary.problem_id]
-        yield summary
+        for summary in finished:
+            del chunk.open[summary.problem_id]
+            yield summary
 
 
 def _hear(board: Board, worker: int) -> None:

@@ -34,6 +34,7 @@ from search.types import Cost, ModelRef, Problem
 GARBAGE_EVERY = (
     20_000  # new objects between two collections: by default a few expansions make as many as are looked for
 )
+REPORT_S = 0.1
 SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
 
 
@@ -165,17 +166,19 @@ class SearchWorker:
     def __repr__(self) -> str:
         return f"search-{self._index}"
 
-    async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[Summary]:
-        """One Summary a problem, in the order in which the trees are finished."""
+    async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[list[Summary]]:
+        """One Summary a problem, of all trees that were finished within REPORT_S in one go: each takes Ray a millisecond."""
         if self._desk is None or self._desk.job.id != job.id:
             await self.release()
             self._desk = Desk(job, self._index)
-        grown = [asyncio.ensure_future(_grow(self._desk, problem)) for problem in problems]
+        growing = {asyncio.ensure_future(_grow(self._desk, problem)) for problem in problems}
         try:
-            for summary in asyncio.as_completed(grown):
-                yield await summary
+            while growing:
+                await asyncio.wait(growing, return_when=asyncio.FIRST_COMPLETED)
+                done, growing = await asyncio.wait(growing, timeout=REPORT_S)
+                yield [task.result() for task in done]
         finally:
-            for task in grown:
+            for task in growing:
                 task.cancel()
 
     async def counts(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What a message between two actors costs: a call of Ray against a socket of ZeroMQ with CURVE (encrypted, both ends known).
+"""What a request to an actor costs: a call of Ray's against a letter (actors/mailbox.py).
 
     python benchmarks/letters.py
 
@@ -10,78 +10,63 @@ from __future__ import annotations
 
 import asyncio
 import json
-import pickle
 import statistics
+import sys
 import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import ray
-import zmq
-import zmq.asyncio
+
+from actors.mailbox import Correspondent, Mailbox
 
 TRIPS, AT_ONCE, REPEATS = 2000, 8, 3
 REQUEST = (("a segment of a prompt, " * 8,) * 6, ("</code>", "<end_of_step>"), 4, 17, "problem/3/1f")
 CALL_S = 120.0
-LOOPBACK = "tcp://127.0.0.1"
 
 
-class Echo:
-    """Sends back what it gets, asked by a call or by a message."""
+class Echo(Mailbox):
+    """Sends back what it gets, asked by a call or by a letter."""
 
-    async def call(self, request: object) -> object:
+    async def echo(self, request: object) -> object:
         return request
-
-    async def open(self) -> tuple[str, bytes]:
-        """Where messages go, and the key to know this end by."""
-        public, secret = zmq.curve_keypair()
-        self._socket = zmq.asyncio.Context.instance().socket(zmq.ROUTER)
-        self._socket.curve_server, self._socket.curve_publickey, self._socket.curve_secretkey = True, public, secret
-        port = self._socket.bind_to_random_port(LOOPBACK)
-        self._task = asyncio.ensure_future(self._serve())
-        return f"{LOOPBACK}:{port}", public
-
-    async def _serve(self) -> None:
-        while True:
-            sender, body = await self._socket.recv_multipart()
-            await self._socket.send_multipart([sender, pickle.dumps(pickle.loads(body))])
 
     async def cpu(self) -> float:
         return time.process_time()
 
 
 class Caller:
-    async def calls(self, echo: object) -> tuple[float, float]:
+    async def calls(self, echo: Any) -> tuple[float, float]:
         """Processor and wall seconds of all trips."""
-        await echo.call.remote(REQUEST)  # type: ignore[attr-defined]
-        began = time.process_time(), time.perf_counter()
-        for _ in range(TRIPS // AT_ONCE):
-            await asyncio.gather(*(echo.call.remote(REQUEST) for _ in range(AT_ONCE)))  # type: ignore[attr-defined]
-        return time.process_time() - began[0], time.perf_counter() - began[1]
+        return await measured(lambda: echo.echo.remote(REQUEST))
 
-    async def messages(self, address: str, key: bytes) -> tuple[float, float]:
-        """The same by messages."""
-        socket = zmq.asyncio.Context.instance().socket(zmq.DEALER)
-        socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
-        socket.curve_serverkey = key
-        socket.connect(address)
-        await socket.send(pickle.dumps(REQUEST))
-        await socket.recv()
-        began = time.process_time(), time.perf_counter()
-        for _ in range(TRIPS // AT_ONCE):
-            for _ in range(AT_ONCE):
-                await socket.send(pickle.dumps(REQUEST))
-            for _ in range(AT_ONCE):
-                pickle.loads(await socket.recv())
-        return time.process_time() - began[0], time.perf_counter() - began[1]
+    async def letters(self, echo: Any) -> tuple[float, float]:
+        """The same by letter."""
+        mail = Correspondent(echo)
+        try:
+            return await measured(lambda: mail.ask("echo", REQUEST))
+        finally:
+            mail.close()
+
+
+async def measured(ask: Callable[[], Awaitable[object]]) -> tuple[float, float]:
+    await ask()
+    began = time.process_time(), time.perf_counter()
+    for _ in range(TRIPS // AT_ONCE):
+        await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    return time.process_time() - began[0], time.perf_counter() - began[1]
 
 
 def main() -> None:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     echo = ray.remote(Echo).options(num_cpus=0, max_concurrency=1000).remote()
     caller = ray.remote(Caller).options(num_cpus=0).remote()
-    address, key = ray.get(echo.open.remote(), timeout=CALL_S)
     sides = {
-        "Ray": lambda: caller.calls.remote(echo),
-        "ZeroMQ": lambda: caller.messages.remote(address, key),
+        "call": lambda: caller.calls.remote(echo),
+        "letter": lambda: caller.letters.remote(echo),
     }
     found: dict[str, list[tuple[float, ...]]] = {side: [] for side in sides}
     for _ in range(REPEATS):

@@ -176,6 +176,7 @@ class Cost:
         )
 
 
+@travels
 @dataclass(frozen=True, slots=True)
 class ModelRef:
     """A model directory by role ("policy", "ppm"), the round that made it (0 = base) and a weight version."""

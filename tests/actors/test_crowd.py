@@ -96,7 +96,7 @@ def test_a_problem_that_kills_its_workers_is_put_aside(local_ray: None, tmp_path
             for problem in problems:
                 if problem.id == "poison":
                     os._exit(1)
-                yield Summary(problem.id, 1, "x")
+                yield [Summary(problem.id, 1, "x")]
 
         async def pid(self) -> int:
             return os.getpid()

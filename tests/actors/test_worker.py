@@ -58,7 +58,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: bool = False, *
 
 async def summaries(job: Job) -> dict[str, Summary]:
     worker = SearchWorker(0)
-    found = {summary.problem_id: summary async for summary in worker.run(job, PROBLEMS)}
+    found = {summary.problem_id: summary async for some in worker.run(job, PROBLEMS) for summary in some}
     await worker.release()
     return found
 
@@ -103,7 +103,10 @@ async def test_a_worker_starts_afresh_on_another_job(tmp_path: Path, monkeypatch
     first, _ = make(tmp_path / "first", monkeypatch)
     second = Job("second", replace(first.assignment, directory=tmp_path / "second", seed=18), ENGINES)
     worker = SearchWorker(0)
-    seeds = [[summary.seed async for summary in worker.run(job, PROBLEMS[:1])] for job in (first, first, second)]
+    seeds = [
+        [summary.seed async for some in worker.run(job, PROBLEMS[:1]) for summary in some]
+        for job in (first, first, second)
+    ]
     await worker.release()
     assert seeds == [[derive(17, "p0")], [derive(17, "p0")], [derive(18, "p0")]]
     assert [len(list(read_trees(job.assignment.directory))) for job in (first, second)] == [1, 1]

@@ -14,8 +14,11 @@ from typing import Any
 class Flight:
     """``unobserved``: O of WU-UCT (arXiv 1810.11755), the visits of a node whose value is still to come, by index.
 
-    ``expansions``: each expansion that a node gets, running or over, by index and by how many came before it.
+    ``expansions``: each expansion that a node gets, running or over, by index and by how many came before it. A rollout
+    that is ``alone`` shares none.
     """
+
+    alone: bool = False
 
     unobserved: Counter[int] = field(default_factory=Counter)
     expansions: dict[tuple[int, int], asyncio.Future[Any]] = field(default_factory=dict)
@@ -37,6 +40,9 @@ class Flight:
     async def once(self, index: int, draws: int, expansion: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Expand a node that was expanded ``draws`` times, or wait for the rollout that began to. Whoever waits gets the
         error too, if there is one."""
+        if self.alone:
+            await expansion()
+            return
         if (index, draws) not in self.expansions:
             self.expansions[index, draws] = asyncio.ensure_future(expansion())
         expanded = self.expansions[index, draws]

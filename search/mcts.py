@@ -142,5 +142,5 @@ class Mcts:
     async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
         """Grow one tree. Raises whatever the tools raise; a failing step is no exception but a node."""
         tree, began = Tree(problem, strategy="mcts", seed=seed), monotonic()
-        await grow(tree, self.config, tools, Flight())
+        await grow(tree, self.config, tools, Flight(alone=self.config.parallel_rollouts == 1))
         return settle(tree, self.config, began)

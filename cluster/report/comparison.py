@@ -79,5 +79,5 @@ def _chart(entries: Sequence[Entry], cost: Callable[[Entry], float], title: str)
         )
         series.append(Series(name, points, index % 8))
     x = charts.log_axis([point.x for one in series for point in one.points], title, short)
-    highest = max(point.high or 0.0 for one in series for point in one.points)
-    return charts.lines(series, x, charts.axis([min(highest, 100.0)], "accuracy (%)", lambda value: f"{value:g}"))
+    ends = [end for one in series for point in one.points for end in (point.low or 0.0, point.high or 100.0)]
+    return charts.lines(series, x, charts.axis(ends, "accuracy (%)", lambda value: f"{value:g}", zero=False))

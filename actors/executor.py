@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ray
@@ -19,7 +20,7 @@ from actors.errors import ActorLost, Unreachable
 from actors.mailbox import Correspondent, Mailbox
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import LocalExecutor, apply, as_run, codes_of, unrun
+from actors.sandbox.local import LocalExecutor, codes_of, ran
 from actors.sandbox.result import ExecResult
 from search.types import State, Step
 
@@ -56,7 +57,7 @@ class ExecutorActor(Mailbox):
 
     async def run(self, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
         """One result for each of ``codes`` after those of ``prefix``."""
-        return await self.executor.run_many([as_run(prefix, code) for code in codes])
+        return await self.executor.run_siblings(prefix, codes)
 
     async def stop(self) -> None:
         await self.executor.close()
@@ -126,10 +127,7 @@ class ExecutorPool:
     async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
         """Run the steps, in one request. Never raises for what their code does; ExecutorUnavailable when no executor
         answers in time."""
-        done = [unrun(step) for step in steps]
-        codes = tuple(step.code for step, over in zip(steps, done, strict=True) if over is None)
-        results = iter(await self._run(state, codes) if codes else ())
-        return [over or apply(step, next(results)) for step, over in zip(steps, done, strict=True)]
+        return await ran(steps, partial(self._run, state))
 
     async def _run(self, state: State, codes: tuple[str, ...]) -> list[ExecResult]:
         lane = self._home(state.problem.id)

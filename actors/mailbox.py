@@ -15,6 +15,7 @@ import asyncio
 import math
 import pickle
 import struct
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +56,7 @@ class Mailbox:
     """The actor's end: a base class of actors whose methods are asked by letter."""
 
     def __init__(self) -> None:
-        self._boxes: dict[Line, Box] = {}
+        self._boxes: defaultdict[Line, Box] = defaultdict(Box)
         self._listening: asyncio.Task[tuple[asyncio.Server, Address]] | None = None
 
     async def receive(self) -> Address:
@@ -65,7 +66,7 @@ class Mailbox:
         return (await self._listening)[1]
 
     def _take_in(self, caller: Line, letter: bytes) -> None:
-        box = self._boxes.get(caller) or self._boxes.setdefault(caller, Box())
+        box = self._boxes[caller]
         number, size = LETTER.unpack_from(letter)
         if len(letter) > LETTER.size:
             box.under_way[number] = asyncio.ensure_future(self._answer(caller, box, number, letter)), size

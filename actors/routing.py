@@ -117,21 +117,14 @@ class Router(Generic[Handle]):
             self.give(lane, size)
 
     def _choose(self, key: str, size: int) -> Lane[Handle] | None:
-        """The first lane in the key's order that has room and is not ahead of the others; else the least loaded one that
-        has room."""
+        """The first or the second lane in the key's order, if it has room and not so much more than the others that they
+        would wait for it in the end; else the least loaded one that has room."""
         if len(self.lanes) == 1:
             return self.lanes[0] if self.lanes[0].fits(size) else None
-        order = preference(key, self._names)
-        first = self.lanes[order[0]]
-        if first.fits(size) and not self._ahead(first):
-            return first
-        second = self.lanes[order[1]]
-        if second.fits(size) and not self._ahead(second):
-            return second
+        loads = [lane.busy for lane in self.lanes if lane.up]
+        most = SLACK + AHEAD * sum(loads) / max(1, len(loads))
+        for index in preference(key, self._names)[:2]:
+            if self.lanes[index].busy <= most and self.lanes[index].fits(size):
+                return self.lanes[index]
         free = [lane for lane in self.lanes if lane.fits(size)]
         return min(free, key=lambda lane: lane.busy / lane.room, default=None)
-
-    def _ahead(self, lane: Lane[Handle]) -> bool:
-        """Whether the lane has so much more than the others that they would wait for it in the end."""
-        loads = [other.busy for other in self.lanes if other.up]
-        return lane.busy > SLACK + AHEAD * sum(loads) / max(1, len(loads))

@@ -31,9 +31,7 @@ from search.strategies import build
 from search.tree import Tree
 from search.types import Cost, ModelRef, Problem
 
-GARBAGE_EVERY = (
-    20_000  # new objects between two collections: by default a few expansions make as many as are looked for
-)
+GARBAGE_EVERY = 20_000  # new objects between two garbage collections; Python's default is less than an expansion makes
 REPORT_S = 0.1
 SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from benchmarks.runs import rights
 from cluster import manifest, run_dir, summary
-from cluster.summary import Measure
+from search.records import dump
+from train.sources import read_records
 
 DIGITS = 4
 SIDES = ("chosen_log_probability", "rejected_log_probability")
@@ -43,17 +43,17 @@ class Kept:
     @property
     def name(self) -> tuple[str, int, tuple[str, ...]]:
         """What was run."""
-        return self.recipe, self.seed, tuple(self.fields)
+        return self.recipe, self.seed, self.fields
 
 
 def of_run(root: Path, recipe: str, seed: int, fields: Sequence[str], split: str) -> Kept:
     """What a finished run found."""
-    records, made = summary.rounds(root), manifest.load(root / run_dir.MANIFEST)
-    first, last = records[0].evaluation, records[-1].evaluation
+    rounds, made = summary.rounds(root), manifest.load(root / run_dir.MANIFEST)
+    first, last = rounds[0].evaluation, rounds[-1].evaluation
     assert first is not None and last is not None
     greedy = first.splits[split]["greedy"]
     assert greedy is not None
-    shares = rights([root], {root.name: records}, split)
+    shares = rights([root], {root.name: rounds}, split)
     measured = {method: measure for method, measure in last.splits[split].items() if measure}
     return Kept(
         recipe,
@@ -62,17 +62,12 @@ def of_run(root: Path, recipe: str, seed: int, fields: Sequence[str], split: str
         split,
         str(made.starts[-1]["commit"])[:7] + ("+" if made.starts[-1]["dirty"] else ""),
         f"{made.machine['processor']}, {made.machine['cores']} cores",
-        round(sum(record.seconds for record in records) / 60, 2),
+        round(sum(one.seconds for one in rounds) / 60, 2),
         greedy.accuracy,
         {method: [round(by_id[name], DIGITS) for name in sorted(by_id)] for method, by_id in shares.items()},
-        {method: round(each(measure), 1) for method, measure in measured.items()},
+        {method: round(measure.tokens / measure.n, 1) for method, measure in measured.items()},
         preferences(root),
     )
-
-
-def each(measure: Measure) -> float:
-    """Generated tokens a problem."""
-    return measure.tokens / measure.n
 
 
 def preferences(root: Path) -> list[dict[str, tuple[float, float]]]:
@@ -98,15 +93,11 @@ def pooled(runs: Sequence[Kept]) -> dict[str, list[float]]:
 
 
 def read(file: Path) -> list[Kept]:
-    if not file.exists():
-        return []
-    rows: list[dict[str, Any]] = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    return [Kept(**{**row, "fields": tuple(row["fields"])}) for row in rows]
+    return list(read_records(Kept, [file])) if file.exists() else []
 
 
 def keep(file: Path, run: Kept) -> None:
     """Add a line to the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    row = {name: getattr(run, name) for name in Kept.__slots__}
     with file.open("a", encoding="utf-8") as lines:
-        lines.write(f"{json.dumps(row, separators=(',', ':'))}\n")
+        lines.write(f"{dump(run)}\n")

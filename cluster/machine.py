@@ -68,7 +68,8 @@ def cores() -> int:
 def processor() -> str:
     """The processor's name, and which of the instruction sets that matter here is its best."""
     name = _cpuinfo("model name") or platform.machine()
-    best = next((flag for flag in FASTEST_FIRST if flag in processor_flags()), "neither AVX-512 nor AVX2")
+    flags = processor_flags()
+    best = next((flag for flag in FASTEST_FIRST if flag in flags), "neither AVX-512 nor AVX2")
     return f"{name} ({best})"
 
 

@@ -18,10 +18,9 @@ class Flight:
     that is ``alone`` shares none.
     """
 
-    alone: bool = False
-
     unobserved: Counter[int] = field(default_factory=Counter)
     expansions: dict[tuple[int, int], asyncio.Future[Any]] = field(default_factory=dict)
+    alone: bool = False
 
     @contextmanager
     def walk(self) -> Iterator[Callable[[int], None]]:

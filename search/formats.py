@@ -144,8 +144,8 @@ class CodeFormat:
             answer = boxed_answer(text)
             status = StepStatus.NO_ANSWER if answer is None else StepStatus.FINAL
             return Step(text, status=status, answer=answer)
-        code = text.removesuffix(END_OF_STEP)
-        for tag in CODE_TAGS if "<" in code else ():
+        code = text
+        for tag in CODE_TAGS:
             code = code.replace(tag, "")
         if not text.endswith((END_OF_STEP, END_OF_CODE)) or not code.strip():
             return Step(text, code=code.strip("\n"), status=StepStatus.NO_ANSWER)

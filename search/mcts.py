@@ -99,7 +99,7 @@ async def roll(tree: Tree, config: SearchConfig, flight: Flight, expand_at: Expa
 
     The first error of a rollout is raised; it cancels the others.
     """
-    begun = 0
+    begun, flight.alone = 0, config.parallel_rollouts == 1
     running: set[asyncio.Future[None]] = set()
     done: set[asyncio.Future[None]] = set()
     try:
@@ -142,5 +142,5 @@ class Mcts:
     async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
         """Grow one tree. Raises whatever the tools raise; a failing step is no exception but a node."""
         tree, began = Tree(problem, strategy="mcts", seed=seed), monotonic()
-        await grow(tree, self.config, tools, Flight(alone=self.config.parallel_rollouts == 1))
+        await grow(tree, self.config, tools, Flight())
         return settle(tree, self.config, began)

@@ -59,13 +59,7 @@ class Rstar:
         tree, began = Tree(problem, strategy="rstar", seed=seed), monotonic()
         unseeing = replace(tools, scorer=None, grader=None)
         expand_at = partial(expand, tree, config=self.config, tools=unseeing)
-        await roll(
-            tree,
-            self.config,
-            Flight(alone=self.config.parallel_rollouts == 1),
-            expand_at,
-            lambda end: confidence(tree, tree.nodes[end].answer),
-        )
+        await roll(tree, self.config, Flight(), expand_at, lambda end: confidence(tree, tree.nodes[end].answer))
         tree.answer = await conclude(tree, self.config, unseeing)
         mark(tree, tools.grader)
         return timed(tree, began)

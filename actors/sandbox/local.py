@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from actors.sandbox.client import Service
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.echo import REMEMBERED, echoed
 from actors.sandbox.result import ExecResult
-from search.together import together
 from search.types import Outcome, State, Step, StepStatus
 
 Run = tuple[tuple[str, ...], str]  # the codes before, and the code to run
@@ -36,10 +35,7 @@ def as_run(prefix: Sequence[str], code: str) -> Run:
 @lru_cache(REMEMBERED)
 def idle(code: str) -> bool:
     """Whether there is nothing to run: comments and blank lines only, without characters that Python refuses."""
-    last = code.rstrip(" \t\f\r\n").rpartition("\n")[2].lstrip(" \t\f\r")
-    if last and not last.startswith("#"):
-        return False  # as nearly always
-    lines = [line.strip(" \t\f\r") for line in code.split("\n")]
+    lines = (line.strip(" \t\f\r") for line in code.split("\n"))
     return all((not line or line.startswith("#")) and line.isprintable() for line in lines)
 
 
@@ -54,6 +50,14 @@ def apply(step: Step, result: ExecResult) -> Step:
     """The step with what came of it; a step whose code did not run OK is a CODE_ERROR."""
     status = step.status if result.outcome is Outcome.OK else StepStatus.CODE_ERROR
     return replace(step, output=result.output, outcome=result.outcome, status=status)
+
+
+async def ran(steps: Sequence[Step], run: Callable[[tuple[str, ...]], Awaitable[list[ExecResult]]]) -> list[Step]:
+    """The steps with what came of them. ``run`` gets the codes of those that have something to run, if there are any."""
+    done = [unrun(step) for step in steps]
+    codes = tuple(step.code for step, over in zip(steps, done, strict=True) if over is None)
+    results = iter(await run(codes) if codes else ())
+    return [over or apply(step, next(results)) for step, over in zip(steps, done, strict=True)]
 
 
 class LocalExecutor:
@@ -86,12 +90,11 @@ class LocalExecutor:
 
     async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
         """Run each step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
-        prefix = codes_of(state)
+        return await ran(steps, partial(self.run_siblings, codes_of(state)))
 
-        async def one(step: Step) -> Step:
-            return unrun(step) or apply(step, await self.run_code(*as_run(prefix, step.code)))
-
-        return await together(one(step) for step in steps)
+    async def run_siblings(self, prefix: Sequence[str], codes: Sequence[str]) -> list[ExecResult]:
+        """One result for each of ``codes`` after those of ``prefix``, all as their steps have them."""
+        return await self.run_many([as_run(prefix, code) for code in codes])
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
         """One result a run, in the order asked."""

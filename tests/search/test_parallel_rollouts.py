@@ -259,7 +259,7 @@ async def solved(tables: list[dict[Words, list[str]]], parallel: int, counts: ty
     for number, table in enumerate(tables):
         tree = Tree(PROBLEM, seed=number)
         tools = word_tools(WordPolicy(table, random.Random(number)), graded=True)
-        await grow(tree, config, tools, Flight(unobserved=counts()))
+        await grow(tree, config, tools, Flight(counts()))
         found += tree.solved
     return found / len(tables)
 

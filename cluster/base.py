@@ -24,7 +24,8 @@ from train.launch import TrainTask, fit
 from train.progress import Report
 
 CACHE_VARIABLE = "RAYSTAR_CACHE"
-LAYOUT = 5  # raise it when the curriculum or the recipe's meaning changes: old caches are then left alone
+PROBE = 20  # worked solutions of each depth that tell one curriculum from another; to make all takes half a minute
+LAYOUT = 6  # raise it when the curriculum or the recipe's meaning changes: old caches are then left alone
 
 
 def cache_root() -> Path:
@@ -34,44 +35,43 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raystar"
 
 
-def recipe_key(recipe: RecipeConfig, solutions: list[Trajectory]) -> str:
-    """A hash of everything that decides what the base policy becomes: settings, its seed and the worked solutions."""
+def recipe_key(recipe: RecipeConfig) -> str:
+    """A hash of what decides what the base policy becomes: settings, its seed, and the first worked solutions."""
     digest = hashlib.blake2b(digest_size=10)
     digest.update(json.dumps([LAYOUT, recipe.model_dump(mode="json")], sort_keys=True).encode())
-    for solution in solutions:
+    for solution in worked_solutions(recipe, PROBE):
         digest.update(records.dump(solution).encode())
     return digest.hexdigest()
 
 
-def worked_solutions(recipe: RecipeConfig) -> list[Trajectory]:
-    """The shallow worked solutions that the base policy is shown."""
+def worked_solutions(recipe: RecipeConfig, most: int | None = None) -> list[Trajectory]:
+    """The shallow worked solutions that the base policy is shown; of each depth the first ``most``, if that is less."""
     return [
         curriculum.worked(problem)
         for depth, count in enumerate(recipe.solutions, 1)
-        for problem in curriculum.problems("worked", count, recipe.seed, (depth, depth))
+        for problem in curriculum.problems("worked", min(count, most or count), recipe.seed, (depth, depth))
     ]
 
 
 def base_policy(config: RunConfig, output: Path, progress: Progress) -> dict[str, object]:
     """Put the built-in base policy into ``output`` (a model directory); returns what is known of how it was made."""
     recipe = config.policy.recipe
-    solutions = worked_solutions(recipe)
-    key = recipe_key(recipe, solutions)
+    key = recipe_key(recipe)
     made = cache_root() / f"base-{key}"
     known = made.exists()
     if not known:
-        _make(recipe, solutions, made, progress)
+        _make(recipe, made, progress)
     else:
         progress.say(f"base policy: taken from the cache, {made}")
     shutil.copytree(made / "model", output)
     return {**json.loads((made / "facts.json").read_text()), "cached": known, "key": key}
 
 
-def _make(recipe: RecipeConfig, solutions: list[Trajectory], made: Path, progress: Progress) -> None:
+def _make(recipe: RecipeConfig, made: Path, progress: Progress) -> None:
     """Train the recipe beside its place in the cache and move it there when it is complete."""
     made.parent.mkdir(parents=True, exist_ok=True)
     work = Path(mkdtemp(prefix="base-", dir=made.parent))
-    step_format = CodeFormat()
+    solutions, step_format = worked_solutions(recipe), CodeFormat()
     data = work / "worked.jsonl"
     data.write_text("".join(f"{records.dump(solution)}\n" for solution in solutions), encoding="utf-8")
     states = [step_format.segments(State(s.problem, s.steps)) for s in solutions]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from search.curriculum.checking import check_steps, first_wrong_step
 from search.curriculum.compose import Composition, Split, compose
 from search.curriculum.solutions import first_wrong, worked_solution
@@ -60,7 +58,6 @@ def _problem(split: Split, level: int, seed: int) -> Problem:
     )
 
 
-@lru_cache(maxsize=65536)
 def composition_of(problem_id: str) -> Composition:
     """The composition behind a curriculum problem's id. Raises ValueError for any other id."""
     source, split, level, seed = problem_id.split("-")

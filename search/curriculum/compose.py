@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 from search.curriculum.templates import IDLE, IDLE_NUMBERS, TEMPLATES, UNITS, Template
 from search.errors import UserError
@@ -80,6 +81,7 @@ class Composition:
         return " ".join((*said, *self.asides[-1], f"How many {self.unit} are there now?"))
 
 
+@lru_cache(maxsize=65536)
 def compose(split: Split, level: int, seed: int) -> Composition:
     """The problem of ``level`` steps that ``seed`` names in ``split``. Raises UserError if none is found.
 

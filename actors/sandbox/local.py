@@ -18,7 +18,8 @@ from search.types import Outcome, State, Step, StepStatus
 
 Run = tuple[tuple[str, ...], str]  # the codes before, and the code to run
 
-
+BLANK = " \t\f\r"
+WORK = re.compile(rf"^[{BLANK}]*[^#{BLANK}\n]", re.MULTILINE)  # a line that is neither blank nor a comment
 NOTHING = ExecResult(Outcome.OK, "")  # what comes of a program without a statement
 
 
@@ -35,8 +36,7 @@ def as_run(prefix: Sequence[str], code: str) -> Run:
 @lru_cache(REMEMBERED)
 def idle(code: str) -> bool:
     """Whether there is nothing to run: comments and blank lines only, without characters that Python refuses."""
-    lines = (line.strip(" \t\f\r") for line in code.split("\n"))
-    return all((not line or line.startswith("#")) and line.isprintable() for line in lines)
+    return WORK.search(code) is None and all(line.strip(BLANK).isprintable() for line in code.split("\n"))
 
 
 def unrun(step: Step) -> Step | None:

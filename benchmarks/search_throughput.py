@@ -55,7 +55,10 @@ from search.tree import Tree
 from search.types import ModelRef, Problem, Proposal, Sampling, State, Step
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
-QUICK = ("--search.rollouts=4",)  # the demo's search with half its rollouts, so that three turns end in five minutes
+QUICK = (
+    "--search.rollouts=4",
+    "--search.parallel_rollouts=2",
+)  # half of the demo's, two of a tree at a time: few problems
 WARM_UP = 8  # problems searched before the clock starts
 SETTLED = 50  # turns of the event loop after which every tree waits for its tools
 
@@ -139,7 +142,8 @@ class InStep:
             turn, self.asked = self.asked, []
             results = await asyncio.gather(*(call() for call, _ in turn))
             for (_, answer), result in zip(turn, results, strict=True):
-                answer.set_result(result)
+                if not answer.done():  # its rollout may be cancelled: another one of the tree found enough
+                    answer.set_result(result)
         return [task.result() for task in growing]
 
 
@@ -236,9 +240,11 @@ def show(sides: dict[str, list[dict[str, float]]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, help="config of the search (default: the demo's with 4 rollouts)")
+    parser.add_argument(
+        "--config", type=Path, help="config of the search (default: the demo's with 4 rollouts, two at once)"
+    )
     parser.add_argument("--policy", type=Path, help="model directory (default: the config's base policy)")
-    parser.add_argument("--problems", type=int, default=256, help="training problems searched (count)")
+    parser.add_argument("--problems", type=int, default=64, help="training problems searched (count)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (count)")
     args, rest = parser.parse_known_args()
     fields = rest if args.config else [*QUICK, *rest]

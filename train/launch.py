@@ -28,6 +28,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from search.errors import UserError
 from search.formats import StepFormat
 from train.config import TrainConfig
+from train.entry import enter
 from train.job import SUMMARY, Job
 from train.objectives import OBJECTIVES
 from train.progress import Report
@@ -131,20 +132,10 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     return _finished(task.output, key, time.monotonic() - begin)
 
 
-def _enter(loop_config: Mapping[str, Any]) -> None:
-    """Where a Ray Train worker begins. The heavy imports wait until DeepSpeed's device is settled."""
-    job: Job = loop_config["job"]
-    if not loop_config["gpu"]:
-        os.environ["DS_ACCELERATOR"] = "cpu"
-    from train import worker
-
-    worker.run(job)
-
-
 def _launch(config: TrainConfig, job: Job, cores: int, gpu: bool) -> None:
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(config.start_deadline_s)
     trainer = TorchTrainer(
-        _enter,
+        enter,
         train_loop_config={"job": job, "gpu": gpu},
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
         scaling_config=ray.train.ScalingConfig(

@@ -55,10 +55,8 @@ from search.tree import Tree
 from search.types import ModelRef, Problem, Proposal, Sampling, State, Step
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
-QUICK = (
-    "--search.rollouts=4",
-    "--search.parallel_rollouts=2",
-)  # half of the demo's, two of a tree at a time: few problems
+# The demo's search with half its rollouts, two of a tree at a time because problems are few: three turns in four minutes.
+QUICK = ("--search.rollouts=4", "--search.parallel_rollouts=2")
 WARM_UP = 8  # problems searched before the clock starts
 SETTLED = 50  # turns of the event loop after which every tree waits for its tools
 

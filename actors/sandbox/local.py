@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from actors.sandbox.client import Service
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.echo import REMEMBERED, echoed
 from actors.sandbox.result import ExecResult
+from search.together import together
 from search.types import Outcome, State, Step, StepStatus
 
 Run = tuple[tuple[str, ...], str]  # the codes before, and the code to run
@@ -98,7 +98,7 @@ class LocalExecutor:
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
         """One result a run, in the order asked."""
-        return list(await asyncio.gather(*(self.run_code(prefix, code) for prefix, code in runs)))
+        return await together(self.run_code(prefix, code) for prefix, code in runs)
 
     async def start(self) -> dict[str, Any]:
         """Start now. Returns what the service says of itself; UserError where it cannot be had."""

@@ -130,9 +130,8 @@ class Correspondent:
         loop = asyncio.get_running_loop()
         self._sent += 1
         number, future = self._sent, loop.create_future()
-        late = (
-            loop.call_later(within, _expire, future) if within < math.inf else None
-        )  # a third of asyncio.timeout's cost
+        # A timer of the loop costs a third of asyncio.timeout.
+        late = loop.call_later(within, _expire, future) if within < math.inf else None
         self._outbox[number] = LETTER.pack(number, size) + pickle.dumps((method, arguments))
         self._waiting[number] = future
         self._stir()

@@ -29,13 +29,8 @@ from search.formats import Source, StepFormat
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 
 Answer = TypeVar("Answer")
-GONE = (
-    RayActorError,
-    ObjectLostError,
-    WorkerCrashedError,
-    ActorLost,
-    Unreachable,
-)  # the engine, or the way to it, is lost
+# The engine, or the way to it, is lost.
+GONE = (RayActorError, ObjectLostError, WorkerCrashedError, ActorLost, Unreachable)
 
 
 class Pool(Generic[Answer]):

@@ -52,9 +52,8 @@ class Line(asyncio.Protocol):
         self._unread = bytearray()
         self._proved = False
         self.ended = False
-        self.settled: asyncio.Future[bool] = (
-            asyncio.get_running_loop().create_future()
-        )  # whether the other end proved itself
+        # Whether the other end proved itself.
+        self.settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def write(self, frames: Iterable[bytes]) -> None:
         """Send frames together. What is not yet sent when the connection ends is lost."""

@@ -139,10 +139,8 @@ def judge(field: str, directory: Path, kind: str | None) -> JudgeKind:
     classifier = str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification")
     if not classifier and kind_of(directory) is not JudgeKind.DPO:
         raise UserError(f"{field}: {directory} is no reward model: a ...ForSequenceClassification model is needed")
-    names = config.get("id2label") or {
-        "0": "LABEL_0",
-        "1": "LABEL_1",
-    }  # transformers leaves the map out where there are two
+    # transformers leaves the map out where there are two.
+    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
     labels = tuple(str(names[key]) for key in sorted(names, key=int))
     known = HEADS.get(labels)
     if known is not None and kind not in (None, known):

@@ -25,7 +25,8 @@ SIDES = ("chosen_log_probability", "rejected_log_probability")
 class Kept:
     """``right``: method -> a share a problem; ``tokens``: method -> generated ones a problem; ``base``: its greedy accuracy.
 
-    ``preferences``: a round of DPO each, and for both sides the log-probability in the first and the last report.
+    ``minutes``: None where the machine did something else beside it. ``preferences``: a round of DPO each, and for both
+    sides the log-probability in the first and the last report.
     """
 
     recipe: str
@@ -34,7 +35,7 @@ class Kept:
     split: str
     commit: str
     machine: str
-    minutes: float
+    minutes: float | None
     base: float
     right: Mapping[str, Sequence[float]]
     tokens: Mapping[str, float]

@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.kept import SIDES, Kept
-from benchmarks.recipes import RESULTS, SPLIT, measured, result
+from benchmarks.recipes import RESULTS, SPLIT, measure, read, result
 from benchmarks.runs import shown
 from search.intervals import Interval
 
@@ -57,7 +57,9 @@ def main() -> None:
     args, fields = parser.parse_known_args()
     found = {}
     for objective, changed in OBJECTIVES.items():
-        runs = measured(RECIPE, args.seeds, args.folder / objective, args.results, [*changed, *fields])
+        every = [*changed, *fields]
+        measure([RECIPE], args.seeds, args.folder / objective, args.results, every)
+        runs = read(RECIPE, args.seeds, args.results, every)
         found[objective] = {**result(runs), "log_probabilities": over_seeds(runs)}
     show(found)
 

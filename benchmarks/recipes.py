@@ -17,7 +17,8 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -45,14 +46,16 @@ def run(name: str, seed: int, folder: Path, fields: Sequence[str]) -> Path:
 
 
 def result(runs: Sequence[Kept]) -> dict[str, object]:
-    """Accuracy by method, with the base's greedy one as "base"; tokens a problem by method; minutes of a run."""
+    """Accuracy by method, with the base's greedy one as "base"; tokens a problem by method; minutes of a run
+    that had the machine for itself."""
+    alone = [run.minutes for run in runs if run.minutes is not None]
     accuracy = {method: mean_of_shares(shares) for method, shares in pooled(runs).items()}
     return {
         "seeds": len(runs),
         "base": fmean(run.base for run in runs),
         "accuracy": {method: asdict(interval) for method, interval in accuracy.items()},
         "tokens": {method: fmean(run.tokens[method] for run in runs) for method in accuracy},
-        "minutes": fmean(run.minutes for run in runs),
+        "minutes": fmean(alone) if alone else None,
         "commits": sorted({run.commit for run in runs}),
         "machines": sorted({run.machine for run in runs}),
     }
@@ -63,7 +66,8 @@ def show(results: dict[str, dict[str, object]]) -> None:
     print("|---" * (4 + len(METHODS)) + "|")
     for name, row in results.items():
         cells = " | ".join(cell(row, method) for method in METHODS)
-        print(f"| `{name}` | {row['seeds']} | {summary.percent(row['base'])} | {cells} | {row['minutes']:.1f} |")
+        minutes = "–" if row["minutes"] is None else f"{row['minutes']:.1f}"
+        print(f"| `{name}` | {row['seeds']} | {summary.percent(row['base'])} | {cells} | {minutes} |")
     print(json.dumps(results))
 
 
@@ -74,20 +78,31 @@ def cell(row: dict[str, object], method: str) -> str:
     return f"{shown(Interval(**row['accuracy'][method]))} {row['tokens'][method]:.0f}"  # type: ignore[index]
 
 
-def measured(
-    recipe: str, seeds: Sequence[int], folder: Path, file: Path, fields: Sequence[str] = (), only_read: bool = False
-) -> list[Kept]:
-    """A recipe's runs with these seeds and changed fields: those that the file has, and, unless only to be read, the others,
-    run now and kept there."""
-    found = {one.name: one for one in kept.read(file)}
-    for seed in [] if only_read else seeds:
-        if (recipe, seed, tuple(fields)) not in found:
-            root = run(recipe, seed, folder, fields)
-            if (root / summary.SUMMARY).exists():  # the last thing that a run writes
-                one = kept.of_run(root, recipe, seed, fields, SPLIT)
-                kept.keep(file, one)
-                found[one.name] = one
-    return [found[name] for seed in seeds if (name := (recipe, seed, tuple(fields))) in found]
+def measure(
+    names: Sequence[str], seeds: Sequence[int], folder: Path, file: Path, fields: Sequence[str] = (), at_once: int = 1
+) -> None:
+    """Run the recipes with these seeds and changed fields, but not what the file has, and keep there what they found."""
+    known = {one.name for one in kept.read(file)}
+    missing = [(name, seed) for seed in seeds for name in names if (name, seed, tuple(fields)) not in known]
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        for done in as_completed([pool.submit(finished, name, seed, folder, fields) for name, seed in missing]):
+            if found := done.result():
+                kept.keep(file, found if at_once == 1 else replace(found, minutes=None))
+    finally:
+        pool.shutdown(cancel_futures=True)  # or Ctrl-C would go on with the next run
+
+
+def finished(name: str, seed: int, folder: Path, fields: Sequence[str]) -> Kept | None:
+    """What a run found; None where it failed."""
+    root = run(name, seed, folder, fields)
+    ended = (root / summary.SUMMARY).exists()  # the last thing that a run writes
+    return kept.of_run(root, name, seed, fields, SPLIT) if ended else None
+
+
+def read(name: str, seeds: Sequence[int], file: Path, fields: Sequence[str] = ()) -> list[Kept]:
+    """A recipe's runs with these seeds and changed fields, of those that the file has."""
+    return [one for one in kept.read(file) if (one.recipe, one.fields) == (name, tuple(fields)) and one.seed in seeds]
 
 
 def main() -> None:
@@ -96,12 +111,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=sorted(path.stem for path in RECIPES.glob("*.yaml")))
     parser.add_argument("--results", type=Path, default=RESULTS, help="file that finished runs are kept in")
+    parser.add_argument("--at-once", type=int, default=1, help="runs side by side: sooner done, their minutes not kept")
     parser.add_argument("--read", action="store_true", help="show what is kept, run nothing")
     args, fields = parser.parse_known_args()
-    for seed in [] if args.read else args.seeds:  # all recipes with the first seed, then with the next
-        for name in args.only:
-            measured(name, [seed], args.folder, args.results, fields)
-    found = {name: measured(name, args.seeds, args.folder, args.results, fields, only_read=True) for name in args.only}
+    if not args.read:
+        measure(args.only, args.seeds, args.folder, args.results, fields, args.at_once)
+    found = {name: read(name, args.seeds, args.results, fields) for name in args.only}
     show({name: result(runs) for name, runs in found.items() if runs})
 
 

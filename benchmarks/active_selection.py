@@ -1,12 +1,14 @@
 """Which solutions are worth a person's time: those that a PRM finds convincing though they are wrong, or any.
 
-    python benchmarks/active_selection.py runs/active        three seeds, 250, 500 and 1,000 labelled solutions
+    python benchmarks/active_selection.py runs/active                       three seeds, held-out problems
+    python benchmarks/active_selection.py runs/active --split validation    to change settings by
 
 Each seed draws a pool of solutions of the base policy (the search of recipe lets_verify). A first PRM learns from the
 labels of FIRST solutions drawn at random and selects, as `raystar select` does (Let's Verify Step by Step, section 4.2: 80 %
 the most convincing wrong ones). Its choice and a choice at random of the same size are labelled by the curriculum's exact
 check, and a PRM learns from each. All judge the same samples of held-out problems: first wrong steps (F1 of ProcessBench)
-and best of N. What is done is not done again. Ends with the same as JSON.
+and best of N. How many labels at random are as good as a selection is read off the line through the means of the choices at
+random, over the logarithm of the number. What is done is not done again. Ends with the same as JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import random
 import sys
 from collections import Counter
@@ -41,7 +44,7 @@ from train.sources import read_records
 
 CONFIG = str(RECIPES / "lets_verify.yaml")
 PRM = "--method={rule: checked_labels, policy: null, reward: {objective: prm, start: base}}"
-FIRST = 250
+FIRST = 600  # as many as there are problems, as in the paper
 SAMPLES = 16
 ARMS = ("at random", "selected")
 
@@ -94,11 +97,10 @@ def trained(folder: Path, name: str, file: Path, seed: int, fields: Sequence[str
     return where / "rounds/r1/train_ppm/model"
 
 
-def judged(folder: Path, name: str, model: Path, seed: int, samples: Path | None, log: Path) -> dict[str, Any]:
-    """What the PRM is worth on the held-out problems; without ``samples`` they are drawn."""
+def judged(folder: Path, name: str, model: Path, seed: int, source: Sequence[str], log: Path) -> dict[str, Any]:
+    """What the PRM is worth on problems that it did not learn from; ``source`` names them, or samples of them."""
     where = folder / f"judge-{name}"
     if not (where / "judge.json").exists():
-        source = ["--split", "heldout"] if samples is None else ["--trees", str(samples)]
         config = [CONFIG, "--seed", str(seed), f"--evaluation.samples={SAMPLES}"]
         needed(["judge", *config, *source, "--model", str(model)], where, log)
     found = json.loads((where / "judge.json").read_text(encoding="utf-8"))
@@ -107,7 +109,9 @@ def judged(folder: Path, name: str, model: Path, seed: int, samples: Path | None
     return {"f1": found["steps"]["f1"]["mean"], **last}
 
 
-def one_seed(folder: Path, seed: int, sizes: Sequence[int], fields: Sequence[str]) -> dict[str, dict[int, Any]]:
+def one_seed(
+    folder: Path, seed: int, split: str, sizes: Sequence[int], fields: Sequence[str]
+) -> dict[str, dict[int, Any]]:
     """What each arm is worth at each number of labelled solutions."""
     log, base = folder / f"seed-{seed}.log", folder / f"pool-{seed}"
     trees = base / "rounds/r1/search"
@@ -119,8 +123,8 @@ def one_seed(folder: Path, seed: int, sizes: Sequence[int], fields: Sequence[str
         asyncio.run(label(first))
     selector = trained(folder, f"first-{seed}", first, seed, fields, log)
     found: dict[str, dict[int, Any]] = {arm: {} for arm in ARMS}
-    judged(folder, f"first-{seed}", selector, seed, None, log)
-    samples = folder / f"judge-first-{seed}/rounds/judge/samples"
+    judged(folder, f"{split}-first-{seed}", selector, seed, ["--split", split], log)
+    samples = ["--trees", str(folder / f"judge-{split}-first-{seed}/rounds/judge/samples")]
     for size in sizes:
         for arm in ARMS:
             name = f"{arm.replace(' ', '-')}-{size}-{seed}"
@@ -134,12 +138,29 @@ def one_seed(folder: Path, seed: int, sizes: Sequence[int], fields: Sequence[str
                     needed(["select", *config, *select], folder / f"select-{name}", log)
                 asyncio.run(label(file))
             model = trained(folder, name, file, seed, fields, log)
-            found[arm][size] = judged(folder, name, model, seed, samples, log)
+            found[arm][size] = judged(folder, f"{split}-{name}", model, seed, samples, log)
     return found
 
 
+def as_good_at_random(at: Sequence[float], values: Sequence[float], value: float) -> float | None:
+    """How many labels at random give ``value``, by the straight line from one number to the next over the logarithm of the
+    number; None where all give less, or all more."""
+    for left, right, low, high in zip(at, at[1:], values, values[1:], strict=False):
+        if min(low, high) <= value <= max(low, high) and low != high:
+            share = (value - low) / (high - low)
+            return math.exp((1 - share) * math.log(left) + share * math.log(right))
+    return None
+
+
+def ratios(seeds: Sequence[dict[str, dict[int, Any]]], sizes: Sequence[int], measure: str) -> dict[int, float | None]:
+    """For each number of selected labels how many times as many at random are as good; None beyond what was tried."""
+    random_arm, selected = ([fmean(found[arm][size][measure] for found in seeds) for size in sizes] for arm in ARMS)
+    equal = {size: as_good_at_random(sizes, random_arm, value) for size, value in zip(sizes, selected, strict=True)}
+    return {size: None if count is None else count / size for size, count in equal.items()}
+
+
 def show(seeds: Sequence[dict[str, dict[int, Any]]], sizes: Sequence[int]) -> None:
-    """Means over seeds, the range of the seeds, then JSON."""
+    """Means over seeds, the range of the seeds, how many labels selection saves, then JSON."""
     measures = {"f1": "F1 of first wrong steps", "product": f"best of {SAMPLES}", "weighted": "weighted vote"}
     print(f"| labelled solutions | chosen | {' | '.join(measures.values())} |")
     print("|---" * (2 + len(measures)) + "|")
@@ -150,18 +171,25 @@ def show(seeds: Sequence[dict[str, dict[int, Any]]], sizes: Sequence[int]) -> No
             print(f"| {size} | {arm} | {' | '.join(told)} |")
     majority = fmean(found[arm][size]["majority"] for found in seeds for arm in ARMS for size in sizes)
     print(f"\nmajority of {SAMPLES}: {100 * majority:.1f} %")
-    print(json.dumps(seeds))
+    saved = {measure: ratios(seeds, sizes, measure) for measure in measures}
+    for measure, found in saved.items():
+        told = ", ".join(f"{size}: {'–' if ratio is None else f'{ratio:.2f}'}" for size, ratio in found.items())
+        print(f"labels at random for each selected one, at equal {measures[measure]}: {told}")
+    print(json.dumps({"seeds": seeds, "ratios": saved}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where everything is kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[250, 500, 1000], help="labelled solutions (count)")
+    parser.add_argument("--split", default="heldout", choices=("heldout", "validation"))
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[300, 600, 1200, 2400], help="labelled solutions (count), in order"
+    )
     args, fields = parser.parse_known_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     folder = args.folder.resolve()
-    show([one_seed(folder, seed, args.sizes, fields) for seed in args.seeds], args.sizes)
+    show([one_seed(folder, seed, args.split, args.sizes, fields) for seed in args.seeds], args.sizes)
 
 
 if __name__ == "__main__":

@@ -172,9 +172,9 @@ def show(seeds: Sequence[dict[str, dict[int, Any]]], sizes: Sequence[int]) -> No
     majority = fmean(found[arm][size]["majority"] for found in seeds for arm in ARMS for size in sizes)
     print(f"\nmajority of {SAMPLES}: {100 * majority:.1f} %")
     saved = {measure: ratios(seeds, sizes, measure) for measure in measures}
-    for measure, found in saved.items():
-        told = ", ".join(f"{size}: {'–' if ratio is None else f'{ratio:.2f}'}" for size, ratio in found.items())
-        print(f"labels at random for each selected one, at equal {measures[measure]}: {told}")
+    for measure, of_size in saved.items():
+        line = ", ".join(f"{size}: {'–' if ratio is None else f'{ratio:.2f}'}" for size, ratio in of_size.items())
+        print(f"labels at random for each selected one, at equal {measures[measure]}: {line}")
     print(json.dumps({"seeds": seeds, "ratios": saved}))
 
 

@@ -6,7 +6,8 @@
 Each seed draws its own training samples (the search of recipe lets_verify) and its own trees (that of rstar_math) with the
 base policy. ORM and both PRMs, one by the curriculum's exact check of every step and one by hard labels of the samples
 themselves, learn from the same samples, PPM and Q-regression from the same trees, each from the base by the training
-section of its recipe, Q-regression for eight epochs (chosen on validation problems); --train.ppm.FIELD=VALUE changes all. All judge the same 32 samples a problem. What is done is
+section of its recipe, Q-regression for eight epochs (chosen on validation problems); --train.ppm.FIELD=VALUE changes all.
+All judge the same 32 samples a problem. What is done is
 not done again. Numbers are means over seeds, with the range of the seeds; intervals of each seed stand in its judge.json.
 Ends with the same as JSON.
 """

@@ -188,10 +188,15 @@ def _search(config: RunConfig, entry: RoundConfig, problems: int, name: str) -> 
     how = ", then ".join(str(settings.rollouts) for settings in passes) + " rollouts"
     if passes[0].strategy == "sphere":  # three branches, the last with twice the candidates
         expansions, how = [4 * settings.beam_width for settings in passes], f"sphere of width {passes[0].beam_width}"
-    requests = [problems * many * one.max_depth for many, one in zip(expansions, passes, strict=True)]
+    requests = [problems * many * _longest_path(one) for many, one in zip(expansions, passes, strict=True)]
     tokens = sum(n * one.candidates * one.max_step_tokens for n, one in zip(requests, passes, strict=True))
     what = f"{problems} {which}, {how} x {passes[0].candidates} candidates, {entry.values} values"
     return Planned(name, what, sum(requests), tokens)
+
+
+def _longest_path(search: SearchConfig) -> int:
+    """Expansions of one rollout at most."""
+    return search.max_actions if search.strategy == "rstar" else search.max_depth
 
 
 def _labels(search: SearchConfig, problems: int) -> tuple[str, int, int]:
@@ -215,7 +220,7 @@ def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, ppm: bool) -> l
         methods += f", PPM best of {wanted.samples}"
     if ppm or search.strategy in SELF_JUDGED:
         one = search.strategy in INDEPENDENT  # all solutions of a problem by one request
-        searches = part * (1 if one else search.rollouts * search.max_depth)
+        searches = part * (1 if one else search.rollouts * _longest_path(search))
         longest = search.max_solution_tokens + search.max_step_tokens if one else search.max_step_tokens
         requests += searches
         tokens += searches * search.candidates * longest

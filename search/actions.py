@@ -41,12 +41,12 @@ def taken(tree: Tree, index: int) -> tuple[Action, ...]:
     return tuple(Action(tree.nodes[i].action) for i in tree.path(index) if tree.nodes[i].action)
 
 
-def permitted(so_far: Sequence[Action], available: Collection[Action], max_depth: int) -> tuple[Action, ...]:
-    """What may come next, in the order of the grammar, on a path of at most ``max_depth`` actions.
+def permitted(so_far: Sequence[Action], available: Collection[Action], max_actions: int) -> tuple[Action, ...]:
+    """What may come next, in the order of the grammar, on a path of at most ``max_actions`` actions.
 
     The last action is to end the solution: only A2 is left for it, where it is ``available``.
     """
-    left = max_depth - len(so_far)
+    left = max_actions - len(so_far)
     if left <= 0:
         return ()
     allowed = tuple(action for action in GRAMMAR[so_far[-1] if so_far else None] if action in available)

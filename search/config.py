@@ -15,7 +15,7 @@ from search.voting import Aggregation
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"candidates": 8, "rollouts": 16, "unvisited": "first", "keep_failed": False, "finish_first": False},
     "released": {"candidates": 12, "rollouts": 48, "unvisited": "zero", "keep_failed": True, "finish_first": True},
-    "rstar": {"strategy": "rstar", "candidates": 5, "rollouts": 32, "max_depth": 5, "exploration": 2.0},
+    "rstar": {"strategy": "rstar", "candidates": 5, "rollouts": 32, "max_actions": 5, "exploration": 2.0},
     "sphere": {"strategy": "sphere", "candidates": 5, "temperature": 0.8},
 }
 
@@ -57,11 +57,12 @@ class SearchConfig(BaseModel):
     )
     beam_width: int = Field(4, ge=1, description="beam: solutions kept at each depth; sphere: nodes expanded there")
     exploration: float = Field(2.0, ge=0, description="MCTS, rstar: c in Q + c * sqrt(ln N(parent) / N)")
-    max_depth: int = Field(16, ge=2, description="longest path, in steps; rstar: in actions")
+    max_depth: int = Field(16, ge=2, description="longest path, in steps; rstar looks at max_actions instead")
+    max_actions: int = Field(5, ge=2, description="rstar: longest path, in actions (paper: 5, on MATH 8)")
     actions: tuple[Action, ...] = Field(
         tuple(Action),
         min_length=1,
-        description="rstar: which of its actions there are; only A2 can end a solution at max_depth for certain",
+        description="rstar: which of its actions there are; only A2 can end a solution at max_actions for certain",
     )
     instructions: bool = Field(
         False,

@@ -44,9 +44,10 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Rstar:
-    """The strategy "rstar"; the paper's settings are the preset "rstar" (MATH: ``max_depth`` 8).
+    """The strategy "rstar"; the paper's settings are the preset "rstar" (MATH: ``max_actions`` 8).
 
-    ``candidates`` is the number of children by A1 and by A3, the other actions have one; ``max_depth`` counts actions.
+    ``candidates`` is the number of children by A1 and by A3, the other actions have one; a path has at most
+    ``max_actions`` actions, of however many steps.
     With ``instructions`` an action is a request put to the policy, without them a way of drawing. ``tools.second`` is the
     discriminator; without one the best solution answers unchecked. A scorer is not asked. ``budget_tokens`` is looked at
     between rollouts, as "mcts" does, and once more before the discriminator is asked.
@@ -74,7 +75,7 @@ async def expand(tree: Tree, index: int, config: SearchConfig, tools: Tools) -> 
     if tools.format.concluding(tree.state(index)):
         graft(tree, index, await draft(tree, index, growth, tools))
         return
-    actions = permitted(taken(tree, index), config.actions, config.max_depth)
+    actions = permitted(taken(tree, index), config.actions, config.max_actions)
     if not actions:
         fail(tree, StepStatus.TOO_DEEP)
     drawn = await together(draw(tree, index, action, growth, config, tools) for action in actions)

@@ -59,6 +59,14 @@ def test_a_recipe_starts_from_the_demos_base_and_says_in_two_lines_what_it_is(na
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
+def test_the_same_policy_is_measured_in_the_same_way_by_every_recipe(name: str) -> None:
+    own, other = configs.load(RECIPES[name]).evaluation, configs.load(RECIPES["irpo"]).evaluation
+    for found, expected in ((own.greedy(), other.greedy()), (own.sampled(), other.sampled())):
+        same = {"strategy", "candidates", "temperature", "max_depth", "max_step_tokens", "max_solution_tokens"}
+        assert found.model_dump(include=same) == expected.model_dump(include=same)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
 def test_a_recipe_can_be_planned(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,7 +30,7 @@ def test_the_grammar_is_the_paper_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("so_far", "available", "max_depth", "expected"),
+    ("so_far", "available", "max_actions", "expected"),
     [
         ((), EVERY, 5, (A1, A2, A3, A5)),
         ((A5,), EVERY, 5, (A1, A2, A3)),
@@ -45,18 +45,18 @@ def test_the_grammar_is_the_paper_s() -> None:
     ],
 )
 def test_what_may_come_next(
-    so_far: tuple[Action, ...], available: tuple[Action, ...], max_depth: int, expected: tuple[Action, ...]
+    so_far: tuple[Action, ...], available: tuple[Action, ...], max_actions: int, expected: tuple[Action, ...]
 ) -> None:
-    assert permitted(so_far, available, max_depth) == expected
+    assert permitted(so_far, available, max_actions) == expected
 
 
 @given(st.integers(2, 8), st.data())
-def test_whoever_follows_the_grammar_comes_to_an_end_in_time(max_depth: int, data: st.DataObject) -> None:
+def test_whoever_follows_the_grammar_comes_to_an_end_in_time(max_actions: int, data: st.DataObject) -> None:
     so_far: list[Action] = []
-    while allowed := permitted(so_far, EVERY, max_depth):
+    while allowed := permitted(so_far, EVERY, max_actions):
         so_far.append(data.draw(st.sampled_from(allowed)))
     assert so_far[-1] is A2
-    assert len(so_far) <= max_depth
+    assert len(so_far) <= max_actions
 
 
 @pytest.mark.parametrize(

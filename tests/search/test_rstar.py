@@ -28,7 +28,7 @@ CONFIG = SearchConfig(
     strategy="rstar",
     rollouts=8,
     candidates=2,
-    max_depth=3,
+    max_actions=3,
     instructions=True,
     max_solution_tokens=20,
     max_step_tokens=10,
@@ -68,7 +68,7 @@ async def golden(second: Agreeable | None = None) -> Tree:
 
 def test_the_paper_s_settings() -> None:
     paper = SearchConfig(preset="rstar")
-    assert (paper.strategy, paper.candidates, paper.rollouts, paper.max_depth, paper.exploration) == (
+    assert (paper.strategy, paper.candidates, paper.rollouts, paper.max_actions, paper.exploration) == (
         "rstar",
         5,
         32,
@@ -76,8 +76,8 @@ def test_the_paper_s_settings() -> None:
         2,
     )
     assert paper.actions == tuple(Action)
-    given = SearchConfig.model_validate({"preset": "rstar", "max_depth": 8, "actions": ["A1", "A2"]})
-    assert (given.max_depth, given.actions) == (8, (A1, A2))
+    given = SearchConfig.model_validate({"preset": "rstar", "max_actions": 8, "actions": ["A1", "A2"]})
+    assert (given.max_actions, given.actions) == (8, (A1, A2))
 
 
 async def test_golden_tree() -> None:
@@ -184,7 +184,7 @@ async def test_a_tree_without_an_answer_has_none() -> None:
 
 
 async def test_too_deep_is_counted_where_no_action_ends_a_solution() -> None:
-    config = CONFIG.model_copy(update={"actions": (A1,), "max_depth": 2, "rollouts": 1})
+    config = CONFIG.model_copy(update={"actions": (A1,), "max_actions": 2, "rollouts": 1})
     table = {((), A1): ["a"], (("a",), A1): ["b"]}
     tree = await Rstar(config).search(PROBLEM.blind(), acting_tools(ActingPolicy(table)), 1)
     assert drawn(tree) == [(0, "A1", "a", 1, 0.0), (1, "A1", "b", 1, 0.0)]
@@ -222,7 +222,7 @@ async def test_actions_are_ways_of_drawing_code() -> None:
         "# How many?\n" + other + last("print(7)"): "output",
     }
     policy = Coder(table)
-    config = SearchConfig(strategy="rstar", rollouts=9, candidates=1, actions=(A2, A3, A4), max_depth=3)
+    config = SearchConfig(strategy="rstar", rollouts=9, candidates=1, actions=(A2, A3, A4), max_actions=3)
     tree = await Rstar(config).search(PROBLEM.blind(), Tools(policy, SumExecutor(), CodeFormat()), 1)
     # A2 → print(1); A3 → left = 3, A4 below it → left = 7 in its place
     again = next(i for i, node in enumerate(tree.nodes) if node.instead)
@@ -258,7 +258,7 @@ class Chance:
         rollouts=st.integers(1, 12),
         parallel_rollouts=st.integers(1, 4),
         candidates=st.integers(1, 3),
-        max_depth=st.integers(2, 5),
+        max_actions=st.integers(2, 5),
         keep_failed=st.booleans(),
     ),
     second=st.booleans(),
@@ -272,9 +272,9 @@ def test_every_tree_keeps_to_the_grammar_and_adds_up(seed: int, config: SearchCo
     assert tree.answer in (answers or {None})
     for index, node in enumerate(tree.nodes):
         so_far = taken(tree, index)
-        assert len(so_far) <= config.max_depth
+        assert len(so_far) <= config.max_actions
         if node.action:
-            assert node.action in permitted(so_far[:-1], config.actions, config.max_depth)
+            assert node.action in permitted(so_far[:-1], config.actions, config.max_actions)
         assert node.instead is (node.action == A4)
         assert not any(one.terminal for one in tree.steps(index)[:-1])
         if not node.failed:

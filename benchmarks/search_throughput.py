@@ -7,10 +7,11 @@ Three sides in one run, in turn, on the same problems, model and seeds:
 
     search    raystar's own, as `raystar search` runs it, from the first problem handed out to the last tree stored
     raw       the requests of that search, with their prompts, candidates and lengths, given to the same kind of
-              engine all at once: no tree, no code to run, nothing to wait for
+              engine all at once: no tree, no code to run, nothing to wait for; its prefix cache is as cold at the
+              first turn, and as warm at later ones, as the search's
     barrier   the same strategy and the same tools, all trees in step: one generation for all, then all code, then on
 
-of_raw_engine is seconds(raw) / seconds(search), over_barrier is seconds(barrier) / seconds(search); medians.
+of_raw_engine is tokens a second of the search over those of raw, over_barrier the same over those of barrier; medians.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -87,30 +89,32 @@ class RawEngine(PolicyEngine):
 
     async def replay(self, batch: list[Request], temperature: float) -> float:
         """Seconds from the first request to the last answer, tokenisation included."""
-        await self._llm.reset_prefix_cache()
         began = time.perf_counter()
-        await asyncio.gather(*(self._one(i, request, temperature) for i, request in enumerate(batch)))
+        await asyncio.gather(*(self._one(request, temperature) for request in batch))
         return time.perf_counter() - began
 
-    async def _one(self, number: int, request: Request, temperature: float) -> None:
+    async def _one(self, request: Request, temperature: float) -> None:
+        ids = self._tokens.ids(request.segments)
+        lengths = Counter(request.lengths).items()
+        await asyncio.gather(*(self._candidates(ids, request.seed, *group, temperature) for group in lengths))
+
+    async def _candidates(self, ids: list[int], seed: int, length: int, many: int, temperature: float) -> None:
+        """So many candidates of one length."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        ids = self._tokens.ids(request.segments)
-        for length, many in Counter(request.lengths).items():
-            parameters = SamplingParams(
-                n=many,
-                temperature=temperature,
-                min_tokens=length,
-                max_tokens=max(length, 1),
-                ignore_eos=True,
-                detokenize=False,
-                seed=request.seed,
-                output_kind=RequestOutputKind.FINAL_ONLY,
-            )
-            prompt = {"type": "token", "prompt_token_ids": ids}
-            async for _ in self._llm.generate(prompt, parameters, f"raw-{number}-{length}"):
-                pass
+        parameters = SamplingParams(
+            n=many,
+            temperature=temperature,
+            max_tokens=max(length, 1),
+            ignore_eos=True,
+            detokenize=False,
+            seed=seed,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        prompt = {"type": "token", "prompt_token_ids": ids}
+        async for _ in self._llm.generate(prompt, parameters, uuid4().hex):
+            pass
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@
 
 1, 2, 4 … simulated engines (benchmarks/simulated.py) as Ray actors, real search workers as real processes, so many
 problems per engine. Efficiency is tokens per second and engine over that of one engine. A round of engines is
-measured ``--repeats`` times; medians. The cost of an expansion is the workers' processor time over all expansions.
+measured ``--repeats`` times; medians. Searches ask no scorer. The cost of an expansion is the workers' processor time over all expansions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -197,8 +198,8 @@ def show(table: list[dict[str, float]], latency: Latency) -> None:
     print("".join(f"{title:>13}" for title in titles))
     for row in table:
         print("".join(f"{row[name]:13g}" for name in names))
-    held = int(max(row["engines"] for row in table if row["efficiency"] >= GOOD))
-    beyond = [row for row in table if row["engines"] > held]
+    within = list(takewhile(lambda row: row["efficiency"] >= GOOD, table))
+    held, beyond = int(within[-1]["engines"]), table[len(within) :]
     limit = f"with {beyond[0]['engines']:g} the cores are {beyond[0]['cpu']:.0f} % busy" if beyond else "not reached"
     print(f"{GOOD} of linear up to {held} engines; the limit: {limit}")
     print(json.dumps({"held": held, "limit": limit, "rows": table}))

@@ -3,7 +3,7 @@
     python benchmarks/search_throughput.py                                       the built-in policy, in five minutes
     python benchmarks/search_throughput.py --config configs/gsm8k_qwen.yaml      any config, any override
 
-Three sides in one run, in turn, on the same problems, model and seeds:
+Three sides in one run, in turn, on the same problems, model and seeds; no scorer is asked:
 
     search    raystar's own, as `raystar search` runs it, from the first problem handed out to the last tree stored
     raw       the requests of that search, with their prompts, candidates and lengths, given to the same kind of

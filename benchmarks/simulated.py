@@ -104,7 +104,7 @@ class SimulatedEngine(Mailbox):
         key: str,
         model: Any = None,
     ) -> Proposal:
-        fresh = len(segments[-1].split()) + (len(segments[0].split()) if len(segments) == 1 else 0)
+        fresh = len(segments[-1].split())
         many = 1 if sampling.temperature == 0 else n
         candidates = tuple(_candidate(random.Random(seed + i), segments, self._lengths) for i in range(many))
         prompt = fresh * self._latency.prefill / self._latency.step

@@ -4,8 +4,8 @@
     python benchmarks/search_scaling.py --latency 6e-3,6e-5,2e-5   step, sequence and prefill (s), without a fit
 
 1, 2, 4 … simulated engines (benchmarks/simulated.py) as Ray actors, real search workers as real processes, so many
-problems per engine. Efficiency is tokens per second and engine over that of one engine. A round of engines is
-measured ``--repeats`` times; medians. Searches ask no scorer. The cost of an expansion is the workers' processor time over all expansions.
+problems per engine; searches ask no scorer. Efficiency is tokens per second and engine over that of one engine. A round of
+engines is measured ``--repeats`` times; medians. The cost of an expansion is the workers' processor time over all expansions.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError
 
 from actors.config import WorkerConfig
+from actors.pulse import Pulse
 from actors.worker import Assignment, Engines, Job, SearchWorker, Summary, summarise
 from search.seeds import derive
 from search.store import read_trees
@@ -53,6 +54,7 @@ class Board:
 
     workers: Sequence[Any]
     waiting: deque[Problem]
+    on_pulse: Callable[[int, Pulse], None] | None = None
     alone: deque[Problem] = field(default_factory=deque)
     chunks: list[Chunk] = field(default_factory=list)
     deaths: Counter[str] = field(default_factory=Counter)
@@ -97,8 +99,10 @@ class Crowd:
         engines: Engines,
         problems: Sequence[Problem],
         on_summary: Callable[[Summary], None] | None = None,
+        on_pulse: Callable[[int, Pulse], None] | None = None,
     ) -> list[Summary]:
-        """Search all problems; the summaries in the order in which they came.
+        """Search all problems; the summaries in the order in which they came. ``on_pulse`` hears of each worker about once
+        a second.
 
         Raises SearchStalled where nothing is finished for ``stall_s``, and ValueError for two problems with one id.
         """
@@ -107,7 +111,7 @@ class Crowd:
         self._start()
         job, found = Job(uuid4().hex, assignment, engines), []
         try:
-            for summary in summaries(self._workers, job, problems):
+            for summary in summaries(self._workers, job, problems, on_pulse):
                 found.append(summary)
                 if on_summary is not None:
                     on_summary(summary)
@@ -148,9 +152,15 @@ class Crowd:
             self._workers = [actor.remote(index) for index in range(config.workers)]
 
 
-def summaries(workers: Sequence[Any], job: Job, problems: Sequence[Problem]) -> Iterator[Summary]:
+def summaries(
+    workers: Sequence[Any],
+    job: Job,
+    problems: Sequence[Problem],
+    on_pulse: Callable[[int, Pulse], None] | None = None,
+) -> Iterator[Summary]:
     """Summaries as they come: every problem has exactly one in the end."""
-    board, stall_s = Board(workers, deque(problems)), job.assignment.worker.stall_s
+    board, stall_s = Board(workers, deque(problems), on_pulse), job.assignment.worker.stall_s
+    last = time.monotonic()  # that a tree was finished
     while board.waiting or board.alone or board.chunks:
         _hand_out(board, job)
         streams = {chunk.stream: chunk for chunk in board.chunks}
@@ -159,19 +169,22 @@ def summaries(workers: Sequence[Any], job: Job, problems: Sequence[Problem]) -> 
             raise SearchStalled(
                 f"no worker is left for {len(board.waiting) + len(board.alone)} problems: all died for good"
             )
-        ready, _ = ray.wait([*streams, *asked], num_returns=1, timeout=stall_s)
-        if not ready:
+        left = max(0.0, last + stall_s - time.monotonic())
+        for one in ray.wait([*streams, *asked], num_returns=1, timeout=left)[0]:
+            if one in asked:
+                _hear(board, asked[one])
+                continue
+            for summary in _advance(board, streams[one], job):
+                yield summary
+                last = time.monotonic()
+        if time.monotonic() - last >= stall_s:  # workers that grow trees without an end are heard of all the same
             raise SearchStalled(_stalled(board, stall_s))
-        if ready[0] in asked:
-            _hear(board, asked[ready[0]])
-        else:
-            yield from _advance(board, streams[ready[0]], job)
 
 
 def _advance(board: Board, chunk: Chunk, job: Job) -> Iterator[Summary]:
     """The next summaries of a chunk; or its end; or, where its worker died, what is to be saved of it."""
     try:
-        finished = ray.get(next(chunk.stream))
+        report = ray.get(next(chunk.stream))
     except StopIteration:
         board.chunks.remove(chunk)
     except RayActorError as error:
@@ -180,7 +193,9 @@ def _advance(board: Board, chunk: Chunk, job: Job) -> Iterator[Summary]:
             board.out[chunk.worker] = board.workers[chunk.worker].pid.remote()
         yield from _take_back(board, chunk, job.assignment, error)
     else:
-        for summary in finished:
+        if board.on_pulse is not None:
+            board.on_pulse(chunk.worker, report.pulse)
+        for summary in report.summaries:
             del chunk.open[summary.problem_id]
             yield summary
 

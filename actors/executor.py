@@ -123,6 +123,7 @@ class ExecutorPool:
         self.config = config
         self.homes: OrderedDict[str, Lane] = OrderedDict()
         self.retries = 0
+        self.executions = 0
 
     async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
         """Run the steps, in one request. Never raises for what their code does; ExecutorUnavailable when no executor
@@ -133,9 +134,16 @@ class ExecutorPool:
         lane = self._home(state.problem.id)
         lane.runs += len(codes)
         try:
-            return await self._insist(lane, codes_of(state), codes)
+            results = await self._insist(lane, codes_of(state), codes)
+            self.executions += len(codes)
+            return results
         finally:
             lane.runs -= len(codes)
+
+    @property
+    def busy(self) -> int:
+        """Steps that executors have in hand for this pool."""
+        return sum(lane.runs for lane in self.lanes)
 
     def close(self) -> None:
         """Hang up on all executors. Nothing may be under way."""

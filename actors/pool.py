@@ -24,6 +24,7 @@ from actors.config import EngineConfig
 from actors.errors import ActorLost, EngineGaveUp, PromptTooLong, RequestFailed, Unreachable, WrongModel
 from actors.likelihood import likelihood
 from actors.mailbox import Correspondent, Load
+from actors.pulse import Meter
 from actors.routing import Lane, Router
 from search.formats import Source, StepFormat
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
@@ -44,6 +45,7 @@ class Pool(Generic[Answer]):
         self._router: Router[Correspondent] = Router(lanes)
         self._revivals: set[asyncio.Task[None]] = set()
         self.counts: Counter[str] = Counter()
+        self.meter = Meter()
 
     def _lane(self, handle: ActorHandle, name: str) -> Lane[Correspondent]:
         """The way to one engine, with all of its room until it says what others take."""
@@ -82,6 +84,18 @@ class Pool(Generic[Answer]):
             await asyncio.sleep(self.config.backoff_s * 2**attempt)
         self.counts["gave_up"] += 1
         raise EngineGaveUp(f"{self.kind} request {key} failed {self.config.max_attempts} times; last: {reason}")
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """Sequences that the engines have in hand for this pool, and those that wait here for room."""
+        return self._router.busy, self._router.waiting
+
+    def _count(self, answer: Proposal | Scores, made: int) -> None:
+        meter = self.meter
+        meter.answers += 1
+        meter.made += made
+        meter.prompt_tokens += answer.prompt_tokens
+        meter.cached_tokens += answer.cached_tokens
 
     def close(self) -> None:
         """Hang up on all engines. Nothing may be under way."""
@@ -151,12 +165,14 @@ class PolicyPool(Pool[Proposal]):
         stops = self._format.stops(state, sampling.until)
         key, size = request_key(state, seed), 1 if sampling.temperature == 0 else n
         try:
-            return await self.call(
+            proposal = await self.call(
                 state.problem.id, key, "propose", segments, stops, n, sampling, seed, key, self.model, size=size
             )
         except PromptTooLong:
             self.counts["too_long"] += 1
             return Proposal((Candidate("", (), Finish.LENGTH),))
+        self._count(proposal, proposal.generated_tokens)
+        return proposal
 
 
 class ScorerPool(Pool[Scores]):
@@ -178,7 +194,9 @@ class ScorerPool(Pool[Scores]):
             return Scores(())
         key = request_key(states[0], len(states))
         method, rendered = ("likelihood", self._pieces(states)) if self._likelihood else ("score", self._texts(states))
-        return await self.call(states[0].problem.id, key, method, rendered, key, self.model, size=len(states))
+        scores = await self.call(states[0].problem.id, key, method, rendered, key, self.model, size=len(states))
+        self._count(scores, len(states))
+        return scores
 
     def _texts(self, states: Sequence[State]) -> tuple[Any, ...]:
         return tuple(tuple(segment.text for segment in self._format.segments(state)) for state in states)

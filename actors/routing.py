@@ -63,6 +63,16 @@ class Router(Generic[Handle]):
         self._names = tuple(lane.name for lane in lanes)
         self._queue: deque[Waiter[Handle]] = deque()
 
+    @property
+    def busy(self) -> int:
+        """Sequences on all lanes."""
+        return sum(lane.busy for lane in self.lanes)
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that nobody has room for yet."""
+        return sum(waiter.size for waiter in self._queue if not waiter.lane.done())
+
     def take_now(self, key: str, size: int = 1) -> Lane[Handle] | None:
         """Room for ``size`` sequences on a lane, where there is some and nobody waits for it."""
         if any(not waiter.lane.done() for waiter in self._queue):

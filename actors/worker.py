@@ -3,7 +3,7 @@
 Knows how strategy, tools and store come together. Knows no strategy, and sends no tree through Ray: a tree goes to
 the worker's own file as soon as it is finished, and only its Summary travels.
 
-    problems ──> place (trees_in_flight) ──> strategy.search ──> store ──> Summary
+    problems ──> place (trees_in_flight) ──> strategy.search ──> store ──> Summary ──> Report
                                                  └─ raised: again, then quarantine
 """
 
@@ -13,13 +13,16 @@ import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from actors.config import EngineConfig, WorkerConfig
 from actors.executor import ExecutorPool
 from actors.pool import PolicyPool, ScorerPool
+from actors.pulse import Meter, Pulse
 from actors.sandbox.config import ExecutorConfig
 from search.config import SearchConfig
 from search.formats import StepFormat
@@ -28,11 +31,12 @@ from search.protocols import Tools
 from search.seeds import derive
 from search.store import TreeWriter, worker_file
 from search.strategies import build
-from search.tree import Tree
+from search.tree import ROOT, Tree
 from search.types import Cost, ModelRef, Problem
 
 GARBAGE_EVERY = 20_000  # new objects between two garbage collections; Python's default is less than an expansion makes
 REPORT_S = 0.1
+PULSE_S = 1.0  # a worker is heard of so often, whether a tree is finished or not
 SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
 
 
@@ -78,7 +82,8 @@ class Assignment:
 class Summary:
     """What became of one problem. ``quarantined`` is the reason why there is no tree, empty where there is one.
 
-    ``solved``: some node of the tree is right. ``correct``: the answer the strategy settled on is right.
+    ``solved``: some node of the tree is right. ``correct``: the answer the strategy settled on is right. ``rollouts``:
+    passes from the root to an end, 0 for a strategy that has none.
     """
 
     problem_id: str
@@ -87,9 +92,18 @@ class Summary:
     solved: bool = False
     correct: bool = False
     nodes: int = 0
+    rollouts: int = 0
     cost: Cost = field(default_factory=Cost)
     failures: dict[str, int] = field(default_factory=dict)
     quarantined: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Trees that were finished since the last report, and how the worker does. There may be none."""
+
+    summaries: list[Summary]
+    pulse: Pulse
 
 
 def summarise(tree: Tree) -> Summary:
@@ -102,6 +116,7 @@ def summarise(tree: Tree) -> Summary:
         tree.solved,
         correct,
         len(tree.nodes),
+        tree.nodes[ROOT].visits,
         tree.cost,
         dict(tree.failures),
     )
@@ -123,7 +138,8 @@ class Desk:
         self.job, self.assignment = job, job.assignment
         self.strategy = build(job.assignment.search)
         self.writer = TreeWriter(worker_file(job.assignment.directory, index), SYNC_EVERY)
-        self.places = asyncio.Semaphore(job.assignment.worker.trees_in_flight)
+        self._places = asyncio.Semaphore(job.assignment.worker.trees_in_flight)
+        self.growing, self._told = 0, monotonic()
         engines, form = job.engines, job.assignment.format
         self.policy = PolicyPool(engines.policy, form, engines.policy_config, engines.policy_model)
         self.scorer = None
@@ -137,6 +153,16 @@ class Desk:
         judge = None if job.assignment.blind else grader()
         self.tools = Tools(self.policy, self.executor, form, self.scorer, judge, self.second)
 
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Room for one more tree, once there is some."""
+        async with self._places:
+            self.growing += 1
+            try:
+                yield
+            finally:
+                self.growing -= 1
+
     @property
     def pools(self) -> list[PolicyPool | ScorerPool]:
         return [pool for pool in (self.policy, self.second, self.scorer) if pool is not None]
@@ -144,6 +170,34 @@ class Desk:
     def counts(self) -> dict[str, int]:
         """What the pools counted, as "policy_retries" and the like."""
         return {f"{pool.kind}_{name}": number for pool in self.pools for name, number in pool.counts.items()}
+
+    @property
+    def silent(self) -> bool:
+        """Whether nobody was told of this worker for as long as it may be."""
+        return monotonic() - self._told >= PULSE_S
+
+    def pulse(self) -> Pulse:
+        """What is in hand and was done in this job so far; the second policy counts with the first."""
+        self._told = monotonic()
+        policies = [pool for pool in (self.policy, self.second) if pool is not None]
+        busy, waiting = (sum(loads) for loads in zip(*(pool.load for pool in policies), strict=True))
+        judge, (judging, unjudged) = (self.scorer.meter, self.scorer.load) if self.scorer else (Meter(), (0, 0))
+        return Pulse(
+            growing=self.growing,
+            expansions=sum(pool.meter.answers for pool in policies),
+            generated_tokens=sum(pool.meter.made for pool in policies),
+            prompt_tokens=sum(pool.meter.prompt_tokens for pool in policies),
+            cached_tokens=sum(pool.meter.cached_tokens for pool in policies),
+            scored=judge.made,
+            scorer_tokens=judge.prompt_tokens,
+            scorer_cached=judge.cached_tokens,
+            executions=self.executor.executions,
+            policy_busy=busy,
+            policy_waiting=waiting,
+            scorer_busy=judging,
+            scorer_waiting=unjudged,
+            programs=self.executor.busy,
+        )
 
     def close(self) -> None:
         """Force the trees to the disk, let go of the file and hang up on engines and executors."""
@@ -164,17 +218,21 @@ class SearchWorker:
     def __repr__(self) -> str:
         return f"search-{self._index}"
 
-    async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[list[Summary]]:
-        """One Summary a problem, of all trees that were finished within REPORT_S in one go: each takes Ray a millisecond."""
+    async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[Report]:
+        """One Summary a problem, those of all trees that were finished within REPORT_S in one Report, since each takes Ray
+        a millisecond; and a Report without any where the worker would else be silent for PULSE_S."""
         if self._desk is None or self._desk.job.id != job.id:
             await self.release()
             self._desk = Desk(job, self._index)
-        growing = {asyncio.ensure_future(_grow(self._desk, problem)) for problem in problems}
+        desk = self._desk
+        growing = {asyncio.ensure_future(_grow(desk, problem)) for problem in problems}
         try:
             while growing:
-                await asyncio.wait(growing, return_when=asyncio.FIRST_COMPLETED)
-                done, growing = await asyncio.wait(growing, timeout=REPORT_S)
-                yield [task.result() for task in done]
+                done, _ = await asyncio.wait(growing, timeout=PULSE_S, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    done, growing = await asyncio.wait(growing, timeout=REPORT_S)
+                if done or desk.silent:
+                    yield Report([task.result() for task in done], desk.pulse())
         finally:
             for task in growing:
                 task.cancel()
@@ -200,7 +258,7 @@ async def _grow(desk: Desk, problem: Problem) -> Summary:
     """
     seed, reason = derive(desk.assignment.seed, problem.id), ""
     for attempt in range(desk.assignment.worker.attempts):
-        async with desk.places:
+        async with desk.place():
             try:
                 tree = await _search(desk, problem, seed)
                 summary = summarise(tree)

@@ -11,14 +11,24 @@ from pathlib import Path
 from time import monotonic, strftime
 from typing import IO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
+from rich.progress import Progress as BarProgress
 from rich.progress import Task as BarTask
 from rich.text import Text
 
 LINE_EVERY_S = 30.0
 FORESEEABLE = 0.05  # of the units, before a time left is said: trees grow side by side and end late
+
+
+class Bars(BarProgress):
+    """Bars with the note of each under it: both are read at 80 columns."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        for task in self.tasks:
+            yield self.make_tasks_table([task])
+            if task.fields["note"]:
+                yield Text(f"  {task.fields['note']}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class Rate(TextColumn):
@@ -143,7 +153,6 @@ def _bars(console: Console) -> Bars:
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[note]}", style="dim"),
         console=console,
         transient=False,
     )

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
 from actors.crowd import Crowd
 from actors.executor import isolation, start_executors, stop_executors
 from actors.fleet import Fleet
+from actors.pulse import Pulse
 from actors.worker import Assignment, Engines, Summary
 from cluster.context import Context
 from cluster.metrics import SearchMetrics
 from cluster.reward_models import in_units
+from cluster.vitals import Vitals
 from search.config import SearchConfig
 from search.seeds import derive
 from search.store import finished_ids, read_trees
@@ -50,7 +51,9 @@ class SearchPlan:
 
 @dataclass(slots=True)
 class SearchReport:
-    """What a search did; ``seconds`` is wall time of this start, costs are sums over its trees."""
+    """What a search did; costs are sums over its trees. ``occupancy``: share of the policy engines' places that was taken,
+    a mean over the time of this start; None where there was nothing left to search.
+    """
 
     trees: int = 0
     solved: int = 0
@@ -59,6 +62,7 @@ class SearchReport:
     cost: Cost = field(default_factory=Cost)
     failures: Counter[str] = field(default_factory=Counter)
     quarantined: dict[str, str] = field(default_factory=dict)
+    occupancy: float | None = None
 
     def facts(self) -> dict[str, Any]:
         """As plain data for the stage's record."""
@@ -71,8 +75,10 @@ class SearchReport:
             "prompt_tokens": self.cost.prompt_tokens,
             "cached_tokens": self.cost.cached_tokens,
             "scored_tokens": self.cost.scored_tokens,
+            "scored_cached_tokens": self.cost.scored_cached_tokens,
             "requests": self.cost.requests,
             "executions": self.cost.executions,
+            "occupancy": self.occupancy,
             "failures": dict(self.failures),
             "quarantined": self.quarantined,
         }
@@ -130,6 +136,7 @@ class Searchers:
         done = finished_ids(directory)
         waiting = tuple(problem for problem in plan.problems if problem.id not in done)
         quarantined: dict[str, str] = {}
+        occupancy = None
         if waiting:
             config = self.context.config
             assignment = Assignment(
@@ -143,21 +150,32 @@ class Searchers:
             )
             engines = self.engines(plan.policy, plan.ppm, plan.second)
             metrics = SearchMetrics(config.name, plan.what, len(waiting))
-            right, tokens, began = 0, 0, monotonic()
+            vitals, right = Vitals(config.policy.engine, config.scorer.engine), 0
             with self.context.progress.task(plan.what, len(plan.problems), done=len(done)) as task:
 
                 def show(summary: Summary) -> None:
-                    nonlocal right, tokens
+                    nonlocal right
                     right += summary.correct if plan.blind else summary.solved
-                    tokens += summary.cost.generated_tokens
                     metrics.finished(summary)
-                    word = "" if plan.blind else f"{right} solved, "
-                    task.advance(1, f"{word}{tokens / (monotonic() - began):.0f} tok/s")
+                    task.advance(1)
                     if summary.quarantined:
                         quarantined[summary.problem_id] = summary.quarantined
 
-                self._crowd.run(assignment, engines, waiting, show)
-        return report(directory, quarantined)
+                def hear(worker: int, pulse: Pulse) -> None:
+                    vitals.hear(worker, pulse)
+                    metrics.show(vitals)
+                    say(vitals.line())
+
+                def say(how: str) -> None:
+                    task.update(task.done, how if plan.blind else f"{right} solved, {how}")
+
+                self._crowd.run(assignment, engines, waiting, show, hear)
+                metrics.rest()
+                say(vitals.whole_line())
+                occupancy = vitals.mean_occupancy
+        found = report(directory, quarantined)
+        found.occupancy = occupancy
+        return found
 
 
 def report(directory: Path, quarantined: dict[str, str]) -> SearchReport:

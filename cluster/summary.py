@@ -215,6 +215,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}"
 
 
+def share_cached(cached: int, prompt: int) -> float | None:
+    """Share in [0, 1] of prompt tokens that a prefix cache had; None where no prompt was read."""
+    return cached / prompt if prompt else None
+
+
 def count(number: float) -> str:
     """ "950", "12.3k" or "4.56M"."""
     for size, unit, digits in ((1e9, "G", 2), (1e6, "M", 2), (1e4, "k", 1)):

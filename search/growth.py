@@ -75,7 +75,7 @@ def count(tree: Tree, answer: Proposal | Scores) -> None:
     if isinstance(answer, Proposal):
         spent = Cost(answer.generated_tokens, answer.prompt_tokens, answer.cached_tokens, requests=1)
     else:
-        spent = Cost(scored_tokens=answer.prompt_tokens, requests=1)
+        spent = Cost(scored_tokens=answer.prompt_tokens, scored_cached_tokens=answer.cached_tokens, requests=1)
     tree.cost = tree.cost + spent
 
 

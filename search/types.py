@@ -154,7 +154,10 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What was spent. Tokens are counted at the engines; ``seconds`` is wall time of the tree, waiting included."""
+    """What was spent. Tokens are counted at the engines; ``seconds`` is wall time of the tree, waiting included.
+
+    Prompts are counted whole, and what of them a prefix cache had already as ``cached``.
+    """
 
     generated_tokens: int = 0
     prompt_tokens: int = 0
@@ -163,6 +166,7 @@ class Cost:
     requests: int = 0
     executions: int = 0
     seconds: float = 0.0
+    scored_cached_tokens: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -173,6 +177,7 @@ class Cost:
             self.requests + other.requests,
             self.executions + other.executions,
             self.seconds + other.seconds,
+            self.scored_cached_tokens + other.scored_cached_tokens,
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.progress import duration
-from cluster.report import curves, data, example, html
+from cluster.report import curves, data, example, html, searches
 from cluster.report.data import RunData, text
 from cluster.summary import METHODS, Measure, count, leads, percent
 
@@ -118,8 +118,8 @@ def _costs(run: RunData) -> str:
         return ""
     head = ("round", "stage", "tokens", "time", "facts")
     cards = [card for card in (curves.solved(run), curves.time_by_stage(run)) if card]
-    table = html.more("Every stage", html.table(head, rows, numbers=(2, 3)))
-    return html.section("Searching and its cost", "", html.grid(cards), table)
+    every = html.more("Every stage", html.table(head, rows, numbers=(2, 3)))
+    return html.section("Searching and its cost", "", html.grid(cards), searches.table(run), every)
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, object]:

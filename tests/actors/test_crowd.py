@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -12,15 +13,16 @@ import pytest
 import ray
 
 from actors.config import EngineConfig, WorkerConfig
-from actors.crowd import Crowd, summaries
+from actors.crowd import Crowd, SearchStalled, summaries
 from actors.executor import start_executors, stop_executors
 from actors.fleet import Fleet
+from actors.pulse import Pulse
 from actors.sandbox.config import ExecutorConfig
-from actors.worker import Assignment, Engines, Job, Summary
+from actors.worker import Assignment, Engines, Job, Report, Summary
 from search.config import SearchConfig
 from search.formats import CodeFormat
 from search.store import read_trees
-from search.types import ModelRef, Problem
+from search.types import Cost, ModelRef, Problem
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -53,9 +55,10 @@ def assignment(directory: Path, **worker: Any) -> Assignment:
 
 def test_every_problem_has_one_tree(engines: Engines, tmp_path: Path) -> None:
     came: list[Summary] = []
+    pulses: dict[int, Pulse] = {}
     plan = assignment(tmp_path)
     with Crowd(plan.worker) as crowd:
-        found = crowd.run(plan, engines, PROBLEMS, came.append)
+        found = crowd.run(plan, engines, PROBLEMS, came.append, lambda worker, pulse: pulses.update({worker: pulse}))
     assert came == found
     assert sorted(summary.problem_id for summary in found) == sorted(problem.id for problem in PROBLEMS)
     assert {summary.quarantined for summary in found} == {""}
@@ -66,6 +69,15 @@ def test_every_problem_has_one_tree(engines: Engines, tmp_path: Path) -> None:
         assert (summary.seed, summary.cost, summary.nodes) == (tree.seed, tree.cost, len(tree.nodes))
         assert tree.cost.generated_tokens > 0
     assert len(list(tmp_path.glob("trees-*.jsonl"))) == 2  # both workers worked
+    whole, cost = sum(pulses.values(), Pulse()), sum((summary.cost for summary in found), Cost())
+    assert set(pulses) == {0, 1} and whole.growing == whole.policy_busy == whole.scorer_busy == 0
+    assert (whole.generated_tokens, whole.prompt_tokens, whole.cached_tokens, whole.executions) == (
+        cost.generated_tokens,
+        cost.prompt_tokens,
+        cost.cached_tokens,
+        cost.executions,
+    )
+    assert (whole.scorer_tokens, whole.scorer_cached) == (cost.scored_tokens, cost.scored_cached_tokens)
 
 
 def test_a_worker_that_is_killed_loses_no_tree(engines: Engines, tmp_path: Path) -> None:
@@ -92,11 +104,11 @@ def test_a_problem_that_kills_its_workers_is_put_aside(local_ray: None, tmp_path
     class Fragile:
         """Answers every problem, but "poison" ends its process."""
 
-        async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[Summary]:
+        async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[Report]:
             for problem in problems:
                 if problem.id == "poison":
                     os._exit(1)
-                yield [Summary(problem.id, 1, "x")]
+                yield Report([Summary(problem.id, 1, "x")], Pulse())
 
         async def pid(self) -> int:
             return os.getpid()
@@ -112,6 +124,24 @@ def test_a_problem_that_kills_its_workers_is_put_aside(local_ray: None, tmp_path
     assert len(found) == 7
     assert found["poison"].quarantined.startswith("its worker died 2 times; last: ")
     assert {summary.quarantined for name, summary in found.items() if name != "poison"} == {""}
+
+
+def test_a_worker_that_never_finishes_a_tree_is_given_up_though_it_is_heard_of(local_ray: None, tmp_path: Path) -> None:
+    class Busy:
+        """Says that it is there, and nothing else."""
+
+        async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[Report]:
+            while True:
+                await asyncio.sleep(0.05)
+                yield Report([], Pulse(growing=len(problems)))
+
+    worker = ray.remote(Busy).options(num_cpus=0.1).remote()
+    plan = Assignment(SEARCH, CodeFormat(), tmp_path, seed=5, worker=WorkerConfig(stall_s=1))
+    heard: list[tuple[int, Pulse]] = []
+    with pytest.raises(SearchStalled, match=r"no tree was finished in 1 s; under way in search-0: p0, p1"):
+        list(summaries([worker], Job("j", plan, NO_ENGINES), PROBLEMS[:2], lambda *one: heard.append(one)))
+    ray.kill(worker)
+    assert set(heard) == {(0, Pulse(growing=2))}
 
 
 def test_two_problems_with_one_id_are_refused(engines: Engines, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from actors.config import EngineConfig, WorkerConfig
+from actors.pulse import Pulse
 from actors.sandbox.config import ExecutorConfig
-from actors.worker import Assignment, Engines, Job, SearchWorker, Summary, summarise
+from actors.worker import Assignment, Engines, Job, Report, SearchWorker, Summary, summarise
 from search.config import SearchConfig
 from search.formats import CodeFormat
 from search.protocols import Tools
@@ -19,6 +20,7 @@ from search.seeds import derive
 from search.store import read_trees
 from search.tree import ROOT, Tree
 from search.types import Cost, Problem, Step, StepStatus
+from search.values import back_up
 
 PROBLEMS = tuple(Problem(f"p{number}", "?", str(number), "test") for number in range(12))
 ENGINES = Engines((object(),), EngineConfig(), (object(),), ExecutorConfig())
@@ -43,6 +45,7 @@ class Scripted:
             raise RuntimeError("the strategy broke")
         tree = Tree(problem, "scripted", seed, answer="3", cost=Cost(generated_tokens=5))
         leaf = tree.add(ROOT, Step("3", status=StepStatus.FINAL, answer="3"))
+        back_up(tree, leaf, 1.0)
         if tools.grader is not None:
             tree.nodes[leaf].correct = tools.grader.grade(problem, "3")
         return tree
@@ -58,7 +61,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: bool = False, *
 
 async def summaries(job: Job) -> dict[str, Summary]:
     worker = SearchWorker(0)
-    found = {summary.problem_id: summary async for some in worker.run(job, PROBLEMS) for summary in some}
+    found = {summary.problem_id: summary async for report in worker.run(job, PROBLEMS) for summary in report.summaries}
     await worker.release()
     return found
 
@@ -67,7 +70,8 @@ async def test_every_problem_has_a_summary_and_a_stored_tree(tmp_path: Path, mon
     job, strategy = make(tmp_path, monkeypatch)
     found = await summaries(job)
     assert {name for name, summary in found.items() if summary.correct and summary.solved} == {"p3"}
-    assert found["p3"] == Summary("p3", derive(17, "p3"), "3", True, True, 2, Cost(generated_tokens=5))
+    cost = Cost(generated_tokens=5)
+    assert found["p3"] == Summary("p3", derive(17, "p3"), "3", True, True, nodes=2, rollouts=1, cost=cost)
     trees = {tree.problem.id: tree for tree in read_trees(tmp_path)}
     assert set(trees) == set(found) == {problem.id for problem in PROBLEMS}
     assert trees["p3"].models == {"policy": "r0"}
@@ -99,12 +103,33 @@ async def test_a_blind_search_sees_no_answer(tmp_path: Path, monkeypatch: pytest
     assert {tree.problem.id: tree.problem.answer for tree in read_trees(tmp_path)}["p3"] == "3"
 
 
+async def test_a_worker_is_heard_of_while_no_tree_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, strategy = make(tmp_path, monkeypatch)
+    monkeypatch.setattr("actors.worker.PULSE_S", 0.01)
+    gate = asyncio.Event()
+
+    async def slow(problem: Problem, tools: Tools, seed: int) -> Tree:
+        await gate.wait()
+        return Tree(problem, "scripted", seed)
+
+    monkeypatch.setattr(strategy, "search", slow)
+    worker, reports = SearchWorker(0), []
+    async for report in worker.run(job, PROBLEMS):
+        reports.append(report)
+        if len(reports) == 3:
+            gate.set()
+    await worker.release()
+    assert [report.summaries for report in reports[:3]] == [[], [], []]
+    assert [report.pulse.growing for report in reports[:3]] == [3, 3, 3]  # as many as grow at once
+    assert sorted(one.problem_id for report in reports for one in report.summaries) == sorted(p.id for p in PROBLEMS)
+
+
 async def test_a_worker_starts_afresh_on_another_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = make(tmp_path / "first", monkeypatch)
     second = Job("second", replace(first.assignment, directory=tmp_path / "second", seed=18), ENGINES)
     worker = SearchWorker(0)
     seeds = [
-        [summary.seed async for some in worker.run(job, PROBLEMS[:1]) for summary in some]
+        [summary.seed async for report in worker.run(job, PROBLEMS[:1]) for summary in report.summaries]
         for job in (first, first, second)
     ]
     await worker.release()
@@ -114,7 +139,9 @@ async def test_a_worker_starts_afresh_on_another_job(tmp_path: Path, monkeypatch
 
 def test_what_crosses_to_a_worker_and_back_pickles(tmp_path: Path) -> None:
     assignment = Assignment(SearchConfig(), CodeFormat(), tmp_path, 17)
-    summary = Summary("p", 1, "3", True, True, 4, Cost(1, 2, 3), {"code_error": 2}, "")
+    summary = Summary("p", 1, "3", True, True, 4, 2, Cost(1, 2, 3), {"code_error": 2}, "")
+    report = Report([summary], Pulse(growing=2))
+    assert pickle.loads(pickle.dumps(report)) == report
     assert pickle.loads(pickle.dumps(assignment)) == assignment
     assert pickle.loads(pickle.dumps(summary)) == summary
 

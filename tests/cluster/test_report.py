@@ -133,6 +133,7 @@ def test_the_report_shows_the_numbers(root: Path) -> None:
         "Step 3: N 9, Q +0.75, PPM +0.50",
         "rounds/r0/base/model",
         "round 2: train ppm",
+        "83 %</td><td class=n>71 %</td><td class=n>–</td>",  # engines, the policy's prefix cache, no scorer
     ):
         assert part in text, part
 

@@ -3,15 +3,18 @@
     python benchmarks/search_throughput.py                                       the built-in policy, in five minutes
     python benchmarks/search_throughput.py --config configs/gsm8k_qwen.yaml      any config, any override
 
-Three sides in one run, in turn, on the same problems, model and seeds; no scorer is asked:
+Sides in one run, in turn, on the same problems, model and seeds; no scorer is asked:
 
     search    raystar's own, as `raystar search` runs it, from the first problem handed out to the last tree stored
     raw       the requests of that search, with their prompts, candidates and lengths, given to the same kind of
               engine all at once: no tree, no code to run, nothing to wait for; its prefix cache is as cold at the
               first turn, and as warm at later ones, as the search's
-    barrier   the same strategy and the same tools, all trees in step: one generation for all, then all code, then on
+    barrier   the same strategy and the same tools, all trees in step: one generation for all, then all code, then one
+              selection in each tree, and on; a tree has one rollout under way, as in rStar-Math's released code
+    parallel  the same barrier with as many rollouts of a tree under way as the search has, where it has several
 
-of_raw_engine is tokens a second of the search over those of raw, over_barrier the same over those of barrier; medians.
+of_raw_engine is tokens a second of the search over those of raw, over_barrier and over_parallel_barrier the same over
+those of the two barriers; medians.
 """
 
 from __future__ import annotations
@@ -187,10 +190,12 @@ class Bench:
         found = [request for tree in read_trees(self.work / name) for request in requests(tree, self.form)]
         return seconds, report.cost.generated_tokens, found
 
-    def barrier(self, name: str) -> tuple[float, int]:
+    def barrier(self, name: str, at_once: int) -> tuple[float, int]:
+        """Seconds and generated tokens with ``at_once`` rollouts of each tree under way."""
         config, engines = self.context.config, self.searchers.engines(self.model, None)
+        search = config.search.model_copy(update={"parallel_rollouts": at_once})
         seed = derive(config.seed, "benchmark", name)
-        return asyncio.run(with_barrier(config.search, engines, self.form, self.problems, seed))
+        return asyncio.run(with_barrier(search, engines, self.form, self.problems, seed))
 
 
 def raw_seconds(batches: list[list[Request]], model: ModelRef, config: EngineConfig, temperature: float) -> list[float]:
@@ -203,14 +208,17 @@ def raw_seconds(batches: list[list[Request]], model: ModelRef, config: EngineCon
 def measure(bench: Bench, repeats: int) -> dict[str, list[dict[str, float]]]:
     """Seconds, tokens and requests by side, one entry a repeat."""
     bench.search("warm-up", bench.problems[:WARM_UP])
-    sides: dict[str, list[dict[str, float]]] = {"search": [], "raw": [], "barrier": []}
+    at_once = bench.context.config.search.parallel_rollouts
+    barriers = {"barrier": 1} | ({"parallel": at_once} if at_once > 1 else {})
+    sides: dict[str, list[dict[str, float]]] = {side: [] for side in ("search", "raw", *barriers)}
     batches = []
     for turn in range(repeats):
         seconds, tokens, found = bench.search(f"turn-{turn}", bench.problems)
         batches.append(found)
         sides["search"].append({"seconds": seconds, "tokens": tokens, "requests": len(found)})
-        seconds, tokens = bench.barrier(f"turn-{turn}")
-        sides["barrier"].append({"seconds": seconds, "tokens": tokens, "requests": len(found)})
+        for side, rollouts in barriers.items():
+            seconds, tokens = bench.barrier(f"turn-{turn}", rollouts)
+            sides[side].append({"seconds": seconds, "tokens": tokens, "requests": len(found)})
     config = bench.context.config
     bench.searchers.fleet.stop()
     for batch, seconds in zip(
@@ -232,12 +240,9 @@ def show(sides: dict[str, list[dict[str, float]]]) -> None:
         rate = row["tokens"] / row["seconds"]
         print(f"{side:8}{row['seconds']:10.1f}{row['tokens']:10.0f}{row['requests']:10.0f}{rate:10.0f}   {turns}")
     rates = {side: statistics.median(run["tokens"] / run["seconds"] for run in runs) for side, runs in sides.items()}
-    result = {
-        "of_raw_engine": round(rates["search"] / rates["raw"], 3),
-        "over_barrier": round(rates["search"] / rates["barrier"], 3),
-        "sides": sides,
-    }
-    print(json.dumps(result))
+    names = {"of_raw_engine": "raw", "over_barrier": "barrier", "over_parallel_barrier": "parallel"}
+    over = {name: round(rates["search"] / rates[side], 3) for name, side in names.items() if side in rates}
+    print(json.dumps({**over, "sides": sides}))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ Knows YAML positions and how pydantic reports errors; knows no field of any conf
 
 from __future__ import annotations
 
+import copy
 import difflib
 import types
 import typing
@@ -40,7 +41,7 @@ def check(
     lines: Mapping[Location, int] | None = None,
 ) -> Config:
     """The config in ``tree`` with ``overrides`` on top; ``source`` and the ``lines`` of its keys are for the errors."""
-    merged = command_line.apply(_with_lists(model, tree, overrides), overrides)
+    merged = command_line.apply(_with_defaults(model, tree, overrides), overrides)
     try:
         return model.model_validate(merged)
     except ValidationError as error:
@@ -143,14 +144,35 @@ def _nearest(model: type[BaseModel], location: Location) -> str:
     return f": known keys here are {', '.join(siblings)}" if siblings else ""
 
 
-def _with_lists(model: type[BaseModel], tree: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
-    """``tree`` with the default of every top-level list that an override reaches into and the file leaves out."""
-    filled = dict(tree)
-    for name in {override.path[0] for override in overrides if len(override.path) > 1}:
-        info = model.model_fields.get(name)
-        if info is not None and name not in tree and isinstance(info.default, list | tuple):
-            filled[name] = [item.model_dump(mode="json") for item in info.default]
+def _with_defaults(model: type[BaseModel], tree: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
+    """``tree`` with the default of every list and mapping that an override reaches into and the file leaves out: to change
+    one of its entries is not to drop the others."""
+    filled = copy.deepcopy(tree)
+    for override in overrides:
+        _fill(model, filled, override.path)
     return filled
+
+
+def _fill(model: type[BaseModel], here: dict[str, Any], path: Location) -> None:
+    info = model.model_fields.get(path[0])
+    if info is None or len(path) == 1:
+        return
+    default = info.get_default(call_default_factory=True)
+    if path[0] not in here and isinstance(default, list | tuple | dict):
+        here[path[0]] = _plain(default)
+    elif isinstance(section := _optional(info.annotation), type) and issubclass(section, BaseModel):
+        inside = here.setdefault(path[0], {})
+        if isinstance(inside, dict):
+            _fill(section, inside, path[1:])
+
+
+def _plain(value: Any) -> Any:
+    """Values, lists and mappings as a YAML file would hold them."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def models_at(model: type[BaseModel], location: Sequence[str]) -> list[type[BaseModel]]:

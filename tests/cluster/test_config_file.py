@@ -109,3 +109,23 @@ def test_a_later_pass_has_more_rollouts(tmp_path: Path) -> None:
     found = config.load(path)
     passes = [found.round_search(found.rounds[0], attempt) for attempt in (1, 2, 3)]
     assert [(one.rollouts, one.candidates) for one in passes] == [(16, 5), (32, 5), (64, 5)]
+
+
+def test_one_entry_of_a_default_mapping_or_list_is_changed_and_the_others_stay(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    fields = ["--compare.strategies.mcts.settings.rollouts=7", "--compare.budgets.0=300"]
+    old, new = config.load(path, ()).compare, config.load(path, parse(fields)).compare
+    assert list(new.strategies) == list(old.strategies)
+    assert new.strategies["mcts"].settings == {**old.strategies["mcts"].settings, "rollouts": 7}
+    assert {**new.strategies, "mcts": None} == {**old.strategies, "mcts": None}
+    assert new.budgets == (300, *old.budgets[1:])
+
+
+def test_a_mapping_that_the_file_gives_stands_alone(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"{GOOD}compare:\n  strategies: {{best_of: {{settings: {{strategy: best_of}}}}}}\n", encoding="utf-8"
+    )
+    found = config.load(path, parse(["--compare.strategies.best_of.settings.candidates=9"])).compare.strategies
+    assert {name: one.settings for name, one in found.items()} == {"best_of": {"strategy": "best_of", "candidates": 9}}

@@ -2,8 +2,8 @@
 
     python benchmarks/barrier.py --latency 7e-3,2e-5,2e-5 --steps runs/NAME/rounds/r1/search
 
-Three sides as in search_throughput.py (search, raw, barrier), on the same problems and seeds, with a simulated engine
-(benchmarks/simulated.py) and real coordination. --latency is seconds a decoding step, more for each sequence in it, and a
+The sides of search_throughput.py (search, raw, barrier, parallel), on the same problems and seeds, with a simulated
+engine (benchmarks/simulated.py) and real coordination. --latency is seconds a decoding step, more for each sequence in it, and a
 prompt token; --steps names stored trees of a real search, whose steps say how long steps are. Where a step costs the same
 for few sequences and for many (a GPU), those that wait for the longest step of all waste the engine; where it costs by
 the sequence (two CPU cores), they waste little. Medians; the last line is the same as JSON.
@@ -29,7 +29,7 @@ from actors.fleet import CALLS_AT_ONCE
 from actors.sandbox.config import ExecutorConfig
 from actors.worker import Assignment, Engines
 from benchmarks.own_engine import CALL_S
-from benchmarks.search_throughput import Request, requests, show, with_barrier
+from benchmarks.search_throughput import Request, barriers_of, requests, show, with_barrier
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster.session import RayConfig, ray_session
 from search.config import SearchConfig
@@ -61,9 +61,9 @@ class Bench:
         tokens = sum(summary.cost.generated_tokens for summary in summaries)
         return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}, asked
 
-    def barrier(self, asked: list[Request]) -> Side:
-        """The same with all trees in step, in this process; it asks for the same."""
-        search = self.assignment.search
+    def barrier(self, asked: list[Request], at_once: int) -> Side:
+        """The same with all trees in step, in this process, with ``at_once`` rollouts of each tree under way."""
+        search = self.assignment.search.model_copy(update={"parallel_rollouts": at_once})
         seconds, tokens = asyncio.run(with_barrier(search, self.handles, FORM, self.problems, self.assignment.seed))
         return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}
 
@@ -84,12 +84,14 @@ def lengths(trees: Path | None) -> tuple[int, ...]:
 
 def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
     bench.search("warm-up", bench.problems[:1])
-    sides: dict[str, list[Side]] = {"search": [], "raw": [], "barrier": []}
+    barriers = barriers_of(bench.assignment.search)
+    sides: dict[str, list[Side]] = {side: [] for side in ("search", "raw", *barriers)}
     for turn in range(repeats):
         side, asked = bench.search(f"turn-{turn}", bench.problems)
         sides["search"].append(side)
         sides["raw"].append(bench.raw(asked))
-        sides["barrier"].append(bench.barrier(asked))
+        for name, at_once in barriers.items():
+            sides[name].append(bench.barrier(asked, at_once))
     return sides
 
 
@@ -103,11 +105,14 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=256, help="sequences decoded at once (count)")
     parser.add_argument("--rollouts", type=int, default=4)
     parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--parallel", type=int, default=1, help="rollouts of a tree under way at once (count)")
     parser.add_argument("--executor", type=float, default=0.005, help="time of a program (s); any number runs at once")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (count)")
     args = parser.parse_args()
     latency, steps = Latency.read(args.latency, args.sequences), lengths(args.steps)
-    search = SearchConfig(rollouts=args.rollouts, candidates=args.candidates, max_depth=16)
+    search = SearchConfig(
+        rollouts=args.rollouts, candidates=args.candidates, parallel_rollouts=args.parallel, max_depth=16
+    )
     problems = tuple(Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(args.problems))
     workers = WorkerConfig(workers=1, trees_in_flight=args.problems, num_cpus=0)
     light = {"num_cpus": 0, "max_concurrency": CALLS_AT_ONCE}

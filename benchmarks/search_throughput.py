@@ -205,11 +205,15 @@ def raw_seconds(batches: list[list[Request]], model: ModelRef, config: EngineCon
         return [ray.get(engine.replay.remote(batch, temperature), timeout=CALL_S) for batch in batches]
 
 
+def barriers_of(search: SearchConfig) -> dict[str, int]:
+    """Sides with a barrier, and how many rollouts of a tree each has under way."""
+    return {"barrier": 1} | ({"parallel": search.parallel_rollouts} if search.parallel_rollouts > 1 else {})
+
+
 def measure(bench: Bench, repeats: int) -> dict[str, list[dict[str, float]]]:
     """Seconds, tokens and requests by side, one entry a repeat."""
     bench.search("warm-up", bench.problems[:WARM_UP])
-    at_once = bench.context.config.search.parallel_rollouts
-    barriers = {"barrier": 1} | ({"parallel": at_once} if at_once > 1 else {})
+    barriers = barriers_of(bench.context.config.search)
     sides: dict[str, list[dict[str, float]]] = {side: [] for side in ("search", "raw", *barriers)}
     batches = []
     for turn in range(repeats):

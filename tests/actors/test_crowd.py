@@ -135,10 +135,14 @@ def test_a_worker_that_never_finishes_a_tree_is_given_up_though_it_is_heard_of(l
                 await asyncio.sleep(0.05)
                 yield Report([], Pulse(growing=len(problems)))
 
+        async def pid(self) -> int:
+            return os.getpid()
+
     worker = ray.remote(Busy).options(num_cpus=0.1).remote()
-    plan = Assignment(SEARCH, CodeFormat(), tmp_path, seed=5, worker=WorkerConfig(stall_s=1))
+    ray.get(worker.pid.remote())  # it runs before the clock does
+    plan = Assignment(SEARCH, CodeFormat(), tmp_path, seed=5, worker=WorkerConfig(stall_s=5))
     heard: list[tuple[int, Pulse]] = []
-    with pytest.raises(SearchStalled, match=r"no tree was finished in 1 s; under way in search-0: p0, p1"):
+    with pytest.raises(SearchStalled, match=r"no tree was finished in 5 s; under way in search-0: p0, p1"):
         list(summaries([worker], Job("j", plan, NO_ENGINES), PROBLEMS[:2], lambda *one: heard.append(one)))
     ray.kill(worker)
     assert set(heard) == {(0, Pulse(growing=2))}

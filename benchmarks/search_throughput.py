@@ -198,11 +198,19 @@ class Bench:
         return asyncio.run(with_barrier(search, engines, self.form, self.problems, seed))
 
 
+def told(turn: int, side: str, seconds: float) -> None:
+    print(f"turn {turn + 1}, {side}: {seconds:.1f} s", file=sys.stderr, flush=True)
+
+
 def raw_seconds(batches: list[list[Request]], model: ModelRef, config: EngineConfig, temperature: float) -> list[float]:
     """Seconds of each batch on a fresh engine of the same kind, after a warm-up."""
     with started(RawEngine, model, config) as engine:
         ray.get(engine.replay.remote(batches[0][: WARM_UP * 4], temperature), timeout=CALL_S)
-        return [ray.get(engine.replay.remote(batch, temperature), timeout=CALL_S) for batch in batches]
+        taken = []
+        for turn, batch in enumerate(batches):
+            taken.append(ray.get(engine.replay.remote(batch, temperature), timeout=CALL_S))
+            told(turn, "raw", taken[-1])
+        return taken
 
 
 def barriers_of(search: SearchConfig) -> dict[str, int]:
@@ -220,9 +228,11 @@ def measure(bench: Bench, repeats: int) -> dict[str, list[dict[str, float]]]:
         seconds, tokens, found = bench.search(f"turn-{turn}", bench.problems)
         batches.append(found)
         sides["search"].append({"seconds": seconds, "tokens": tokens, "requests": len(found)})
+        told(turn, "search", seconds)
         for side, rollouts in barriers.items():
             seconds, tokens = bench.barrier(f"turn-{turn}", rollouts)
             sides[side].append({"seconds": seconds, "tokens": tokens, "requests": len(found)})
+            told(turn, side, seconds)
     config = bench.context.config
     bench.searchers.fleet.stop()
     for batch, seconds in zip(

@@ -59,6 +59,12 @@ class Engines:
     second: tuple[Any, ...] = ()
     second_model: ModelRef | None = None
 
+    @property
+    def places(self) -> tuple[int, int]:
+        """Sequences that all policy engines, and all scorers, work on at once."""
+        policies = len(self.policy) + len(self.second)
+        return policies * self.policy_config.max_num_seqs, len(self.scorer) * self.scorer_config.max_num_seqs
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:

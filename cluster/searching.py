@@ -14,12 +14,12 @@ from typing import Any, Self
 from actors.crowd import Crowd
 from actors.executor import isolation, start_executors, stop_executors
 from actors.fleet import Fleet
-from actors.pulse import Pulse
-from actors.worker import Assignment, Engines, Summary
+from actors.worker import Assignment, Engines
 from cluster.context import Context
 from cluster.metrics import SearchMetrics
 from cluster.reward_models import in_units
 from cluster.vitals import Vitals
+from cluster.watch import Watch
 from search.config import SearchConfig
 from search.seeds import derive
 from search.store import finished_ids, read_trees
@@ -150,29 +150,12 @@ class Searchers:
             )
             engines = self.engines(plan.policy, plan.ppm, plan.second)
             metrics = SearchMetrics(config.name, plan.what, len(waiting))
-            vitals, right = Vitals(config.policy.engine, config.scorer.engine), 0
+            vitals = Vitals(*engines.places)
             with self.context.progress.task(plan.what, len(plan.problems), done=len(done)) as task:
-
-                def show(summary: Summary) -> None:
-                    nonlocal right
-                    right += summary.correct if plan.blind else summary.solved
-                    metrics.finished(summary)
-                    task.advance(1)
-                    if summary.quarantined:
-                        quarantined[summary.problem_id] = summary.quarantined
-
-                def hear(worker: int, pulse: Pulse) -> None:
-                    vitals.hear(worker, pulse)
-                    metrics.show(vitals)
-                    say(vitals.line())
-
-                def say(how: str) -> None:
-                    task.update(task.done, how if plan.blind else f"{right} solved, {how}")
-
-                self._crowd.run(assignment, engines, waiting, show, hear)
-                metrics.rest()
-                say(vitals.whole_line())
-                occupancy = vitals.mean_occupancy
+                watch = Watch(task, metrics, vitals, plan.blind)
+                self._crowd.run(assignment, engines, waiting, watch.finished, watch.hear)
+                watch.over()
+            quarantined, occupancy = watch.quarantined, vitals.mean_occupancy
         found = report(directory, quarantined)
         found.occupancy = occupancy
         return found

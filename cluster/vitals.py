@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from actors.config import EngineConfig
 from actors.pulse import Pulse
 from cluster.summary import count, share_cached
 
@@ -16,10 +15,11 @@ WINDOW_S = 10.0  # rates are means over so long
 
 @dataclass(slots=True)
 class Vitals:
-    """The last Pulse of each worker, added up. ``clock`` gives seconds."""
+    """The last Pulse of each worker, added up. ``policy`` and ``scorer``: sequences that all engines of a kind work on at
+    once; ``clock`` gives seconds."""
 
-    policy: EngineConfig
-    scorer: EngineConfig
+    policy: int
+    scorer: int
     clock: Callable[[], float] = monotonic
     _pulses: dict[int, Pulse] = field(default_factory=dict)
     _before: Pulse = field(default_factory=Pulse)  # what workers had done that have died since
@@ -107,16 +107,11 @@ class Vitals:
         return ", ".join(parts)
 
 
-def places(config: EngineConfig) -> int:
-    """Sequences that all engines of a kind work on at once."""
-    return config.replicas * config.max_num_seqs
+def occupied(busy: int, places: int) -> float:
+    """Share in [0, 1] of the engines' places that is taken; 300 sequences and 256 places → 1."""
+    return min(1.0, busy / places) if places else 0.0
 
 
-def occupied(busy: int, config: EngineConfig) -> float:
-    """Share in [0, 1] of the engines' places; 300 sequences at one engine of 256 → 1."""
-    return min(1.0, busy / places(config))
-
-
-def queued(busy: int, waiting: int, config: EngineConfig) -> int:
-    """Sequences without a place; 300 at one engine of 256 and 20 that wait for room → 64."""
-    return max(0, busy - places(config)) + waiting
+def queued(busy: int, waiting: int, places: int) -> int:
+    """Sequences without a place; 300 at engines with 256 places and 20 that wait for room → 64."""
+    return max(0, busy - places) + waiting

@@ -11,13 +11,16 @@ import pytest
 
 from actors.config import EngineConfig
 from actors.pulse import Pulse
-from actors.worker import Summary
+from actors.sandbox.config import ExecutorConfig
+from actors.worker import Engines, Summary
 from cluster import metrics
 from cluster.metrics import COUNTERS, GAUGES, SearchMetrics
+from cluster.progress import Task
 from cluster.vitals import WINDOW_S, Vitals
+from cluster.watch import Watch
 from search.types import Cost
 
-POLICY, SCORER = EngineConfig(replicas=2, max_num_seqs=50), EngineConfig(max_num_seqs=10)
+POLICY, SCORER = 100, 10  # places
 
 
 class Clock:
@@ -64,7 +67,7 @@ def test_workers_are_added_up(vitals: Vitals, clock: Clock) -> None:
     vitals.hear(0, Pulse(growing=3, generated_tokens=500, prompt_tokens=80, cached_tokens=20, policy_busy=40))
     vitals.hear(1, Pulse(growing=4, generated_tokens=300, prompt_tokens=20, cached_tokens=30, policy_busy=35))
     assert vitals.now.growing == 7
-    assert vitals.occupancy == 0.75  # of two engines with 50 places
+    assert vitals.occupancy == 0.75  # of 100 places
     assert vitals.cached == 0.5
     assert vitals.line() == "400 tok/s, engines 75 %, cached 50 %"
 
@@ -165,3 +168,24 @@ def test_metrics_count_finished_trees_and_show_what_is_under_way(
 def test_every_metric_is_in_the_docs() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert [name for name in (*COUNTERS, *GAUGES, "open_problems") if f"`ray_raystar_{name}`" not in text] == []
+
+
+def test_a_search_is_watched_from_its_reports(told: dict[str, Any], vitals: Vitals, clock: Clock) -> None:
+    task, shown = Task("round 1: search", 2), SearchMetrics("arithmetic", "round 1", waiting=2)
+    watch = Watch(task, shown, vitals, blind=False)
+    watch.finished(Summary("p1", 1, solved=True, nodes=3))
+    watch.finished(Summary("p2", 2, quarantined="broken"))
+    after(clock, 2)
+    watch.hear(0, Pulse(generated_tokens=40, policy_busy=50))
+    assert (task.done, task.note) == (2, "1 solved, 20 tok/s, engines 50 %")
+    after(clock, 2)
+    watch.hear(0, Pulse(generated_tokens=40))
+    watch.over()
+    assert task.note == "1 solved, 10 tok/s, engines 25 %"
+    assert watch.quarantined == {"p2": "broken"}
+
+
+def test_a_second_policy_has_places_of_its_own() -> None:
+    config = EngineConfig(max_num_seqs=8)
+    engines = Engines(("a", "b"), config, (), ExecutorConfig(), ("s",), config, second=("c",))
+    assert engines.places == (24, 8)

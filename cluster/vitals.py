@@ -33,12 +33,12 @@ class Vitals:
 
     def hear(self, worker: int, pulse: Pulse) -> None:
         """Take in what a worker says. One that died and is back begins to count anew."""
-        now = self.clock()
-        self._taken += self.occupancy * (now - self._past[-1][0])
+        now, before = self.clock(), self.occupancy
         old = self._pulses.get(worker, Pulse())
         if pulse.expansions < old.expansions:
             self._before = self._before + old
         self._pulses[worker] = pulse
+        self._taken += (before + self.occupancy) / 2 * (now - self._past[-1][0])
         self._past.append((now, self.done))
         while len(self._past) > 2 and self._past[1][0] <= now - WINDOW_S:
             self._past.popleft()
@@ -87,7 +87,7 @@ class Vitals:
 
     @property
     def mean_occupancy(self) -> float:
-        """Over the time from the beginning to the last word of a worker."""
+        """Over the time from the beginning to the last word of a worker, in straight lines from one word to the next."""
         heard = self._past[-1][0] - self._began
         return self._taken / heard if heard > 0 else 0.0
 

@@ -84,7 +84,7 @@ def test_occupancy_is_a_mean_over_time(vitals: Vitals, clock: Clock) -> None:
     vitals.hear(0, Pulse(policy_busy=20))
     after(clock, 1)
     vitals.hear(0, Pulse())
-    assert vitals.mean_occupancy == pytest.approx((3 * 1.0 + 1 * 0.2) / 4)
+    assert vitals.mean_occupancy == pytest.approx((3 * (1.0 + 0.2) / 2 + 1 * (0.2 + 0.0) / 2) / 4)
 
 
 def test_a_worker_that_died_begins_anew_and_what_it_did_counts(vitals: Vitals, clock: Clock) -> None:

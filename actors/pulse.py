@@ -26,8 +26,8 @@ class Pulse:
     """One worker, or several added up, in one moment of a search.
 
     ``growing`` trees are under way. ``expansions`` to ``executions`` count what was done since the search began, in trees
-    that are not finished, too. The rest is in hand: sequences at policy engines and states at scorers, those that ``wait``
-    for room there, and requests for programs at executors.
+    that are not finished, too. The rest is in hand: sequences at policy engines and states at scorers, those that wait for
+    room there, and programs at executors.
     """
 
     growing: int = 0

@@ -35,6 +35,11 @@ class EngineConfig(BaseModel):
     num_gpus: float = Field(0, ge=0, description="GPUs one engine asks Ray for; 0 runs it on CPU")
     num_cpus: float = Field(0.5, ge=0, description="CPUs one engine asks Ray for (a share, for placement only)")
     cpu_threads: int = Field(1, ge=0, description="compute threads of one engine; 0: the machine's cores / replicas")
+    own_cores: bool = Field(
+        True,
+        description="on a CPU with at most twice the policy engines' threads: they have cores that the search's other "
+        "actors stay off; false where several runs share the machine",
+    )
     queue: float = Field(
         1.0, ge=0, description="sequences that may wait in an engine for each that it decodes at once, over all callers"
     )
@@ -51,6 +56,11 @@ class EngineConfig(BaseModel):
     def holds(self) -> int:
         """Sequences that one engine is given at once: those that it decodes, and those that wait for a place."""
         return math.ceil(self.max_num_seqs * (1 + self.queue))
+
+    @property
+    def cores(self) -> int:
+        """Cores that all engines of this kind have for themselves, where they are to have any; 0: none, or on GPUs."""
+        return 0 if self.num_gpus or not self.own_cores else self.replicas * self.cpu_threads
 
 
 class WorkerConfig(BaseModel):

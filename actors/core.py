@@ -14,6 +14,8 @@ import time
 from vllm.v1.executor.multiproc_executor import MultiprocExecutor
 from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
+from actors.cores import take_place
+
 WATCH_S = 1.0
 
 
@@ -30,10 +32,11 @@ def leave_with_parent() -> None:
 
 
 class OneProcess(UniProcExecutor):
-    """The model in the engine-core process: one GPU, or the CPU."""
+    """The model in the engine-core process: one GPU, or the CPU, on its own cores where it has some."""
 
     def _init_executor(self) -> None:
         leave_with_parent()
+        take_place()
         super()._init_executor()
 
 

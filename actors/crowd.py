@@ -18,6 +18,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError
 
 from actors.config import WorkerConfig
+from actors.cores import OFF
 from actors.pulse import Pulse
 from actors.worker import Assignment, Engines, Job, SearchWorker, Summary, summarise
 from search.seeds import derive
@@ -108,7 +109,7 @@ class Crowd:
         """
         if len({problem.id for problem in problems}) < len(problems):
             raise ValueError("two problems have the same id: a tree belongs to one problem")
-        self._start()
+        self._start(engines.policy_config.cores)
         job, found = Job(uuid4().hex, assignment, engines), []
         try:
             for summary in summaries(self._workers, job, problems, on_pulse):
@@ -140,7 +141,7 @@ class Crowd:
             except RayActorError:
                 continue  # it died: its successor holds no file
 
-    def _start(self) -> None:
+    def _start(self, engine_cores: int) -> None:
         if not self._workers:
             config = self._config
             actor = ray.remote(SearchWorker).options(
@@ -148,6 +149,7 @@ class Crowd:
                 max_restarts=-1,
                 max_task_retries=0,
                 max_concurrency=CALLS_AT_ONCE,
+                runtime_env={"env_vars": {OFF: str(engine_cores)}},
             )
             self._workers = [actor.remote(index) for index in range(config.workers)]
 

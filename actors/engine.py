@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ray
 
 from actors.config import EngineConfig
+from actors.cores import place, stay
 from actors.errors import PromptTooLong, RequestFailed, WrongModel
 from actors.mailbox import Mailbox
 from actors.tokens import Tokens
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 RELOADING = "actors.weights.Reloading"
-CORES = ("actors.core.OneProcess", "actors.core.ManyProcesses")  # vLLM imports them by name in its own process
+EXECUTORS = ("actors.core.OneProcess", "actors.core.ManyProcesses")  # vLLM imports them by name in its own process
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 DEAD = 17  # exit code of an actor whose engine core is gone; Ray then starts the actor again
 
@@ -61,6 +62,7 @@ def environment(model: ModelRef, config: EngineConfig, cores: int | None = None)
     if not config.num_gpus:
         threads = config.cpu_threads or max(1, (cores or os.cpu_count() or 1) // config.replicas)
         variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
+        variables |= place(model.role, config.cores)
         # Threads that spin while they wait take the cores from those they wait for, where policy and scorer share them.
         variables["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
     return variables
@@ -98,7 +100,7 @@ def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate",
         "tensor_parallel_size": config.tensor_parallel,
         "enable_prefix_caching": True,
         "disable_log_stats": True,
-        "distributed_executor_backend": CORES[config.tensor_parallel > 1],
+        "distributed_executor_backend": EXECUTORS[config.tensor_parallel > 1],
         "worker_extension_cls": RELOADING,
     }
     if on_cpu:
@@ -126,6 +128,7 @@ class Engine(Mailbox):
         self._requests = self._busy = self._generated = self._prompt = self._cached = 0
         self._too_long = self._failed = 0
         self._llm = self._start()
+        stay(config.cores, as_engine=False)  # this process only speaks for the engine core that it has started
         tokenizer = self._llm.renderer.get_tokenizer()
         self._tokens = Tokens(tokenizer, eos=self._end_ids(tokenizer))
         self._end: int | None = tokenizer.eos_token_id

@@ -20,6 +20,7 @@ from time import monotonic
 from typing import Any
 
 from actors.config import EngineConfig, WorkerConfig
+from actors.cores import take_place
 from actors.executor import ExecutorPool
 from actors.pool import PolicyPool, ScorerPool
 from actors.pulse import Meter, Pulse
@@ -218,6 +219,7 @@ class SearchWorker:
     def __init__(self, index: int) -> None:
         self._index = index
         self._desk: Desk | None = None
+        take_place()
         gc.freeze()  # the modules are no garbage, and need not be looked through for it
         gc.set_threshold(GARBAGE_EVERY)
 

@@ -28,8 +28,9 @@ from actors.crowd import Crowd
 from actors.fleet import CALLS_AT_ONCE
 from actors.sandbox.config import ExecutorConfig
 from actors.worker import Assignment, Engines
+from benchmarks.in_step import with_barrier
 from benchmarks.own_engine import CALL_S
-from benchmarks.search_throughput import Request, barriers_of, requests, show, with_barrier
+from benchmarks.search_throughput import Request, Side, barriers_of, requests, show
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster.session import RayConfig, ray_session
 from search.config import SearchConfig
@@ -38,7 +39,6 @@ from search.store import read_trees
 from search.types import Problem, Sampling
 
 FORM = CodeFormat()
-Side = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,12 @@ class Bench:
         seconds = time.perf_counter() - began
         asked = [request for tree in read_trees(assignment.directory) for request in requests(tree, FORM)]
         tokens = sum(summary.cost.generated_tokens for summary in summaries)
-        return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}, asked
+        return {"seconds": seconds, "tokens": tokens, "solved": sum(one.solved for one in summaries)}, asked
 
-    def barrier(self, asked: list[Request], at_once: int) -> Side:
+    def barrier(self, at_once: int) -> Side:
         """The same with all trees in step, in this process, with ``at_once`` rollouts of each tree under way."""
         search = self.assignment.search.model_copy(update={"parallel_rollouts": at_once})
-        seconds, tokens = asyncio.run(with_barrier(search, self.handles, FORM, self.problems, self.assignment.seed))
-        return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}
+        return asyncio.run(with_barrier(search, self.handles, FORM, self.problems, self.assignment.seed))
 
     def raw(self, asked: list[Request]) -> Side:
         """What was asked, all at once."""
@@ -91,7 +90,7 @@ def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
         sides["search"].append(side)
         sides["raw"].append(bench.raw(asked))
         for name, at_once in barriers.items():
-            sides[name].append(bench.barrier(asked, at_once))
+            sides[name].append(bench.barrier(at_once))
     return sides
 
 
@@ -119,7 +118,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work, ray_session(RayConfig()):
         engine = ray.remote(SimulatedEngine).options(**light).remote(latency, steps)
         executor = ray.remote(SimulatedExecutor).options(**light).remote(args.executor)
-        own = EngineConfig(max_num_seqs=args.sequences)
+        own = EngineConfig(max_num_seqs=args.sequences, own_cores=False)
         handles = Engines((engine,), own, (executor,), ExecutorConfig())
         with Crowd(workers) as crowd:
             assignment = Assignment(search, FORM, Path(work), 0, worker=workers)

@@ -135,7 +135,7 @@ class Rig:
         """One search of ``per_engine`` problems for each of so many engines."""
         workers = min(self.workers, engines)
         config = WorkerConfig(workers=workers, trees_in_flight=-(-per_engine * engines // workers), num_cpus=0)
-        own = EngineConfig(max_num_seqs=self.latency.most)
+        own = EngineConfig(max_num_seqs=self.latency.most, own_cores=False)
         handles = Engines(tuple(self.engines[:engines]), own, (self.executor,), ExecutorConfig())
         problems = [Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(per_engine * engines)]
         assignment = Assignment(SEARCH, CodeFormat(), directory, 0, worker=config)

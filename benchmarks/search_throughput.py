@@ -3,18 +3,21 @@
     python benchmarks/search_throughput.py                                       the built-in policy, in five minutes
     python benchmarks/search_throughput.py --config configs/gsm8k_qwen.yaml      any config, any override
 
-Sides in one run, in turn, on the same problems, model and seeds; no scorer is asked:
+Sides in one run, in turn, on the same problems, models and seeds:
 
     search    raystar's own, as `raystar search` runs it, from the first problem handed out to the last tree stored
-    raw       the requests of that search, with their prompts, candidates and lengths, given to the same kind of
-              engine all at once: no tree, no code to run, nothing to wait for; its prefix cache is as cold at the
-              first turn, and as warm at later ones, as the search's
-    barrier   the same strategy and the same tools, all trees in step: one generation for all, then all code, then one
-              selection in each tree, and on; a tree has one rollout under way, as in rStar-Math's released code
+    raw       the requests for generation of that search, with their prompts, candidates and lengths, given to the same
+              kind of engine all at once: no tree, no code to run, no score, nothing to wait for; its prefix cache is as
+              cold at the first turn, and as warm at later ones, as the search's
+    barrier   the same search, all trees in step (benchmarks/in_step.py): one generation for all, then all code, then all
+              scores, then one selection in each tree, and on; a tree has one rollout under way, as in rStar-Math's
+              released code
     parallel  the same barrier with as many rollouts of a tree under way as the search has, where it has several
 
 of_raw_engine is tokens a second of the search over those of raw, over_barrier and over_parallel_barrier the same over
-those of the two barriers; medians.
+those of the two barriers, raw_over_barrier is what nothing could be above; medians. "solved" are problems with a right
+solution: rollouts side by side know less of each other, and may find less. --ppm or --new-ppm let all sides but raw
+score, which on few cores takes them from the policy's engine.
 """
 
 from __future__ import annotations
@@ -22,15 +25,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -38,32 +40,39 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import ray
 
 from actors.config import EngineConfig
-from actors.executor import ExecutorPool
 from actors.policy import PolicyEngine
-from actors.pool import PolicyPool
-from actors.worker import Engines
+from benchmarks.in_step import with_barrier
 from benchmarks.own_engine import CALL_S, started
 from cluster import config as configs
 from cluster import overrides, preflight
 from cluster.context import Context, Job, running
 from cluster.evolution import given
+from cluster.lineage import PPM, model_ref
+from cluster.reward_models import in_units
 from cluster.searching import Searchers, SearchPlan
 from search.config import SearchConfig
 from search.formats import StepFormat
-from search.grading import grader
 from search.growth import node_seed
-from search.protocols import Tools
 from search.seeds import derive
 from search.store import read_trees
-from search.strategies import build
 from search.tree import Tree
-from search.types import ModelRef, Problem, Proposal, Sampling, State, Step
+from search.types import ModelRef, Problem
+from train.config import TrainConfig
+from train.models import load
+from train.objectives import OBJECTIVES
+from train.sources import load_tokenizer
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
-# The demo's search with half its rollouts, two of a tree at a time because problems are few: three turns in four minutes.
-QUICK = ("--search.rollouts=4", "--search.parallel_rollouts=2")
+# As the demo evaluates: two candidates, and again where many visits fall. Its training searches' rule when to stop.
+QUICK = (
+    "--search.rollouts=32",
+    "--search.candidates=2",
+    "--search.widen=0.4",
+    "--search.parallel_rollouts=32",
+)
 WARM_UP = 8  # problems searched before the clock starts
-SETTLED = 50  # turns of the event loop after which every tree waits for its tools
+
+Side = dict[str, float]  # what one turn of a side took and found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +85,16 @@ class Request:
 
 
 def requests(tree: Tree, form: StepFormat) -> list[Request]:
-    """What the tree asked of the policy, as far as it got an answer."""
+    """What the tree asked of the policy, as far as it got an answer: at a node as many requests as it was drawn from."""
     found = []
     for index, node in enumerate(tree.nodes):
         children = [tree.nodes[child] for child in node.children]
-        if children:
-            lengths = tuple(child.tokens for child in children for _ in range(child.multiplicity))
-            segments = tuple(segment.text for segment in form.segments(tree.state(index)))
-            found.append(Request(segments, node_seed(tree, index), lengths))
+        lengths = [child.tokens for child in children for _ in range(child.multiplicity)]
+        many = math.ceil(len(lengths) / max(node.draws, 1))
+        segments = tuple(segment.text for segment in form.segments(tree.state(index)))
+        for draw in range(node.draws if lengths else 0):
+            drawn = tuple(lengths[draw * many : (draw + 1) * many])
+            found.append(Request(segments, node_seed(tree, index, draw), drawn))
     return found
 
 
@@ -120,52 +131,6 @@ class RawEngine(PolicyEngine):
             pass
 
 
-@dataclass(eq=False)
-class InStep:
-    """Policy and executor that answer nobody before everybody waits."""
-
-    policy: PolicyPool
-    executor: ExecutorPool
-    asked: list[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = field(default_factory=list)
-
-    async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
-        return await self._ask(lambda: self.policy.propose(state, n, sampling, seed))  # type: ignore[no-any-return]
-
-    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
-        return await self._ask(lambda: self.executor.run(state, steps))  # type: ignore[no-any-return]
-
-    async def _ask(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        answer = asyncio.get_running_loop().create_future()
-        self.asked.append((call, answer))
-        return await answer
-
-    async def drive(self, growing: list[asyncio.Task[Tree]]) -> list[Tree]:
-        """Answer in turns until all trees are grown."""
-        while not all(task.done() for task in growing):
-            for _ in range(SETTLED):
-                await asyncio.sleep(0)
-            turn, self.asked = self.asked, []
-            results = await asyncio.gather(*(call() for call, _ in turn))
-            for (_, answer), result in zip(turn, results, strict=True):
-                if not answer.done():  # its rollout may be cancelled: another one of the tree found enough
-                    answer.set_result(result)
-        return [task.result() for task in growing]
-
-
-async def with_barrier(
-    config: SearchConfig, engines: Engines, form: StepFormat, problems: tuple[Problem, ...], seed: int
-) -> tuple[float, int]:
-    """Seconds and generated tokens of the same search with all trees in step."""
-    unbounded = engines.policy_config.model_copy(update={"queue": 1e6})
-    policy = PolicyPool(engines.policy, form, unbounded, engines.policy_model)
-    steps = InStep(policy, ExecutorPool(engines.executors, engines.executor_config))
-    tools, strategy = Tools(steps, steps, form, None, grader()), build(config)
-    began = time.perf_counter()
-    growing = [asyncio.ensure_future(strategy.search(problem, tools, derive(seed, problem.id))) for problem in problems]
-    trees = await steps.drive(growing)
-    return time.perf_counter() - began, sum(tree.cost.generated_tokens for tree in trees)
-
-
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What all sides share."""
@@ -173,6 +138,7 @@ class Bench:
     context: Context
     searchers: Searchers
     model: ModelRef
+    ppm: ModelRef | None
     problems: tuple[Problem, ...]
     work: Path
 
@@ -180,22 +146,31 @@ class Bench:
     def form(self) -> StepFormat:
         return self.context.config.policy.step_format(self.context.shots)
 
-    def search(self, name: str, problems: tuple[Problem, ...]) -> tuple[float, int, list[Request]]:
-        """Seconds, generated tokens, and the requests."""
-        plan = SearchPlan(self.context.config.search, self.model, None, problems, ("benchmark", name), "search")
-        self.searchers.engines(self.model, None)
+    def search(self, name: str, problems: tuple[Problem, ...]) -> tuple[Side, list[Request]]:
+        """What raystar's own search took and found, and what it asked for."""
+        plan = SearchPlan(self.context.config.search, self.model, self.ppm, problems, ("benchmark", name), "search")
+        self.searchers.engines(self.model, self.ppm)
         began = time.perf_counter()
         report = self.searchers.run(plan, self.work / name)
         seconds = time.perf_counter() - began
         found = [request for tree in read_trees(self.work / name) for request in requests(tree, self.form)]
-        return seconds, report.cost.generated_tokens, found
+        return {"seconds": seconds, "tokens": report.cost.generated_tokens, "solved": report.solved}, found
 
-    def barrier(self, name: str, at_once: int) -> tuple[float, int]:
-        """Seconds and generated tokens with ``at_once`` rollouts of each tree under way."""
-        config, engines = self.context.config, self.searchers.engines(self.model, None)
-        search = config.search.model_copy(update={"parallel_rollouts": at_once})
+    def barrier(self, name: str, at_once: int) -> Side:
+        """The same in step, with ``at_once`` rollouts of each tree under way."""
+        config, engines = self.context.config, self.searchers.engines(self.model, self.ppm)
+        search = in_units(config.search, self.ppm).model_copy(update={"parallel_rollouts": at_once})
         seed = derive(config.seed, "benchmark", name)
         return asyncio.run(with_barrier(search, engines, self.form, self.problems, seed))
+
+
+def untrained(policy: ModelRef, directory: Path) -> ModelRef:
+    """The policy with a PPM's head that has learnt nothing: it costs what a trained one does."""
+    tokenizer, _, pad = load_tokenizer(Path(policy.path))
+    readout = load(Path(policy.path), OBJECTIVES["ppm"].kind, TrainConfig(precision="bf16"), pad)
+    readout.model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return model_ref(PPM, directory, 0)
 
 
 def told(turn: int, side: str, seconds: float) -> None:
@@ -218,53 +193,53 @@ def barriers_of(search: SearchConfig) -> dict[str, int]:
     return {"barrier": 1} | ({"parallel": search.parallel_rollouts} if search.parallel_rollouts > 1 else {})
 
 
-def measure(bench: Bench, repeats: int) -> dict[str, list[dict[str, float]]]:
-    """Seconds, tokens and requests by side, one entry a repeat."""
+def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
+    """What each side took and found, one entry a turn."""
     bench.search("warm-up", bench.problems[:WARM_UP])
     barriers = barriers_of(bench.context.config.search)
-    sides: dict[str, list[dict[str, float]]] = {side: [] for side in ("search", "raw", *barriers)}
+    sides: dict[str, list[Side]] = {side: [] for side in ("search", "raw", *barriers)}
     batches = []
     for turn in range(repeats):
-        seconds, tokens, found = bench.search(f"turn-{turn}", bench.problems)
+        side, found = bench.search(f"turn-{turn}", bench.problems)
         batches.append(found)
-        sides["search"].append({"seconds": seconds, "tokens": tokens, "requests": len(found)})
-        told(turn, "search", seconds)
-        for side, rollouts in barriers.items():
-            seconds, tokens = bench.barrier(f"turn-{turn}", rollouts)
-            sides[side].append({"seconds": seconds, "tokens": tokens, "requests": len(found)})
-            told(turn, side, seconds)
+        sides["search"].append(side)
+        told(turn, "search", side["seconds"])
+        for name, at_once in barriers.items():
+            sides[name].append(bench.barrier(f"turn-{turn}", at_once))
+            told(turn, name, sides[name][-1]["seconds"])
     config = bench.context.config
     bench.searchers.fleet.stop()
-    for batch, seconds in zip(
-        batches, raw_seconds(batches, bench.model, config.policy.engine, config.search.temperature), strict=True
-    ):
+    taken = raw_seconds(batches, bench.model, config.policy.engine, config.search.temperature)
+    for batch, seconds in zip(batches, taken, strict=True):
         tokens = sum(sum(request.lengths) for request in batch)
         sides["raw"].append({"seconds": seconds, "tokens": tokens, "requests": len(batch)})
     return sides
 
 
-def show(sides: dict[str, list[dict[str, float]]]) -> None:
+def show(sides: dict[str, list[Side]]) -> None:
     """A table, and as the last line the same as JSON."""
-    median = {
-        side: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for side, runs in sides.items()
-    }
-    print(f"{'':8}{'seconds':>10}{'tokens':>10}{'requests':>10}{'tokens/s':>10}   seconds of each turn")
-    for side, row in median.items():
-        turns = " ".join(f"{run['seconds']:.1f}" for run in sides[side])
-        rate = row["tokens"] / row["seconds"]
-        print(f"{side:8}{row['seconds']:10.1f}{row['tokens']:10.0f}{row['requests']:10.0f}{rate:10.0f}   {turns}")
+    print(f"{'':8}{'seconds':>10}{'tokens':>10}{'solved':>10}{'tokens/s':>10}   seconds of each turn")
     rates = {side: statistics.median(run["tokens"] / run["seconds"] for run in runs) for side, runs in sides.items()}
+    for side, runs in sides.items():
+        seconds, tokens = (statistics.median(run[key] for run in runs) for key in ("seconds", "tokens"))
+        solved = statistics.median(run.get("solved", math.nan) for run in runs)
+        turns = " ".join(f"{run['seconds']:.1f}" for run in runs)
+        print(f"{side:8}{seconds:10.1f}{tokens:10.0f}{solved:10.0f}{rates[side]:10.0f}   {turns}")
     names = {"of_raw_engine": "raw", "over_barrier": "barrier", "over_parallel_barrier": "parallel"}
     over = {name: round(rates["search"] / rates[side], 3) for name, side in names.items() if side in rates}
-    print(json.dumps({**over, "sides": sides}))
+    limit = {"raw_over_barrier": round(rates["raw"] / rates["barrier"], 3)}
+    print(json.dumps({**over, **limit, "sides": sides}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--config", type=Path, help="config of the search (default: the demo's with 4 rollouts, two at once)"
-    )
+    parser.add_argument("--config", type=Path, help="config of the search (default: the demo's with other rollouts)")
     parser.add_argument("--policy", type=Path, help="model directory (default: the config's base policy)")
+    scorer = parser.add_mutually_exclusive_group()
+    scorer.add_argument("--ppm", type=Path, help="directory of a scorer (default: none, as in a first round)")
+    scorer.add_argument(
+        "--new-ppm", action="store_true", help="score with the policy under a head that has learnt nothing"
+    )
     parser.add_argument("--problems", type=int, default=64, help="training problems searched (count)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (count)")
     args, rest = parser.parse_known_args()
@@ -274,9 +249,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
         job = Job("benchmark", config, Path(work) / "run", None, sets, preflight.shots(config.policy))
         with running(job) as context, Searchers(context) as searchers:
-            model = given(context, args.policy, None).policy
-            problems = sets.train[: args.problems]
-            bench = Bench(context, searchers, model, problems, Path(work))
+            models = given(context, args.policy, args.ppm)
+            ppm = untrained(models.policy, Path(work) / "ppm") if args.new_ppm else models.ppm
+            bench = Bench(context, searchers, models.policy, ppm, sets.train[: args.problems], Path(work))
             sides = measure(bench, args.repeats)
         show(sides)
 

@@ -67,7 +67,9 @@ def main() -> None:
     light = {"num_cpus": 0, "max_concurrency": CALLS_AT_ONCE}
     engine = ray.remote(SimulatedEngine).options(**light).remote(LATENCY)
     executor = ray.remote(SimulatedExecutor).options(**light).remote(0.0)
-    engines = Engines((engine,), EngineConfig(max_num_seqs=TREES_IN_FLIGHT), (executor,), ExecutorConfig())
+    engines = Engines(
+        (engine,), EngineConfig(max_num_seqs=TREES_IN_FLIGHT, own_cores=False), (executor,), ExecutorConfig()
+    )
     peaks: dict[int, list[float]] = {args.few: [], args.many: []}
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
         for repeat in range(args.repeats):

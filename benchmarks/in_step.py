@@ -1,0 +1,149 @@
+"""A search with a barrier: all trees in step. What raystar's own search is measured against.
+
+    generate for all ──> run all code ──> score all ──> select in each tree ──> generate for all …
+
+Models, engines, pools and the arithmetic of the tree are raystar's own; only the order is not. Nobody is answered
+before everybody who is in the same phase waits, and a tree that has no code to run waits for those that have.
+
+One rollout of a tree under way is the order of rStar-Math's released code (its solver's loop over rollouts and
+depths): all trees begin a rollout together and go down one step at a time together, those that expand and those that
+walk through what is there; whose rollout has ended waits for the others'. Several are raystar's strategy as it is, with
+a barrier around its tools only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.executor import ExecutorPool
+from actors.pool import PolicyPool, ScorerPool
+from actors.worker import Engines
+from search.config import SearchConfig
+from search.formats import StepFormat
+from search.grading import grader
+from search.growth import Growth, expand
+from search.mcts import draws_due, select
+from search.protocols import Tools
+from search.seeds import derive
+from search.settling import settled
+from search.strategies import build
+from search.tree import ROOT, Tree
+from search.types import Problem, Proposal, Sampling, Scores, State, Step
+from search.values import back_up, terminal_value
+
+GENERATE, RUN, SCORE = "generate", "run", "score"
+STEP, ROLLOUT = "step", "rollout"
+SETTLED = 50  # turns of the event loop after which every tree waits
+
+Asked = list[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]]
+
+
+@dataclass(eq=False)
+class InStep:
+    """Policy, executor and scorer that answer nobody before everybody waits, one phase after the other."""
+
+    policy: PolicyPool
+    executor: ExecutorPool
+    scorer: ScorerPool | None
+    asked: defaultdict[str, Asked] = field(default_factory=lambda: defaultdict(list))
+
+    async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
+        return await self._ask(GENERATE, lambda: self.policy.propose(state, n, sampling, seed))  # type: ignore[no-any-return]
+
+    async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
+        return await self._ask(RUN, lambda: self.executor.run(state, steps))  # type: ignore[no-any-return]
+
+    async def score(self, states: Sequence[State]) -> Scores:
+        scorer = self.scorer
+        assert scorer is not None, "asked for scores without a scorer"
+        return await self._ask(SCORE, lambda: scorer.score(states))  # type: ignore[no-any-return]
+
+    async def all_at(self, place: str) -> None:
+        """Wait until every tree is at its next STEP, or at its next ROLLOUT."""
+        await self._ask(place, nothing)
+
+    async def _ask(self, phase: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        answer = asyncio.get_running_loop().create_future()
+        self.asked[phase].append((call, answer))
+        return await answer
+
+    async def drive(self, growing: Sequence[asyncio.Task[Tree]]) -> list[Tree]:
+        """Answer phase by phase until all trees are grown."""
+        while not all(task.done() for task in growing):
+            for phase in (GENERATE, RUN, SCORE):
+                await settle_down()
+                await answered(self.asked.pop(phase, []))
+            await settle_down()
+            if not any(self.asked[phase] for phase in (GENERATE, RUN, SCORE)):
+                await answered(self.asked.pop(STEP, []) or self.asked.pop(ROLLOUT, []))
+        return [task.result() for task in growing]
+
+
+async def nothing() -> None:
+    """What is done for those who only wait for the others."""
+
+
+async def settle_down() -> None:
+    for _ in range(SETTLED):
+        await asyncio.sleep(0)
+
+
+async def answered(turn: Asked) -> None:
+    """Ask for all at once, and answer when all have their result."""
+    results = await asyncio.gather(*(call() for call, _ in turn))
+    for (_, answer), result in zip(turn, results, strict=True):
+        if not answer.done():  # its rollout may be cancelled: another one of the tree found enough
+            answer.set_result(result)
+
+
+async def step_by_step(problem: Problem, tools: Tools, seed: int, config: SearchConfig, steps: InStep) -> Tree:
+    """The strategy "mcts", one rollout under way, with every step and every rollout begun by all trees together."""
+    tree, growth = Tree(problem, strategy="mcts", seed=seed), Growth.of(config)
+    for _ in range(config.rollouts):
+        await steps.all_at(ROLLOUT)
+        if settled(tree, config):
+            break
+        child: int | None = ROOT
+        while child is not None and not tree.nodes[index := child].terminal:
+            await steps.all_at(STEP)
+            while tree.nodes[index].draws < draws_due(tree.nodes[index], config.widen):
+                await expand(tree, index, growth, tools)
+            child = select(tree, index, config.exploration, config.unvisited)
+        back_up(tree, index, terminal_value(tree.nodes[index]))
+    return tree
+
+
+async def with_barrier(
+    config: SearchConfig, engines: Engines, form: StepFormat, problems: tuple[Problem, ...], seed: int
+) -> dict[str, float]:
+    """Seconds, generated tokens and solved problems of "mcts" in step; it scores where ``engines`` has a scorer."""
+    steps = in_step(engines, form)
+    tools = Tools(steps, steps, form, steps if steps.scorer else None, grader())
+
+    def grow(problem: Problem) -> Coroutine[Any, Any, Tree]:
+        chance = derive(seed, problem.id)
+        if config.parallel_rollouts == 1:
+            return step_by_step(problem, tools, chance, config, steps)
+        return build(config).search(problem, tools, chance)
+
+    began = time.perf_counter()
+    trees = await steps.drive([asyncio.ensure_future(grow(problem)) for problem in problems])
+    seconds = time.perf_counter() - began
+    tokens = sum(tree.cost.generated_tokens for tree in trees)
+    return {"seconds": seconds, "tokens": tokens, "solved": sum(tree.solved for tree in trees)}
+
+
+def in_step(engines: Engines, form: StepFormat) -> InStep:
+    """Tools over pools that never make a request wait for room."""
+    unbounded = {"queue": 1e6}
+    policy = PolicyPool(engines.policy, form, engines.policy_config.model_copy(update=unbounded), engines.policy_model)
+    scorer = None
+    if engines.scorer:
+        config = engines.scorer_config.model_copy(update=unbounded)
+        scorer = ScorerPool(engines.scorer, form, config, engines.scorer_model)
+    return InStep(policy, ExecutorPool(engines.executors, engines.executor_config), scorer)

@@ -38,6 +38,7 @@ from search.values import back_up, terminal_value
 
 GENERATE, RUN, SCORE = "generate", "run", "score"
 STEP, ROLLOUT = "step", "rollout"
+ORDER = (RUN, SCORE, GENERATE, STEP, ROLLOUT)  # a phase waits until nobody is in one before it
 SETTLED = 50  # turns of the event loop after which every tree waits
 
 Asked = list[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]]
@@ -75,22 +76,15 @@ class InStep:
     async def drive(self, growing: Sequence[asyncio.Task[Tree]]) -> list[Tree]:
         """Answer phase by phase until all trees are grown."""
         while not all(task.done() for task in growing):
-            for phase in (GENERATE, RUN, SCORE):
-                await settle_down()
-                await answered(self.asked.pop(phase, []))
-            await settle_down()
-            if not any(self.asked[phase] for phase in (GENERATE, RUN, SCORE)):
-                await answered(self.asked.pop(STEP, []) or self.asked.pop(ROLLOUT, []))
+            for _ in range(SETTLED):
+                await asyncio.sleep(0)
+            phase = next((phase for phase in ORDER if self.asked[phase]), GENERATE)
+            await answered(self.asked.pop(phase, []))
         return [task.result() for task in growing]
 
 
 async def nothing() -> None:
     """What is done for those who only wait for the others."""
-
-
-async def settle_down() -> None:
-    for _ in range(SETTLED):
-        await asyncio.sleep(0)
 
 
 async def answered(turn: Asked) -> None:
@@ -121,13 +115,13 @@ async def step_by_step(problem: Problem, tools: Tools, seed: int, config: Search
 async def with_barrier(
     config: SearchConfig, engines: Engines, form: StepFormat, problems: tuple[Problem, ...], seed: int
 ) -> dict[str, float]:
-    """Seconds, generated tokens and solved problems of "mcts" in step; it scores where ``engines`` has a scorer."""
+    """Seconds, generated tokens and solved problems of a search in step; it scores where ``engines`` has a scorer."""
     steps = in_step(engines, form)
     tools = Tools(steps, steps, form, steps if steps.scorer else None, grader())
 
     def grow(problem: Problem) -> Coroutine[Any, Any, Tree]:
         chance = derive(seed, problem.id)
-        if config.parallel_rollouts == 1:
+        if config.strategy == "mcts" and config.parallel_rollouts == 1:
             return step_by_step(problem, tools, chance, config, steps)
         return build(config).search(problem, tools, chance)
 

@@ -57,6 +57,7 @@ from search.seeds import derive
 from search.store import read_trees
 from search.tree import Tree
 from search.types import ModelRef, Problem
+from train.checkpoint import copy_tokenizer
 from train.config import TrainConfig
 from train.models import load
 from train.objectives import OBJECTIVES
@@ -89,12 +90,13 @@ def requests(tree: Tree, form: StepFormat) -> list[Request]:
     found = []
     for index, node in enumerate(tree.nodes):
         children = [tree.nodes[child] for child in node.children]
-        lengths = [child.tokens for child in children for _ in range(child.multiplicity)]
-        many = math.ceil(len(lengths) / max(node.draws, 1))
-        segments = tuple(segment.text for segment in form.segments(tree.state(index)))
-        for draw in range(node.draws if lengths else 0):
-            drawn = tuple(lengths[draw * many : (draw + 1) * many])
-            found.append(Request(segments, node_seed(tree, index, draw), drawn))
+        if children:
+            lengths = [child.tokens for child in children for _ in range(child.multiplicity)]
+            many = math.ceil(len(lengths) / max(node.draws, 1))
+            segments = tuple(segment.text for segment in form.segments(tree.state(index)))
+            for draw, begin in enumerate(range(0, len(lengths), many)):
+                drawn = tuple(lengths[begin : begin + many])
+                found.append(Request(segments, node_seed(tree, index, draw), drawn))
     return found
 
 
@@ -166,10 +168,10 @@ class Bench:
 
 def untrained(policy: ModelRef, directory: Path) -> ModelRef:
     """The policy with a PPM's head that has learnt nothing: it costs what a trained one does."""
-    tokenizer, _, pad = load_tokenizer(Path(policy.path))
+    _, _, pad = load_tokenizer(Path(policy.path))
     readout = load(Path(policy.path), OBJECTIVES["ppm"].kind, TrainConfig(precision="bf16"), pad)
     readout.model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    copy_tokenizer(Path(policy.path), directory)
     return model_ref(PPM, directory, 0)
 
 

@@ -6,6 +6,7 @@ the slowest chunk, because no worker holds more than it grows at once and one ch
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -193,13 +194,18 @@ def _advance(board: Board, chunk: Chunk, job: Job) -> Iterator[Summary]:
         board.chunks.remove(chunk)
         if chunk.worker not in board.out and chunk.worker not in board.lost:
             board.out[chunk.worker] = board.workers[chunk.worker].pid.remote()
+            _tell(board, chunk.worker, Pulse())  # nothing of what it last said is under way any more
         yield from _take_back(board, chunk, job.assignment, error)
     else:
-        if board.on_pulse is not None:
-            board.on_pulse(chunk.worker, report.pulse)
+        _tell(board, chunk.worker, report.pulse)
         for summary in report.summaries:
             del chunk.open[summary.problem_id]
             yield summary
+
+
+def _tell(board: Board, worker: int, pulse: Pulse) -> None:
+    if board.on_pulse is not None:
+        board.on_pulse(worker, pulse)
 
 
 def _hear(board: Board, worker: int) -> None:
@@ -221,13 +227,20 @@ def _hand_out(board: Board, job: Job) -> None:
     full = config.trees_in_flight + config.chunk
     while board.waiting and (able := board.ready()):
         worker = min(able, key=board.load)
-        room = min(config.chunk, full - board.load(worker))
-        if room < config.chunk and board.load(worker):
+        held = board.load(worker)
+        room = min(config.chunk, full - held) if held else _first(len(board.waiting), len(able), config)
+        if held and room < config.chunk:
             break
         board.give(worker, job, tuple(board.waiting.popleft() for _ in range(min(room, len(board.waiting)))))
     for worker in board.ready():
         if board.alone and not board.load(worker):
             board.give(worker, job, (board.alone.popleft(),), alone=True)
+
+
+def _first(waiting: int, workers: int, config: WorkerConfig) -> int:
+    """Problems for a worker that has none: its fair share, as far as it grows them at once, since each chunk costs Ray a
+    few milliseconds; a chunk at least."""
+    return max(config.chunk, min(config.trees_in_flight, math.ceil(waiting / workers)))
 
 
 def _take_back(board: Board, chunk: Chunk, assignment: Assignment, error: Exception) -> Iterator[Summary]:

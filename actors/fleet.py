@@ -53,9 +53,11 @@ def options(model: ModelRef, config: EngineConfig) -> dict[str, Any]:
 
 
 class Fleet:
-    """Engines by model. One driver owns a fleet; use it as a context manager, or call ``stop``."""
+    """Engines by model. One driver owns a fleet; use it as a context manager, or call ``stop``. ``kinds``: what serves a
+    role."""
 
-    def __init__(self, policy: EngineConfig, scorer: EngineConfig) -> None:
+    def __init__(self, policy: EngineConfig, scorer: EngineConfig, kinds: Mapping[str, type[Engine]] = KINDS) -> None:
+        self._kinds = kinds
         self._configs: Mapping[str, EngineConfig] = {"policy": policy, "second": policy, "ppm": scorer}
         self._crews: dict[str, Crew] = {}
 
@@ -128,7 +130,7 @@ class Fleet:
 
     def _launch(self, model: ModelRef) -> Crew:
         config = self._configs[model.role]
-        kind = LikelihoodEngine if model.role == "ppm" and likelihood(model) else KINDS[model.role]
+        kind = LikelihoodEngine if model.role == "ppm" and likelihood(model) else self._kinds[model.role]
         actor = ray.remote(concurrency_groups={"control": CONTROL_CALLS})(kind)
         names = tuple(f"{model.role}-{index}" for index in range(config.replicas))
         handles = tuple(actor.options(**options(model, config)).remote(model, config, name) for name in names)

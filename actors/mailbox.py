@@ -5,7 +5,7 @@ gathers in one turn of the event loop goes out together. Knows neither engines n
 
     caller: ask ──> outbox ──frames──> one task a letter              actor
             future <── answers <──frames── ready, as each of them ends
-            heard  <── load    <──┘  what the actor has in hand for others
+            heard  <── load    <──┘  what the actor has in hand for others, when that has changed
             all who wait are told <──── the connection ended ────> work for the caller is stopped
 """
 
@@ -44,6 +44,7 @@ class Box:
     ready: list[bytes] = field(default_factory=list)
     held: int = 0
     stirred: bool = False
+    told: bytes = b""  # what its caller knows of the others
 
     def take(self, number: int) -> asyncio.Task[None] | None:
         """The letter is no longer under way; None where it was not."""
@@ -95,7 +96,9 @@ class Mailbox:
         box.stirred = False
         if caller in self._boxes:
             others = [other.held for other in self._boxes.values() if other is not box and other.under_way]
-            caller.write([LOAD.pack(0, True, sum(others), len(others)), *box.ready])
+            load = LOAD.pack(0, True, sum(others), len(others))
+            caller.write(box.ready if load == box.told else [load, *box.ready])
+            box.told = load
             box.ready.clear()
 
 

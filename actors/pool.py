@@ -66,9 +66,9 @@ class Pool(Generic[Answer]):
             lane = self._router.take_now(route, size) or await self._place(route, size, key, reason)
             self.counts["requests"] += 1
             try:
-                with self._router.placed(lane, size) as engine:
-                    within = self.config.request_deadline_s
-                    return await engine.ask(method, *arguments, size=size, within=within)  # type: ignore[no-any-return]
+                return await lane.handle.ask(  # type: ignore[no-any-return]
+                    method, *arguments, size=size, within=self.config.request_deadline_s
+                )
             except GONE as error:
                 reason = f"{lane.name} died: {_line(error)}"
                 self._out(lane, "engine_died")
@@ -80,6 +80,8 @@ class Pool(Generic[Answer]):
                 self._out(lane, "wrong_model")
             except RequestFailed as error:
                 reason = _line(error)
+            finally:
+                self._router.give(lane, size)
             self.counts["retries"] += 1
             await asyncio.sleep(self.config.backoff_s * 2**attempt)
         self.counts["gave_up"] += 1

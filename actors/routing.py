@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
@@ -117,14 +116,6 @@ class Router(Generic[Handle]):
                 lane.busy += first.size
                 first.lane.set_result(lane)
             self._queue.popleft()
-
-    @contextmanager
-    def placed(self, lane: Lane[Handle], size: int = 1) -> Iterator[Handle]:
-        """Holds room that was taken and gives it back whatever happens."""
-        try:
-            yield lane.handle
-        finally:
-            self.give(lane, size)
 
     def _choose(self, key: str, size: int) -> Lane[Handle] | None:
         """The first or the second lane in the key's order, if it has room and not so much more than the others that they

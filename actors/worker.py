@@ -36,7 +36,7 @@ from search.tree import ROOT, Tree
 from search.types import Cost, ModelRef, Problem
 
 GARBAGE_EVERY = 20_000  # new objects between two garbage collections; Python's default is less than an expansion makes
-REPORT_S = 0.1
+REPORT_S = 0.25  # trees that are finished within it are reported together
 PULSE_S = 1.0  # a worker is heard of so often, whether a tree is finished or not
 SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
 

@@ -3,12 +3,11 @@
     python benchmarks/search_throughput.py                                       the built-in policy, in five minutes
     python benchmarks/search_throughput.py --config configs/gsm8k_qwen.yaml      any config, any override
 
-Sides in one run, in turn, on the same problems, models and seeds:
+Sides in one run, in turn, on the same problems, models, seeds and engines, whose prefix cache each side finds empty:
 
     search    raystar's own, as `raystar search` runs it, from the first problem handed out to the last tree stored
     raw       the requests for generation of that search, with their prompts, candidates and lengths, given to the same
-              kind of engine all at once: no tree, no code to run, no score, nothing to wait for; its prefix cache is as
-              cold at the first turn, and as warm at later ones, as the search's
+              engines all at once: no tree, no code to run, no score, nothing to wait for
     barrier   the same search, all trees in step (benchmarks/in_step.py): one generation for all, then all code, then all
               scores, then one selection in each tree, and on; a tree has one rollout under way, as in rStar-Math's
               released code
@@ -39,10 +38,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import ray
 
-from actors.config import EngineConfig
+from actors.fleet import KINDS, Fleet
 from actors.policy import PolicyEngine
+from actors.worker import Engines
 from benchmarks.in_step import with_barrier
-from benchmarks.own_engine import CALL_S, started
 from cluster import config as configs
 from cluster import overrides, preflight
 from cluster.context import Context, Job, running
@@ -66,12 +65,14 @@ from train.sources import load_tokenizer
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
 # As the demo evaluates: two candidates, and again where many visits fall. Its training searches' rule when to stop.
 QUICK = (
-    "--search.rollouts=32",
+    "--search.rollouts=48",
     "--search.candidates=2",
     "--search.widen=0.4",
-    "--search.parallel_rollouts=32",
+    "--search.parallel_rollouts=48",
 )
 WARM_UP = 8  # problems searched before the clock starts
+CALL_S = 600.0  # longest wait for a call
+SLOWER = 4.0  # raw may take so many times as long as the search, and CALL_S, before it is given up
 
 Side = dict[str, float]  # what one turn of a side took and found
 
@@ -101,13 +102,18 @@ def requests(tree: Tree, form: StepFormat) -> list[Request]:
 
 
 class RawEngine(PolicyEngine):
-    """A policy engine that takes all requests of a search at once."""
+    """A policy engine that also takes all requests of a search at once."""
 
     async def replay(self, batch: list[Request], temperature: float) -> float:
         """Seconds from the first request to the last answer, tokenisation included."""
         began = time.perf_counter()
         await asyncio.gather(*(self._one(request, temperature) for request in batch))
         return time.perf_counter() - began
+
+    async def forget(self) -> None:
+        """Empty the prefix cache; nothing may be under way."""
+        if not await self._llm.reset_prefix_cache():
+            raise RuntimeError(f"{self._name}: the prefix cache cannot be emptied, something is under way")
 
     async def _one(self, request: Request, temperature: float) -> None:
         ids = self._tokens.ids(request.segments)
@@ -151,7 +157,7 @@ class Bench:
     def search(self, name: str, problems: tuple[Problem, ...]) -> tuple[Side, list[Request]]:
         """What raystar's own search took and found, and what it asked for."""
         plan = SearchPlan(self.context.config.search, self.model, self.ppm, problems, ("benchmark", name), "search")
-        self.searchers.engines(self.model, self.ppm)
+        self._fresh()
         began = time.perf_counter()
         report = self.searchers.run(plan, self.work / name)
         seconds = time.perf_counter() - began
@@ -160,10 +166,24 @@ class Bench:
 
     def barrier(self, name: str, at_once: int) -> Side:
         """The same in step, with ``at_once`` rollouts of each tree under way."""
-        config, engines = self.context.config, self.searchers.engines(self.model, self.ppm)
+        config, engines = self.context.config, self._fresh()
         search = in_units(config.search, self.ppm).model_copy(update={"parallel_rollouts": at_once})
         seed = derive(config.seed, "benchmark", name)
         return asyncio.run(with_barrier(search, engines, self.form, self.problems, seed))
+
+    def raw(self, batch: list[Request], deadline_s: float) -> Side:
+        """What the engines take for these requests, shared out among them, all at once."""
+        policies, temperature = self._fresh().policy, self.context.config.search.temperature
+        shares = [batch[index :: len(policies)] for index in range(len(policies))]
+        asked = [engine.replay.remote(share, temperature) for engine, share in zip(policies, shares, strict=True)]
+        tokens = sum(sum(request.lengths) for request in batch)
+        return {"seconds": max(ray.get(asked, timeout=deadline_s)), "tokens": tokens, "requests": len(batch)}
+
+    def _fresh(self) -> Engines:
+        """The engines, with nothing in the policies' prefix caches."""
+        engines = self.searchers.engines(self.model, self.ppm)
+        ray.get([engine.forget.remote() for engine in engines.policy], timeout=CALL_S)
+        return engines
 
 
 def untrained(policy: ModelRef, directory: Path) -> ModelRef:
@@ -175,19 +195,9 @@ def untrained(policy: ModelRef, directory: Path) -> ModelRef:
     return model_ref(PPM, directory, 0)
 
 
-def told(turn: int, side: str, seconds: float) -> None:
-    print(f"turn {turn + 1}, {side}: {seconds:.1f} s", file=sys.stderr, flush=True)
-
-
-def raw_seconds(batches: list[list[Request]], model: ModelRef, config: EngineConfig, temperature: float) -> list[float]:
-    """Seconds of each batch on a fresh engine of the same kind, after a warm-up."""
-    with started(RawEngine, model, config) as engine:
-        ray.get(engine.replay.remote(batches[0][: WARM_UP * 4], temperature), timeout=CALL_S)
-        taken = []
-        for turn, batch in enumerate(batches):
-            taken.append(ray.get(engine.replay.remote(batch, temperature), timeout=CALL_S))
-            told(turn, "raw", taken[-1])
-        return taken
+def told(turn: int, taken: dict[str, Side]) -> None:
+    seconds = ", ".join(f"{name} {side['seconds']:.1f} s" for name, side in taken.items())
+    print(f"turn {turn + 1}: {seconds}", file=sys.stderr, flush=True)
 
 
 def barriers_of(search: SearchConfig) -> dict[str, int]:
@@ -200,21 +210,13 @@ def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
     bench.search("warm-up", bench.problems[:WARM_UP])
     barriers = barriers_of(bench.context.config.search)
     sides: dict[str, list[Side]] = {side: [] for side in ("search", "raw", *barriers)}
-    batches = []
     for turn in range(repeats):
-        side, found = bench.search(f"turn-{turn}", bench.problems)
-        batches.append(found)
-        sides["search"].append(side)
-        told(turn, "search", side["seconds"])
-        for name, at_once in barriers.items():
-            sides[name].append(bench.barrier(f"turn-{turn}", at_once))
-            told(turn, name, sides[name][-1]["seconds"])
-    config = bench.context.config
-    bench.searchers.fleet.stop()
-    taken = raw_seconds(batches, bench.model, config.policy.engine, config.search.temperature)
-    for batch, seconds in zip(batches, taken, strict=True):
-        tokens = sum(sum(request.lengths) for request in batch)
-        sides["raw"].append({"seconds": seconds, "tokens": tokens, "requests": len(batch)})
+        side, batch = bench.search(f"turn-{turn}", bench.problems)
+        taken = {"search": side, "raw": bench.raw(batch, CALL_S + SLOWER * side["seconds"])}
+        taken |= {name: bench.barrier(f"turn-{turn}", at_once) for name, at_once in barriers.items()}
+        for name, one in taken.items():
+            sides[name].append(one)
+        told(turn, taken)
     return sides
 
 
@@ -251,6 +253,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
         job = Job("benchmark", config, Path(work) / "run", None, sets, preflight.shots(config.policy))
         with running(job) as context, Searchers(context) as searchers:
+            searchers.fleet = Fleet(config.policy.engine, config.scorer.engine, {**KINDS, "policy": RawEngine})
             models = given(context, args.policy, args.ppm)
             ppm = untrained(models.policy, Path(work) / "ppm") if args.new_ppm else models.ppm
             bench = Bench(context, searchers, models.policy, ppm, sets.train[: args.problems], Path(work))

@@ -41,6 +41,7 @@ GAUGES: dict[str, tuple[str, Callable[[Vitals], float | None]]] = {
     "policy_cached": ("share of prompt tokens in the policy's prefix cache", lambda vitals: vitals.cached),
     "scorer_cached": ("share of prompt tokens in the scorer's prefix cache", lambda vitals: vitals.scorer_cached),
 }
+LASTING = ("policy_cached", "scorer_cached")  # gauges of the search as a whole, true when it is over
 
 
 class SearchMetrics:
@@ -74,5 +75,5 @@ class SearchMetrics:
     def rest(self) -> None:
         """The search is over: nothing is under way any more."""
         for name, gauge in self._gauges.items():
-            if not name.endswith("_cached"):
+            if name not in LASTING:
                 gauge.set(0)

@@ -32,7 +32,7 @@ class Vitals:
         self._past.append((self._began, Pulse()))
 
     def hear(self, worker: int, pulse: Pulse) -> None:
-        """Take in what a worker says. One that died and is back begins to count anew."""
+        """Take in what a worker says. One that died says nothing at all, and begins to count anew when it is back."""
         now, before = self.clock(), self.occupancy
         old = self._pulses.get(worker, Pulse())
         if pulse.expansions < old.expansions:

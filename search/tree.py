@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from search.types import Cost, Problem, State, Step
+from search.types import Cost, Problem, State, Step, StepStatus
 
 ROOT = 0
 
@@ -60,7 +60,8 @@ class Node:
     @property
     def failed(self) -> bool:
         """Whether the solution ends here without an answer."""
-        return self.terminal and self.answer is None
+        step = self.step
+        return step is not None and step.answer is None and step.status is not StepStatus.OPEN
 
     @property
     def weight(self) -> int:

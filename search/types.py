@@ -138,7 +138,7 @@ class Proposal:
 
     @property
     def generated_tokens(self) -> int:
-        return sum(len(candidate.token_ids) for candidate in self.candidates)
+        return sum([len(candidate.token_ids) for candidate in self.candidates])
 
 
 @travels

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -49,7 +48,7 @@ def unrun(step: Step) -> Step | None:
 def apply(step: Step, result: ExecResult) -> Step:
     """The step with what came of it; a step whose code did not run OK is a CODE_ERROR."""
     status = step.status if result.outcome is Outcome.OK else StepStatus.CODE_ERROR
-    return replace(step, output=result.output, outcome=result.outcome, status=status)
+    return Step(step.text, step.code, result.output, status, step.answer, result.outcome)
 
 
 async def ran(steps: Sequence[Step], run: Callable[[tuple[str, ...]], Awaitable[list[ExecResult]]]) -> list[Step]:

@@ -13,7 +13,7 @@ import pytest
 import ray
 
 from actors.config import EngineConfig, WorkerConfig
-from actors.crowd import Crowd, SearchStalled, summaries
+from actors.crowd import Crowd, SearchStalled, _first, summaries
 from actors.executor import start_executors, stop_executors
 from actors.fleet import Fleet
 from actors.pulse import Pulse
@@ -80,6 +80,14 @@ def test_every_problem_has_one_tree(engines: Engines, tmp_path: Path) -> None:
     assert (whole.scorer_tokens, whole.scorer_cached) == (cost.scored_tokens, cost.scored_cached_tokens)
 
 
+@pytest.mark.parametrize(
+    ("waiting", "workers", "handed"),
+    [(100, 2, 32), (20, 2, 10), (20, 1, 20), (6, 2, 8)],  # what it grows at once, its share, all, a chunk
+)
+def test_a_worker_with_nothing_to_do_is_handed_its_share(waiting: int, workers: int, handed: int) -> None:
+    assert _first(waiting, workers, WorkerConfig(trees_in_flight=32, chunk=8)) == handed
+
+
 def test_a_worker_that_is_killed_loses_no_tree(engines: Engines, tmp_path: Path) -> None:
     killed: list[int] = []
     plan = assignment(tmp_path)
@@ -108,7 +116,7 @@ def test_a_problem_that_kills_its_workers_is_put_aside(local_ray: None, tmp_path
             for problem in problems:
                 if problem.id == "poison":
                     os._exit(1)
-                yield Report([Summary(problem.id, 1, "x")], Pulse())
+                yield Report([Summary(problem.id, 1, "x")], Pulse(growing=1))
 
         async def pid(self) -> int:
             return os.getpid()
@@ -118,10 +126,13 @@ def test_a_problem_that_kills_its_workers_is_put_aside(local_ray: None, tmp_path
     config = WorkerConfig(workers=2, trees_in_flight=1, chunk=1, deaths=2)
     plan = Assignment(SEARCH, CodeFormat(), tmp_path, seed=5, worker=config)
     problems = [PROBLEMS[0], Problem("poison", "?", "1", "test"), *PROBLEMS[1:6]]
-    found = {summary.problem_id: summary for summary in summaries(workers, Job("j", plan, NO_ENGINES), problems)}
+    heard: list[Pulse] = []
+    job, hear = Job("j", plan, NO_ENGINES), lambda _, pulse: heard.append(pulse)
+    found = {summary.problem_id: summary for summary in summaries(workers, job, problems, hear)}
     for worker in workers:
         ray.kill(worker)
     assert len(found) == 7
+    assert heard.count(Pulse()) == 2  # whoever died has nothing under way
     assert found["poison"].quarantined.startswith("its worker died 2 times; last: ")
     assert {summary.quarantined for name, summary in found.items() if name != "poison"} == {""}
 

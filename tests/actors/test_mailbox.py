@@ -288,5 +288,6 @@ async def test_a_caller_hears_what_the_actor_has_in_hand_for_others() -> None:
     await asyncio.sleep(0.1)
     assert await mine.ask("double", 1) == 2
     await asyncio.gather(*theirs)
-    assert await mine.ask("double", 1) == 2
+    for _ in range(2):  # the second time there is nothing new to say
+        assert await mine.ask("double", 1) == 2
     assert heard == [Load(), Load(7, 1), Load()]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.tokens import Tokens, cut
 
 
-class Counting:
-    """A tokenizer that notes how often it is asked."""
+class Wrapped:
+    """A tokenizer with nothing behind it, as those written in Python are; it notes what it is asked to encode."""
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.asked = inner, []
@@ -19,6 +21,9 @@ class Counting:
         assert add_special_tokens is False
         self.asked.append(text)
         return list(self.inner.encode(text, add_special_tokens=False))
+
+    def decode(self, ids: list[int], **how: bool) -> str:
+        return str(self.inner.decode(ids, **how))
 
 
 def test_segments_are_tokenised_one_by_one(words: Any) -> None:
@@ -29,11 +34,11 @@ def test_segments_are_tokenised_one_by_one(words: Any) -> None:
 
 
 def test_a_segment_is_tokenised_once(words: Any) -> None:
-    counting = Counting(words)
-    tokens = Tokens(counting)
+    wrapped = Wrapped(words)
+    tokens = Tokens(wrapped)
     tokens.ids(("question", "step one<end_of_step>"))
     tokens.ids(("question", "step one<end_of_step>", "step two<end_of_step>"))
-    assert counting.asked == ["question", "step one<end_of_step>", "step two<end_of_step>"]
+    assert wrapped.asked == ["question", "step one<end_of_step>", "step two<end_of_step>"]
 
 
 def test_text_keeps_tags_and_drops_the_end(words: Any) -> None:
@@ -42,6 +47,14 @@ def test_text_keeps_tags_and_drops_the_end(words: Any) -> None:
     assert tokens.text([*ids, words.eos_token_id]) == "# Step 1:\nx = 3  # naïve\n<end_of_step>"
     assert tokens.text([words.eos_token_id]) == ""
     assert tokens.text([]) == ""
+
+
+@given(st.text(max_size=40))
+def test_a_tokenizer_behind_its_wrapper_says_the_same(words: Any, text: str) -> None:
+    straight, wrapped = Tokens(words), Tokens(Wrapped(words))
+    ids = straight.ids((text, f"{text}<end_of_step>"))
+    assert ids == wrapped.ids((text, f"{text}<end_of_step>"))
+    assert straight.text(ids) == wrapped.text(ids)
 
 
 def test_stop_ids_only_for_added_tokens(words: Any) -> None:

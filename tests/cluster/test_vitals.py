@@ -96,6 +96,15 @@ def test_a_worker_that_died_begins_anew_and_what_it_did_counts(vitals: Vitals, c
     assert vitals.cached == 0.5
 
 
+def test_a_worker_that_died_has_nothing_under_way(vitals: Vitals, clock: Clock) -> None:
+    vitals.hear(0, Pulse(growing=5, expansions=30, generated_tokens=900, policy_busy=7))
+    after(clock, 1)
+    for _ in range(2):  # told for each chunk of problems that it had
+        vitals.hear(0, Pulse())
+    assert vitals.now == Pulse()
+    assert vitals.done.generated_tokens == 900
+
+
 class Recorded:
     """Stands for a counter or a gauge of Ray's."""
 

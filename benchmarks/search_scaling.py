@@ -4,8 +4,9 @@
     python benchmarks/search_scaling.py --latency 6e-3,6e-5,2e-5   step, sequence and prefill (s), without a fit
 
 1, 2, 4 … simulated engines (benchmarks/simulated.py) as Ray actors, real search workers as real processes, so many
-problems per engine; searches ask no scorer. Efficiency is tokens per second and engine over that of one engine. A round of
-engines is measured ``--repeats`` times; medians. The cost of an expansion is the workers' processor time over all expansions.
+problems per engine, a worker for up to eight engines; searches ask no scorer. Efficiency is tokens per second and
+engine over that of one engine. A round of engines is measured ``--repeats`` times; medians. The cost of an expansion is
+the workers' processor time over all expansions.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -47,6 +51,7 @@ DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
 TICKS = os.sysconf("SC_CLK_TCK")
 EXECUTOR_S = 0.005
 GOOD = 0.9
+ENGINES_A_WORKER = 8  # they keep half a core of a worker busy
 SEARCH = SearchConfig(rollouts=4, candidates=4, max_depth=16, max_step_tokens=40)
 
 
@@ -121,23 +126,39 @@ def busy() -> float:
     return sum(map(int, (user, nice, system, irq, soft))) / TICKS
 
 
+@dataclass(frozen=True, slots=True)
 class Rig:
-    """Simulated engines, an executor, and real workers."""
+    """Simulated engines, an executor, and real workers: for each turn those that it needs, since an actor that has nothing
+    to do wakes up all the same."""
 
-    def __init__(self, latency: Latency, most: int, workers: int) -> None:
+    latency: Latency
+    workers: int
+
+    @contextmanager
+    def actors(self, engines: int) -> Iterator[tuple[list[Any], Any]]:
+        """So many engines, and the executor; gone at the end of the block."""
         light = {"num_cpus": 0, "max_concurrency": CALLS_AT_ONCE}
-        self.engines = [ray.remote(SimulatedEngine).options(**light).remote(latency) for _ in range(most)]
-        self.executor = ray.remote(SimulatedExecutor).options(**light).remote(EXECUTOR_S)
-        self.pids = ray.get([one.pid.remote() for one in (*self.engines, self.executor)], timeout=CALL_S)
-        self.latency, self.workers = latency, workers
+        started = [ray.remote(SimulatedEngine).options(**light).remote(self.latency) for _ in range(engines)]
+        executor = ray.remote(SimulatedExecutor).options(**light).remote(EXECUTOR_S)
+        try:
+            yield started, executor
+        finally:
+            for actor in (*started, executor):
+                ray.kill(actor)
 
     def turn(self, engines: int, per_engine: int, directory: Path) -> Turn:
         """One search of ``per_engine`` problems for each of so many engines."""
-        workers = min(self.workers, engines)
-        config = WorkerConfig(workers=workers, trees_in_flight=-(-per_engine * engines // workers), num_cpus=0)
+        with self.actors(engines) as (simulated, executor):
+            return self._search(simulated, executor, per_engine * engines, directory)
+
+    def _search(self, simulated: list[Any], executor: Any, many: int, directory: Path) -> Turn:
+        engines = len(simulated)
+        workers = min(self.workers, -(-engines // ENGINES_A_WORKER))
+        config = WorkerConfig(workers=workers, trees_in_flight=-(-many // workers), num_cpus=0)
         own = EngineConfig(max_num_seqs=self.latency.most, own_cores=False)
-        handles = Engines(tuple(self.engines[:engines]), own, (self.executor,), ExecutorConfig())
-        problems = [Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(per_engine * engines)]
+        handles = Engines(tuple(simulated), own, (executor,), ExecutorConfig())
+        theirs = ray.get([actor.pid.remote() for actor in (*simulated, executor)], timeout=CALL_S)
+        problems = [Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(many)]
         assignment = Assignment(SEARCH, CodeFormat(), directory, 0, worker=config)
         warm_up = replace(assignment, directory=directory.with_name(f"{directory.name}-warm-up"), seed=1)
         for one in (assignment, warm_up):
@@ -145,13 +166,13 @@ class Rig:
         with Crowd(config) as crowd:
             crowd.run(warm_up, handles, problems[:workers])  # workers start, and import what they need
             pids = crowd.pids()
-            before = (time.perf_counter(), cpu(pids), cpu(self.pids), busy())
+            before = (time.perf_counter(), cpu(pids), cpu(theirs), busy())
             summaries = crowd.run(assignment, handles, problems)
-            after = (time.perf_counter(), cpu(pids), cpu(self.pids), busy())
-        seconds, own, simulated, everything = (b - a for a, b in zip(before, after, strict=True))
+            after = (time.perf_counter(), cpu(pids), cpu(theirs), busy())
+        seconds, mine, engines_cpu, everything = (b - a for a, b in zip(before, after, strict=True))
         tokens = sum(summary.cost.generated_tokens for summary in summaries)
         expansions = sum(summary.cost.requests for summary in summaries)
-        return Turn(engines, seconds, tokens, expansions, own, simulated, everything - own - simulated)
+        return Turn(engines, seconds, tokens, expansions, mine, engines_cpu, everything - mine - engines_cpu)
 
 
 def measure(rig: Rig, counts: list[int], per_engine: int, repeats: int, work: Path) -> dict[int, list[Turn]]:
@@ -223,7 +244,7 @@ def main() -> None:
                 latency = Latency.read(args.latency)
             else:
                 latency = fit(context, given(context, None, None).policy)
-            found = measure(Rig(latency, args.most, args.workers), counts, args.per_engine, args.repeats, Path(work))
+            found = measure(Rig(latency, args.workers), counts, args.per_engine, args.repeats, Path(work))
     show(rows(found), latency)
 
 

@@ -1,8 +1,9 @@
 """Engines and executors that take as long as real ones but compute nothing: what is left is the cost of coordination.
 
 An engine decodes all its sequences in step. With n of them a token takes ``step + n * sequence`` seconds, a prompt
-token that is not cached ``prefill`` seconds on top, and beyond ``most`` sequences the next ones wait. That is
-processor sharing, so nothing happens between an arrival and an end, and one timer does for all sequences.
+token that is not cached ``prefill`` seconds on top, and beyond ``most`` sequences the next ones wait. A sequence ends
+with a step, as in an engine, and those that end with the same one are answered together. Nothing happens between an
+arrival and an end, so one timer does for all sequences.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import os
 import random
 import time
@@ -47,7 +49,8 @@ class Latency:
 
 @dataclass(eq=False)
 class Shared:
-    """Sequences that share an engine. ``clock`` counts the tokens that each running sequence has got so far."""
+    """Sequences that share an engine. ``clock`` counts the steps so far: the tokens that each of them has got, had it been
+    there from the beginning."""
 
     latency: Latency
     clock: float = 0.0
@@ -76,7 +79,7 @@ class Shared:
                 done.set_result(None)
         while self.waiting and len(self.running) < self.latency.most:
             tokens, done = self.waiting.popleft()
-            heapq.heappush(self.running, (self.clock + tokens, next(self.numbers), done))
+            heapq.heappush(self.running, (math.ceil(self.clock + tokens), next(self.numbers), done))
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

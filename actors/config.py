@@ -70,7 +70,7 @@ class WorkerConfig(BaseModel):
 
     workers: int = Field(1, ge=1, description="search workers (actors)")
     trees_in_flight: int = Field(32, ge=1, description="trees one worker grows at once")
-    chunk: int = Field(8, ge=1, description="problems handed to a worker at a time")
+    chunk: int = Field(8, ge=1, description="problems handed to a busy worker at a time")
     attempts: int = Field(2, ge=1, description="tries of one problem before it is put in quarantine")
     num_cpus: float = Field(0.5, ge=0, description="CPUs one worker asks Ray for (a share, for placement only)")
     deaths: int = Field(3, ge=1, description="dead workers with a problem in hand that put it in quarantine")

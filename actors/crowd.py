@@ -1,4 +1,4 @@
-"""Many workers on one list of problems: hand out small chunks as workers fall idle, take what died back.
+"""Many workers on one list of problems: hand out shares, then small chunks as they fall idle, take what died back.
 
 Knows Ray and the store of finished trees, not how a tree is grown. The driver calls ``Crowd.run``; nobody waits for
 the slowest chunk, because no worker holds more than it grows at once and one chunk.

@@ -29,8 +29,7 @@ from actors.fleet import CALLS_AT_ONCE
 from actors.sandbox.config import ExecutorConfig
 from actors.worker import Assignment, Engines
 from benchmarks.in_step import with_barrier
-from benchmarks.own_engine import CALL_S
-from benchmarks.search_throughput import Request, Side, barriers_of, requests, show
+from benchmarks.search_throughput import Request, Side, measure, requests, show
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster.session import RayConfig, ray_session
 from search.config import SearchConfig
@@ -61,16 +60,16 @@ class Bench:
         tokens = sum(summary.cost.generated_tokens for summary in summaries)
         return {"seconds": seconds, "tokens": tokens, "solved": sum(one.solved for one in summaries)}, asked
 
-    def barrier(self, at_once: int) -> Side:
+    def barrier(self, _: str, at_once: int) -> Side:
         """The same with all trees in step, in this process, with ``at_once`` rollouts of each tree under way."""
         search = self.assignment.search.model_copy(update={"parallel_rollouts": at_once})
         return asyncio.run(with_barrier(search, self.handles, FORM, self.problems, self.assignment.seed))
 
-    def raw(self, asked: list[Request]) -> Side:
+    def raw(self, asked: list[Request], deadline_s: float) -> Side:
         """What was asked, all at once."""
         sampling = Sampling(temperature=self.assignment.search.temperature)
         batch = [(one.segments, len(one.lengths), one.seed) for one in asked]
-        seconds, tokens = ray.get(self.handles.policy[0].replay.remote(batch, sampling), timeout=CALL_S)
+        seconds, tokens = ray.get(self.handles.policy[0].replay.remote(batch, sampling), timeout=deadline_s)
         return {"seconds": seconds, "tokens": tokens, "requests": len(asked)}
 
 
@@ -79,19 +78,6 @@ def lengths(trees: Path | None) -> tuple[int, ...]:
     if trees is None:
         return ()
     return tuple(node.tokens for tree in read_trees(trees) for node in tree.nodes if node.tokens)
-
-
-def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
-    bench.search("warm-up", bench.problems[:1])
-    barriers = barriers_of(bench.assignment.search)
-    sides: dict[str, list[Side]] = {side: [] for side in ("search", "raw", *barriers)}
-    for turn in range(repeats):
-        side, asked = bench.search(f"turn-{turn}", bench.problems)
-        sides["search"].append(side)
-        sides["raw"].append(bench.raw(asked))
-        for name, at_once in barriers.items():
-            sides[name].append(bench.barrier(at_once))
-    return sides
 
 
 def main() -> None:
@@ -122,7 +108,7 @@ def main() -> None:
         handles = Engines((engine,), own, (executor,), ExecutorConfig())
         with Crowd(workers) as crowd:
             assignment = Assignment(search, FORM, Path(work), 0, worker=workers)
-            sides = measure(Bench(crowd, assignment, handles, problems), args.repeats)
+            sides = measure(Bench(crowd, assignment, handles, problems), search, args.repeats, warm_up=1)
     show(sides)
 
 

@@ -14,9 +14,9 @@ Sides in one run, in turn, on the same problems, models, seeds and engines, whos
     parallel  the same barrier with as many rollouts of a tree under way as the search has, where it has several
 
 of_raw_engine is tokens a second of the search over those of raw, over_barrier and over_parallel_barrier the same over
-those of the two barriers, raw_over_barrier is what nothing could be above; medians. "solved" are problems with a right
-solution: rollouts side by side know less of each other, and may find less. --ppm or --new-ppm let all sides but raw
-score, which on few cores takes them from the policy's engine.
+those of the two barriers, raw_over_barrier what is to be had without any coordination; medians. "solved" are problems
+with a right solution: rollouts side by side know less of each other, and may find less. --ppm or --new-ppm let all
+sides but raw score, which on few cores takes them from the policy's engine.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -42,6 +43,7 @@ from actors.fleet import KINDS, Fleet
 from actors.policy import PolicyEngine
 from actors.worker import Engines
 from benchmarks.in_step import with_barrier
+from benchmarks.own_engine import CALL_S
 from cluster import config as configs
 from cluster import overrides, preflight
 from cluster.context import Context, Job, running
@@ -71,7 +73,6 @@ QUICK = (
     "--search.parallel_rollouts=48",
 )
 WARM_UP = 8  # problems searched before the clock starts
-CALL_S = 600.0  # longest wait for a call
 SLOWER = 4.0  # raw may take so many times as long as the search, and CALL_S, before it is given up
 
 Side = dict[str, float]  # what one turn of a side took and found
@@ -137,6 +138,19 @@ class RawEngine(PolicyEngine):
         prompt = {"type": "token", "prompt_token_ids": ids}
         async for _ in self._llm.generate(prompt, parameters, uuid4().hex):
             pass
+
+
+class Sides(Protocol):
+    """Where the sides are measured: on real engines here, on simulated ones in barrier.py."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]: ...
+
+    def search(self, name: str, problems: tuple[Problem, ...]) -> tuple[Side, list[Request]]: ...
+
+    def raw(self, batch: list[Request], deadline_s: float) -> Side: ...
+
+    def barrier(self, name: str, at_once: int) -> Side: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +219,10 @@ def barriers_of(search: SearchConfig) -> dict[str, int]:
     return {"barrier": 1} | ({"parallel": search.parallel_rollouts} if search.parallel_rollouts > 1 else {})
 
 
-def measure(bench: Bench, repeats: int) -> dict[str, list[Side]]:
-    """What each side took and found, one entry a turn."""
-    bench.search("warm-up", bench.problems[:WARM_UP])
-    barriers = barriers_of(bench.context.config.search)
+def measure(bench: Sides, search: SearchConfig, repeats: int, warm_up: int = WARM_UP) -> dict[str, list[Side]]:
+    """What each side took and found, one entry a turn, after a search of so many problems."""
+    bench.search("warm-up", bench.problems[:warm_up])
+    barriers = barriers_of(search)
     sides: dict[str, list[Side]] = {side: [] for side in ("search", "raw", *barriers)}
     for turn in range(repeats):
         side, batch = bench.search(f"turn-{turn}", bench.problems)
@@ -257,7 +271,7 @@ def main() -> None:
             models = given(context, args.policy, args.ppm)
             ppm = untrained(models.policy, Path(work) / "ppm") if args.new_ppm else models.ppm
             bench = Bench(context, searchers, models.policy, ppm, sets.train[: args.problems], Path(work))
-            sides = measure(bench, args.repeats)
+            sides = measure(bench, config.search, args.repeats)
         show(sides)
 
 

@@ -28,8 +28,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.local import LocalExecutor
 from benchmarks.commands import RECIPES, needed
 from cluster.labelling.given_out import solutions_file
 from cluster.run_dir import DONE, write_atomic

@@ -20,9 +20,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.executor import ExecutorPool
-from actors.pool import PolicyPool, ScorerPool
-from actors.worker import Engines
+from actors.pools.engine_pool import PolicyPool, ScorerPool
+from actors.pools.executor_pool import ExecutorPool
+from actors.workers.messages import Engines
 from search.config import SearchConfig
 from search.formats import StepFormat
 from search.grading import grader

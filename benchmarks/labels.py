@@ -27,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from actors.sandbox.local import LocalExecutor
+from actors.sandbox.client.executor import LocalExecutor
 from cluster import config as configs
 from cluster import overrides, preflight
 from cluster.context import Context, Job, running

@@ -1,4 +1,4 @@
-"""What a request to an actor costs: a call of Ray's against a letter (actors/mailbox.py).
+"""What a request to an actor costs: a call of Ray's against a letter (actors/rpc/server.py).
 
     python benchmarks/letters.py
 
@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import ray
 
-from actors.mailbox import Correspondent, Mailbox
+from actors.rpc.client import Correspondent
+from actors.rpc.server import Mailbox
 
 TRIPS, AT_ONCE, REPEATS = 2000, 8, 3
 REQUEST = (("a segment of a prompt, " * 8,) * 6, ("</code>", "<end_of_step>"), 4, 17, "problem/3/1f")

@@ -9,8 +9,8 @@ from typing import Any
 import ray
 
 from actors.config import EngineConfig
-from actors.fleet import CONTROL_CALLS, options
-from actors.policy import PolicyEngine
+from actors.engines.manager import CONTROL_CALLS, options
+from actors.engines.policy import PolicyEngine
 from search.types import ModelRef
 
 CALL_S = 600.0  # for any call, its start included

@@ -32,11 +32,11 @@ import numpy as np
 import ray
 
 from actors.config import EngineConfig, WorkerConfig
-from actors.crowd import Crowd
-from actors.fleet import CALLS_AT_ONCE
-from actors.policy import PolicyEngine
+from actors.engines.manager import CALLS_AT_ONCE
+from actors.engines.policy import PolicyEngine
 from actors.sandbox.config import ExecutorConfig
-from actors.worker import Assignment, Engines
+from actors.workers.messages import Assignment, Engines
+from actors.workers.worker_pool import Crowd
 from benchmarks.own_engine import CALL_S, started
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster import config as configs

@@ -39,9 +39,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import ray
 
-from actors.fleet import KINDS, Fleet
-from actors.policy import PolicyEngine
-from actors.worker import Engines
+from actors.engines.manager import KINDS, Fleet
+from actors.engines.policy import PolicyEngine
+from actors.workers.messages import Engines
 from benchmarks.in_step import with_barrier
 from benchmarks.own_engine import CALL_S
 from cluster import config as configs

@@ -19,8 +19,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.mailbox import Mailbox
-from actors.sandbox.result import ExecResult
+from actors.rpc.server import Mailbox
+from actors.sandbox.client.result import ExecResult
 from search.formats import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_STEP
 from search.types import Candidate, Finish, Outcome, Proposal, Sampling
 

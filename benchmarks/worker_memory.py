@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import ray
 
 from actors.config import EngineConfig, WorkerConfig
-from actors.crowd import Crowd
-from actors.fleet import CALLS_AT_ONCE
+from actors.engines.manager import CALLS_AT_ONCE
 from actors.sandbox.config import ExecutorConfig
-from actors.worker import Assignment, Engines
+from actors.workers.messages import Assignment, Engines
+from actors.workers.worker_pool import Crowd
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from search import curriculum
 from search.config import SearchConfig

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.local import LocalExecutor
 from search.curriculum import check_steps, composition_of, of_curriculum
 from search.formats import StepFormat, step_texts
 from search.grading import grader

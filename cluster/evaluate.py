@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from actors.pool import ScorerPool
+from actors.pools.engine_pool import ScorerPool
 from cluster import measure
 from cluster.config import SELF_JUDGED
 from cluster.context import Context

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from actors.sandbox.local import LocalExecutor
+from actors.sandbox.client.executor import LocalExecutor
 from cluster import checked, given, scoring
 from cluster.asked import Asked, rows_given
 from cluster.context import Context

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ray.util.metrics import Counter, Gauge
 
-from actors.worker import Summary
+from actors.workers.messages import Summary
 from cluster.vitals import Vitals
 
 TAGS = ("run", "stage")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from actors.pool import ScorerPool
+from actors.pools.engine_pool import ScorerPool
 from cluster.context import Context
 from cluster.run_dir import write_atomic
 from cluster.searching import Searchers

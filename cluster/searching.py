@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from actors.crowd import Crowd
-from actors.executor import isolation, start_executors, stop_executors
-from actors.fleet import Fleet
-from actors.worker import Assignment, Engines
+from actors.engines.manager import Fleet
+from actors.pools.executor_pool import isolation, start_executors, stop_executors
+from actors.workers.messages import Assignment, Engines
+from actors.workers.worker_pool import Crowd
 from cluster.context import Context
 from cluster.metrics import SearchMetrics
 from cluster.reward_models import in_units

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from actors.pulse import Pulse
+from actors.stats import Pulse
 from cluster.summary import count, share_cached
 
 WINDOW_S = 10.0  # rates are means over so long

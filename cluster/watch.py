@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from actors.pulse import Pulse
-from actors.worker import Summary
+from actors.stats import Pulse
+from actors.workers.messages import Summary
 from cluster.metrics import SearchMetrics
 from cluster.progress import Task
 from cluster.vitals import Vitals

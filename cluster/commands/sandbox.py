@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from actors.sandbox.client.executor import LocalExecutor
+from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.local import LocalExecutor
-from actors.sandbox.result import ExecResult
 from cluster import config_file, overrides
 from cluster.commands import options
 from search.errors import UserError

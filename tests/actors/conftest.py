@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actors.config import EngineConfig
-from actors.fleet import Fleet
+from actors.engines.manager import Fleet
 from search.formats import CODE_TAGS
 from search.types import ModelRef
 

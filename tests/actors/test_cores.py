@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from actors.config import EngineConfig
-from actors.cores import OFF, OWN, apart, place
+from actors.cpu_affinity import OFF, OWN, apart, place
 
 SAY = (
-    "import os; os.sched_setaffinity(0, {cores}); from actors.cores import take_place; take_place(); take_place();"
+    "import os; os.sched_setaffinity(0, {cores}); from actors.cpu_affinity import take_place; take_place(); take_place();"
     "print(sorted(os.sched_getaffinity(0)))"
 )
 

@@ -13,12 +13,12 @@ import pytest
 import ray
 
 from actors.config import EngineConfig, WorkerConfig
-from actors.crowd import Crowd, SearchStalled, _first, summaries
-from actors.executor import start_executors, stop_executors
-from actors.fleet import Fleet
-from actors.pulse import Pulse
+from actors.engines.manager import Fleet
+from actors.pools.executor_pool import start_executors, stop_executors
 from actors.sandbox.config import ExecutorConfig
-from actors.worker import Assignment, Engines, Job, Report, Summary
+from actors.stats import Pulse
+from actors.workers.messages import Assignment, Engines, Job, Report, Summary
+from actors.workers.worker_pool import Crowd, SearchStalled, _first, summaries
 from search.config import SearchConfig
 from search.formats import CodeFormat
 from search.store import read_trees

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from actors.sandbox.client.autoprint import echoed
+from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.echo import echoed
-from actors.sandbox.local import LocalExecutor
 from search.types import Outcome, Problem, State, Step
 
 PROBLEM = Problem("p", "How many?", "2", "t")

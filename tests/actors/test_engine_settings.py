@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actors.engine import natural_dtype
+from actors.engines.base import natural_dtype
 
 
 @pytest.mark.parametrize(

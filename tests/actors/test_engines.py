@@ -14,9 +14,9 @@ import pytest
 from ray.exceptions import RayTaskError
 
 from actors.config import EngineConfig
+from actors.engines.manager import Fleet
 from actors.errors import StartTimeout
-from actors.fleet import Fleet
-from actors.pool import PolicyPool, ScorerPool
+from actors.pools.engine_pool import PolicyPool, ScorerPool
 from cluster.reward_models import call_verifier
 from search.formats import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat, Source
 from search.types import Finish, ModelRef, Problem, Sampling, State, Step, StepStatus

@@ -13,11 +13,11 @@ import pytest
 import pytest_asyncio
 import ray
 
-from actors.executor import ExecutorPool, LocalExecutor, start_executors, stop_executors
+from actors.pools.executor_pool import ExecutorPool, LocalExecutor, start_executors, stop_executors
+from actors.sandbox.client.autoprint import echoed
+from actors.sandbox.client.executor import as_run, codes_of, idle
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.echo import echoed
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import as_run, codes_of, idle
 from search.types import Outcome, Problem, State, Step, StepStatus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,7 +152,7 @@ async def test_nothing_of_the_service_is_left_when_it_closes() -> None:
 
 
 async def test_a_service_whose_client_was_killed_ends_and_cleans_up(tmp_path: Path) -> None:
-    code = "import asyncio, os, sys; from actors.sandbox.local import LocalExecutor as E; "
+    code = "import asyncio, os, sys; from actors.sandbox.client.executor import LocalExecutor as E; "
     code += "from actors.sandbox.config import ExecutorConfig as C\n"
     code += "async def main():\n  e = E(C(require='none')); print(await e.start()); os.kill(os.getpid(), 9)\nasyncio.run(main())"
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorDiedError
 
-from actors import wire
 from actors.errors import ActorLost, PromptTooLong, RequestFailed, Unreachable
-from actors.mailbox import Box, Correspondent, Load, Mailbox
-from actors.wire import CALLER, Address, Line, connect, listen
+from actors.rpc import transport
+from actors.rpc.client import Correspondent
+from actors.rpc.server import Box, Load, Mailbox
+from actors.rpc.transport import CALLER, Address, Line, connect, listen
 
 
 class Desk(Mailbox):
@@ -243,10 +244,10 @@ async def test_who_sends_everything_back_has_proved_nothing() -> None:
 
 
 async def test_who_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "OPEN_S", 0.2)
+    monkeypatch.setattr(transport, "OPEN_S", 0.2)
     server, address = await listen(lambda *_: None, lambda _: None)
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    assert len(await asyncio.wait_for(reader.read(), 5)) == wire.SECRET  # its nonce, and the end
+    assert len(await asyncio.wait_for(reader.read(), 5)) == transport.SECRET  # its nonce, and the end
     writer.close()
     server.close()
 
@@ -257,7 +258,7 @@ async def test_frames_arrive_whole_however_they_are_cut(piece: int) -> None:
     line = Line(b"k" * 32, CALLER, lambda _, frame: frames.append(frame), lambda _: None)
     line._proved = True
     sent = [b"", b"a", b"b" * 70_000, b"", b"c" * 3]
-    stream = b"".join(wire.LENGTH.pack(len(frame)) + frame for frame in sent)
+    stream = b"".join(transport.LENGTH.pack(len(frame)) + frame for frame in sent)
     for start in range(0, len(stream), piece):
         line.data_received(stream[start : start + piece])
     assert frames == sent

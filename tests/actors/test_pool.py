@@ -12,8 +12,8 @@ from ray.exceptions import ActorUnavailableError
 
 from actors.config import EngineConfig
 from actors.errors import BadScore, EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
-from actors.mailbox import Mailbox
-from actors.pool import PolicyPool, ScorerPool
+from actors.pools.engine_pool import PolicyPool, ScorerPool
+from actors.rpc.server import Mailbox
 from search.formats import END_OF_CODE, END_OF_STEP, CodeFormat
 from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step, StepStatus
 

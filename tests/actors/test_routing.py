@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from actors.routing import AHEAD, SLACK, Lane, Router, preference
+from actors.pools.router import AHEAD, SLACK, Lane, Router, preference
 
 
 def router(rooms: list[int]) -> Router[str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from actors.sandbox.client import check_tier
+from actors.sandbox.client.executor import LocalExecutor
+from actors.sandbox.client.result import ExecResult, clean, error_line, interpret
+from actors.sandbox.client.service import check_tier
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Limits, Tier
-from actors.sandbox.local import LocalExecutor
-from actors.sandbox.result import ExecResult, clean, error_line, interpret
 from search.errors import UserError
 from search.types import Outcome
 

@@ -8,10 +8,10 @@ import random
 import psutil
 import pytest
 
+from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.costs import Costs
 from actors.sandbox.limits import ROOT_KEY, Tier, chain
-from actors.sandbox.local import LocalExecutor
+from actors.sandbox.server.replay_costs import Costs
 from search.types import Outcome
 
 CONFIG = ExecutorConfig(

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.sandbox.client.autoprint import echoed
+from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.echo import echoed
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import LocalExecutor
-from actors.sandbox.sums import MOST_BITS, MOST_CHARACTERS, MOST_STEPS, work_out
+from actors.sandbox.server.arithmetic import MOST_BITS, MOST_CHARACTERS, MOST_STEPS, work_out
 from search.types import Outcome
 
 

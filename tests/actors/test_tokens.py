@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.tokens import Tokens, cut
+from actors.engines.tokenization import Tokens, cut
 
 
 class Wrapped:

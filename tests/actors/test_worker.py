@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from actors.config import EngineConfig, WorkerConfig
-from actors.pulse import Pulse
 from actors.sandbox.config import ExecutorConfig
-from actors.worker import Assignment, Engines, Job, Report, SearchWorker, Summary, summarise
+from actors.stats import Pulse
+from actors.workers.messages import Assignment, Engines, Job, Report, Summary, summarise
+from actors.workers.search_worker import SearchWorker
 from search.config import SearchConfig
 from search.formats import CodeFormat
 from search.protocols import Tools
@@ -53,7 +54,7 @@ class Scripted:
 
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: bool = False, **failing: int) -> tuple[Job, Scripted]:
     strategy = Scripted(failing)
-    monkeypatch.setattr("actors.worker.build", lambda config: strategy)
+    monkeypatch.setattr("actors.workers.search_worker.build", lambda config: strategy)
     config = WorkerConfig(trees_in_flight=3, attempts=2)
     assignment = Assignment(SearchConfig(), CodeFormat(), tmp_path, 17, blind, {"policy": "r0"}, config)
     return Job("first", assignment, ENGINES), strategy
@@ -105,7 +106,7 @@ async def test_a_blind_search_sees_no_answer(tmp_path: Path, monkeypatch: pytest
 
 async def test_a_worker_is_heard_of_while_no_tree_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job, strategy = make(tmp_path, monkeypatch)
-    monkeypatch.setattr("actors.worker.PULSE_S", 0.01)
+    monkeypatch.setattr("actors.workers.search_worker.PULSE_S", 0.01)
     gate = asyncio.Event()
 
     async def slow(problem: Problem, tools: Tools, seed: int) -> Tree:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.fleet import Fleet
+from actors.engines.manager import Fleet
 from actors.sandbox.limits import Tier
 from cluster import judge, scoring, threshold
 from cluster.asked import Asked, rows_given

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.fleet import Fleet
+from actors.engines.manager import Fleet
 from cluster import evaluate
 from cluster.lineage import model_ref
 from cluster.searching import Searchers, SearchPlan

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.fleet import Fleet
+from actors.engines.manager import Fleet
 from cluster import scoring
 from cluster.asked import Asked
 from cluster.select import Candidate, Selection, chosen, select, solutions_file

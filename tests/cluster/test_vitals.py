@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from actors.config import EngineConfig
-from actors.pulse import Pulse
 from actors.sandbox.config import ExecutorConfig
-from actors.worker import Engines, Summary
+from actors.stats import Pulse
+from actors.workers.messages import Engines, Summary
 from cluster import metrics
 from cluster.metrics import COUNTERS, GAUGES, SearchMetrics
 from cluster.progress import Task

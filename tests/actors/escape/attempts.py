@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from actors.sandbox.client.executor import LocalExecutor
+from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import LocalExecutor
-from actors.sandbox.result import ExecResult
 from search.types import Outcome
 
 CONFIG = ExecutorConfig(

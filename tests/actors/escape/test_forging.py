@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from actors.sandbox.local import LocalExecutor
+from actors.sandbox.client.executor import LocalExecutor
 from search.types import Outcome
 from tests.actors.escape.attempts import attempt, next_step_runs
 

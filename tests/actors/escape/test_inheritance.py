@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.sandbox.local import LocalExecutor
+from actors.sandbox.client.executor import LocalExecutor
 from tests.actors.escape.attempts import SECRET, attempt
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from actors.sandbox.local import LocalExecutor
+from actors.sandbox.client.executor import LocalExecutor
 from search.types import Outcome
 from tests.actors.escape.attempts import active, attempt, nothing_runs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.sandbox.local import LocalExecutor
+from actors.sandbox.client.executor import LocalExecutor
 from search.types import Outcome
 from tests.actors.escape.attempts import attempt
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.sandbox.local import LocalExecutor
+from actors.sandbox.client.executor import LocalExecutor
 from search.types import Outcome
 from tests.actors.escape.attempts import attempt, strict_only, unharmed
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from actors.sandbox import kernel
+from actors.sandbox import linux
 from actors.sandbox.limits import Tier
 
 SHARED_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
@@ -56,11 +56,11 @@ def lock(at_most: Tier, slots: list[str], hand_over: Callable[[int], None]) -> L
     """Confine this process for good. ``hand_over`` is given the descriptor on which forks and files are asked for."""
     missing: list[str] = []
     parts: list[str] = []
-    kernel.libc.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    linux.libc.prctl(linux.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     parts.append("no_new_privs")
     if at_most is Tier.NONE:
         return Lock(Tier.NONE, ("turned off by executor.at_most",), tuple(parts))
-    kernel.drop_capabilities()
+    linux.drop_capabilities()
     parts.append("no capabilities")
     filters = attempt(lambda: importlib.import_module("pyseccomp"), "seccomp", missing)  # looks for files: first
     files = at_most is Tier.STRICT and attempt(lambda: confine_files(slots), "Landlock", missing)
@@ -144,10 +144,10 @@ def allowed_calls(api: Any, scratch: bool) -> Any:
     word = 0xFFFFFFFF
     for name in CALLS + (CALLS_ON_SCRATCH if scratch else []):
         allow(name)
-    allow("clone", (0, kernel.CLONE_NAMESPACES, 0))
+    allow("clone", (0, linux.CLONE_NAMESPACES, 0))
     allow("mmap", (3, MAP_TYPE, MAP_PRIVATE))
     allow("prlimit64", (0, word, 0))
-    allow("prctl", (0, word, kernel.PR_SET_PDEATHSIG), (1, word, signal.SIGKILL))
+    allow("prctl", (0, word, linux.PR_SET_PDEATHSIG), (1, word, signal.SIGKILL))
     for option in PRCTL:
         allow("prctl", (0, word, option))
     for request in TTY_AND_CLOSE_ON_EXEC:

@@ -25,10 +25,10 @@ import sys
 import sysconfig
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 
-from actors.sandbox import runner
-from actors.sandbox.kernel import CLONE_PARENT, PR_SET_PDEATHSIG, PR_SET_THP_DISABLE, libc, numbers
+from actors.sandbox.jail import interpreter
+from actors.sandbox.jail.lockdown import Lock, lock, verify
 from actors.sandbox.limits import Limits
-from actors.sandbox.lockdown import Lock, lock, verify
+from actors.sandbox.linux import CLONE_PARENT, PR_SET_PDEATHSIG, PR_SET_THP_DISABLE, libc, numbers
 
 CONTROL = 3
 HELLO, FORKED = b"H", b"F"
@@ -111,7 +111,7 @@ def write_all(data: bytes) -> None:
         view = view[os.write(CONTROL, view) :]
 
 
-def run_job(interpreter: runner.Interpreter) -> None:
+def run_job(runner: interpreter.Interpreter) -> None:
     """Run the job's codes in order; report the last one, or the first that did not end well."""
     token = read_exactly(16)
     (size,) = struct.unpack(">I", read_exactly(4))
@@ -119,13 +119,13 @@ def run_job(interpreter: runner.Interpreter) -> None:
     if job["own_group"]:
         os.setpgid(0, 0)
     os.chdir(job["cwd"])
-    letter, body = runner.OK, b""
+    letter, body = interpreter.OK, b""
     for code in job["codes"]:
-        letter, body = interpreter.run(code)
-        if letter != runner.OK:
+        letter, body = runner.run(code)
+        if letter != interpreter.OK:
             break
-    if letter == runner.OK and altered(job["cwd"]):
-        letter = runner.OK_ALTERED
+    if letter == interpreter.OK and altered(job["cwd"]):
+        letter = interpreter.OK_ALTERED
     os.chdir(NEUTRAL)
     write_all(token + struct.pack(">I", len(body)) + letter + body)
 
@@ -136,7 +136,7 @@ def altered(directory: str) -> bool:
     return os.getcwd() != directory or any(signal.getitimer(timer)[0] for timer in timers)
 
 
-def serve(interpreter: runner.Interpreter) -> None:
+def serve(runner: interpreter.Interpreter) -> None:
     """Fork on demand, for ever. The child runs its job and then serves as a state in its turn."""
     prctl, number = libc.prctl, numbers().clone
     close, write, duplicate = os.close, os.write, os.dup2
@@ -150,7 +150,7 @@ def serve(interpreter: runner.Interpreter) -> None:
         close(descriptor)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         write(CONTROL, HELLO)
-        run_job(interpreter)
+        run_job(runner)
 
 
 def forget_the_service() -> None:
@@ -193,13 +193,13 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the boundary: whatever went wrong is the warden's to report
         say(b"E", f"{type(error).__name__}: {error}")
         os._exit(2)
-    interpreter = runner.Interpreter(limits.output_bytes)
+    runner = interpreter.Interpreter(limits.output_bytes)
     forget_the_service()
-    interpreter.enter()
+    runner.enter()
     gc.collect()
     gc.freeze()
     say(b"Z", json.dumps({"tier": locked.tier, "missing": locked.missing, "parts": locked.parts}))
-    serve(interpreter)
+    serve(runner)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from actors.config import EngineConfig
-from actors.engine import Engine, EngineStats, environment
+from actors.engines.base import Engine, EngineStats, environment
+from actors.engines.likelihood import LikelihoodEngine, likelihood
+from actors.engines.policy import PolicyEngine
+from actors.engines.reward_model import ScorerEngine
+from actors.engines.weight_reload import alike
 from actors.errors import StartTimeout
-from actors.likelihood import LikelihoodEngine, likelihood
-from actors.policy import PolicyEngine
-from actors.scorer import ScorerEngine
-from actors.weights import alike
 from search.types import ModelRef
 
 KINDS: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "second": PolicyEngine, "ppm": ScorerEngine}  # by role

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from actors.sandbox.limits import ROOT_KEY
-from actors.sandbox.process import Process
+from actors.sandbox.server.process import Process
 
 
 class States:

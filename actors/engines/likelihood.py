@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from actors.engine import Engine
+from actors.engines.base import Engine
 from actors.errors import BadScore, PromptTooLong
 from search.judging import JudgeKind, kind_of
 from search.types import ModelRef, Scores

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 
 from actors.sandbox.limits import ROOT_KEY, Limits, Tier
-from actors.sandbox.process import Phase, Process
+from actors.sandbox.server.process import Phase, Process
 
 START_SECONDS = 120.0
 
@@ -45,7 +45,7 @@ def start_zygote(limits: Limits, slots: list[str]) -> Zygote:
     ours, theirs = socket.socketpair()
     arguments = [str(theirs.fileno()), limits.to_json(), json.dumps(slots)]
     child = subprocess.Popen(
-        [sys.executable, "-s", "-P", "-B", "-m", "actors.sandbox.zygote", *arguments],
+        [sys.executable, "-s", "-P", "-B", "-m", "actors.sandbox.jail.zygote", *arguments],
         env=environment(),
         cwd="/",
         stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from actors.sandbox.process import Process
+    from actors.sandbox.server.process import Process
 
 
 class Slots:

@@ -17,11 +17,12 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from actors.errors import ActorLost, Unreachable
-from actors.mailbox import Correspondent, Mailbox
+from actors.rpc.client import Correspondent
+from actors.rpc.server import Mailbox
+from actors.sandbox.client.executor import LocalExecutor, codes_of, ran
+from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from actors.sandbox.local import LocalExecutor, codes_of, ran
-from actors.sandbox.result import ExecResult
 from search.types import State, Step
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The service process's entry: ``python -m actors.sandbox.service DESCRIPTOR LIMITS SCRATCH``. Decides nothing."""
+"""The service process's entry: ``python -m actors.sandbox.server.main DESCRIPTOR LIMITS SCRATCH``. Decides nothing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import signal
 import socket
 import sys
 
-from actors.sandbox.channel import framed
-from actors.sandbox.launch import ServiceFailed
+from actors.sandbox.framing import framed
 from actors.sandbox.limits import Limits
-from actors.sandbox.warden import Warden
+from actors.sandbox.server.fork_server import Warden
+from actors.sandbox.server.launch import ServiceFailed
 
 
 def main() -> None:

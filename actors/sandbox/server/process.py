@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from actors.sandbox.jail.zygote import FORKED, HELLO, NEUTRAL
 from actors.sandbox.limits import Limits
-from actors.sandbox.zygote import FORKED, HELLO, NEUTRAL
 
 PAGE_MIB = resource.getpagesize() / 2**20
 PROCESS_CLOCK = 2  # of another process: a clock's number is made from the pid (clock_getcpuclockid(3))

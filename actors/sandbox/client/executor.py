@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from actors.sandbox.client import Service
+from actors.sandbox.client.autoprint import REMEMBERED, echoed
+from actors.sandbox.client.result import ExecResult
+from actors.sandbox.client.service import Service
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.echo import REMEMBERED, echoed
-from actors.sandbox.result import ExecResult
 from search.together import together
 from search.types import Outcome, State, Step, StepStatus
 

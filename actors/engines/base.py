@@ -19,18 +19,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import ray
 
 from actors.config import EngineConfig
-from actors.cores import place, stay
+from actors.cpu_affinity import place, stay
+from actors.engines.tokenization import Tokens
 from actors.errors import PromptTooLong, RequestFailed, WrongModel
-from actors.mailbox import Mailbox
-from actors.tokens import Tokens
+from actors.rpc.server import Mailbox
 from search.types import ModelRef
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 GIB = 1 << 30
-RELOADING = "actors.weights.Reloading"
-EXECUTORS = ("actors.core.OneProcess", "actors.core.ManyProcesses")  # vLLM imports them by name in its own process
+RELOADING = "actors.engines.weight_reload.Reloading"
+EXECUTORS = (
+    "actors.engines.vllm_executor.OneProcess",
+    "actors.engines.vllm_executor.ManyProcesses",
+)  # vLLM imports them by name in its own process
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 DEAD = 17  # exit code of an actor whose engine core is gone; Ray then starts the actor again
 

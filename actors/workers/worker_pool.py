@@ -19,9 +19,10 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError
 
 from actors.config import WorkerConfig
-from actors.cores import OFF
-from actors.pulse import Pulse
-from actors.worker import Assignment, Engines, Job, SearchWorker, Summary, summarise
+from actors.cpu_affinity import OFF
+from actors.stats import Pulse
+from actors.workers.messages import Assignment, Engines, Job, Summary, summarise
+from actors.workers.search_worker import SearchWorker
 from search.seeds import derive
 from search.store import read_trees
 from search.types import Problem

@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from actors.engine import Engine
+from actors.engines.base import Engine
+from actors.engines.tokenization import cut
 from actors.errors import RequestFailed
-from actors.tokens import cut
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling
 
 if TYPE_CHECKING:

@@ -14,128 +14,25 @@ import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
-from typing import Any
 
-from actors.config import EngineConfig, WorkerConfig
-from actors.cores import take_place
-from actors.executor import ExecutorPool
-from actors.pool import PolicyPool, ScorerPool
-from actors.pulse import Meter, Pulse
-from actors.sandbox.config import ExecutorConfig
-from search.config import SearchConfig
-from search.formats import StepFormat
+from actors.cpu_affinity import take_place
+from actors.pools.engine_pool import PolicyPool, ScorerPool
+from actors.pools.executor_pool import ExecutorPool
+from actors.stats import Meter, Pulse
+from actors.workers.messages import Job, Report, Summary, summarise
 from search.grading import grader
 from search.protocols import Tools
 from search.seeds import derive
 from search.store import TreeWriter, worker_file
 from search.strategies import build
-from search.tree import ROOT, Tree
-from search.types import Cost, ModelRef, Problem
+from search.tree import Tree
+from search.types import Problem
 
 GARBAGE_EVERY = 20_000  # new objects between two garbage collections; Python's default is less than an expansion makes
 REPORT_S = 0.25  # trees that are finished within it are reported together
 PULSE_S = 1.0  # a worker is heard of so often, whether a tree is finished or not
 SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """Handles of what a worker calls, with the settings of their pools. No scorer: a search must do without.
-    ``second`` are those of another policy, under the settings of the first.
-
-    The models are what the engines are to serve; None leaves it to them.
-    """
-
-    policy: tuple[Any, ...]
-    policy_config: EngineConfig
-    executors: tuple[Any, ...]
-    executor_config: ExecutorConfig
-    scorer: tuple[Any, ...] = ()
-    scorer_config: EngineConfig = field(default_factory=EngineConfig)
-    policy_model: ModelRef | None = None
-    scorer_model: ModelRef | None = None
-    second: tuple[Any, ...] = ()
-    second_model: ModelRef | None = None
-
-    @property
-    def places(self) -> tuple[int, int]:
-        """Sequences that all policy engines, and all scorers, work on at once."""
-        policies = len(self.policy) + len(self.second)
-        return policies * self.policy_config.max_num_seqs, len(self.scorer) * self.scorer_config.max_num_seqs
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What all workers of one search do alike.
-
-    ``blind``: strategies see neither reference answers nor a grader; a summary still says whether the answer was right.
-    ``models``: names put into every tree, by role. Trees go to ``directory``; a tree's seed is derived from ``seed``
-    and its problem's id.
-    """
-
-    search: SearchConfig
-    format: StepFormat
-    directory: Path
-    seed: int
-    blind: bool = False
-    models: dict[str, str] = field(default_factory=dict)
-    worker: WorkerConfig = field(default_factory=WorkerConfig)
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What became of one problem. ``quarantined`` is the reason why there is no tree, empty where there is one.
-
-    ``solved``: some node of the tree is right. ``correct``: the answer the strategy settled on is right. ``rollouts``:
-    passes from the root to an end, 0 for a strategy that has none.
-    """
-
-    problem_id: str
-    seed: int
-    answer: str | None = None
-    solved: bool = False
-    correct: bool = False
-    nodes: int = 0
-    rollouts: int = 0
-    cost: Cost = field(default_factory=Cost)
-    failures: dict[str, int] = field(default_factory=dict)
-    quarantined: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Trees that were finished since the last report, and how the worker does. There may be none."""
-
-    summaries: list[Summary]
-    pulse: Pulse
-
-
-def summarise(tree: Tree) -> Summary:
-    """The summary of a finished tree that holds its problem's reference answer."""
-    correct = grader().grade(tree.problem, tree.answer)
-    return Summary(
-        tree.problem.id,
-        tree.seed,
-        tree.answer,
-        tree.solved,
-        correct,
-        len(tree.nodes),
-        tree.nodes[ROOT].visits,
-        tree.cost,
-        dict(tree.failures),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One search as a worker is given it. Workers that are handed another ``id`` start afresh on its assignment."""
-
-    id: str
-    assignment: Assignment
-    engines: Engines
 
 
 class Desk:

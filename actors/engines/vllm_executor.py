@@ -14,7 +14,7 @@ import time
 from vllm.v1.executor.multiproc_executor import MultiprocExecutor
 from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
-from actors.cores import take_place
+from actors.cpu_affinity import take_place
 
 WATCH_S = 1.0
 

@@ -19,17 +19,17 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from actors.sandbox.channel import Channel, framed
-from actors.sandbox.costs import Costs
-from actors.sandbox.gate import Asked, Gate, Wish, group_of, threads_of
-from actors.sandbox.launch import ServiceFailed, start_zygote
+from actors.sandbox.framing import Channel, framed
+from actors.sandbox.jail.interpreter import OK, OK_ALTERED
 from actors.sandbox.limits import ROOT_KEY, Limits, Tier, chain
-from actors.sandbox.process import Phase, Process, Violation
-from actors.sandbox.roster import Roster
-from actors.sandbox.runner import OK, OK_ALTERED
-from actors.sandbox.scratch import Slots
-from actors.sandbox.states import States
-from actors.sandbox.sums import work_out
+from actors.sandbox.server.arithmetic import work_out
+from actors.sandbox.server.launch import ServiceFailed, start_zygote
+from actors.sandbox.server.process import Phase, Process, Violation
+from actors.sandbox.server.process_table import Roster
+from actors.sandbox.server.replay_costs import Costs
+from actors.sandbox.server.scratch import Slots
+from actors.sandbox.server.seccomp_notify import Asked, Gate, Wish, group_of, threads_of
+from actors.sandbox.server.state_cache import States
 
 START_SECONDS = 15.0  # for a fork to say hello
 HANGUP_SECONDS = 0.5

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from actors.sandbox.client.result import REPEATABLE, ExecResult, interpret
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Limits, Tier, chain
-from actors.sandbox.result import REPEATABLE, ExecResult, interpret
 from search.errors import UserError
 from search.types import Outcome
 
@@ -229,7 +229,7 @@ class Service:
 def start_warden(sock: socket.socket, limits: Limits, scratch: str) -> subprocess.Popen[bytes]:
     """A fresh interpreter in a process group of its own, with one descriptor and an environment of constants."""
     return subprocess.Popen(
-        [sys.executable, "-s", "-B", "-m", "actors.sandbox.service", str(sock.fileno()), limits.to_json(), scratch],
+        [sys.executable, "-s", "-B", "-m", "actors.sandbox.server.main", str(sock.fileno()), limits.to_json(), scratch],
         env={"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
         cwd=str(ROOT),
         stdin=subprocess.DEVNULL,

@@ -3,7 +3,7 @@
 A key (a problem's id) has an order of preference over the lanes by rendezvous hashing, so a tree's requests meet
 the prefix cache that its earlier ones filled. When the preferred lane is full, or well ahead of the others, the next in
 order takes over (consistent hashing with bounded loads, arXiv 1608.01350), then the least loaded one. How much room a
-lane has is said by the engine behind it (pool.py).
+lane has is said by the engine behind it (engine_pool.py).
 """
 
 from __future__ import annotations

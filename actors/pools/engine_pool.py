@@ -21,11 +21,12 @@ from ray.actor import ActorHandle
 from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 
 from actors.config import EngineConfig
+from actors.engines.likelihood import likelihood
 from actors.errors import ActorLost, EngineGaveUp, PromptTooLong, RequestFailed, Unreachable, WrongModel
-from actors.likelihood import likelihood
-from actors.mailbox import Correspondent, Load
-from actors.pulse import Meter
-from actors.routing import Lane, Router
+from actors.pools.router import Lane, Router
+from actors.rpc.client import Correspondent
+from actors.rpc.server import Load
+from actors.stats import Meter
 from search.formats import Source, StepFormat
 from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 

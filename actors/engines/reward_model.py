@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from actors.engine import Engine
+from actors.engines.base import Engine
 from actors.errors import BadScore, PromptTooLong
 from search.judging import one_logit
 from search.types import ModelRef, Scores

@@ -11,8 +11,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from actors.sandbox import kernel
-from actors.sandbox.process import Process
+from actors.sandbox import linux
+from actors.sandbox.server.process import Process
 
 SWEEP_SECONDS = 1.0
 STRANGER_SECONDS = 20.0  # how long a child may be on no list: longer than a fork may take to say hello
@@ -36,7 +36,7 @@ class Roster:
 
     def adopt_orphans(self) -> None:
         """Processes whose parents have died become our children, so that they can be swept."""
-        kernel.libc.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        linux.libc.prctl(linux.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def watch(self, process: Process) -> None:
         """Listen to its socket from now on."""

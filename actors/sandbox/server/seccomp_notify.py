@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from actors.sandbox import kernel
+from actors.sandbox import linux
 
 REQUEST = struct.Struct("=QIIiIQ6Q")  # id, pid, flags; number, architecture, instruction pointer, arguments
 RESPONSE = struct.Struct("=QqiI")  # id, value, error, flags
@@ -43,9 +43,9 @@ class Gate:
     def __init__(self, descriptor: int, decide: Decide) -> None:
         self.descriptor = descriptor
         self.decide = decide
-        self.numbers = kernel.numbers()
+        self.numbers = linux.numbers()
         try:
-            fcntl.ioctl(descriptor, kernel.NOTIFY_SET_FLAGS, kernel.NOTIFY_SYNC_WAKE_UP)
+            fcntl.ioctl(descriptor, linux.NOTIFY_SET_FLAGS, linux.NOTIFY_SYNC_WAKE_UP)
         except OSError:  # kernels before 6.6: a little slower
             pass
 
@@ -53,17 +53,17 @@ class Gate:
         """Take one wish and answer it. A wish whose process has died meanwhile is dropped."""
         buffer = bytearray(REQUEST.size)
         try:
-            fcntl.ioctl(self.descriptor, kernel.NOTIFY_RECEIVE, buffer, True)
+            fcntl.ioctl(self.descriptor, linux.NOTIFY_RECEIVE, buffer, True)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.EINTR):
                 return
             raise
         identity, thread, _, number, _, _, *arguments = REQUEST.unpack(buffer)
         refusal = self.decide(Asked(thread, self._wish(number, arguments)))
-        flags = 0 if refusal else kernel.NOTIFY_CONTINUE
+        flags = 0 if refusal else linux.NOTIFY_CONTINUE
         response = bytearray(RESPONSE.pack(identity, 0, -refusal, flags))
         try:
-            fcntl.ioctl(self.descriptor, kernel.NOTIFY_RESPOND, response, True)
+            fcntl.ioctl(self.descriptor, linux.NOTIFY_RESPOND, response, True)
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
@@ -71,7 +71,7 @@ class Gate:
     def _wish(self, number: int, arguments: list[int]) -> Wish:
         if number == self.numbers.openat:
             return Wish.FILE
-        return Wish.THREAD if arguments[0] & kernel.CLONE_THREAD else Wish.FORK
+        return Wish.THREAD if arguments[0] & linux.CLONE_THREAD else Wish.FORK
 
 
 def group_of(thread: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-from search.travel import travels
+from search.serialization import travels
 
 
 @dataclass(slots=True)

@@ -33,11 +33,11 @@ from actors.sandbox.config import ExecutorConfig
 from benchmarks.commands import RECIPES, needed
 from cluster.labelling.given_out import solutions_file
 from cluster.run_dir import DONE, write_atomic
-from search import records
-from search.curriculum import check_steps, composition_of
-from search.grading import grader
-from search.store import read_trees
-from search.types import State, Trajectory
+from search import serialization
+from search.data import State, Trajectory
+from search.grading.grader import grader
+from search.problems.curriculum import check_steps, composition_of
+from search.storage.tree_store import read_trees
 from train.labelling import write_labelling
 from train.prm800k import Completion, LabelledStep, read_rows, write_rows
 from train.sources import read_records
@@ -62,7 +62,7 @@ def pool(trees: Path) -> list[Trajectory]:
 def at_random(trees: Path, count: int, seed: int, file: Path) -> None:
     """A labelling file of so many solutions, as `raystar select` writes it."""
     chosen = random.Random(seed).sample(pool(trees), count)
-    write_atomic(solutions_file(file), "".join(f"{records.dump(one)}\n" for one in chosen))
+    write_atomic(solutions_file(file), "".join(f"{serialization.dump(one)}\n" for one in chosen))
     write_labelling(chosen, file)
 
 

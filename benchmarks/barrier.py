@@ -33,9 +33,9 @@ from benchmarks.search_throughput import Request, Side, measure, requests, show
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster.session import RayConfig, ray_session
 from search.config import SearchConfig
-from search.formats import CodeFormat
-from search.store import read_trees
-from search.types import Problem, Sampling
+from search.data import Problem, Sampling
+from search.formats.registry import CodeFormat
+from search.storage.tree_store import read_trees
 
 FORM = CodeFormat()
 

@@ -29,7 +29,7 @@ from cluster import config as configs
 from cluster.compare import COMPARISON
 from cluster.config import RunConfig
 from cluster.run_dir import DONE
-from search.intervals import Interval, mean_of_shares, paired_difference
+from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
 
 AGAINST = "best_of"
 WHOLE = ("majority", "best_of", "weighted")  # contenders that draw whole samples

@@ -24,17 +24,17 @@ from actors.pools.engine_pool import PolicyPool, ScorerPool
 from actors.pools.executor_pool import ExecutorPool
 from actors.workers.messages import Engines
 from search.config import SearchConfig
-from search.formats import StepFormat
-from search.grading import grader
-from search.growth import Growth, expand
-from search.mcts import draws_due, select
+from search.core.expansion import Growth, expand
+from search.core.stopping import settled
+from search.core.values import back_up, terminal_value
+from search.data import Problem, Proposal, Sampling, Scores, State, Step
+from search.formats.registry import StepFormat
+from search.grading.grader import grader
 from search.protocols import Tools
 from search.seeds import derive
-from search.settling import settled
-from search.strategies import build
+from search.strategies.registry import build
+from search.strategies.tree.mcts import draws_due, select
 from search.tree import ROOT, Tree
-from search.types import Problem, Proposal, Sampling, Scores, State, Step
-from search.values import back_up, terminal_value
 
 GENERATE, RUN, SCORE = "generate", "run", "score"
 STEP, ROLLOUT = "step", "rollout"

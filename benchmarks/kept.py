@@ -14,7 +14,7 @@ from statistics import fmean
 
 from benchmarks.runs import rights
 from cluster import manifest, run_dir, summary
-from search.records import dump
+from search.serialization import dump
 from train.sources import read_records
 
 DIGITS = 4

@@ -35,10 +35,10 @@ from cluster.evolution import given
 from cluster.lineage import Models
 from cluster.searching import Searchers, SearchPlan
 from search.config import LABELLING
-from search.curriculum import check_steps, composition_of
-from search.store import read_trees
+from search.data import Cost, LabelledSolution, LabelScale, Problem, State
+from search.problems.curriculum import check_steps, composition_of
+from search.storage.tree_store import read_trees
 from search.tree import Tree
-from search.types import Cost, LabelledSolution, LabelScale, Problem, State
 from train.consensus import consensus, solution_key
 from train.label_quality import Quality, quality, table
 from train.tree_labels import score_labels, tree_labels

@@ -22,8 +22,8 @@ from statistics import fmean, median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cluster.scoring import known
-from search.curriculum import composition_of
-from search.process_bench import ProcessRow, read
+from search.evaluation.process_bench import ProcessRow, read
+from search.problems.curriculum import composition_of
 
 SAID = re.compile(r"# (.*)")
 

@@ -11,7 +11,7 @@ import ray
 from actors.config import EngineConfig
 from actors.engines.manager import CONTROL_CALLS, options
 from actors.engines.policy import PolicyEngine
-from search.types import ModelRef
+from search.data import ModelRef
 
 CALL_S = 600.0  # for any call, its start included
 

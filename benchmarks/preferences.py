@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.kept import SIDES, Kept
 from benchmarks.recipes import RESULTS, SPLIT, measure, read, result
 from benchmarks.runs import shown
-from search.intervals import Interval
+from search.evaluation.confidence import Interval
 
 RECIPE = "irpo"
 OBJECTIVES = {"dpo_nll": (), "dpo": ("--method.policy.objective=dpo",)}  # with what is changed in the recipe

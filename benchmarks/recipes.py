@@ -30,7 +30,7 @@ from benchmarks.kept import Kept, pooled
 from benchmarks.runs import shown
 from cluster import summary
 from cluster.summary import METHODS
-from search.intervals import Interval, mean_of_shares
+from search.evaluation.confidence import Interval, mean_of_shares
 
 SPLIT = "heldout"
 RESULTS = ROOT / "docs" / "results" / "recipes.jsonl"

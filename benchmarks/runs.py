@@ -22,7 +22,7 @@ from cluster import summary
 from cluster.evaluate import RIGHT
 from cluster.measure import leads
 from cluster.summary import METHODS, Measure, RoundRecord
-from search.intervals import Interval, mean_of_shares
+from search.evaluation.confidence import Interval, mean_of_shares
 
 Rights = dict[str, dict[str, float]]  # method -> problem id -> how much of it was got right
 

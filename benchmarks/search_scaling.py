@@ -44,8 +44,8 @@ from cluster import overrides, preflight
 from cluster.context import Context, Job, running
 from cluster.evolution import given
 from search.config import SearchConfig
-from search.formats import CodeFormat
-from search.types import ModelRef, Problem
+from search.data import ModelRef, Problem
+from search.formats.registry import CodeFormat
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -52,12 +52,12 @@ from cluster.lineage import PPM, model_ref
 from cluster.reward_models import in_units
 from cluster.searching import Searchers, SearchPlan
 from search.config import SearchConfig
-from search.formats import StepFormat
-from search.growth import node_seed
+from search.core.expansion import node_seed
+from search.data import ModelRef, Problem
+from search.formats.registry import StepFormat
 from search.seeds import derive
-from search.store import read_trees
+from search.storage.tree_store import read_trees
 from search.tree import Tree
-from search.types import ModelRef, Problem
 from train.checkpoint import copy_tokenizer
 from train.config import TrainConfig
 from train.models import load

@@ -21,8 +21,8 @@ from typing import Any
 
 from actors.rpc.server import Mailbox
 from actors.sandbox.client.result import ExecResult
-from search.formats import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_STEP
-from search.types import Candidate, Finish, Outcome, Proposal, Sampling
+from search.data import Candidate, Finish, Outcome, Proposal, Sampling
+from search.formats.registry import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_STEP
 
 WORDS = 16  # tokens of a step, on average
 STEPS = 6  # steps of a solution before the one that prints

@@ -26,10 +26,10 @@ from actors.sandbox.config import ExecutorConfig
 from actors.workers.messages import Assignment, Engines
 from actors.workers.worker_pool import Crowd
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
-from search import curriculum
 from search.config import SearchConfig
-from search.formats import CodeFormat
-from search.types import Problem
+from search.data import Problem
+from search.formats.registry import CodeFormat
+from search.problems import curriculum
 
 LATENCY = Latency(1e-3, 1e-6, 1e-6)
 SEARCH = SearchConfig(rollouts=2, candidates=2, max_depth=4, max_step_tokens=40)

@@ -11,12 +11,12 @@ from typing import Any
 
 from cluster import given
 from cluster.run_dir import RunDir, Stage
-from search.judging import JudgeKind
-from search.process_bench import ProcessRow
-from search.store import read_trees
+from search.data import Problem
+from search.evaluation.process_bench import ProcessRow
+from search.evaluation.voting import Aggregation
+from search.reward_models import JudgeKind
+from search.storage.tree_store import read_trees
 from search.tree import Tree
-from search.types import Problem
-from search.voting import Aggregation
 
 
 @dataclass(frozen=True, slots=True)

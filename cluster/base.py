@@ -16,9 +16,10 @@ from tempfile import mkdtemp
 
 from cluster.config import RecipeConfig, RunConfig
 from cluster.progress import Progress, Task
-from search import curriculum, records
-from search.formats import CODE_TAGS, CodeFormat
-from search.types import State, Trajectory
+from search import serialization
+from search.data import State, Trajectory
+from search.formats.registry import CODE_TAGS, CodeFormat
+from search.problems import curriculum
 from train.base_policy import build_tokenizer, initialise
 from train.launch import TrainTask, fit
 from train.progress import Report
@@ -40,7 +41,7 @@ def recipe_key(recipe: RecipeConfig) -> str:
     digest = hashlib.blake2b(digest_size=10)
     digest.update(json.dumps([LAYOUT, recipe.model_dump(mode="json")], sort_keys=True).encode())
     for solution in worked_solutions(recipe, PROBE):
-        digest.update(records.dump(solution).encode())
+        digest.update(serialization.dump(solution).encode())
     return digest.hexdigest()
 
 
@@ -73,7 +74,7 @@ def _make(recipe: RecipeConfig, made: Path, progress: Progress) -> None:
     work = Path(mkdtemp(prefix="base-", dir=made.parent))
     solutions, step_format = worked_solutions(recipe), CodeFormat()
     data = work / "worked.jsonl"
-    data.write_text("".join(f"{records.dump(solution)}\n" for solution in solutions), encoding="utf-8")
+    data.write_text("".join(f"{serialization.dump(solution)}\n" for solution in solutions), encoding="utf-8")
     states = [step_format.segments(State(s.problem, s.steps)) for s in solutions]
     texts = [segment.text for segments in states for segment in segments]
     tokenizer = build_tokenizer(texts, recipe.size.vocabulary, CODE_TAGS)

@@ -1,6 +1,6 @@
 """Solutions of curriculum problems with every step checked exactly, by running it again: as ProcessBench rows, as labels.
 
-Knows trees and an executor; which step is wrong is search.curriculum's to say.
+Knows trees and an executor; which step is wrong is search.problems.curriculum's to say.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
-from search.curriculum import check_steps, composition_of, of_curriculum
-from search.formats import StepFormat, step_texts
-from search.grading import grader
-from search.process_bench import NO_ERROR, ProcessRow
+from search.concurrency import together
+from search.data import Problem, StepLabels
+from search.evaluation.process_bench import NO_ERROR, ProcessRow
+from search.formats.registry import StepFormat, step_texts
+from search.grading.grader import grader
+from search.problems.curriculum import check_steps, composition_of, of_curriculum
 from search.protocols import Executor
-from search.together import together
 from search.tree import Tree
-from search.types import Problem, StepLabels
 from train.tree_labels import solutions
 
 Found = TypeVar("Found")

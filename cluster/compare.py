@@ -22,10 +22,10 @@ from cluster.evaluate import grow
 from cluster.lineage import Models, second
 from cluster.run_dir import write_atomic
 from cluster.searching import Searchers, SearchPlan
-from search.grading import grader
-from search.intervals import Interval, mean_of_shares, paired_difference
+from search.data import Problem
+from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
+from search.grading.grader import grader
 from search.tree import Tree
-from search.types import Problem
 
 COMPARISON = "comparison.json"
 MAJORITY = "samples"  # the strategy whose trees are decided by majority

@@ -19,9 +19,9 @@ from cluster.method import MethodConfig
 from cluster.overrides import Override
 from cluster.session import RayConfig
 from search.config import LABELLING, SearchConfig, Strategy
-from search.formats import FORMATS, StepFormat, step_format
-from search.problems import ProblemsConfig
-from search.types import Problem
+from search.data import Problem
+from search.formats.registry import FORMATS, StepFormat, step_format
+from search.problems.loading import ProblemsConfig
 from train.config import BaseSize, HarvestConfig, TrainConfig
 from train.method import SOURCES
 

@@ -18,7 +18,7 @@ from cluster.progress import Progress
 from cluster.run_dir import RunDir
 from cluster.session import Session
 from search.errors import UserError
-from search.problems import ProblemSets
+from search.problems.loading import ProblemSets
 
 
 class Crashed(RuntimeError):

@@ -14,12 +14,12 @@ from cluster.context import Context
 from cluster.lineage import PPM, model_ref
 from cluster.scoring import Scored
 from cluster.searching import Searchers, SearchPlan
-from search.curves import JudgedSample
-from search.grading import grader
-from search.judging import JudgeKind, probability
-from search.store import finished_ids
+from search.data import ModelRef
+from search.evaluation.best_of_n_curves import JudgedSample
+from search.grading.grader import grader
+from search.reward_models import JudgeKind, probability
+from search.storage.tree_store import finished_ids
 from search.tree import Tree
-from search.types import ModelRef
 
 SCORES = "scores.jsonl"
 

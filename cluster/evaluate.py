@@ -29,13 +29,13 @@ from cluster.run_dir import write_atomic
 from cluster.searching import Searchers, SearchPlan
 from cluster.summary import EVALUATION, METHODS, Evaluation, Measure
 from search.config import SearchConfig
-from search.grading import grader
-from search.growth import squash
-from search.store import finished_ids, read_trees
+from search.core.expansion import squash
+from search.core.values import as_one
+from search.data import ModelRef, Problem
+from search.evaluation.voting import Aggregation
+from search.grading.grader import grader
+from search.storage.tree_store import finished_ids, read_trees
 from search.tree import Tree
-from search.types import ModelRef, Problem
-from search.values import as_one
-from search.voting import Aggregation
 
 TIMES, RIGHT = "seconds.json", "right.json"
 

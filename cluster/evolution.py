@@ -24,10 +24,10 @@ from cluster.searching import Searchers, SearchPlan
 from cluster.select import Selection
 from cluster.select import select as select_solutions
 from cluster.threshold import Threshold
+from search.data import ModelRef, Problem
 from search.errors import UserError
-from search.judging import JudgeKind
-from search.process_bench import ProcessRow
-from search.types import ModelRef, Problem
+from search.evaluation.process_bench import ProcessRow
+from search.reward_models import JudgeKind
 from train.launch import TrainTask, fit
 from train.sources import NothingToLearn
 

@@ -21,12 +21,12 @@ from cluster.labelling.given_out import solutions_file
 from cluster.progress import Progress
 from cluster.references import references
 from cluster.run_dir import RunDir, Stage
+from search.core.stopping import mark
+from search.data import Trajectory
 from search.errors import UserError
-from search.grading import grader
-from search.settling import mark
-from search.store import read_trees
+from search.grading.grader import grader
+from search.storage.tree_store import read_trees
 from search.tree import Tree
-from search.types import Trajectory
 from train.label_harvest import harvest_labelled, harvest_people
 from train.labelling import read_labelling
 from train.method import Made, Taken, made_of

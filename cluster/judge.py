@@ -21,13 +21,13 @@ from cluster.run_dir import write_atomic
 from cluster.scoring import Scored
 from cluster.searching import Searchers
 from cluster.threshold import Threshold
-from search.curves import JudgedSample, curves, points
+from search.data import ModelRef
 from search.errors import UserError
-from search.intervals import Interval
-from search.judging import JudgeKind
-from search.process_bench import ProcessRow, ProcessScore
+from search.evaluation.best_of_n_curves import JudgedSample, curves, points
+from search.evaluation.confidence import Interval
+from search.evaluation.process_bench import ProcessRow, ProcessScore
+from search.reward_models import JudgeKind
 from search.seeds import derive
-from search.types import ModelRef
 
 RESULT = "judge.json"
 

@@ -1,7 +1,7 @@
 """A judge as a finder of wrong steps: the ProcessBench protocol on a file, and on samples of the curriculum.
 
 Knows the stages that make rows and their scores. Thresholds are threshold.py's business, the protocol itself is
-search/process_bench.py's.
+search/evaluation/process_bench.py's.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from cluster.run_dir import write_atomic
 from cluster.scoring import Scored, Work, prefixes
 from cluster.searching import Searchers
 from cluster.threshold import Threshold, measured
-from search import process_bench
+from search.data import Problem, State
 from search.errors import UserError
-from search.formats import StepFormat, steps_of_texts
-from search.judging import JudgeKind
-from search.process_bench import JudgedSteps, ProcessRow, ProcessScore
-from search.types import Problem, State
+from search.evaluation import process_bench
+from search.evaluation.process_bench import JudgedSteps, ProcessRow, ProcessScore
+from search.formats.registry import StepFormat, steps_of_texts
+from search.reward_models import JudgeKind
 
 ROWS = "process.jsonl"
 

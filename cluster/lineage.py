@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from search.types import ModelRef
+from search.data import ModelRef
 
 POLICY, PPM, SECOND = "policy", "ppm", "second"
 ASK_A_SECOND = ("rstar", "sphere")  # strategies

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from search.data import Problem
+from search.prompts import judgement, read_mark
 from search.tree import Tree
-from search.types import Problem
-from search.wording import judgement, read_mark
 from train.rules import Marked
 from train.rules.solutions import Attempts, Solution, attempts
 

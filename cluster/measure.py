@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.summary import Measure
-from search import voting
-from search.curves import UNFINISHED as NO_END
-from search.curves import JudgedSample
-from search.intervals import Interval, mean_of_shares, paired_difference
+from search.core.values import path_reward
+from search.data import Cost, Problem
+from search.evaluation import voting
+from search.evaluation.best_of_n_curves import UNFINISHED as NO_END
+from search.evaluation.best_of_n_curves import JudgedSample
+from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
+from search.evaluation.voting import Aggregation
 from search.protocols import Grader
 from search.tree import Tree
-from search.types import Cost, Problem
-from search.values import path_reward
-from search.voting import Aggregation
 
 Shares = Mapping[str, float]  # problem id -> in [0, 1], how much of the problem was got right
 

@@ -16,7 +16,7 @@ from cluster.marking import JUDGEMENTS
 from cluster.method import MethodConfig
 from cluster.summary import count
 from search.config import INDEPENDENT, LABELLING, SearchConfig
-from search.problems import ProblemSets
+from search.problems.loading import ProblemSets
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ from typing import Any
 from cluster import platform, session
 from cluster.config import PolicyConfig, RunConfig
 from cluster.method import MethodConfig
-from search import problems, store
 from search.config import INDEPENDENT
-from search.curriculum import of_curriculum
+from search.data import Problem
 from search.errors import UserError
-from search.formats import END_OF_STEP
-from search.judging import CLASSES, HEADS, JudgeKind, kind_of
-from search.problems import ProblemSets
-from search.types import Problem
+from search.formats.registry import END_OF_STEP
+from search.problems import loading
+from search.problems.curriculum import of_curriculum
+from search.problems.loading import ProblemSets
+from search.reward_models import CLASSES, HEADS, JudgeKind, kind_of
+from search.storage import tree_store
 from train.prm800k import read_rows
 
 HUGGING_FACE_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -37,7 +38,7 @@ def inputs(config: RunConfig) -> ProblemSets:
         judge("scorer.path", directory, kind_of(directory) or JudgeKind.PPM)
     if config.second not in (None, "policy", "base"):
         model("second", Path(config.second).expanduser())
-    return problems.load_sets(config.problems)
+    return loading.load_sets(config.problems)
 
 
 def rounds(config: RunConfig, train: Sequence[Problem]) -> None:
@@ -161,11 +162,11 @@ def judge(field: str, directory: Path, kind: str | None) -> JudgeKind:
 def trees(field: str, directory: Path, *, independent: bool) -> None:
     """Raise UserError where ``directory`` holds no stored trees with answers; ``independent``: no independent samples."""
     try:
-        first = next(store.read_trees(directory), None) if directory.is_dir() else None
-    except store.CorruptStore as error:
+        first = next(tree_store.read_trees(directory), None) if directory.is_dir() else None
+    except tree_store.CorruptStore as error:
         raise UserError(f"{field}: {error}") from error
     if first is None:
-        raise UserError(f"{field}: no trees in {directory}: a directory with {store.PATTERN} is needed")
+        raise UserError(f"{field}: no trees in {directory}: a directory with {tree_store.PATTERN} is needed")
     if not first.problem.answer:
         raise UserError(f"{field}: the trees in {directory} have no reference answers")
     if independent and first.strategy not in INDEPENDENT:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cluster.method import MethodConfig
-from search import curriculum
-from search.types import Problem, Trajectory
+from search.data import Problem, Trajectory
+from search.problems import curriculum
 from train.sources import read_records
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from cluster.run_dir import write_atomic
 from search.config import SearchConfig
-from search.judging import HEADS, JudgeKind, kind_of, unit
-from search.types import ModelRef
+from search.data import ModelRef
+from search.reward_models import HEADS, JudgeKind, kind_of, unit
 
 
 def call_verifier(directory: Path) -> None:
@@ -23,6 +23,6 @@ def call_verifier(directory: Path) -> None:
 
 
 def in_units(search: SearchConfig, ppm: ModelRef | None) -> SearchConfig:
-    """The search with ``squash_scale`` in the units of the reward model's kind (search.judging.unit)."""
+    """The search with ``squash_scale`` in the units of the reward model's kind (search.reward_models.unit)."""
     factor = unit(kind_of(Path(ppm.path))) if ppm is not None else 1.0
     return search.model_copy(update={"squash_scale": factor * search.squash_scale})

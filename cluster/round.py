@@ -29,10 +29,10 @@ from cluster.reward_models import call_verifier
 from cluster.run_dir import Stage
 from cluster.searching import Searchers, SearchPlan
 from cluster.summary import Measure
-from cluster.together import together
-from search.store import read_trees
+from search.concurrency import run_both
+from search.data import ModelRef, Problem
+from search.storage.tree_store import read_trees
 from search.tree import Tree
-from search.types import ModelRef, Problem
 from train.config import TrainConfig
 from train.launch import TrainTask, fit
 from train.method import LEARNS_FROM, Taken
@@ -88,7 +88,7 @@ class Round:
             return self.train(PPM, start.path, reward_lesson.objective)
 
         if reward_lesson is not None and self.context.config.placement.train_together:
-            return together(policy, lambda: reward(models.policy))
+            return run_both(policy, lambda: reward(models.policy))
         new = policy()
         return new, reward(new or models.policy)
 

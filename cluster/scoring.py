@@ -15,11 +15,11 @@ from actors.pools.engine_pool import ScorerPool
 from cluster.context import Context
 from cluster.run_dir import write_atomic
 from cluster.searching import Searchers
-from search import records
+from search import serialization
+from search.concurrency import together
+from search.data import ModelRef, State
 from search.protocols import Scorer
-from search.together import together
 from search.tree import Tree
-from search.types import ModelRef, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def score(
 
         def keep(scored: Scored) -> None:
             found[scored.key] = scored
-            lines.write(f"{records.dump(scored)}\n")
+            lines.write(f"{serialization.dump(scored)}\n")
             lines.flush()
             task.advance()
 
@@ -105,5 +105,5 @@ def known(file: Path) -> dict[str, Scored]:
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         write_atomic(file, whole.decode())
-    found = (records.load(Scored, line) for line in whole.split(b"\n") if line)
+    found = (serialization.load(Scored, line) for line in whole.split(b"\n") if line)
     return {scored.key: scored for scored in found}

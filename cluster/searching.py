@@ -21,9 +21,9 @@ from cluster.reward_models import in_units
 from cluster.vitals import Vitals
 from cluster.watch import Watch
 from search.config import SearchConfig
+from search.data import Cost, ModelRef, Problem, StepStatus
 from search.seeds import derive
-from search.store import finished_ids, read_trees
-from search.types import Cost, ModelRef, Problem, StepStatus
+from search.storage.tree_store import finished_ids, read_trees
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ from cluster.labelling.given_out import solutions_file
 from cluster.run_dir import write_atomic
 from cluster.scoring import Scored
 from cluster.searching import Searchers
-from search import records
-from search.grading import grader
+from search import serialization
+from search.data import ModelRef, Trajectory
+from search.evaluation.voting import aggregate
+from search.grading.grader import grader
 from search.seeds import derive
 from search.selection import ScoredSolution, choose
-from search.types import ModelRef, Trajectory
-from search.voting import aggregate
 from train.labelling import write_labelling
 
 
@@ -71,7 +71,7 @@ def select(context: Context, asked: Asked, policy: ModelRef | None, wanted: Sele
     taken = chosen(found, wanted.count, wanted.together, seed)
     random.Random(seed).shuffle(taken)
     solutions = _solutions(context, asked, taken)
-    write_atomic(solutions_file(wanted.output), "".join(f"{records.dump(solution)}\n" for solution in solutions))
+    write_atomic(solutions_file(wanted.output), "".join(f"{serialization.dump(solution)}\n" for solution in solutions))
     write_labelling(solutions, wanted.output, [one.scored.score for one in taken], wanted.generation)
     problems = len({one.problem for one in found})
     return Selected(problems, len(found), len(taken), sum(not one.scored.right for one in taken))

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from cluster.progress import duration
 from cluster.run_dir import DONE, Stage, write_atomic
-from search.intervals import Interval
+from search.evaluation.confidence import Interval
 
 EVALUATION, SUMMARY = "evaluation.json", "summary.json"
 METHODS = {"greedy": "greedy", "majority": "majority", "ppm_best_of": "PPM best-of", "search": "search"}

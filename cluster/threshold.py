@@ -1,6 +1,6 @@
 """The threshold below which a step is called wrong, and where it comes from: never from a problem that is measured.
 
-Pure; the protocol itself is search/process_bench.py's.
+Pure; the protocol itself is search/evaluation/process_bench.py's.
 """
 
 from __future__ import annotations
@@ -8,8 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search import process_bench
-from search.process_bench import JudgedSteps, ProcessRow, ProcessScore, choose_threshold, chooses, require_both
+from search.evaluation import process_bench
+from search.evaluation.process_bench import (
+    JudgedSteps,
+    ProcessRow,
+    ProcessScore,
+    choose_threshold,
+    chooses,
+    require_both,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from search.actions import Action
-from search.types import Sampling
-from search.voting import Aggregation
+from search.data import Sampling
+from search.evaluation.voting import Aggregation
+from search.strategies.tree.rstar_actions import Action
 
 # "paper" and "released": where the paper (section 3.2 and appendix) and the released code of rStar-Math differ. "rstar":
 # arXiv 2408.06195, section 4.1. "sphere": arXiv 2503.04813.

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from search.formats import StepFormat
+from search.data import Problem, Proposal, Sampling, Scores, State, Step
+from search.formats.registry import StepFormat
 from search.tree import Tree
-from search.types import Problem, Proposal, Sampling, Scores, State, Step
 
 
 class Policy(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from search.types import Cost, Problem, State, Step, StepStatus
+from search.data import Cost, Problem, State, Step, StepStatus
 
 ROOT = 0
 
@@ -24,7 +24,7 @@ class Node:
     ``action``: what a strategy with several ways to draw a step did to get this one; empty where it goes on with what
     the node before began. ``instead``: the step stands in place of the one before it, which is then not part of the
     solution (rStar answers a sub-question again). ``draws``: how often candidates were drawn to continue the step.
-    ``label``: the share of right, in [0, 1], that a search for labels gives the step (labelled.py), and ``completions`` how
+    ``label``: the share of right, in [0, 1], that a search for labels gives the step (step_labelling.py), and ``completions`` how
     many it drew from here to find it.
     """
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from search.types import StepLabels, Trajectory
+from search.data import StepLabels, Trajectory
 from train.first_error import first_error, settled
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from search.formats import Source, StepFormat
-from search.types import State
+from search.data import State
+from search.formats.registry import Source, StepFormat
 
 Tokenise = Callable[[list[str]], list[list[int]]]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from search.types import LabelScale, StepLabels
+from search.data import LabelScale, StepLabels
 
 
 def says_wrong(label: float, scale: LabelScale, threshold: float = 0.0) -> bool:

@@ -19,9 +19,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import TextIO
 
-from search import records
+from search import serialization
+from search.data import Outcome, PreferencePair, Step, StepStatus, Trajectory
 from search.tree import ROOT, Node, Tree
-from search.types import Outcome, PreferencePair, Step, StepStatus, Trajectory
 from train.config import HarvestConfig
 
 RAISED = frozenset(
@@ -228,13 +228,13 @@ def harvest(trees: Iterable[Tree], config: HarvestConfig, out_dir: Path) -> Harv
             found.setdefault(tree.problem.id, []).extend(kept)
             solved.update([tree.problem.id] if every else [])
             pairs = preference_pairs(tree, config)
-            file.writelines(records.dump(pair) + "\n" for pair in (*pairs.step, *pairs.answer))
+            file.writelines(serialization.dump(pair) + "\n" for pair in (*pairs.step, *pairs.answer))
             tally.update(_tally(tree, len(every) - len(kept), pairs))
     with complete(out_dir / TRAJECTORIES) as file:
         for kept in found.values():
             unique = merge(kept)
             best = unique[: config.top_k]
-            file.writelines(records.dump(trajectory) + "\n" for trajectory in best)
+            file.writelines(serialization.dump(trajectory) + "\n" for trajectory in best)
             tally.update(
                 trajectories=len(best), identical=len(kept) - len(unique), beyond_top_k=len(unique) - len(best)
             )

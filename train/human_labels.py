@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from search.problem_rows import content_id
+from search.data import Problem, Step, StepLabels, StepStatus, Trajectory
+from search.problems.rows import content_id
 from search.protocols import Grader
-from search.types import Problem, Step, StepLabels, StepStatus, Trajectory
 from train.prm800k import Completion, HumanCompletion, Row
 
 SOURCE = "prm800k"

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from search import records
-from search.types import StepLabels, Trajectory
+from search import serialization
+from search.data import StepLabels, Trajectory
 from train.first_error import first_error
 from train.harvest import complete
 from train.labels import values
@@ -59,7 +59,7 @@ class LabelFile:
     seen: list[float] = field(default_factory=list)
 
     def add(self, record: StepLabels) -> None:
-        self.file.write(records.dump(record) + "\n")
+        self.file.write(serialization.dump(record) + "\n")
         given = [value[0] for value in values(record) if value is not None]
         self.written += 1
         self.labels += len(given)
@@ -90,7 +90,7 @@ class OutcomeFile:
     wrong: int = 0
 
     def add(self, solution: Trajectory) -> None:
-        self.file.write(records.dump(solution) + "\n")
+        self.file.write(serialization.dump(solution) + "\n")
         self.right += solution.correct
         self.wrong += not solution.correct
 

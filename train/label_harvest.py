@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from search.config import LABELLING
+from search.data import LabelScale, StepLabels, Trajectory
 from search.protocols import Grader
 from search.tree import Tree
-from search.types import LabelScale, StepLabels, Trajectory
 from train.consensus import consensus, solution_key
 from train.human_labels import labels_of, outcome_of, problem_of, why_left_out
 from train.label_files import LabelHarvest, label_file, outcome_file
@@ -119,7 +119,7 @@ def harvest_consensus(
     """Hard labels of those solutions on whose first error the reward model that scored the trees agrees.
 
     ``judge_threshold``: a step is wrong to it where its share of right, (1 + score) / 2, is at most so much. The counts
-    of the source are train.consensus's. Labels by completion (search.labelled) or from any other scored tree.
+    of the source are train.consensus's. Labels by completion (step_labelling.py) or from any other scored tree.
     """
     tally, cost = Counter[str](), Spent()
     out_dir.mkdir(parents=True, exist_ok=True)

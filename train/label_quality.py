@@ -1,6 +1,6 @@
 """How good step labels are, against the true place of the first wrong step. Pure counting over records.
 
-The truth comes from search.curriculum.check_steps, or from anybody who knows it. The score over solutions is that of
+The truth comes from search.problems.curriculum.check_steps, or from anybody who knows it. The score over solutions is that of
 ProcessBench (arXiv 2412.06559): the share of solutions whose first wrong step, or its absence, is said exactly; F1 is the
 harmonic mean of this share over solutions with an error and over those without.
 """
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from search.types import LabelledSolution
+from search.data import LabelledSolution
 from train.first_error import first_error, says_wrong, settled
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from search.types import Step, StepLabels, Trajectory
+from search.data import Step, StepLabels, Trajectory
 from train.human_labels import StepOf, labels_of, step_in_words, why_left_out
 from train.prm800k import Completion, Label, LabelledStep, Question, Row, bad_line, read_rows, write_rows
 

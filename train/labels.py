@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.types import LabelScale, StepLabels
+from search.data import LabelScale, StepLabels
 
 Labels = list[tuple[float, ...] | None]  # None for a step without a label; the last one has one
 

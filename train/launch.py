@@ -26,7 +26,7 @@ import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from search.errors import UserError
-from search.formats import StepFormat
+from search.formats.registry import StepFormat
 from train.config import TrainConfig
 from train.entry import enter
 from train.job import SUMMARY, Job

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from search import records
-from search.types import LabelScale, Trajectory
+from search import serialization
+from search.data import LabelScale, Trajectory
 from train import rules
 from train.config import HarvestConfig
 from train.harvest import COUNTS, PAIRS, TRAJECTORIES, complete
@@ -115,7 +115,7 @@ def _by_rule(name: str, material: Material, taken: Taken, out_dir: Path) -> Made
     for role, lesson in made.lessons.items():
         file = _file(rules.RULES[name].makes[role])
         with complete(out_dir / file) as lines:
-            lines.writelines(f"{records.dump(record)}\n" for record in lesson.records)
+            lines.writelines(f"{serialization.dump(record)}\n" for record in lesson.records)
         if lesson.nothing:
             nothing[file] = lesson.nothing
     with complete(out_dir / COUNTS) as lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.types import PreferencePair, State
+from search.data import PreferencePair, State
 from train.encoding import Encoded, Encoder
 from train.objectives import Kind
 from train.samples import Row, Samples, pack

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from search import records
+from search import serialization
 from search.errors import UserError
 from train.harvest import complete
 
@@ -142,7 +142,7 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
     count = 0
     with complete(path) as file:
         for row in rows:
-            file.write(records.dump(row) + "\n")
+            file.write(serialization.dump(row) + "\n")
             count += 1
     return count
 
@@ -150,7 +150,7 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
 def _parsed(line: bytes) -> Row | str:
     """The row, or what is wrong with it."""
     try:
-        return records.load(Row, line)
+        return serialization.load(Row, line)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from search.types import State, StepLabels, Trajectory
+from search.data import State, StepLabels, Trajectory
 from train import labels
 from train.encoding import Encoder
 from train.objectives import Kind

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from transformers import AutoTokenizer
 
-from search import records
+from search import serialization
+from search.data import PreferencePair, StepLabels, Trajectory
 from search.errors import UserError
-from search.formats import StepFormat
-from search.types import PreferencePair, StepLabels, Trajectory
+from search.formats.registry import StepFormat
 from train.encoding import Encoder
 from train.objectives import Kind
 from train.pairs import encode_pairs, encode_preferences
@@ -80,7 +80,7 @@ def read_records(cls: type[Record], files: Sequence[Path]) -> Iterator[Record]:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    yield records.load(cls, line)
+                    yield serialization.load(cls, line)
                 except ValidationError as error:
                     first = error.errors()[0]
                     where = ".".join(str(part) for part in first["loc"]) or "line"

@@ -7,7 +7,7 @@ an end counts as often as it was drawn (its multiplicity). The kinds of labels, 
     SHARE  soft: the share of right ends among all ends at or below the step (its soft estimation)
     VALUE  soft: Q of the node (rStar-Math, section 3.2), which holds the prior score where the search had a scorer
 
-In trees of a search for labels (search.labelled) SIGN and SHARE come from the completions that it drew: its nodes' labels.
+In trees of a search for labels (step_labelling.py) SIGN and SHARE come from the completions that it drew: its nodes' labels.
 
 A step without any end at or below it has no label, and no value where it was never visited or scored either. Steps of
 the same text after the same steps are one step for SIGN and SHARE, in whichever nodes they are: independent samples are
@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from search.config import LABELLING
+from search.data import LabelScale, StepLabels, Trajectory
 from search.tree import ROOT, Node, Tree
-from search.types import LabelScale, StepLabels, Trajectory
 from train.first_error import hard
 
 Places = Sequence[int]  # for each node the first node that stands for the same steps

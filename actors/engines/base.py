@@ -23,7 +23,7 @@ from actors.cpu_affinity import place, stay
 from actors.engines.tokenization import Tokens
 from actors.errors import PromptTooLong, RequestFailed, WrongModel
 from actors.rpc.server import Mailbox
-from search.types import ModelRef
+from search.data import ModelRef
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM

@@ -13,8 +13,8 @@ from typing import Literal
 
 from actors.engines.base import Engine
 from actors.errors import BadScore, PromptTooLong
-from search.judging import JudgeKind, kind_of
-from search.types import ModelRef, Scores
+from search.data import ModelRef, Scores
+from search.reward_models import JudgeKind, kind_of
 
 HOPELESS = -1000.0  # nats of a state that cannot be read: far below what anybody writes
 

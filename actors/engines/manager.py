@@ -23,7 +23,7 @@ from actors.engines.policy import PolicyEngine
 from actors.engines.reward_model import ScorerEngine
 from actors.engines.weight_reload import alike
 from actors.errors import StartTimeout
-from search.types import ModelRef
+from search.data import ModelRef
 
 KINDS: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "second": PolicyEngine, "ppm": ScorerEngine}  # by role
 CALLS_AT_ONCE = 4096  # Ray's own bound for one engine; the pools stay far below it

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from actors.engines.base import Engine
 from actors.engines.tokenization import cut
 from actors.errors import RequestFailed
-from search.types import Candidate, Finish, ModelRef, Proposal, Sampling
+from search.data import Candidate, Finish, ModelRef, Proposal, Sampling
 
 if TYPE_CHECKING:
     from vllm import SamplingParams

@@ -9,8 +9,8 @@ from typing import Literal
 
 from actors.engines.base import Engine
 from actors.errors import BadScore, PromptTooLong
-from search.judging import one_logit
-from search.types import ModelRef, Scores
+from search.data import ModelRef, Scores
+from search.reward_models import one_logit
 
 HOPELESS = -100.0  # the logit of a state that cannot be read: -1 once squashed
 
@@ -18,7 +18,7 @@ HOPELESS = -100.0  # the logit of a state that cannot be read: -1 once squashed
 class ScorerEngine(Engine):
     """Judges states with a sequence classifier, read at the last token.
 
-    It has one label, or a PRM's three, of which the log-odds of "not wrong" are the one number (search.judging).
+    It has one label, or a PRM's three, of which the log-odds of "not wrong" are the one number (search.reward_models).
     """
 
     runner: Literal["generate", "pooling"] = "pooling"

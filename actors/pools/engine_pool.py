@@ -27,8 +27,8 @@ from actors.pools.router import Lane, Router
 from actors.rpc.client import Correspondent
 from actors.rpc.server import Load
 from actors.stats import Meter
-from search.formats import Source, StepFormat
-from search.types import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
+from search.data import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
+from search.formats.registry import Source, StepFormat
 
 Answer = TypeVar("Answer")
 # The engine, or the way to it, is lost.

@@ -23,7 +23,7 @@ from actors.sandbox.client.executor import LocalExecutor, codes_of, ran
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from search.types import State, Step
+from search.data import State, Step
 
 __all__ = [
     "ExecutorActor",

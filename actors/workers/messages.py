@@ -10,10 +10,10 @@ from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import Pulse
 from search.config import SearchConfig
-from search.formats import StepFormat
-from search.grading import grader
+from search.data import Cost, ModelRef
+from search.formats.registry import StepFormat
+from search.grading.grader import grader
 from search.tree import ROOT, Tree
-from search.types import Cost, ModelRef
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,13 @@ from actors.pools.engine_pool import PolicyPool, ScorerPool
 from actors.pools.executor_pool import ExecutorPool
 from actors.stats import Meter, Pulse
 from actors.workers.messages import Job, Report, Summary, summarise
-from search.grading import grader
+from search.data import Problem
+from search.grading.grader import grader
 from search.protocols import Tools
 from search.seeds import derive
-from search.store import TreeWriter, worker_file
-from search.strategies import build
+from search.storage.tree_store import TreeWriter, worker_file
+from search.strategies.registry import build
 from search.tree import Tree
-from search.types import Problem
 
 GARBAGE_EVERY = 20_000  # new objects between two garbage collections; Python's default is less than an expansion makes
 REPORT_S = 0.25  # trees that are finished within it are reported together

@@ -23,9 +23,9 @@ from actors.cpu_affinity import OFF
 from actors.stats import Pulse
 from actors.workers.messages import Assignment, Engines, Job, Summary, summarise
 from actors.workers.search_worker import SearchWorker
+from search.data import Problem
 from search.seeds import derive
-from search.store import read_trees
-from search.types import Problem
+from search.storage.tree_store import read_trees
 
 CALLS_AT_ONCE = 1024
 RELEASE_S = 60.0  # a worker has this long to close its file

@@ -12,8 +12,8 @@ from cluster.commands import options
 from cluster.context import Job, running
 from cluster.run_dir import RunDir
 from cluster.threshold import Threshold
-from search import process_bench
 from search.errors import UserError
+from search.evaluation import process_bench
 
 HELP = "measure a reward model: best-of-N and votes by N, and how well it finds first wrong steps"
 SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "evaluation", "placement", "ray")

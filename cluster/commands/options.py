@@ -18,11 +18,11 @@ from cluster.asked import Asked
 from cluster.config import RunConfig
 from cluster.config_file import Leaf, leaves
 from cluster.context import Job
+from search.data import Problem
 from search.errors import UserError
-from search.judging import USUAL, JudgeKind
-from search.problems import ProblemSets
-from search.types import Problem
-from search.voting import Aggregation
+from search.evaluation.voting import Aggregation
+from search.problems.loading import ProblemSets
+from search.reward_models import USUAL, JudgeKind
 
 RUNS = Path("runs")
 HELP_WIDTH = 100

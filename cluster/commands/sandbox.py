@@ -15,8 +15,8 @@ from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from cluster import config_file, overrides
 from cluster.commands import options
+from search.data import Outcome
 from search.errors import UserError
-from search.types import Outcome
 
 HELP = "run a Python file in the sandbox that model-written code runs in"
 

@@ -16,7 +16,7 @@ from typing import IO
 
 from cluster.labelling.sheets import Sheet, finish_of
 from cluster.run_dir import write_atomic
-from search import records
+from search import serialization
 from search.errors import UserError
 from train.prm800k import Completion, Label, LabelledStep, Rating, Row, read_rows
 
@@ -35,7 +35,7 @@ class LabelFile:
         done = sheet.finish is not None
         self.rows[index] = replace(row, labeler=labeler if done else None, timestamp=now if done else None)
         self.sheets[index] = sheet
-        write_atomic(self.path, "".join(f"{records.dump(row)}\n" for row in self.rows))
+        write_atomic(self.path, "".join(f"{serialization.dump(row)}\n" for row in self.rows))
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cluster.report import html
 from cluster.report.data import RunData
-from search import store
+from search.data import Outcome
+from search.storage import tree_store
 from search.tree import Tree
-from search.types import Outcome
 
 LOOKED_AT = 150  # trees of a search: reading all of them would take longer than the rest of the report
 
@@ -31,10 +31,10 @@ def section(data: RunData) -> str:
 
 def _best(folder: Path) -> tuple[Tree, int] | None:
     """The tree and the terminal node with the most steps; of equally long ones that with the highest mean Q."""
-    if not any(folder.glob(store.PATTERN)):
+    if not any(folder.glob(tree_store.PATTERN)):
         return None
     found: tuple[tuple[int, float], Tree, int] | None = None
-    for tree in islice(store.read_trees(folder), LOOKED_AT):
+    for tree in islice(tree_store.read_trees(folder), LOOKED_AT):
         for index in tree.terminals():
             if tree.nodes[index].correct:
                 path = tree.path(index)

@@ -15,10 +15,10 @@ from cluster.report.charts import Point, Series
 from cluster.report.curves import short
 from cluster.run_dir import write_atomic
 from cluster.summary import count
-from search.curves import ANY, MAJORITY, METHODS, MOST_POINTS, TRIALS, WEIGHTED
-from search.intervals import Interval
-from search.process_bench import ProcessScore
-from search.voting import Aggregation
+from search.evaluation.best_of_n_curves import ANY, MAJORITY, METHODS, MOST_POINTS, TRIALS, WEIGHTED
+from search.evaluation.confidence import Interval
+from search.evaluation.process_bench import ProcessScore
+from search.evaluation.voting import Aggregation
 
 HTML = "judge.html"
 COLUMNS = 7  # N shown in a table

@@ -13,8 +13,8 @@ import pytest
 
 from actors.config import EngineConfig
 from actors.engines.manager import Fleet
-from search.formats import CODE_TAGS
-from search.types import ModelRef
+from search.data import ModelRef
+from search.formats.registry import CODE_TAGS
 
 EOS = "<eos>"
 

@@ -20,9 +20,9 @@ from actors.stats import Pulse
 from actors.workers.messages import Assignment, Engines, Job, Report, Summary
 from actors.workers.worker_pool import Crowd, SearchStalled, _first, summaries
 from search.config import SearchConfig
-from search.formats import CodeFormat
-from search.store import read_trees
-from search.types import Cost, ModelRef, Problem
+from search.data import Cost, ModelRef, Problem
+from search.formats.registry import CodeFormat
+from search.storage.tree_store import read_trees
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

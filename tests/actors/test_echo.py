@@ -7,7 +7,7 @@ import pytest
 from actors.sandbox.client.autoprint import echoed
 from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
-from search.types import Outcome, Problem, State, Step
+from search.data import Outcome, Problem, State, Step
 
 PROBLEM = Problem("p", "How many?", "2", "t")
 

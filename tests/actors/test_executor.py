@@ -18,7 +18,7 @@ from actors.sandbox.client.autoprint import echoed
 from actors.sandbox.client.executor import as_run, codes_of, idle
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from search.types import Outcome, Problem, State, Step, StepStatus
+from search.data import Outcome, Problem, State, Step, StepStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBLEM = Problem("p", "What?", "1", "test")

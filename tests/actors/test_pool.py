@@ -14,8 +14,8 @@ from actors.config import EngineConfig
 from actors.errors import BadScore, EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
 from actors.pools.engine_pool import PolicyPool, ScorerPool
 from actors.rpc.server import Mailbox
-from search.formats import END_OF_CODE, END_OF_STEP, CodeFormat
-from search.types import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step, StepStatus
+from search.data import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step, StepStatus
+from search.formats.registry import END_OF_CODE, END_OF_STEP, CodeFormat
 
 CONFIG = EngineConfig(
     backoff_s=0.001, max_num_seqs=4, queue=0, request_deadline_s=2, start_deadline_s=30, max_attempts=3

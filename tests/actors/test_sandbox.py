@@ -15,8 +15,8 @@ from actors.sandbox.client.result import ExecResult, clean, error_line, interpre
 from actors.sandbox.client.service import check_tier
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Limits, Tier
+from search.data import Outcome
 from search.errors import UserError
-from search.types import Outcome
 
 CONFIG = ExecutorConfig(
     concurrency=2, cpu_seconds=1, wall_seconds=3, memory_mib=128, require=Tier.NONE, heavy=(), sums=False

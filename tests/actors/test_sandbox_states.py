@@ -12,7 +12,7 @@ from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import ROOT_KEY, Tier, chain
 from actors.sandbox.server.replay_costs import Costs
-from search.types import Outcome
+from search.data import Outcome
 
 CONFIG = ExecutorConfig(
     concurrency=2,

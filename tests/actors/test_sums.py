@@ -14,7 +14,7 @@ from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
 from actors.sandbox.server.arithmetic import MOST_BITS, MOST_CHARACTERS, MOST_STEPS, work_out
-from search.types import Outcome
+from search.data import Outcome
 
 
 def run_by_python(codes: list[str]) -> str | None:

@@ -15,13 +15,13 @@ from actors.stats import Pulse
 from actors.workers.messages import Assignment, Engines, Job, Report, Summary, summarise
 from actors.workers.search_worker import SearchWorker
 from search.config import SearchConfig
-from search.formats import CodeFormat
+from search.core.values import back_up
+from search.data import Cost, Problem, Step, StepStatus
+from search.formats.registry import CodeFormat
 from search.protocols import Tools
 from search.seeds import derive
-from search.store import read_trees
+from search.storage.tree_store import read_trees
 from search.tree import ROOT, Tree
-from search.types import Cost, Problem, Step, StepStatus
-from search.values import back_up
 
 PROBLEMS = tuple(Problem(f"p{number}", "?", str(number), "test") for number in range(12))
 ENGINES = Engines((object(),), EngineConfig(), (object(),), ExecutorConfig())

@@ -15,12 +15,12 @@ from cluster.context import Context
 from cluster.progress import Progress
 from cluster.run_dir import open_run
 from cluster.session import Session
-from search import store
-from search.curriculum import problems, worked
-from search.formats import END_OF_CODE, END_OF_STEP
-from search.problems import ProblemSets
+from search.data import Cost, Problem, Scores, State, Step, StepStatus
+from search.formats.registry import END_OF_CODE, END_OF_STEP
+from search.problems.curriculum import problems, worked
+from search.problems.loading import ProblemSets
+from search.storage import tree_store
 from search.tree import ROOT, Tree
-from search.types import Cost, Problem, Scores, State, Step, StepStatus
 
 MISTAKE = " + 1" + END_OF_STEP
 # A config for tests of command lines.
@@ -67,7 +67,7 @@ def tree(problem: Problem, right: int, wrongs: int, unfinished: int) -> Tree:
 
 
 def store_trees(directory: Path, trees: Sequence[Tree]) -> Path:
-    with store.TreeWriter(store.worker_file(directory, 0), sync_every=0) as writer:
+    with tree_store.TreeWriter(tree_store.worker_file(directory, 0), sync_every=0) as writer:
         for one in trees:
             writer.append(one)
     return directory

@@ -11,10 +11,10 @@ import yaml
 from cluster import manifest as manifests
 from cluster.run_dir import CONFIG, MANIFEST, Stage, write_atomic
 from cluster.summary import Evaluation, Measure
-from search import store
-from search.intervals import Interval, wilson
+from search.data import Cost, Outcome, Problem, Step, StepStatus
+from search.evaluation.confidence import Interval, wilson
+from search.storage import tree_store
 from search.tree import Tree
-from search.types import Cost, Outcome, Problem, Step, StepStatus
 
 GREEDY = (0.41, 0.52, 0.58, 0.63, 0.66)
 SOLVED = (None, 260, 300, 330, 361)
@@ -72,7 +72,7 @@ def finish(root: Path, name: str, facts: dict[str, object]) -> None:
         if name.endswith("evaluate"):
             evaluation(int(name[1])).write(writer.directory)
         if name.endswith("search"):
-            with store.TreeWriter(store.worker_file(writer.directory, 0)) as trees:
+            with tree_store.TreeWriter(tree_store.worker_file(writer.directory, 0)) as trees:
                 trees.append(solved_tree())
 
 

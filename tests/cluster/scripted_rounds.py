@@ -20,10 +20,10 @@ from cluster.round import Round
 from cluster.run_dir import open_run
 from cluster.searching import Searchers, SearchPlan, SearchReport, report
 from cluster.session import Session
-from search.grading import grader
-from search.problems import ProblemSets
+from search.data import ModelRef, Problem
+from search.grading.grader import grader
+from search.problems.loading import ProblemSets
 from search.tree import Tree
-from search.types import ModelRef, Problem
 from tests.cluster.judged_samples import PROBLEMS, store_trees, tree
 from train.config import TrainConfig
 from train.launch import TrainResult, TrainTask

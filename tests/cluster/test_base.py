@@ -9,7 +9,7 @@ import pytest
 from cluster import base
 from cluster.base import PROBE, recipe_key, worked_solutions
 from cluster.config import RecipeConfig
-from search.types import Problem, Trajectory
+from search.data import Problem, Trajectory
 from train.config import BaseSize
 
 RECIPE = RecipeConfig(solutions=(5, 2 * PROBE))

@@ -15,8 +15,8 @@ from cluster.config import EvaluationConfig
 from cluster.contenders import CompareConfig, Contender
 from cluster.report import comparison
 from search.config import SearchConfig
+from search.data import Problem, Step, StepStatus
 from search.tree import ROOT, Tree
-from search.types import Problem, Step, StepStatus
 
 BASE = EvaluationConfig().search
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from search.store import read_trees
-from search.types import PreferencePair, Trajectory
+from search.data import PreferencePair, Trajectory
+from search.storage.tree_store import read_trees
 from train.prm800k import read_rows
 from train.sources import read_records
 

@@ -9,8 +9,8 @@ import pytest
 
 from cluster.cli import main
 from cluster.labelling.given_out import solutions_file
-from search import records
-from search.types import StepLabels, Trajectory
+from search import serialization
+from search.data import StepLabels, Trajectory
 from tests.cluster.judged_samples import CONFIG, PROBLEMS, first_mistake, store_trees, tree
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, candidate, row, step, write
 from train.labelling import write_labelling
@@ -62,7 +62,7 @@ def test_labels_of_what_select_gave_out_belong_to_its_solutions() -> None:
     solution = Trajectory(PROBLEMS[0], tree(PROBLEMS[0], 1, 0, 0).steps(2), True, 1.0)
     file = Path("labelling.jsonl")
     write_labelling([solution], file)
-    solutions_file(file).write_text(records.dump(solution) + "\n")
+    solutions_file(file).write_text(serialization.dump(solution) + "\n")
     lines = json.loads(file.read_text())
     for labelled in lines["label"]["steps"]:
         labelled["completions"][0]["rating"] = 1

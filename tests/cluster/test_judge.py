@@ -17,12 +17,12 @@ from cluster.judge_steps import ROWS
 from cluster.report import judgement
 from cluster.searching import Searchers, SearchPlan, SearchReport, report
 from cluster.threshold import Threshold, measured
+from search.data import ModelRef
 from search.errors import UserError
-from search.intervals import wilson
-from search.judging import JudgeKind, probability
-from search.process_bench import JudgedSteps, ProcessRow, read
-from search.types import ModelRef
-from search.voting import Aggregation
+from search.evaluation.confidence import wilson
+from search.evaluation.process_bench import JudgedSteps, ProcessRow, read
+from search.evaluation.voting import Aggregation
+from search.reward_models import JudgeKind, probability
 from tests.cluster.judged_samples import PROBLEMS, KnowingScorer, context, first_mistake, store_trees, tree
 
 MODEL = Path("/judges/ppm")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cluster.cli import main
-from search import process_bench
-from search.process_bench import ProcessRow
+from search.evaluation import process_bench
+from search.evaluation.process_bench import ProcessRow
 from tests.cluster.judged_samples import CONFIG, PROBLEMS, store_trees, tree
 
 

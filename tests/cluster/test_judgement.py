@@ -9,9 +9,9 @@ from rich.console import Console
 
 from cluster.judge import Curves, Judgement
 from cluster.report import judgement
-from search.curves import METHODS, points
-from search.intervals import mean_of_shares, wilson
-from search.process_bench import ProcessScore
+from search.evaluation.best_of_n_curves import METHODS, points
+from search.evaluation.confidence import mean_of_shares, wilson
+from search.evaluation.process_bench import ProcessScore
 
 
 def judged(samples: int) -> Judgement:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from search.store import read_trees
+from search.storage.tree_store import read_trees
 
 CONFIG = Path(__file__).with_name("miniature.yaml")
 LONGEST_LIFE_S = 75.0  # longer than any stage of the miniature takes, so that each life gets on

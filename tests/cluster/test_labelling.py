@@ -21,9 +21,9 @@ from cluster import cli
 from cluster.labelling.file import label_of, opened, read, sheet_of
 from cluster.labelling.sheets import Key, Sheet, place, press
 from cluster.labelling.terminal import label, single_keys, summary
-from search import records
+from search import serialization
+from search.data import Problem, Step, StepStatus, Trajectory
 from search.errors import UserError
-from search.types import Problem, Step, StepStatus, Trajectory
 from train.labelling import read_labelling, write_labelling
 from train.prm800k import Question, Row, read_rows
 
@@ -92,7 +92,7 @@ def test_any_state_comes_back_from_its_row(keys: str) -> None:
     for sheet in typed(keys):
         question = Question("?", pre_generated_steps=sheet.steps)
         row = Row(None, None, None, False, False, question, label_of(sheet))
-        assert sheet_of("here", records.load(Row, records.dump(row))) == sheet
+        assert sheet_of("here", serialization.load(Row, serialization.dump(row))) == sheet
 
 
 PROBLEM = Problem("p", "What is 3 + 4?", "7", "t")

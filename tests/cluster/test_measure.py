@@ -7,10 +7,10 @@ import pytest
 from cluster import measure
 from cluster.promotion import decide
 from cluster.summary import Measure
-from search.grading import grader
+from search.data import Cost, Problem, Step, StepStatus
+from search.evaluation.voting import Aggregation
+from search.grading.grader import grader
 from search.tree import ROOT, Tree
-from search.types import Cost, Problem, Step, StepStatus
-from search.voting import Aggregation
 
 PROBLEMS = {name: Problem(name, f"{name}?", "7", "t") for name in ("a", "b", "c")}
 

@@ -14,9 +14,9 @@ from cluster.config import RunConfig
 from cluster.method import POLICY_OBJECTIVES, REWARD_OBJECTIVES, MethodConfig
 from cluster.reward_models import in_units
 from search.config import SearchConfig
+from search.data import ModelRef, Problem
 from search.errors import UserError
-from search.judging import JudgeKind, kind_of
-from search.types import ModelRef, Problem
+from search.reward_models import JudgeKind, kind_of
 from train.method import LEARNS_FROM, POLICY, REWARD, SOURCES
 from train.objectives import OBJECTIVES
 from train.sources import READERS

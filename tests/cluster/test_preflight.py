@@ -9,12 +9,12 @@ import pytest
 
 from cluster import preflight
 from cluster.config import PolicyConfig
-from search import store
+from search.data import Problem
 from search.errors import UserError
-from search.formats import END_OF_STEP
-from search.judging import JudgeKind
+from search.formats.registry import END_OF_STEP
+from search.reward_models import JudgeKind
+from search.storage import tree_store
 from search.tree import Tree
-from search.types import Problem
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_judge_that_cannot_be_read_is_refused(
 def test_stored_trees_are_looked_at(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--trees: no trees in .*nowhere"):
         preflight.trees("--trees", tmp_path / "nowhere", independent=False)
-    file = store.worker_file(tmp_path, 0)
+    file = tree_store.worker_file(tmp_path, 0)
     for tree, message in (
         (Tree(Problem("p", "?", "", "t"), strategy="samples"), "have no reference answers"),
         (
@@ -134,7 +134,7 @@ def test_stored_trees_are_looked_at(tmp_path: Path) -> None:
         ),
     ):
         file.unlink(missing_ok=True)
-        with store.TreeWriter(file) as writer:
+        with tree_store.TreeWriter(file) as writer:
             writer.append(tree)
         with pytest.raises(UserError, match=message):
             preflight.trees("--trees", tmp_path, independent=True)

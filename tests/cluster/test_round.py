@@ -12,9 +12,9 @@ from actors.engines.manager import Fleet
 from cluster import evaluate
 from cluster.lineage import model_ref
 from cluster.searching import Searchers, SearchPlan
+from search.data import Problem, StepLabels, Trajectory
+from search.prompts import hint
 from search.tree import Tree
-from search.types import Problem, StepLabels, Trajectory
-from search.wording import hint
 from tests.cluster.judged_samples import KnowingScorer, first_mistake, tree, wrong
 from tests.cluster.scripted_rounds import (
     POLICY,

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cluster.searching import SearchPlan
-from search.grading import grader
+from search.data import PreferencePair, Problem, Step, StepStatus
+from search.grading.grader import grader
+from search.prompts import read_mark
 from search.tree import ROOT, Tree
-from search.types import PreferencePair, Problem, Step, StepStatus
-from search.wording import read_mark
 from tests.cluster.judged_samples import wrong
 from tests.cluster.scripted_rounds import (
     DPO,

@@ -12,10 +12,10 @@ import pytest
 from cluster import given, scoring
 from cluster.run_dir import Stage
 from cluster.scoring import Scored, Work, known, prefixes, score_all, works
-from search import records
+from search import serialization
+from search.data import Problem, Scores, State, Step, StepStatus
 from search.errors import UserError
 from search.tree import ROOT, Tree
-from search.types import Problem, Scores, State, Step, StepStatus
 
 PROBLEM = Problem("p", "?", "1", "t")
 
@@ -75,7 +75,7 @@ def test_prefixes_end_with_the_whole_solution() -> None:
 def test_a_torn_last_line_is_cut_off_and_the_rest_kept(tmp_path: Path) -> None:
     file = tmp_path / "scores.jsonl"
     assert known(file) == {}
-    lines = [records.dump(Scored(name, ((0.1 + 0.2, -3.5),), 7)) for name in ("ä\u2028b", "c")]
+    lines = [serialization.dump(Scored(name, ((0.1 + 0.2, -3.5),), 7)) for name in ("ä\u2028b", "c")]
     file.write_bytes("\n".join([*lines, '{"key":"ä']).encode()[:-1])
     assert known(file) == {
         "ä\u2028b": Scored("ä\u2028b", ((0.1 + 0.2, -3.5),), 7),

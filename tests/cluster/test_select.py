@@ -12,10 +12,10 @@ from actors.engines.manager import Fleet
 from cluster import scoring
 from cluster.asked import Asked
 from cluster.select import Candidate, Selection, chosen, select, solutions_file
-from search.judging import JudgeKind, probability
+from search.data import Trajectory
+from search.evaluation.voting import Aggregation
+from search.reward_models import JudgeKind, probability
 from search.selection import ScoredSolution
-from search.types import Trajectory
-from search.voting import Aggregation
 from tests.cluster.judged_samples import PROBLEMS, KnowingScorer, context, store_trees, tree, wrong
 from train.labelling import read_labelling
 from train.prm800k import read_rows

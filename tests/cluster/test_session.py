@@ -28,8 +28,8 @@ import os, ray
 from cluster.session import RayConfig, ray_session
 
 def look():  # what a worker has in its environment, and where it finds the packages
-    import search.types
-    return os.environ["TOKENIZERS_PARALLELISM"], search.types.__file__
+    import search.data
+    return os.environ["TOKENIZERS_PARALLELISM"], search.data.__file__
 
 with ray_session(RayConfig(num_cpus=1, object_store_mib=90, dashboard=False)) as found:
     seen = ray.get(ray.remote(look).remote(), timeout=200)
@@ -110,7 +110,7 @@ def test_workers_find_the_packages_and_a_job_keeps_its_own_settings(monkeypatch:
 def test_ray_starts_here_and_ends_with_the_block() -> None:
     """In a process of its own, which has no Ray yet. Workers have our environment and find the packages."""
     done = subprocess.run([sys.executable, "-c", ALONE], env=without_ray(), capture_output=True, text=True, timeout=250)
-    assert done.stdout.split("\n")[-2:] == [f"False 1 false {session.SOURCE / 'search' / 'types.py'} False", ""], (
+    assert done.stdout.split("\n")[-2:] == [f"False 1 false {session.SOURCE / 'search' / 'data.py'} False", ""], (
         done.stderr
     )
 

@@ -18,7 +18,7 @@ from cluster.metrics import COUNTERS, GAUGES, SearchMetrics
 from cluster.progress import Task
 from cluster.vitals import WINDOW_S, Vitals
 from cluster.watch import Watch
-from search.types import Cost
+from search.data import Cost
 
 POLICY, SCORER = 100, 10  # places
 

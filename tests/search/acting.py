@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from search.actions import Action
-from search.formats import PlainFormat
+from search.data import Proposal, Sampling, State, Step, Until
+from search.formats.registry import PlainFormat
+from search.prompts import REQUESTS
 from search.protocols import Tools
+from search.strategies.tree.rstar_actions import Action
 from search.tree import Tree
-from search.types import Proposal, Sampling, State, Step, Until
-from search.wording import REQUESTS
 from tests.search.words import NoCode, WordGrader, Words, candidate, word
 
 BEGUN = re.compile(r"^Step \d+: (Smaller question|In other words):")

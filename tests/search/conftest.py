@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from search.formats import CodeFormat
-from search.grading import grader
+from search.data import Candidate, Finish, Outcome, Problem, Proposal, Sampling, Scores, State, Step
+from search.formats.registry import CodeFormat
+from search.grading.grader import grader
 from search.protocols import Tools
-from search.types import Candidate, Finish, Outcome, Problem, Proposal, Sampling, Scores, State, Step
 
 STEP, CODE_END = "<end_of_step>", "<end_of_code>"
 

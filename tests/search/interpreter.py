@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from search.types import Outcome, State, Step, StepStatus
+from search.data import Outcome, State, Step, StepStatus
 
 
 @dataclass

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.actions import GRAMMAR, Action, asked_by, permitted, taken
-from search.asking import Asking
+from search.data import Candidate, Finish, Proposal, Sampling, State, Step
+from search.prompts import REQUESTS, beginning, hint, reflection, request
 from search.seeds import derive
+from search.strategies.tree.prompted_policy import Asking
+from search.strategies.tree.rstar_actions import GRAMMAR, Action, asked_by, permitted, taken
 from search.tree import ROOT, Tree
-from search.types import Candidate, Finish, Proposal, Sampling, State, Step
-from search.wording import REQUESTS, beginning, hint, reflection, request
 from tests.search.words import PROBLEM
 
 A1, A2, A3, A4, A5 = Action

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from search.beam import StepBeam
-from search.beams import Beam, keep
 from search.config import SearchConfig
-from search.dvts import Dvts, deal
+from search.data import Step, StepStatus
+from search.evaluation.voting import Aggregation
+from search.strategies.tree.beam import Beam, StepBeam, keep
+from search.strategies.tree.dvts import Dvts, deal
 from search.tree import ROOT, Tree
-from search.types import Step, StepStatus
-from search.voting import Aggregation
 from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, expanded, shape, word, word_tools
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from search.best_of import BestOf
 from search.config import SearchConfig
-from search.formats import CodeFormat
+from search.data import Scores, State
+from search.formats.registry import CodeFormat
 from search.protocols import Tools
-from search.samples import Samples
+from search.strategies.sampling.best_of_n import BestOf
+from search.strategies.sampling.sampling import Samples
 from search.tree import Tree
-from search.types import Scores, State
 from tests.search.conftest import PROBLEM as SUM
 from tests.search.conftest import ScriptedPolicy, SumExecutor, TableScorer
 from tests.search.words import PROBLEM, WordPolicy, WordScorer, shape, word_tools

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from search.curriculum import Composition, check_steps, composition_of, first_wrong_step, problems, worked
-from search.curriculum.compose import Fact
-from search.curriculum.solutions import changes
-from search.types import Outcome, Problem, State, Step, StepStatus
+from search.data import Outcome, Problem, State, Step, StepStatus
+from search.problems.curriculum import Composition, check_steps, composition_of, first_wrong_step, problems, worked
+from search.problems.curriculum.compose import Fact
+from search.problems.curriculum.solutions import changes
 from tests.search.interpreter import Interpreter
 
 # total: 100, then + 20, then * 2

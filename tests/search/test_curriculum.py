@@ -8,9 +8,9 @@ from importlib import import_module
 
 import pytest
 
-from search.curriculum import Split, composition_of, first_wrong, problems, worked
-from search.curriculum.templates import TEMPLATES
 from search.errors import UserError
+from search.problems.curriculum import Split, composition_of, first_wrong, problems, worked
+from search.problems.curriculum.templates import TEMPLATES
 
 
 def run(steps: list[str]) -> tuple[str, list[object]]:
@@ -72,8 +72,8 @@ def test_splits_share_no_chain_of_templates_and_no_chain_of_numbers() -> None:
 
 
 def test_more_problems_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("search.curriculum.compose"), "SENTENCES", 1)
-    monkeypatch.setattr(import_module("search.curriculum"), "TRIES_PER_PROBLEM", 2)
+    monkeypatch.setattr(import_module("search.problems.curriculum.compose"), "SENTENCES", 1)
+    monkeypatch.setattr(import_module("search.problems.curriculum"), "TRIES_PER_PROBLEM", 2)
     with pytest.raises(UserError, match="fewer than 2000 different heldout problems of 1 to 1 steps"):
         problems("heldout", 2000, 0, (1, 1))
     with pytest.raises(UserError, match="no train problems of 1 steps"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.decontaminate import Overlap, decontaminate, tokens
-from search.types import Problem
+from search.data import Problem
+from search.problems.decontaminate import Overlap, decontaminate, tokens
 
 TRAIN = "Amanda got $50 as a gift and plans to buy two tapes that cost $9 each and a headset"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.formats import (
+from search.data import Candidate, Finish, Outcome, Problem, State, Step, StepStatus, Until
+from search.formats.registry import (
     CodeFormat,
     PlainFormat,
     Segment,
@@ -15,7 +16,6 @@ from search.formats import (
     step_texts,
     steps_of_texts,
 )
-from search.types import Candidate, Finish, Outcome, Problem, State, Step, StepStatus, Until
 
 PROBLEM = Problem("p", "How many?", "2", "t")
 

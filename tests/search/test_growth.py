@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
+from search.concurrency import together
 from search.config import SearchConfig
-from search.growth import Growth, expand, expand_all
+from search.core.expansion import Growth, expand, expand_all
+from search.data import Scores, State, Step
 from search.protocols import Tools
-from search.together import together
 from search.tree import ROOT, Tree
-from search.types import Scores, State, Step
 from tests.search.words import PROBLEM, WordPolicy, shape, word, word_tools
 
 

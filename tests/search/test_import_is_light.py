@@ -22,5 +22,5 @@ print(json.dumps([names, sorted({name.partition(".")[0] for name in sys.modules}
 def test_importing_all_of_search_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORT_ALL], cwd=ROOT, capture_output=True, text=True, check=True)
     names, loaded = json.loads(done.stdout.splitlines()[-1])
-    assert {"search.types", "search.tree", "search.protocols"} <= set(names)
+    assert {"search.data", "search.tree", "search.protocols"} <= set(names)
     assert HEAVY & set(loaded) == set()

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from search.intervals import bootstrap_mean, mean_of_shares, paired_difference, wilson
+from search.evaluation.confidence import bootstrap_mean, mean_of_shares, paired_difference, wilson
 
 
 def test_wilson_by_hand() -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from search.judging import HEADS, USUAL, JudgeKind, one_logit, probability, unit
+from search.reward_models import HEADS, USUAL, JudgeKind, one_logit, probability, unit
 
 
 def test_a_head_with_one_output_gives_it_and_one_with_three_the_log_odds_of_not_wrong() -> None:

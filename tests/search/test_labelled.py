@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from search.config import SearchConfig
+from search.data import Proposal, Sampling, Scores, State
 from search.protocols import Tools
-from search.strategies import build
+from search.strategies.registry import build
 from search.tree import Tree
-from search.types import Proposal, Sampling, Scores, State
 from tests.search.words import PROBLEM, TOKENS, WordPolicy, candidate, word_tools
 
 SOLUTIONS = ("a b c =8", "a b d =8", "a b c =8", "e =7")

@@ -7,12 +7,12 @@ import math
 import pytest
 
 from search.config import SearchConfig
-from search.growth import squash
-from search.mcts import Mcts, draws_due, select, uct
+from search.core.expansion import squash
+from search.core.values import answer, back_up, terminal_value
+from search.data import Problem, Step, StepStatus
 from search.protocols import Tools
+from search.strategies.tree.mcts import Mcts, draws_due, select, uct
 from search.tree import ROOT, Node, Tree
-from search.types import Problem, Step, StepStatus
-from search.values import answer, back_up, terminal_value
 from tests.search.words import PROBLEM, WordPolicy, word, word_tools
 
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.config import SearchConfig
-from search.formats import CodeFormat
-from search.monte_carlo import Prefixes, estimate, find_first_error, label_every_step
+from search.data import LabelScale, Outcome, Proposal, Sampling, State, Step, StepStatus
+from search.formats.registry import CodeFormat
 from search.protocols import Tools
-from search.types import LabelScale, Outcome, Proposal, Sampling, State, Step, StepStatus
+from search.strategies.labelling.monte_carlo_labels import Prefixes, estimate, find_first_error, label_every_step
 from tests.search.conftest import TABLE, ScriptedPolicy, SumExecutor
 from tests.search.words import PROBLEM, TOKENS, WordPolicy, candidate, word_tools
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.formats import CodeFormat, PlainFormat, StepFormat
-from search.mutual import choose, confidence, final_scores, shown
+from search.core.values import back_up
+from search.data import State, Step, StepStatus
+from search.formats.registry import CodeFormat, PlainFormat, StepFormat
+from search.strategies.tree.mutual_consistency import choose, confidence, final_scores, shown
 from search.tree import ROOT, Tree
-from search.types import State, Step, StepStatus
-from search.values import back_up
 from tests.search.words import PROBLEM
 
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.config import SearchConfig
-from search.flight import Flight
-from search.mcts import Mcts, draws_due, grow, select, uct
+from search.core.inflight import Flight
+from search.core.values import back_up
+from search.data import Step
 from search.seeds import derive
+from search.strategies.tree.mcts import Mcts, draws_due, grow, select, uct
 from search.tree import ROOT, Node, Tree
-from search.types import Step
-from search.values import back_up
 from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, shape, word_tools, words
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from search import problems
-from search.datasets_hf import hugging_face_rows
+from search.data import Problem
 from search.errors import UserError
-from search.problem_rows import Row, content_id, reference_answer
-from search.problems import ProblemsConfig, SourceConfig, load, load_sets
-from search.types import Problem
+from search.problems import loading
+from search.problems.loading import ProblemsConfig, SourceConfig, load, load_sets
+from search.problems.rows import Row, content_id, hugging_face_rows, reference_answer
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -186,7 +185,7 @@ def test_a_hugging_face_set_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(arguments)
         return [Row("openai/gsm8k/main[test] row 0", {"question": "q", "answer": "why\n#### 3"})]
 
-    monkeypatch.setattr(problems, "hugging_face_rows", rows)
+    monkeypatch.setattr(loading, "hugging_face_rows", rows)
     found = load(SourceConfig(name="openai/gsm8k", subset="main", split="test"))
     assert asked == [("openai/gsm8k", "main", "test")]
     assert [(p.question, p.answer, p.source) for p in found.problems] == [("q", "3", "gsm8k")]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from search.errors import UserError
-from search.intervals import wilson
-from search.process_bench import (
+from search.evaluation.confidence import wilson
+from search.evaluation.process_bench import (
     BOTH,
     JudgedSteps,
     ProcessRow,

@@ -10,12 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import records
+from search import serialization
 from search.config import SearchConfig
+from search.data import Proposal, Sampling, State, Step, StepStatus
 from search.errors import UserError
-from search.pruned import NO_SOLUTION, Branch, Sphere, best_and_worst, extremes, narrow, path_reward, progress
+from search.strategies.tree.sphere import (
+    NO_SOLUTION,
+    Branch,
+    Sphere,
+    best_and_worst,
+    extremes,
+    narrow,
+    path_reward,
+    progress,
+)
 from search.tree import ROOT, Tree
-from search.types import Proposal, Sampling, State, Step, StepStatus
 from tests.search.test_parallel_rollouts import TABLES
 from tests.search.words import PROBLEM, WordPolicy, Words, candidate, expanded, shape, word, word_tools, words
 
@@ -247,5 +256,5 @@ def test_work_is_bounded_and_grades_never_shape_a_branch(
         found = extremes(tree, branch)
         if found is not None:
             assert path_reward(tree, found[0]) >= path_reward(tree, found[1])
-            assert extremes(records.load(Tree, records.dump(tree)), branch) == found
+            assert extremes(serialization.load(Tree, serialization.dump(tree)), branch) == found
     assert len({action for action, _ in starts(tree)}) <= (3 if graded else 1)

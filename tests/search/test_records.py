@@ -9,9 +9,8 @@ from dataclasses import is_dataclass
 import pytest
 from pydantic import ValidationError
 
-from search import records, types
-from search.tree import Node, Tree
-from search.types import (
+from search import data, serialization
+from search.data import (
     Candidate,
     Cost,
     Finish,
@@ -31,6 +30,7 @@ from search.types import (
     Trajectory,
     Until,
 )
+from search.tree import Node, Tree
 
 PROBLEM = Problem("p-1", 'Half of "seven"?\n\\frac{7}{2} ☃ <b>', "7/2", "test", level=3)
 OPEN = Step("# a\nx = 1<end_of_step>", code="# a\nx = 1", output="1\n", outcome=Outcome.OK)
@@ -75,20 +75,20 @@ EXAMPLES = [
 def test_every_record_of_the_vocabulary_has_an_example() -> None:
     defined = {
         cls
-        for _, cls in inspect.getmembers(types, inspect.isclass)
-        if is_dataclass(cls) and cls.__module__ == types.__name__
+        for _, cls in inspect.getmembers(data, inspect.isclass)
+        if is_dataclass(cls) and cls.__module__ == data.__name__
     }
     assert defined <= {type(example) for example in EXAMPLES}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
 def test_json_round_trip(example: object) -> None:
-    line = records.dump(example)
+    line = serialization.dump(example)
     assert "\n" not in line
-    back = records.load(type(example), line)
+    back = serialization.load(type(example), line)
     assert back == example
     assert type(back) is type(example)
-    assert records.dump(back) == line
+    assert serialization.dump(back) == line
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
@@ -97,7 +97,7 @@ def test_pickle_round_trip(example: object) -> None:
 
 
 def test_enums_come_back_as_enums() -> None:
-    back = records.load(Step, records.dump(BROKEN))
+    back = serialization.load(Step, serialization.dump(BROKEN))
     assert back.status is StepStatus.CODE_ERROR
     assert back.outcome is Outcome.SYNTAX_ERROR
 
@@ -112,7 +112,7 @@ def test_enums_come_back_as_enums() -> None:
 )
 def test_a_bad_line_names_the_field(line: str, field: str) -> None:
     with pytest.raises(ValidationError, match=field):
-        records.load(Problem, line)
+        serialization.load(Problem, line)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_bad_line_names_the_field(line: str, field: str) -> None:
     ],
 )
 def test_step_labels_that_cannot_be_are_refused(labels: str, scale: str, message: str) -> None:
-    line = records.dump(StepLabels(PROBLEM, (OPEN, FINAL)))
+    line = serialization.dump(StepLabels(PROBLEM, (OPEN, FINAL)))
     broken = line.replace('"labels":[]', f'"labels":{labels}').replace('"scale":"sign"', f'"scale":"{scale}"')
     with pytest.raises(ValidationError, match=message):
-        records.load(StepLabels, broken)
+        serialization.load(StepLabels, broken)

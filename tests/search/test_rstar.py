@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.actions import Action, permitted, taken
 from search.config import SearchConfig
-from search.formats import CodeFormat
-from search.mutual import DISAGREED, NO_SURVIVOR, NOT_CHECKED
+from search.data import Candidate, Finish, Proposal, Sampling, Scores, State, Until
+from search.formats.registry import CodeFormat
 from search.protocols import Tools
-from search.rstar import Rstar
+from search.strategies.tree.mutual_consistency import DISAGREED, NO_SURVIVOR, NOT_CHECKED
+from search.strategies.tree.rstar import Rstar
+from search.strategies.tree.rstar_actions import Action, permitted, taken
 from search.tree import ROOT, Tree
-from search.types import Candidate, Finish, Proposal, Sampling, Scores, State, Until
 from tests.search.acting import ActingPolicy, Agreeable, acting_tools, drawn
 from tests.search.conftest import SumExecutor, last
 from tests.search.words import PROBLEM, Words, candidate

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from search.config import SearchConfig
-from search.formats import CodeFormat, PlainFormat
+from search.data import Candidate, Finish, Outcome, Problem, Proposal, Sampling, Scores, State, Step, Until
+from search.formats.registry import CodeFormat, PlainFormat
 from search.protocols import Tools
 from search.seeds import derive
-from search.strategies import build
+from search.strategies.registry import build
 from search.tree import Tree
-from search.types import Candidate, Finish, Outcome, Problem, Proposal, Sampling, Scores, State, Step, Until
 
 PROBLEM = Problem("p1", "What is 3 + 4?", "2", "test")
 

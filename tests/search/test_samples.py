@@ -7,12 +7,12 @@ import math
 import pytest
 
 from search.config import SearchConfig
-from search.mcts import Mcts
+from search.data import Problem, Step, StepStatus
+from search.evaluation.voting import Aggregation
 from search.protocols import Tools
-from search.samples import Samples, draw
+from search.strategies.sampling.sampling import Samples, draw
+from search.strategies.tree.mcts import Mcts
 from search.tree import Tree
-from search.types import Problem, Step, StepStatus
-from search.voting import Aggregation
 
 WHOLE = [
     "a = 3<end_of_step>print(7)<end_of_code>",

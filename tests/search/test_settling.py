@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search.config import SearchConfig
-from search.mcts import Mcts
+from search.strategies.tree.mcts import Mcts
 from tests.search.words import PROBLEM, WordPolicy, expanded, word_tools
 
 TABLE = {(): ["a", "=8"], ("a",): ["=7"]}

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from search.config import LABELLING, SearchConfig
-from search.strategies import STRATEGIES, build
-from search.types import Cost
+from search.data import Cost
+from search.strategies.registry import STRATEGIES, build
 from tests.search.words import PROBLEM, WordPolicy, shape, word_tools
 
 TABLE = {

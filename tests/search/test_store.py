@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from search import records, store
-from search.store import CorruptStore, StoreInUse, TreeWriter, finished_ids, read_trees, worker_file
+from search import serialization
+from search.data import Problem, Step, StepStatus
+from search.storage import tree_store
+from search.storage.tree_store import CorruptStore, StoreInUse, TreeWriter, finished_ids, read_trees, worker_file
 from search.tree import Tree
-from search.types import Problem, Step, StepStatus
 
 
 def tree(name: str, seed: int = 0) -> Tree:
@@ -52,16 +53,16 @@ def test_a_torn_last_line_is_ignored_and_then_cut_off(tmp_path: Path, cut: int) 
 
 def test_a_file_of_one_torn_line_longer_than_a_block_is_emptied(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
-    path.write_bytes(b"x" * (2 * store.BLOCK + 7))
+    path.write_bytes(b"x" * (2 * tree_store.BLOCK + 7))
     write(path, "p1")
-    assert path.read_bytes() == (records.dump(tree("p1")) + "\n").encode()
+    assert path.read_bytes() == (serialization.dump(tree("p1")) + "\n").encode()
 
 
 def test_the_last_newline_is_found_far_from_the_end(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
     write(path, "p1")
     good = path.read_bytes()
-    path.write_bytes(good + b"y" * (store.BLOCK + 1))
+    path.write_bytes(good + b"y" * (tree_store.BLOCK + 1))
     TreeWriter(path).close()
     assert path.read_bytes() == good
 
@@ -138,9 +139,9 @@ KILLED = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from search.store import TreeWriter
+from search.storage.tree_store import TreeWriter
 from search.tree import Tree
-from search.types import Problem
+from search.data import Problem
 writer = TreeWriter(Path(sys.argv[1]), sync_every=0)
 for number in range(10**9):
     writer.append(Tree(Problem(f"p{number}", "q" * 5000, "4", "test")))
@@ -150,7 +151,7 @@ for number in range(10**9):
 
 def test_a_killed_writer_loses_no_tree_it_reported(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
-    root = str(Path(store.__file__).parents[1])
+    root = str(Path(tree_store.__file__).parents[2])
     with subprocess.Popen([sys.executable, "-c", KILLED, str(path), root], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         reported = [int(child.stdout.readline()) for _ in range(30)][-1]

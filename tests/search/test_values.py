@@ -6,10 +6,10 @@ import math
 
 import pytest
 
+from search.core.values import answer, path_value, share, strength
+from search.data import Step, StepStatus
+from search.evaluation.voting import Aggregation
 from search.tree import ROOT, Tree
-from search.types import Step, StepStatus
-from search.values import answer, path_value, share, strength
-from search.voting import Aggregation
 from tests.search.words import PROBLEM
 
 

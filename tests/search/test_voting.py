@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pytest
 
-from search.voting import (
+from search.evaluation.voting import (
     Aggregation,
     aggregate,
     best_of_k,

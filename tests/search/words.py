@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from search.formats import PlainFormat
+from search.data import Candidate, Finish, Problem, Proposal, Sampling, Scores, State, Step, Until
+from search.formats.registry import PlainFormat
 from search.protocols import Tools
 from search.tree import Node, Tree
-from search.types import Candidate, Finish, Problem, Proposal, Sampling, Scores, State, Step, Until
 
 PROBLEM = Problem("p1", "What is 3 + 4?", "7", "test")
 TOKENS = 10

@@ -10,9 +10,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from search import records
-from search.formats import CODE_TAGS
-from search.types import LabelScale, Outcome, PreferencePair, Problem, Step, StepLabels, StepStatus, Trajectory
+from search import serialization
+from search.data import LabelScale, Outcome, PreferencePair, Problem, Step, StepLabels, StepStatus, Trajectory
+from search.formats.registry import CODE_TAGS
 
 
 def _trajectory(number: int) -> Trajectory:
@@ -81,7 +81,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     directory = tmp_path_factory.mktemp("data")
     files = {objective: directory / f"{objective}.jsonl" for objective in RECORDS}
     for objective, make in RECORDS.items():
-        files[objective].write_text("".join(records.dump(make(i)) + "\n" for i in range(22)))
+        files[objective].write_text("".join(serialization.dump(make(i)) + "\n" for i in range(22)))
     return files
 
 

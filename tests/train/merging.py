@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from search.formats import PlainFormat
-from search.types import Outcome, Problem, Step, StepStatus
+from search.data import Outcome, Problem, Step, StepStatus
+from search.formats.registry import PlainFormat
 from train.encoding import Encoder
 
 PAD, EOS = 0, 1

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from search.curriculum import problems, worked
-from search.formats import CODE_TAGS, END_OF_STEP, CodeFormat
-from search.types import State
+from search.data import State
+from search.formats.registry import CODE_TAGS, END_OF_STEP, CodeFormat
+from search.problems.curriculum import problems, worked
 from train.base_policy import build_tokenizer, initialise
 from train.config import BaseSize
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from search.formats import CodeFormat, PlainFormat
-from search.types import Outcome, State, Step
+from search.data import Outcome, State, Step
+from search.formats.registry import CodeFormat, PlainFormat
 from tests.train.merging import EOS, FINAL, OPEN, PROBLEM, Merging, encoder
 from train.encoding import Encoder
 

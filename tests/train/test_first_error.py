@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.types import LabelScale, Problem, Step, StepLabels
+from search.data import LabelScale, Problem, Step, StepLabels
 from train.consensus import ConsensusCounts, consensus
 from train.first_error import first_error, hard, settled
 

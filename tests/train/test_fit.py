@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from search.errors import UserError
-from search.formats import CodeFormat
+from search.formats.registry import CodeFormat
 from train import launch
 from train.batches import PlanConfig, step_batches, steps_per_epoch
 from train.config import TrainConfig

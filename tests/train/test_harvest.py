@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from search import records
+from search import serialization
+from search.data import Outcome, PreferencePair, Problem, Step, StepStatus, Trajectory
 from search.tree import Tree
-from search.types import Outcome, PreferencePair, Problem, Step, StepStatus, Trajectory
 from train.config import HARVEST_PRESETS, HarvestConfig
 from train.harvest import HarvestCounts, differ_by, harvest, merge, preference_pairs, raised, trajectories
 
@@ -175,7 +175,7 @@ def test_harvest_writes_files_a_person_can_read(tmp_path: Path) -> None:
     unsolved.add(0, answer("2", "2"), visits=1, value_sum=-1.0, correct=False)
     counts = harvest([tree, again, unsolved], HarvestConfig(), tmp_path)
     lines = (tmp_path / "trajectories.jsonl").read_text().splitlines()
-    kept = [records.load(Trajectory, line) for line in lines]
+    kept = [serialization.load(Trajectory, line) for line in lines]
     assert [t.q for t in kept] == [pytest.approx(0.8), pytest.approx(0.55)]
     assert len((tmp_path / "pairs.jsonl").read_text().splitlines()) == counts.step_pairs + counts.answer_pairs
     assert counts == HarvestCounts(

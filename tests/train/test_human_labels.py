@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from search import records
-from search.grading import grader
-from search.types import StepLabels, StepStatus
+from search import serialization
+from search.data import StepLabels, StepStatus
+from search.grading.grader import grader
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, candidate, changed, row, step
 from train.first_error import first_error, settled
 from train.human_labels import RowLabels, labels_of, outcome_of, problem_of, step_in_words, why_left_out
@@ -17,7 +17,7 @@ RIGHT, NEUTRAL, WRONG = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
 def parsed(made: Json) -> Row:
-    return records.load(Row, records.dump(made))
+    return serialization.load(Row, serialization.dump(made))
 
 
 def labels(made: Json) -> RowLabels:

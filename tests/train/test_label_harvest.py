@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from search.data import Cost, LabelScale, Problem, Step, StepLabels, Trajectory
 from search.errors import UserError
-from search.formats import PlainFormat
-from search.grading import grader
+from search.formats.registry import PlainFormat
+from search.grading.grader import grader
 from search.tree import ROOT, Tree
-from search.types import Cost, LabelScale, Problem, Step, StepLabels, Trajectory
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, candidate, changed, row, step, write
 from tests.train.test_tree_labels import answer, grow
 from train.label_files import LABEL_COUNTS, OUTCOMES, STEP_LABELS, LabelCounts, OutcomeCounts, label_file

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from search.types import Cost, LabelledSolution, LabelScale, Problem, Step, StepLabels
+from search.data import Cost, LabelledSolution, LabelScale, Problem, Step, StepLabels
 from train.label_quality import Quality, quality, table
 
 STEPS = tuple(Step(f"s{i}") for i in range(4))

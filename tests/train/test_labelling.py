@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.data import Outcome, Problem, Step, StepLabels, StepStatus, Trajectory
 from search.errors import UserError
-from search.types import Outcome, Problem, Step, StepLabels, StepStatus, Trajectory
 from tests.train.prm800k_rows import Json, write
 from train.first_error import first_error, settled
 from train.labelling import read_labelling, write_labelling

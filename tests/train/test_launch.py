@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from search.errors import UserError
-from search.formats import CodeFormat
+from search.formats.registry import CodeFormat
 from train.config import TrainConfig
 from train.launch import TrainTask, fingerprint, fit, following, placement
 from train.loop import learning_rate

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.formats import CodeFormat
+from search.formats.registry import CodeFormat
 from train.batches import Batch, PlanConfig, step_batches
 from train.config import TrainConfig
 from train.models import Readout, load

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, distributed
 
-from search.formats import CodeFormat
+from search.formats.registry import CodeFormat
 from train.batches import PlanConfig, plan_epoch, step_batches
 from train.config import TrainConfig
 from train.job import Job

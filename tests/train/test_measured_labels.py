@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from search.config import SearchConfig
-from search.curriculum import check_steps, composition_of, problems, worked
-from search.formats import CodeFormat
-from search.grading import grader
-from search.monte_carlo import Prefixes, find_first_error, label_every_step
+from search.data import Candidate, Finish, LabelledSolution, Outcome, Problem, Proposal, Sampling, State, Step
+from search.formats.registry import CodeFormat
+from search.grading.grader import grader
+from search.problems.curriculum import check_steps, composition_of, problems, worked
 from search.protocols import Tools
-from search.types import Candidate, Finish, LabelledSolution, Outcome, Problem, Proposal, Sampling, State, Step
+from search.strategies.labelling.monte_carlo_labels import Prefixes, find_first_error, label_every_step
 from tests.search.interpreter import Interpreter
 from train.consensus import consensus
 from train.label_quality import quality

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from search import judging
+from search import reward_models
 from train.config import TrainConfig
 from train.objectives import OBJECTIVES, Kind, Options, Targets
 from train.objectives.base import HEADS
@@ -110,6 +110,6 @@ def test_config_and_options_have_the_same_defaults() -> None:
 
 
 def test_the_search_knows_every_head_by_the_names_of_its_outputs() -> None:
-    without_head = {names for names, kind in judging.HEADS.items() if kind is judging.JudgeKind.DPO}
-    assert set(judging.HEADS) - without_head == set(HEADS.values())
-    assert HEADS[Kind.STEP_LABELS] == judging.CLASSES
+    without_head = {names for names, kind in reward_models.HEADS.items() if kind is reward_models.JudgeKind.DPO}
+    assert set(reward_models.HEADS) - without_head == set(HEADS.values())
+    assert HEADS[Kind.STEP_LABELS] == reward_models.CLASSES

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from search.formats import CodeFormat
-from search.types import Outcome, PreferencePair, Step
+from search.data import Outcome, PreferencePair, Step
+from search.formats.registry import CodeFormat
 from tests.train.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
 from train.encoding import Encoder
 from train.pairs import encode_pairs, encode_preferences

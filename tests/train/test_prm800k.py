@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from search import records
+from search import serialization
 from search.errors import UserError
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, changed, write
 from train.prm800k import Row, read_rows, write_rows
@@ -130,4 +130,4 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 def test_a_row_survives_as_a_record(tmp_path: Path) -> None:
     for row in read(write(tmp_path / "a.jsonl", FIRST_PHASE, SECOND_PHASE))[0]:
-        assert records.load(Row, records.dump(row)) == row
+        assert serialization.load(Row, serialization.dump(row)) == row

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from search.formats import CodeFormat
+from search.formats.registry import CodeFormat
 from train.batches import PlanConfig
 from train.config import TrainConfig
 from train.models import Readout, load

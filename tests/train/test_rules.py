@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.data import PreferencePair, Problem, Step, StepStatus, Trajectory
 from search.errors import UserError
 from search.tree import ROOT, Tree
-from search.types import PreferencePair, Problem, Step, StepStatus, Trajectory
 from train.rules import POLICY, RULES, VERIFIER, Harvest, Marked, Material, RulesConfig, harvest
 from train.rules.irpo import cycle
 from train.rules.star import hinted

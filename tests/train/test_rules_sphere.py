@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from search.config import SearchConfig
-from search.pruned import Branch, Sphere
+from search.data import PreferencePair, Problem, Step, StepStatus
+from search.strategies.tree.sphere import Branch, Sphere
 from search.tree import ROOT, Tree
-from search.types import PreferencePair, Problem, Step, StepStatus
 from tests.search.words import WordPolicy, word_tools
 from train.rules import POLICY, Material, RulesConfig, harvest
 from train.rules.sphere import tree_pairs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.formats import CodeFormat
-from search.types import LabelScale, Outcome, Step, StepLabels, Trajectory
+from search.data import LabelScale, Outcome, Step, StepLabels, Trajectory
+from search.formats.registry import CodeFormat
 from tests.train.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
 from train.encoding import Encoder
 from train.labels import classes, values

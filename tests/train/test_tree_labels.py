@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from search.config import SearchConfig
-from search.samples import Samples
+from search.data import LabelScale, Outcome, Problem, Step, StepLabels, StepStatus
+from search.strategies.sampling.sampling import Samples
 from search.tree import Tree
-from search.types import LabelScale, Outcome, Problem, Step, StepLabels, StepStatus
 from tests.search.words import WordPolicy, word_tools
 from train.first_error import hard
 from train.tree_labels import node_labels, outcomes, solutions, tree_labels, without_repeats

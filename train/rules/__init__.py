@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from search.data import PreferencePair, Trajectory
 from search.errors import UserError
-from search.types import PreferencePair, Trajectory
 from train.rules.base import POLICY, VERIFIER, Harvest, Lesson, Marked, Material, Rule
 from train.rules.config import RulesConfig
 from train.rules.expert_iteration import expert_iteration

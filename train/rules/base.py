@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from search.data import PreferencePair, StepLabels, Trajectory
 from search.tree import Tree
-from search.types import PreferencePair, StepLabels, Trajectory
 from train.rules.config import RulesConfig
 
 Record = Trajectory | PreferencePair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from search.types import PreferencePair
+from search.data import PreferencePair
 from train.rules.base import POLICY, Harvest, lesson
 from train.rules.solutions import Attempts, Solution
 

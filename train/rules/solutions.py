@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from search.core.values import RIGHT, WORST
+from search.data import PreferencePair, Problem, Step, Trajectory
 from search.tree import Node, Tree
-from search.types import PreferencePair, Problem, Step, Trajectory
-from search.values import RIGHT, WORST
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from search.pruned import Branch, extremes
+from search.core.values import RIGHT, WORST
+from search.data import PreferencePair
+from search.strategies.tree.sphere import Branch, extremes
 from search.tree import Tree
-from search.types import PreferencePair
-from search.values import RIGHT, WORST
 from train.rules.base import POLICY, Harvest, Material, lesson
 from train.rules.config import RulesConfig
 

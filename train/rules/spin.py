@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from search.types import PreferencePair
-from search.values import RIGHT, WORST
+from search.core.values import RIGHT, WORST
+from search.data import PreferencePair
 from train.rules.base import POLICY, Harvest, Material, lesson
 from train.rules.config import RulesConfig
 from train.rules.solutions import attempts, text_of

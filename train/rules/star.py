@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from search.types import Problem
-from search.wording import hint
+from search.data import Problem
+from search.prompts import hint
 from train.rules.base import POLICY, Harvest, Material, lesson
 from train.rules.config import RulesConfig
 from train.rules.solutions import attempts, imitated, no_right, sorts

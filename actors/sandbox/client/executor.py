@@ -12,8 +12,8 @@ from actors.sandbox.client.autoprint import REMEMBERED, echoed
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.client.service import Service
 from actors.sandbox.config import ExecutorConfig
-from search.together import together
-from search.types import Outcome, State, Step, StepStatus
+from search.concurrency import together
+from search.data import Outcome, State, Step, StepStatus
 
 Run = tuple[tuple[str, ...], str]  # the codes before, and the code to run
 

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 
 from actors.sandbox.limits import Limits
-from search.travel import travels
-from search.types import Outcome
+from search.data import Outcome
+from search.serialization import travels
 
 MOST_CHARACTERS = 200  # of an error line
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")

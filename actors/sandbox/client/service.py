@@ -24,11 +24,11 @@ from typing import Any
 from actors.sandbox.client.result import REPEATABLE, ExecResult, interpret
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Limits, Tier, chain
+from search.data import Outcome
 from search.errors import UserError
-from search.types import Outcome
 
 FRAME = struct.Struct(">I")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 180.0
 LONE_TRIES = 3
 START_TRIES = 3

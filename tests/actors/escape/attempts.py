@@ -16,7 +16,7 @@ from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from search.types import Outcome
+from search.data import Outcome
 
 CONFIG = ExecutorConfig(
     concurrency=2, cpu_seconds=1, wall_seconds=3, memory_mib=128, require=Tier.BASIC, heavy=(), sums=False

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from actors.sandbox.client.executor import LocalExecutor
-from search.types import Outcome
+from search.data import Outcome
 from tests.actors.escape.attempts import attempt, next_step_runs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.sandbox.client.executor import LocalExecutor
-from search.types import Outcome
+from search.data import Outcome
 from tests.actors.escape.attempts import attempt
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from actors.sandbox.client.executor import LocalExecutor
-from search.types import Outcome
+from search.data import Outcome
 from tests.actors.escape.attempts import active, attempt, nothing_runs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

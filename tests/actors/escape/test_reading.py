@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.sandbox.client.executor import LocalExecutor
-from search.types import Outcome
+from search.data import Outcome
 from tests.actors.escape.attempts import HOME, PROJECT, attempt, strict_only
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.sandbox.client.executor import LocalExecutor
-from search.types import Outcome
+from search.data import Outcome
 from tests.actors.escape.attempts import attempt
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

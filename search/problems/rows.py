@@ -1,0 +1,185 @@
+"""From a row of a data file to a problem, and what is wrong with a row. Knows the fields, not where rows come from.
+
+Reference answers are recognised as GSM8K (``… #### 72``) and MATH (``… \\boxed{72}``) write them, or as they stand.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from search.data import Problem
+from search.errors import UserError
+from search.formats.registry import boxed_answer
+from search.grading.answers import MAX_LENGTH
+
+GSM8K_MARK = "####"
+SHOWN = 60  # characters of a bad value that a message quotes
+
+
+class BadRow(ValueError):
+    """What is wrong with a row, in one line without its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Names of the fields in a row; ``id`` need not be there."""
+
+    question: str = "question"
+    answer: str = "answer"
+    id: str = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row and its place for messages, such as ``data.jsonl:7``; ``value`` is an error where it could not be read."""
+
+    place: str
+    value: object
+
+
+def reference_answer(text: str) -> str | None:
+    r"""The answer in a reference: after the last ``####``, else in the last ``\boxed{}``, else the whole of a short line."""
+    if GSM8K_MARK in text:
+        return text.rsplit(GSM8K_MARK, 1)[1].strip() or None
+    if "\\boxed" in text:
+        return boxed_answer(text)
+    whole = text.strip()
+    return whole if whole and "\n" not in whole and len(whole) <= MAX_LENGTH else None
+
+
+def content_id(source: str, question: str, answer: str) -> str:
+    """An id that depends on source, question and answer only, not on the place in the file."""
+    digest = blake2b(f"{question}\x1f{answer}".encode(errors="surrogatepass"), digest_size=6).hexdigest()
+    return f"{source}-{digest}"
+
+
+def problem_of(value: object, fields: Fields, source: str) -> Problem:
+    """The problem in a row. Raises BadRow."""
+    if isinstance(value, BadRow):
+        raise value
+    if not isinstance(value, dict):
+        raise BadRow(f"not an object with the fields {fields.question!r} and {fields.answer!r}: {_shown(value)}")
+    question, written = _text(value, fields.question), _text(value, fields.answer)
+    answer = reference_answer(written)
+    if answer is None:
+        raise BadRow(
+            f"field {fields.answer!r} has no answer: expected a short text, or a solution with '#### ANSWER' or "
+            f"\\boxed{{ANSWER}}, not {_shown(written)}"
+        )
+    if len(answer) > MAX_LENGTH:
+        raise BadRow(f"the answer in field {fields.answer!r} is {len(answer)} characters long, {MAX_LENGTH} at most")
+    name = value.get(fields.id)
+    if name is None:
+        return Problem(content_id(source, question, answer), question, answer, source)
+    if isinstance(name, bool) or not isinstance(name, (str, int)) or not str(name).strip():
+        raise BadRow(f"field {fields.id!r} must be a text or a whole number, not {_shown(name)}")
+    return Problem(str(name), question, answer, source)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Problems in their order; ``skipped`` rows were bad, ``repeated`` ones asked the same again without an id."""
+
+    problems: tuple[Problem, ...]
+    skipped: int
+    repeated: int
+
+
+def gather(rows: Iterable[Row], fields: Fields, source: str, skip_bad: bool) -> Gathered:
+    """All problems of ``rows``. A bad row or an id used twice is a UserError that names its place, or is counted."""
+    problems: dict[str, Problem] = {}
+    places: dict[str, str] = {}
+    skipped = repeated = 0
+    for row in rows:
+        try:
+            problem = problem_of(row.value, fields, source)
+            if problem.id in problems:
+                if problem == problems[problem.id] and problem.id == content_id(
+                    source, problem.question, problem.answer
+                ):
+                    repeated += 1
+                    continue
+                raise BadRow(f"id {problem.id!r} was used before, at {places[problem.id]}; ids must differ")
+        except BadRow as error:
+            if not skip_bad:
+                raise UserError(f"{row.place}: {error}") from error
+            skipped += 1
+            continue
+        problems[problem.id] = problem
+        places[problem.id] = row.place
+    return Gathered(tuple(problems.values()), skipped, repeated)
+
+
+def jsonl_rows(path: Path, what: str = "a question and an answer each") -> Iterator[Row]:
+    """Rows of a JSON lines file; blank lines are passed over. UserError for a file that cannot be read or is empty, which
+    says ``what`` it should hold."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file; expected JSON lines with {what}")
+    if not path.is_file():
+        raise UserError(f"{path}: not a file; expected JSON lines with {what}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if not content.strip():
+        raise UserError(f"{path}: the file is empty; expected JSON lines with {what}")
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if line.strip():
+            yield Row(f"{path}:{number}", _parsed(line))
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        return BadRow("not UTF-8 text; expected one JSON object a line")
+    except (ValueError, RecursionError):  # a number of thousands of digits, brackets without end
+        return BadRow(f"not JSON; expected one JSON object a line, found {_shown(line.decode('utf-8').strip())}")
+
+
+def _text(row: dict[str, object], field: str) -> str:
+    if field not in row:
+        present = ", ".join(repr(name) for name in list(row)[:8]) or "none"
+        raise BadRow(f"field {field!r} is missing; the fields there are {present}")
+    value = row[field]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadRow(f"field {field!r} must be a text or a finite number, not {value}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise BadRow(f"field {field!r} must be a text or a number, not {_shown(value)}")
+    if not value.strip():
+        raise BadRow(f"field {field!r} is empty")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise BadRow(f"field {field!r} holds half a surrogate pair, which is no text")
+    return value.strip()
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def hugging_face_rows(name: str, subset: str | None, split: str) -> Iterator[Row]:
+    """The rows of ``split``. UserError in one line if there is no such set, subset or split, or it cannot be reached."""
+    where = f"{name}[{split}]" if subset is None else f"{name}/{subset}[{split}]"
+    try:
+        # Imported here: it takes two seconds and half of all runs never touch such a set.
+        from datasets import load_dataset
+        from datasets.exceptions import DatasetsError
+    except ImportError as error:
+        raise UserError(f"{where}: the package 'datasets' is not installed; install it or name a JSONL file") from error
+    try:
+        rows = load_dataset(name, subset, split=split)
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{where}: cannot load this Hugging Face data set: {reason}; check name, subset and split, or name a JSONL file"
+        ) from error
+    for number, row in enumerate(rows):
+        yield Row(f"{where} row {number}", dict(row))

@@ -1,0 +1,36 @@
+"""A policy that is asked in other words: the question reworded, a step begun for it. Knows no prompt and no strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from search.data import Proposal, Sampling, State, Step
+from search.protocols import Policy
+from search.seeds import derive
+
+
+def unchanged(question: str) -> str:
+    return question
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """``policy`` behind its own protocol. Its candidates continue the state they were asked for, not the reworded one.
+
+    ``reword`` makes the question that is put to it, ``head`` begins the next step: candidates come back with it.
+    ``key`` parts the draws from those of other askings with the same seed.
+    """
+
+    policy: Policy
+    key: str
+    reword: Callable[[str], str] = unchanged
+    head: str = ""
+
+    async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
+        asked = State(replace(state.problem, question=self.reword(state.problem.question)), state.steps)
+        if self.head:
+            asked = asked.then(Step(self.head))
+        proposal = await self.policy.propose(asked, n, sampling, derive(seed, self.key))
+        drawn = tuple(replace(candidate, text=self.head + candidate.text) for candidate in proposal.candidates)
+        return replace(proposal, candidates=drawn)

@@ -38,9 +38,9 @@ from search.data import State, Trajectory
 from search.grading.grader import grader
 from search.problems.curriculum import check_steps, composition_of
 from search.storage.tree_store import read_trees
-from train.labelling import write_labelling
-from train.prm800k import Completion, LabelledStep, read_rows, write_rows
-from train.sources import read_records
+from train.data.loading import read_records
+from train.labels.annotation_files import write_labelling
+from train.labels.prm800k import Completion, LabelledStep, read_rows, write_rows
 
 CONFIG = str(RECIPES / "lets_verify.yaml")
 PRM = "--method={rule: checked_labels, policy: null, reward: {objective: prm, start: base}}"

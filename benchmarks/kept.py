@@ -15,7 +15,7 @@ from statistics import fmean
 from benchmarks.runs import rights
 from cluster import manifest, run_dir, summary
 from search.serialization import dump
-from train.sources import read_records
+from train.data.loading import read_records
 
 DIGITS = 4
 SIDES = ("chosen_log_probability", "rejected_log_probability")

@@ -39,9 +39,9 @@ from search.data import Cost, LabelledSolution, LabelScale, Problem, State
 from search.problems.curriculum import check_steps, composition_of
 from search.storage.tree_store import read_trees
 from search.tree import Tree
-from train.consensus import consensus, solution_key
-from train.label_quality import Quality, quality, table
-from train.tree_labels import score_labels, tree_labels
+from train.labels.consensus import consensus, solution_key
+from train.labels.quality import Quality, quality, table
+from train.labels.tree_labels import score_labels, tree_labels
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "recipes" / "lets_verify.yaml"
 SOLUTIONS = 4

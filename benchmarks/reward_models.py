@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.commands import RECIPES, needed
 from cluster.run_dir import DONE
-from train.method import LEARNS_FROM
+from train.rules.registry import LEARNS_FROM
 
 SAMPLES = 32
 SHOWN = (1, 2, 4, 8, 16, 32)

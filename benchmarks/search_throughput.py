@@ -58,11 +58,11 @@ from search.formats.registry import StepFormat
 from search.seeds import derive
 from search.storage.tree_store import read_trees
 from search.tree import Tree
-from train.checkpoint import copy_tokenizer
 from train.config import TrainConfig
-from train.models import load
+from train.data.loading import load_tokenizer
 from train.objectives import OBJECTIVES
-from train.sources import load_tokenizer
+from train.trainer.checkpoint import copy_tokenizer
+from train.trainer.models import load
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
 # As the demo evaluates: two candidates, and again where many visits fall. Its training searches' rule when to stop.

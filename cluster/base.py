@@ -1,6 +1,6 @@
 """The base policy of a run: a model directory from the config, or the built-in recipe trained once and kept in a cache.
 
-Knows the recipe's hash and where the cache lies. What the model is made of is train/base_policy.py's business.
+Knows the recipe's hash and where the cache lies. What the model is made of is train/trainer/base_policy.py's business.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from search import serialization
 from search.data import State, Trajectory
 from search.formats.registry import CODE_TAGS, CodeFormat
 from search.problems import curriculum
-from train.base_policy import build_tokenizer, initialise
-from train.launch import TrainTask, fit
-from train.progress import Report
+from train.trainer.base_policy import build_tokenizer, initialise
+from train.trainer.job import Report
+from train.trainer.launch import TrainTask, fit
 
 CACHE_VARIABLE = "RAYSTAR_CACHE"
 PROBE = 20  # worked solutions of each depth that tell one curriculum from another; to make all takes half a minute

@@ -19,7 +19,7 @@ from search.grading.grader import grader
 from search.problems.curriculum import check_steps, composition_of, of_curriculum
 from search.protocols import Executor
 from search.tree import Tree
-from train.tree_labels import solutions
+from train.labels.tree_labels import solutions
 
 Found = TypeVar("Found")
 
@@ -41,7 +41,7 @@ async def rows(trees: Iterable[Tree], form: StepFormat, executor: Executor) -> d
 
 
 def labels(trees: Iterable[Tree], config: ExecutorConfig) -> list[StepLabels]:
-    """What a person who errs never would say of the solutions that train.tree_labels chooses: 1 up to the first wrong
+    """What a person who errs never would say of the solutions that train.labels.tree_labels chooses: 1 up to the first wrong
     step, -1 for that one. In the order of the trees."""
 
     async def check() -> list[StepLabels]:

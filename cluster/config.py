@@ -23,7 +23,7 @@ from search.data import Problem
 from search.formats.registry import FORMATS, StepFormat, step_format
 from search.problems.loading import ProblemsConfig
 from train.config import BaseSize, HarvestConfig, TrainConfig
-from train.method import SOURCES
+from train.rules.registry import SOURCES
 
 NEED_SCORES = ("sphere",)  # strategies that are nothing without a reward model
 SELF_JUDGED = ("rstar",)  # those that ask none

@@ -28,8 +28,8 @@ from search.data import ModelRef, Problem
 from search.errors import UserError
 from search.evaluation.process_bench import ProcessRow
 from search.reward_models import JudgeKind
-from train.launch import TrainTask, fit
-from train.sources import NothingToLearn
+from train.data.loading import NothingToLearn
+from train.trainer.launch import TrainTask, fit
 
 
 def evolve(context: Context) -> Models:

@@ -27,12 +27,12 @@ from search.errors import UserError
 from search.grading.grader import grader
 from search.storage.tree_store import read_trees
 from search.tree import Tree
-from train.label_harvest import harvest_labelled, harvest_people
-from train.labelling import read_labelling
-from train.method import Made, Taken, made_of
-from train.prm800k import read_rows
+from train.data.loading import read_records
+from train.labels.annotation_files import read_labelling
+from train.labels.harvest import harvest_labelled, harvest_people
+from train.labels.prm800k import read_rows
 from train.rules import Material
-from train.sources import read_records
+from train.rules.registry import Made, Taken, made_of
 
 Write = Callable[[Path], Made]
 ONLY_IN_ROUNDS = ("hinted", "marked")  # what the rounds of a run search for beside their trees

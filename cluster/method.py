@@ -2,7 +2,7 @@
 
     method: {rule: irpo, policy: {objective: dpo_nll}}
 
-Knows names and which of them fit together; train/method.py has what they stand for.
+Knows names and which of them fit together; train/rules/registry.py has what they stand for.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from train.method import LEARNS_FROM, POLICY, REWARD, SOURCES, Source
 from train.rules import RulesConfig
+from train.rules.registry import LEARNS_FROM, POLICY, REWARD, SOURCES, Source
 
 POLICY_OBJECTIVES = ("sft", "dpo", "dpo_nll")
 REWARD_OBJECTIVES = ("ppm", "prm", "orm", "q_regression", "dpo")

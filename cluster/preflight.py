@@ -21,7 +21,7 @@ from search.problems.curriculum import of_curriculum
 from search.problems.loading import ProblemSets
 from search.reward_models import CLASSES, HEADS, JudgeKind, kind_of
 from search.storage import tree_store
-from train.prm800k import read_rows
+from train.labels.prm800k import read_rows
 
 HUGGING_FACE_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 SHOT_BREAK = re.compile(r"^---$", re.MULTILINE)

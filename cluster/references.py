@@ -11,7 +11,7 @@ from pathlib import Path
 from cluster.method import MethodConfig
 from search.data import Problem, Trajectory
 from search.problems import curriculum
-from train.sources import read_records
+from train.data.loading import read_records
 
 
 def references(method: MethodConfig, train: Iterable[Problem]) -> Mapping[str, Trajectory]:

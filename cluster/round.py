@@ -34,11 +34,11 @@ from search.data import ModelRef, Problem
 from search.storage.tree_store import read_trees
 from search.tree import Tree
 from train.config import TrainConfig
-from train.launch import TrainTask, fit
-from train.method import LEARNS_FROM, Taken
+from train.data.loading import NothingToLearn
 from train.rules import Material
+from train.rules.registry import LEARNS_FROM, Taken
 from train.rules.star import hinted
-from train.sources import NothingToLearn
+from train.trainer.launch import TrainTask, fit
 
 MODEL, TREES, HINTED, MARKED = "model", "trees", "search_hinted", "marks"
 

@@ -2,8 +2,8 @@
 
     problems ──> samples, drawn or stored ──> a logit a step ──> 80 % convincing and wrong, 20 % convincing ──> file
 
-The rule is search/selection.py's, the file is train/labelling.py's, which wants the solutions again when labels come back:
-they are kept beside it.
+The rule is train/labels/active_selection.py's, the file is train/labels/annotation_files.py's, which wants the
+solutions again when labels come back: they are kept beside it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from search.data import ModelRef, Trajectory
 from search.evaluation.voting import aggregate
 from search.grading.grader import grader
 from search.seeds import derive
-from search.selection import ScoredSolution, choose
-from train.labelling import write_labelling
+from train.labels.active_selection import ScoredSolution, choose
+from train.labels.annotation_files import write_labelling
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class TrainConfig(BaseModel):
 
 
 class BaseSize(BaseModel):
-    """Shape of the base policy that is made from nothing (train.base_policy)."""
+    """Shape of the base policy that is made from nothing (train.trainer.base_policy)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

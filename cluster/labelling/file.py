@@ -1,6 +1,6 @@
 """A labelling file while a person works on it: PRM800K's rows as sheets and back, one person at a time.
 
-Every change is on the disk before ``put`` returns. Knows the schema (train/prm800k.py) and files; no keys.
+Every change is on the disk before ``put`` returns. Knows the schema (train/labels/prm800k.py) and files; no keys.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cluster.labelling.sheets import Sheet, finish_of
 from cluster.run_dir import write_atomic
 from search import serialization
 from search.errors import UserError
-from train.prm800k import Completion, Label, LabelledStep, Rating, Row, read_rows
+from train.labels.prm800k import Completion, Label, LabelledStep, Rating, Row, read_rows
 
 
 @dataclass(slots=True)

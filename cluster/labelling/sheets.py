@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from train.prm800k import FinishReason, Rating
+from train.labels.prm800k import FinishReason, Rating
 
 
 class Key(StrEnum):

@@ -22,7 +22,7 @@ from rich.text import Text
 from cluster.labelling.file import LabelFile
 from cluster.labelling.sheets import Key, Sheet, place, press
 from search.errors import UserError
-from train.prm800k import Question
+from train.labels.prm800k import Question
 
 KEYS = "g good   n neutral   b bad, ends the solution   u undo   s skip   q quit"
 INDENT = "\n" + " " * 6

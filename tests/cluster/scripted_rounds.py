@@ -26,8 +26,8 @@ from search.problems.loading import ProblemSets
 from search.tree import Tree
 from tests.cluster.judged_samples import PROBLEMS, store_trees, tree
 from train.config import TrainConfig
-from train.launch import TrainResult, TrainTask
-from train.sources import read_records
+from train.data.loading import read_records
+from train.trainer.launch import TrainResult, TrainTask
 
 TRAIN = PROBLEMS[:3]
 BASE, POLICY = model_ref("policy", "/base", 0), model_ref("policy", "/second round", 2)

@@ -15,8 +15,8 @@ import pytest
 
 from search.data import PreferencePair, Trajectory
 from search.storage.tree_store import read_trees
-from train.prm800k import read_rows
-from train.sources import read_records
+from train.data.loading import read_records
+from train.labels.prm800k import read_rows
 
 CONFIG = Path(__file__).with_name("miniature.yaml")
 DEADLINE_S = 1300

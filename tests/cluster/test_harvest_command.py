@@ -13,8 +13,8 @@ from search import serialization
 from search.data import StepLabels, Trajectory
 from tests.cluster.judged_samples import CONFIG, PROBLEMS, first_mistake, store_trees, tree
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, candidate, row, step, write
-from train.labelling import write_labelling
-from train.sources import read_records
+from train.data.loading import read_records
+from train.labels.annotation_files import write_labelling
 
 METHOD = "method: {rule: hard_labels, reward: {objective: prm}}\n"
 HARVEST = Path("runs/mini-harvest/rounds/r1/harvest")

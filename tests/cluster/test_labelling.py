@@ -24,8 +24,8 @@ from cluster.labelling.terminal import label, single_keys, summary
 from search import serialization
 from search.data import Problem, Step, StepStatus, Trajectory
 from search.errors import UserError
-from train.labelling import read_labelling, write_labelling
-from train.prm800k import Question, Row, read_rows
+from train.labels.annotation_files import read_labelling, write_labelling
+from train.labels.prm800k import Question, Row, read_rows
 
 TWO, THREE = Sheet(("a", "b")), Sheet(("c", "d", "e"))
 

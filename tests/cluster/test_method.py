@@ -17,9 +17,9 @@ from search.config import SearchConfig
 from search.data import ModelRef, Problem
 from search.errors import UserError
 from search.reward_models import JudgeKind, kind_of
-from train.method import LEARNS_FROM, POLICY, REWARD, SOURCES
+from train.data.loading import READERS
 from train.objectives import OBJECTIVES
-from train.sources import READERS
+from train.rules.registry import LEARNS_FROM, POLICY, REWARD, SOURCES
 
 RECORDS = {
     "trajectories.jsonl": "Trajectory",

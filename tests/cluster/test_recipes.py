@@ -10,7 +10,7 @@ import pytest
 from cluster import config as configs
 from cluster import plan
 from cluster.cli import main
-from train.method import LEARNS_FROM, POLICY, REWARD
+from train.rules.registry import LEARNS_FROM, POLICY, REWARD
 
 CONFIGS = Path(configs.__file__).parents[1] / "configs"
 RECIPES = {path.stem: path for path in sorted((CONFIGS / "recipes").glob("*.yaml"))}

@@ -15,11 +15,11 @@ from cluster.select import Candidate, Selection, chosen, select, solutions_file
 from search.data import Trajectory
 from search.evaluation.voting import Aggregation
 from search.reward_models import JudgeKind, probability
-from search.selection import ScoredSolution
 from tests.cluster.judged_samples import PROBLEMS, KnowingScorer, context, store_trees, tree, wrong
-from train.labelling import read_labelling
-from train.prm800k import read_rows
-from train.sources import read_records
+from train.data.loading import read_records
+from train.labels.active_selection import ScoredSolution
+from train.labels.annotation_files import read_labelling
+from train.labels.prm800k import read_rows
 
 
 @pytest.fixture(autouse=True)

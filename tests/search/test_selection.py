@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.selection import ScoredSolution, choose, wrong_wanted
+from train.labels.active_selection import ScoredSolution, choose, wrong_wanted
 
 
 def pool(*scored: tuple[float, bool]) -> list[ScoredSolution]:

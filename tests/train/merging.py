@@ -6,7 +6,7 @@ import re
 
 from search.data import Outcome, Problem, Step, StepStatus
 from search.formats.registry import PlainFormat
-from train.encoding import Encoder
+from train.data.encoding import Encoder
 
 PAD, EOS = 0, 1
 PROBLEM = Problem("p", "q", "2", "made up")

@@ -9,8 +9,8 @@ from transformers import AutoTokenizer
 from search.data import State
 from search.formats.registry import CODE_TAGS, END_OF_STEP, CodeFormat
 from search.problems.curriculum import problems, worked
-from train.base_policy import build_tokenizer, initialise
 from train.config import BaseSize
+from train.trainer.base_policy import build_tokenizer, initialise
 
 
 def test_the_tokenizer_cuts_text_the_same_way_when_it_is_loaded_again(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from train.batches import PlanConfig, collate, plan_epoch, step_batches, steps_per_epoch
+from train.data.batches import PlanConfig, collate, plan_epoch, step_batches, steps_per_epoch
+from train.data.tokenized import Row, Samples, pack
 from train.objectives import Kind
-from train.samples import Row, Samples, pack
 
 PAD = 0
 

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 from search.data import Outcome, State, Step
 from search.formats.registry import CodeFormat, PlainFormat
 from tests.train.merging import EOS, FINAL, OPEN, PROBLEM, Merging, encoder
-from train.encoding import Encoder
+from train.data.encoding import Encoder
 
 
 def test_a_steps_end_is_its_last_token_whatever_the_tokenizer_would_merge() -> None:

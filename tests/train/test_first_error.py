@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.data import LabelScale, Problem, Step, StepLabels
-from train.consensus import ConsensusCounts, consensus
-from train.first_error import first_error, hard, settled
+from train.labels.consensus import ConsensusCounts, consensus
+from train.labels.first_error import first_error, hard, settled
 
 PROBLEM = Problem("p", "?", "7", "made up")
 SIGN, SHARE, VALUE = LabelScale.SIGN, LabelScale.SHARE, LabelScale.VALUE

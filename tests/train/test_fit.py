@@ -14,16 +14,16 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from search.errors import UserError
 from search.formats.registry import CodeFormat
-from train import launch
-from train.batches import PlanConfig, step_batches, steps_per_epoch
 from train.config import TrainConfig
-from train.launch import TrainTask, fit
-from train.loop import learning_rate
-from train.models import load
+from train.data.batches import PlanConfig, step_batches, steps_per_epoch
+from train.data.loading import load_samples
 from train.objectives import OBJECTIVES, Kind, Options
-from train.progress import Report
-from train.reference import reference
-from train.sources import load_samples
+from train.trainer import launch
+from train.trainer.job import Report
+from train.trainer.launch import TrainTask, fit
+from train.trainer.loop import learning_rate
+from train.trainer.models import load
+from train.trainer.reference_logprobs import reference
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 

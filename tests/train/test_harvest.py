@@ -11,7 +11,7 @@ from search import serialization
 from search.data import Outcome, PreferencePair, Problem, Step, StepStatus, Trajectory
 from search.tree import Tree
 from train.config import HARVEST_PRESETS, HarvestConfig
-from train.harvest import HarvestCounts, differ_by, harvest, merge, preference_pairs, raised, trajectories
+from train.rules.rstar_math import HarvestCounts, differ_by, harvest, merge, preference_pairs, raised, trajectories
 
 PROBLEM = Problem("p1", "How many?", "4", "made up")
 

@@ -8,10 +8,10 @@ from search import serialization
 from search.data import StepLabels, StepStatus
 from search.grading.grader import grader
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, candidate, changed, row, step
-from train.first_error import first_error, settled
-from train.human_labels import RowLabels, labels_of, outcome_of, problem_of, step_in_words, why_left_out
-from train.labels import classes
-from train.prm800k import Row
+from train.labels.first_error import first_error, settled
+from train.labels.human_labels import RowLabels, labels_of, outcome_of, problem_of, step_in_words, why_left_out
+from train.labels.prm800k import Row
+from train.labels.targets import classes
 
 RIGHT, NEUTRAL, WRONG = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 

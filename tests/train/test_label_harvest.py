@@ -16,10 +16,10 @@ from search.grading.grader import grader
 from search.tree import ROOT, Tree
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, candidate, changed, row, step, write
 from tests.train.test_tree_labels import answer, grow
-from train.label_files import LABEL_COUNTS, OUTCOMES, STEP_LABELS, LabelCounts, OutcomeCounts, label_file
-from train.label_harvest import harvest_consensus, harvest_labelled, harvest_people, harvest_trees
+from train.data.loading import NothingToLearn, load_samples, read_records
+from train.labels.files import LABEL_COUNTS, OUTCOMES, STEP_LABELS, LabelCounts, OutcomeCounts, label_file
+from train.labels.harvest import harvest_consensus, harvest_labelled, harvest_people, harvest_trees
 from train.objectives import Kind
-from train.sources import NothingToLearn, load_samples, read_records
 
 PLAIN = PlainFormat()
 PROBLEM = Problem("p", "What is 3 + 4?", "7", "made up")

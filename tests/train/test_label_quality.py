@@ -7,7 +7,7 @@ import json
 import pytest
 
 from search.data import Cost, LabelledSolution, LabelScale, Problem, Step, StepLabels
-from train.label_quality import Quality, quality, table
+from train.labels.quality import Quality, quality, table
 
 STEPS = tuple(Step(f"s{i}") for i in range(4))
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from search.data import Outcome, Problem, Step, StepLabels, StepStatus, Trajectory
 from search.errors import UserError
 from tests.train.prm800k_rows import Json, write
-from train.first_error import first_error, settled
-from train.labelling import read_labelling, write_labelling
+from train.labels.annotation_files import read_labelling, write_labelling
+from train.labels.first_error import first_error, settled
 
 
 def solution(number: int, right: bool = True) -> Trajectory:

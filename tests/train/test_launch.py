@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from search.errors import UserError
 from search.formats.registry import CodeFormat
 from train.config import TrainConfig
-from train.launch import TrainTask, fingerprint, fit, following, placement
-from train.loop import learning_rate
+from train.data.loading import NothingToLearn
+from train.data.tokenized import Samples
 from train.objectives import Kind
-from train.progress import Report
-from train.samples import Samples
-from train.sources import NothingToLearn
+from train.trainer.job import Report
+from train.trainer.launch import TrainTask, fingerprint, fit, following, placement
+from train.trainer.loop import learning_rate
 
 
 def node(cpu: float, gpu: float = 0.0, alive: bool = True) -> dict[str, Any]:

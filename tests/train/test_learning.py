@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from search.formats.registry import CodeFormat
-from train.batches import Batch, PlanConfig, step_batches
 from train.config import TrainConfig
-from train.models import Readout, load
+from train.data.batches import Batch, PlanConfig, step_batches
+from train.data.loading import load_samples
+from train.data.tokenized import Samples
 from train.objectives import OBJECTIVES, Kind, Objective, Options
-from train.reference import reference
-from train.samples import Samples
-from train.sources import load_samples
+from train.trainer.models import Readout, load
+from train.trainer.reference_logprobs import reference
 
 CONFIG = TrainConfig(precision="fp32", zero_stage=0)
 EPOCHS, BATCH = 3, 8  # 22 samples: three steps an epoch, the last of them smaller

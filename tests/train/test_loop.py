@@ -12,16 +12,15 @@ import torch
 from torch import Tensor, distributed
 
 from search.formats.registry import CodeFormat
-from train.batches import PlanConfig, plan_epoch, step_batches
 from train.config import TrainConfig
-from train.job import Job
-from train.loop import Plan, train
-from train.models import Readout, load
+from train.data.batches import PlanConfig, plan_epoch, step_batches
+from train.data.loading import load_samples
+from train.data.tokenized import Samples
 from train.objectives import OBJECTIVES, Kind
-from train.progress import Progress, Report
-from train.samples import Samples
-from train.sources import load_samples
-from train.worker import with_reference
+from train.trainer.job import Job, Progress, Report
+from train.trainer.loop import Plan, train
+from train.trainer.models import Readout, load
+from train.trainer.worker import with_reference
 
 CONFIG = TrainConfig(precision="fp32", zero_stage=0, learning_rate=3e-3, log_every=1, dpo_beta=0.2, nll_weight=0.5)
 

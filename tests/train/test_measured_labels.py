@@ -14,8 +14,8 @@ from search.problems.curriculum import check_steps, composition_of, problems, wo
 from search.protocols import Tools
 from search.strategies.labelling.monte_carlo_labels import Prefixes, find_first_error, label_every_step
 from tests.search.interpreter import Interpreter
-from train.consensus import consensus
-from train.label_quality import quality
+from train.labels.consensus import consensus
+from train.labels.quality import quality
 
 CONFIG = SearchConfig(strategy="samples", candidates=4, max_depth=20)
 

@@ -10,9 +10,9 @@ from transformers import AutoModelForSequenceClassification
 
 from search.errors import UserError
 from train.config import TrainConfig
-from train.models import load
+from train.data.loading import check_directory, reward_outputs
 from train.objectives import Kind
-from train.sources import check_directory, reward_outputs
+from train.trainer.models import load
 
 CONFIG = TrainConfig(precision="fp32", zero_stage=0, head_dropout=0.5)
 

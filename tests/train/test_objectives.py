@@ -11,10 +11,10 @@ from search import reward_models
 from train.config import TrainConfig
 from train.objectives import OBJECTIVES, Kind, Options, Targets
 from train.objectives.base import HEADS
-from train.objectives.imitation import sft, token_accuracy
-from train.objectives.outcome import orm, outcome_accuracy
-from train.objectives.ranking import pair_accuracy, ppm
-from train.objectives.steps import absolute_error, class_accuracy, prm, q_regression
+from train.objectives.orm import orm, outcome_accuracy
+from train.objectives.ppm import pair_accuracy, ppm
+from train.objectives.prm import absolute_error, class_accuracy, prm, q_regression
+from train.objectives.sft import sft, token_accuracy
 
 NONE = Targets()
 

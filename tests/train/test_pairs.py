@@ -5,8 +5,8 @@ from __future__ import annotations
 from search.data import Outcome, PreferencePair, Step
 from search.formats.registry import CodeFormat
 from tests.train.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
-from train.encoding import Encoder
-from train.pairs import encode_pairs, encode_preferences
+from train.data.encode_pairs import encode_pairs, encode_preferences
+from train.data.encoding import Encoder
 
 OTHER = Step("three", outcome=Outcome.OK)
 

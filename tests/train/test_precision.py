@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from train.config import TrainConfig
-from train.precision import natural, settled
+from train.trainer.models import natural, settled
 
 CPU = torch.device("cpu")
 

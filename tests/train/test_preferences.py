@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from train.objectives import Options, Targets
-from train.objectives.preferences import (
+from train.objectives.dpo import (
     chosen_log_probability,
     dpo,
     dpo_nll,

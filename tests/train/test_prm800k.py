@@ -12,7 +12,7 @@ import pytest
 from search import serialization
 from search.errors import UserError
 from tests.train.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, changed, write
-from train.prm800k import Row, read_rows, write_rows
+from train.labels.prm800k import Row, read_rows, write_rows
 
 CANDIDATE, CHOSEN = "label.steps.0.completions.1", "label.steps.0.chosen_completion"
 RATINGS = "Input should be -1, 0 or 1"

@@ -11,13 +11,13 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from search.formats.registry import CodeFormat
-from train.batches import PlanConfig
 from train.config import TrainConfig
-from train.models import Readout, load
+from train.data.batches import PlanConfig
+from train.data.loading import load_samples
+from train.data.tokenized import Samples
 from train.objectives import Kind
-from train.reference import reference
-from train.samples import Samples
-from train.sources import load_samples
+from train.trainer.models import Readout, load
+from train.trainer.reference_logprobs import reference
 
 CPU = torch.device("cpu")
 

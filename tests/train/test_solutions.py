@@ -7,10 +7,10 @@ import pytest
 from search.data import LabelScale, Outcome, Step, StepLabels, Trajectory
 from search.formats.registry import CodeFormat
 from tests.train.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
-from train.encoding import Encoder
-from train.labels import classes, values
-from train.samples import Samples
-from train.solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
+from train.data.encode_solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
+from train.data.encoding import Encoder
+from train.data.tokenized import Samples
+from train.labels.targets import classes, values
 
 RIGHT, NEUTRAL, WRONG = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 MIDDLE = Step("three ab", outcome=Outcome.OK)

@@ -7,8 +7,8 @@ from search.data import LabelScale, Outcome, Problem, Step, StepLabels, StepStat
 from search.strategies.sampling.sampling import Samples
 from search.tree import Tree
 from tests.search.words import WordPolicy, word_tools
-from train.first_error import hard
-from train.tree_labels import node_labels, outcomes, solutions, tree_labels, without_repeats
+from train.labels.first_error import hard
+from train.labels.tree_labels import node_labels, outcomes, solutions, tree_labels, without_repeats
 
 PROBLEM = Problem("p1", "How many?", "7", "made up")
 SIGN, SHARE, VALUE = LabelScale.SIGN, LabelScale.SHARE, LabelScale.VALUE

@@ -97,7 +97,7 @@ async def label_every_step(solution: State, prefixes: Prefixes) -> LabelledSolut
     """Math-Shepherd: the share of completions from each step that end right (soft estimation), all steps at once.
 
     The last step of a finished solution has its outcome. A solution of 8 steps with k = 8 takes 7 * 8 = 56 completions.
-    ``train.first_error.hard`` makes the hard estimation of it: right if any completion is. ``prefixes`` of the same seed
+    ``train.labels.first_error.hard`` makes the hard estimation of it: right if any completion is. ``prefixes`` of the same seed
     draw the same completions for ``find_first_error``.
     """
     found = await together(prefixes.look(solution, end) for end in range(1, len(solution.steps) + 1))

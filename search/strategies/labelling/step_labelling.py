@@ -1,7 +1,7 @@
 """Independent solutions, each step labelled by completions from it: Math-Shepherd's data and OmegaPRM's, one tree a problem.
 
 The strategies "every_step" and "first_error". Solutions are drawn, graded and scored as "samples" does it; the labels stand
-in the nodes, and train.tree_labels reads them there. How a step is looked at is monte_carlo_labels.py's business.
+in the nodes, and train.labels.tree_labels reads them there. How a step is looked at is monte_carlo_labels.py's business.
 """
 
 from __future__ import annotations

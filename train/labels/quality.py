@@ -1,6 +1,6 @@
 """How good step labels are, against the true place of the first wrong step. Pure counting over records.
 
-The truth comes from search.problems.curriculum.check_steps, or from anybody who knows it. The score over solutions is that of
+The truth comes from search.problems.curriculum, or from anybody who knows it. The score over solutions is that of
 ProcessBench (arXiv 2412.06559): the share of solutions whose first wrong step, or its absence, is said exactly; F1 is the
 harmonic mean of this share over solutions with an error and over those without.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from search.data import LabelledSolution
-from train.first_error import first_error, says_wrong, settled
+from train.labels.first_error import first_error, says_wrong, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Quality:
 def quality(labelled: Iterable[tuple[LabelledSolution, int | None]], threshold: float = 0.0) -> Quality:
     """The counts of labelled solutions, each with the true index of its first wrong step (None: all are right).
 
-    ``threshold`` is that of train.first_error. True place 2: labels (1, 1, -1) are found and one hit; (1, -1, -1) are
+    ``threshold`` is that of train.labels.first_error. True place 2: labels (1, 1, -1) are found and one hit; (1, -1, -1) are
     not found, one false alarm and one hit; (1, -1) are not found, one false alarm and one miss.
     """
     tally = Counter[str]()

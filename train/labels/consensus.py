@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from search.data import StepLabels, Trajectory
-from train.first_error import first_error, settled
+from train.labels.first_error import first_error, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def consensus(
     """The records on whose first error the judge agrees, unchanged and in their order, and the counts.
 
     Solutions meet by the problem's id and the texts of all their steps. Of several judgements of one solution the first
-    counts. The thresholds are those of train.first_error, of either side.
+    counts. The thresholds are those of train.labels.first_error, of either side.
     """
     judgements: dict[tuple[str, ...], StepLabels] = {}
     for judgement in judged:

@@ -22,7 +22,7 @@ from dataclasses import replace
 from search.config import LABELLING
 from search.data import LabelScale, StepLabels, Trajectory
 from search.tree import ROOT, Node, Tree
-from train.first_error import hard
+from train.labels.first_error import hard
 
 Places = Sequence[int]  # for each node the first node that stands for the same steps
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from train.data.tokenized import Integers, Samples
 from train.objectives import Kind, Targets
-from train.samples import Integers, Samples
 
 PAD_MULTIPLE = 16  # sequences are padded to multiples of this many tokens
 BUCKET_BATCHES = 16  # batches' worth of samples that are sorted by length together

@@ -22,16 +22,15 @@ from torch.utils.tensorboard import SummaryWriter
 from transformers.integrations import HfDeepSpeedConfig
 from transformers.utils import logging as transformers_logging
 
-from train import checkpoint, models
-from train.batches import PlanConfig, step_batches, steps_per_epoch
 from train.config import TrainConfig
-from train.job import Job
-from train.loop import Plan, train
+from train.data.batches import PlanConfig, step_batches, steps_per_epoch
+from train.data.tokenized import Samples
 from train.objectives import OBJECTIVES, Kind, Objective
-from train.precision import settled
-from train.progress import Progress, Report
-from train.reference import reference
-from train.samples import Samples
+from train.trainer import checkpoint, models
+from train.trainer.job import Job, Progress, Report
+from train.trainer.loop import Plan, train
+from train.trainer.models import settled
+from train.trainer.reference_logprobs import reference
 
 
 def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:

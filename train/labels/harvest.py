@@ -21,16 +21,16 @@ from search.config import LABELLING
 from search.data import LabelScale, StepLabels, Trajectory
 from search.protocols import Grader
 from search.tree import Tree
-from train.consensus import consensus, solution_key
-from train.human_labels import labels_of, outcome_of, problem_of, why_left_out
-from train.label_files import LabelHarvest, label_file, outcome_file
-from train.labelling import read_labelling
-from train.prm800k import read_rows
-from train.tree_labels import outcomes, score_labels, tree_labels, without_repeats
+from train.labels.annotation_files import read_labelling
+from train.labels.consensus import consensus, solution_key
+from train.labels.files import LabelHarvest, label_file, outcome_file
+from train.labels.human_labels import labels_of, outcome_of, problem_of, why_left_out
+from train.labels.prm800k import read_rows
+from train.labels.tree_labels import outcomes, score_labels, tree_labels, without_repeats
 
 
 def harvest_people(files: Sequence[Path], out_dir: Path, grader: Grader, skip_bad_lines: bool = False) -> LabelHarvest:
-    """Labels and outcomes from PRM800K's files, by the rules of train.human_labels.
+    """Labels and outcomes from PRM800K's files, by the rules of train.labels.human_labels.
 
     Counts of the source: ``rows``; of these ``bad_lines``, ``quality_control``, ``screening``, ``bad_problem`` and
     ``give_up`` that were left out, and those ``without_rating`` or ``without_outcome``; ``null_ratings`` candidates
@@ -61,7 +61,7 @@ def harvest_labelled(
     files: Sequence[Path], given_out: Sequence[Trajectory], out_dir: Path, skip_bad_lines: bool = False
 ) -> LabelHarvest:
     """Labels of solutions that were given out to be labelled, with their own problems and steps; the outcomes are those
-    of the solutions that came back with a label. Counts of the source: as train.labelling counts rows.
+    of the solutions that came back with a label. Counts of the source: as train.labels.annotation_files counts rows.
     """
     tally, labelled = Counter[str](), set[tuple[str, ...]]()
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def harvest_trees(
     trees: Iterable[Tree], out_dir: Path, scale: LabelScale, right: int = 4, wrong: int = 4
 ) -> LabelHarvest:
     """Labels of at most ``right`` right and ``wrong`` wrong solutions a tree, of the kind that ``scale`` names in
-    train.tree_labels, each step labelled once a tree; and the outcomes of these solutions.
+    train.labels.tree_labels, each step labelled once a tree; and the outcomes of these solutions.
 
     Counts of the source: ``trees``, and those ``without_solution``; the ``completions`` of searches for labels, and all
     ``generated_tokens`` of these.
@@ -119,7 +119,7 @@ def harvest_consensus(
     """Hard labels of those solutions on whose first error the reward model that scored the trees agrees.
 
     ``judge_threshold``: a step is wrong to it where its share of right, (1 + score) / 2, is at most so much. The counts
-    of the source are train.consensus's. Labels by completion (step_labelling.py) or from any other scored tree.
+    of the source are train.labels.consensus's. Labels by completion (step_labelling.py) or from any other scored tree.
     """
     tally, cost = Counter[str](), Spent()
     out_dir.mkdir(parents=True, exist_ok=True)

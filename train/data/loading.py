@@ -17,11 +17,11 @@ from search import serialization
 from search.data import PreferencePair, StepLabels, Trajectory
 from search.errors import UserError
 from search.formats.registry import StepFormat
-from train.encoding import Encoder
+from train.data.encode_pairs import encode_pairs, encode_preferences
+from train.data.encode_solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
+from train.data.encoding import Encoder
+from train.data.tokenized import Samples
 from train.objectives import Kind
-from train.pairs import encode_pairs, encode_preferences
-from train.samples import Samples
-from train.solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
 
 Record = TypeVar("Record")
 Encode = Callable[..., tuple[Samples, dict[str, int]]]

@@ -14,9 +14,8 @@ import deepspeed
 import torch
 from torch import distributed
 
-from train.job import SUMMARY
-from train.models import Readout
-from train.progress import Progress
+from train.trainer.job import SUMMARY, Progress
+from train.trainer.models import Readout
 
 TAG = "state"
 TOKENIZER_FILES = (

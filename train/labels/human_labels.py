@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from search.data import Problem, Step, StepLabels, StepStatus, Trajectory
 from search.problems.rows import content_id
 from search.protocols import Grader
-from train.prm800k import Completion, HumanCompletion, Row
+from train.labels.prm800k import Completion, HumanCompletion, Row
 
 SOURCE = "prm800k"
 ANSWER = re.compile(r"# Answer\s+(?P<answer>\S.*?)\s*\Z", re.DOTALL)

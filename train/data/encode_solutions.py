@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from search.data import State, StepLabels, Trajectory
-from train import labels
-from train.encoding import Encoder
+from train.data.encoding import Encoder
+from train.data.tokenized import Row, Samples, pack
+from train.labels.targets import Labels, classes, values
 from train.objectives import Kind
-from train.samples import Row, Samples, pack
 
 
 def encode_trajectories(
@@ -66,21 +66,21 @@ def encode_outcomes(
 def encode_step_labels(
     records: Sequence[StepLabels], encoder: Encoder, max_length: int, pad_id: int
 ) -> tuple[Samples, dict[str, int]]:
-    """Shares of right, neutral and wrong at the last token of each step, as train.labels.classes has them."""
-    return _encode_steps(Kind.STEP_LABELS, records, labels.classes, encoder, max_length, pad_id)
+    """Shares of right, neutral and wrong at the last token of each step, as train.labels.targets.classes has them."""
+    return _encode_steps(Kind.STEP_LABELS, records, classes, encoder, max_length, pad_id)
 
 
 def encode_step_values(
     records: Sequence[StepLabels], encoder: Encoder, max_length: int, pad_id: int
 ) -> tuple[Samples, dict[str, int]]:
-    """A value in [-1, 1] at the last token of each step, as train.labels.values has them."""
-    return _encode_steps(Kind.STEP_VALUES, records, labels.values, encoder, max_length, pad_id)
+    """A value in [-1, 1] at the last token of each step, as train.labels.targets.values has them."""
+    return _encode_steps(Kind.STEP_VALUES, records, values, encoder, max_length, pad_id)
 
 
 def _encode_steps(
     kind: Kind,
     records: Sequence[StepLabels],
-    learnt: Callable[[StepLabels], labels.Labels],
+    learnt: Callable[[StepLabels], Labels],
     encoder: Encoder,
     max_length: int,
     pad_id: int,

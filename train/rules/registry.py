@@ -2,8 +2,8 @@
 
     rule ──> files of records, by the role of the model they are for ──> objective
 
-Knows names, records and files; no tokens, no training. What a rule takes is the business of train.harvest,
-train.rules and train.label_harvest.
+Knows names, records and files; no tokens, no training. What a rule takes is the business of train.rules.rstar_math,
+train.rules and train.labels.harvest.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from search import serialization
 from search.data import LabelScale, Trajectory
 from train import rules
 from train.config import HarvestConfig
-from train.harvest import COUNTS, PAIRS, TRAJECTORIES, complete
-from train.harvest import harvest as rstar_math
-from train.label_files import OUTCOMES, STEP_LABELS, LabelHarvest
-from train.label_harvest import harvest_checked, harvest_consensus, harvest_trees
+from train.labels.files import OUTCOMES, STEP_LABELS, LabelHarvest
+from train.labels.harvest import harvest_checked, harvest_consensus, harvest_trees
 from train.rules import Material, RulesConfig
+from train.rules.rstar_math import COUNTS, PAIRS, TRAJECTORIES, complete
+from train.rules.rstar_math import harvest as rstar_math
 
 POLICY, REWARD = "policy", "reward"
 ROLES = {rules.POLICY: POLICY, rules.VERIFIER: REWARD}  # those of train.rules
 
-# What each objective learns from (train.sources.READERS, by file).
+# What each objective learns from (train.data.loading.READERS, by file).
 LEARNS_FROM: Mapping[str, str] = {
     "sft": TRAJECTORIES,
     "dpo": PAIRS,

@@ -4,7 +4,7 @@
                                                    │ progress.jsonl                         │ train.json
                                   callback <───────┘                        TrainResult <───┘
 
-Knows Ray; what happens in a worker is ``train.worker``'s business.
+Knows Ray; what happens in a worker is ``train.trainer.worker``'s business.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from search.errors import UserError
 from search.formats.registry import StepFormat
 from train.config import TrainConfig
-from train.entry import enter
-from train.job import SUMMARY, Job
+from train.data.loading import load_samples
+from train.data.tokenized import Samples
 from train.objectives import OBJECTIVES
-from train.progress import Report
-from train.samples import Samples
-from train.sources import load_samples
+from train.trainer.entry import enter
+from train.trainer.job import SUMMARY, Job, Report
 
 POLL_S = 0.3  # seconds between two looks at the workers' reports
 # Settings that say how a run is carried out, not what it learns: they may change when a run is taken up again.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from train.job import Job
+from train.trainer.job import Job
 
 
 def enter(loop_config: Mapping[str, Any]) -> None:
@@ -14,6 +14,6 @@ def enter(loop_config: Mapping[str, Any]) -> None:
     job: Job = loop_config["job"]
     if not loop_config["gpu"]:
         os.environ["DS_ACCELERATOR"] = "cpu"
-    from train import worker
+    from train.trainer import worker
 
     worker.run(job)

@@ -1,7 +1,7 @@
 """PRM800K's files (Let's Verify Step by Step, arXiv 2305.20050): their rows as records, read and written.
 
 A row is one solution with what a person said about its steps. Knows the schema and what is wrong with a line; what rows
-mean is for train.human_labels and train.labelling to say. Fields that the schema does not have are passed over.
+mean is for train.labels.human_labels and train.labels.annotation_files to say. Fields that the schema does not have are passed over.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from search import serialization
 from search.errors import UserError
-from train.harvest import complete
+from train.rules.rstar_math import complete
 
 
 def _no_bool(value: object) -> object:

@@ -1,7 +1,7 @@
 """Files of step labels and of outcomes as a training run reads them, and what there is to learn from them.
 
 Labels that are all equal, or none at all, are no error when they are written: the counts give the reason, and a training
-run would refuse the file for it (train.sources.NothingToLearn). Knows records and files; no source of labels.
+run would refuse the file for it (train.data.loading.NothingToLearn). Knows records and files; no source of labels.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TextIO
 
 from search import serialization
 from search.data import StepLabels, Trajectory
-from train.first_error import first_error
-from train.harvest import complete
-from train.labels import values
+from train.labels.first_error import first_error
+from train.labels.targets import values
+from train.rules.rstar_math import complete
 
 STEP_LABELS, OUTCOMES, LABEL_COUNTS = "step_labels.jsonl", "outcomes.jsonl", "label_counts.json"
 

@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, distributed
 
 from search.seeds import derive
-from train.batches import Batch
 from train.config import TrainConfig
+from train.data.batches import Batch
 from train.objectives import Objective, Options
-from train.progress import Progress, Report
+from train.trainer.job import Progress, Report
 
 
 @dataclass(frozen=True, slots=True)

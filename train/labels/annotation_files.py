@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from search.data import Step, StepLabels, Trajectory
-from train.human_labels import StepOf, labels_of, step_in_words, why_left_out
-from train.prm800k import Completion, Label, LabelledStep, Question, Row, bad_line, read_rows, write_rows
+from train.labels.human_labels import StepOf, labels_of, step_in_words, why_left_out
+from train.labels.prm800k import Completion, Label, LabelledStep, Question, Row, bad_line, read_rows, write_rows
 
 UNKNOWN = "question: no solution that was given out has this question.problem and these question.pre_generated_steps"
 
@@ -49,7 +49,7 @@ def read_labelling(
 ) -> Iterator[StepLabels]:
     """The labels of solutions that were given out, with the problems and steps that we have of them.
 
-    The rules are those of train.human_labels. Candidates that a person added have only their words. ``tally`` counts
+    The rules are those of train.labels.human_labels. Candidates that a person added have only their words. ``tally`` counts
     rows, labelled ones and those left out by reason. A bad line, or a row of a solution that is not among ``solutions``,
     is a UserError that names it, or is counted.
     """

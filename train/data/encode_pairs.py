@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.data import PreferencePair, State
-from train.encoding import Encoded, Encoder
+from train.data.encoding import Encoded, Encoder
+from train.data.tokenized import Row, Samples, pack
 from train.objectives import Kind
-from train.samples import Row, Samples, pack
 
 
 def encode_pairs(

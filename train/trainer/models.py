@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import deepspeed
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from train.config import TrainConfig
+from train.data.loading import reward_outputs
 from train.objectives import Kind
-from train.sources import reward_outputs
 
 # On a CPU the backward pass of the fused attention takes half of a step on sequences of a hundred tokens; plain matrix
 # products make the whole step 2.4 times faster in bf16 (docs/LOG.md). Their memory grows with the square of the length.
@@ -87,3 +87,27 @@ def _begin(head: nn.Module, width: int, zero_stage: int) -> None:
         for parameter in parameters:
             drawn = torch.empty(parameter.shape, dtype=torch.float32).normal_(0.0, width**-0.5, generator=chance)
             parameter.copy_(drawn)
+
+
+Precision = Literal["fp32", "bf16"]
+
+
+BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
+
+
+def settled(config: TrainConfig, device: torch.device) -> TrainConfig:
+    """The config with a precision that is not "auto". All workers of a process group get the same: that of rank 0."""
+    if config.precision != "auto":
+        return config
+    agreed: list[Precision] = [natural(device)]
+    if distributed.is_initialized():
+        distributed.broadcast_object_list(agreed, src=0, device=device)
+    return config.model_copy(update={"precision": agreed[0]})
+
+
+def natural(device: torch.device) -> Precision:
+    """bf16 where the device multiplies in it: elsewhere a product takes fifty times as long as in fp32 (docs/LOG.md)."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16" if any(capabilities.get(name) for name in BF16_INSTRUCTIONS) else "fp32"

@@ -31,12 +31,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
 from benchmarks.commands import RECIPES, needed
-from cluster.labelling.given_out import solutions_file
-from cluster.run_dir import DONE, write_atomic
+from cluster.annotation.file import solutions_file
+from cluster.run.directory import DONE
 from search import serialization
 from search.data import State, Trajectory
 from search.grading.grader import grader
 from search.problems.curriculum import check_steps, composition_of
+from search.storage.files import write_atomic
 from search.storage.tree_store import read_trees
 from train.data.loading import read_records
 from train.labels.annotation_files import write_labelling

@@ -31,7 +31,7 @@ from actors.workers.worker_pool import Crowd
 from benchmarks.in_step import with_barrier
 from benchmarks.search_throughput import Request, Side, measure, requests, show
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
-from cluster.session import RayConfig, ray_session
+from cluster.host.ray_session import RayConfig, ray_session
 from search.config import SearchConfig
 from search.data import Problem, Sampling
 from search.formats.registry import CodeFormat

@@ -25,10 +25,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.commands import ROOT, needed
-from cluster import config as configs
-from cluster.compare import COMPARISON
-from cluster.config import RunConfig
-from cluster.run_dir import DONE
+from cluster.config import run_config as configs
+from cluster.config.run_config import RunConfig
+from cluster.evaluation.compare import COMPARISON
+from cluster.run.directory import DONE
 from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
 
 AGAINST = "best_of"

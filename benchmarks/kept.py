@@ -13,7 +13,8 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.runs import rights
-from cluster import manifest, run_dir, summary
+from cluster.report import summary
+from cluster.run import directory, manifest
 from search.serialization import dump
 from train.data.loading import read_records
 
@@ -49,7 +50,7 @@ class Kept:
 
 def of_run(root: Path, recipe: str, seed: int, fields: Sequence[str], split: str) -> Kept:
     """What a finished run found."""
-    rounds, made = summary.rounds(root), manifest.load(root / run_dir.MANIFEST)
+    rounds, made = summary.rounds(root), manifest.load(root / directory.MANIFEST)
     first, last = rounds[0].evaluation, rounds[-1].evaluation
     assert first is not None and last is not None
     greedy = first.splits[split]["greedy"]

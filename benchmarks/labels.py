@@ -28,12 +28,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from actors.sandbox.client.executor import LocalExecutor
-from cluster import config as configs
-from cluster import overrides, preflight
-from cluster.context import Context, Job, running
-from cluster.evolution import given
-from cluster.lineage import Models
-from cluster.searching import Searchers, SearchPlan
+from cluster.commands.jobs import given
+from cluster.config import overrides
+from cluster.config import run_config as configs
+from cluster.run import preflight
+from cluster.run.context import Context, Job, running
+from cluster.run.models import Models
+from cluster.searches.runner import Searchers, SearchPlan
 from search.config import LABELLING
 from search.data import Cost, LabelledSolution, LabelScale, Problem, State
 from search.problems.curriculum import check_steps, composition_of

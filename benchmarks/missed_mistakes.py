@@ -21,7 +21,7 @@ from statistics import fmean, median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cluster.scoring import known
+from cluster.reward_eval.step_scores import known
 from search.evaluation.process_bench import ProcessRow, read
 from search.problems.curriculum import composition_of
 

@@ -28,8 +28,8 @@ from benchmarks import kept
 from benchmarks.commands import RECIPES, ROOT, raystar
 from benchmarks.kept import Kept, pooled
 from benchmarks.runs import shown
-from cluster import summary
-from cluster.summary import METHODS
+from cluster.evaluation.records import METHODS
+from cluster.report import summary
 from search.evaluation.confidence import Interval, mean_of_shares
 
 SPLIT = "heldout"

@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.commands import RECIPES, needed
-from cluster.run_dir import DONE
+from cluster.run.directory import DONE
 from train.rules.registry import LEARNS_FROM
 
 SAMPLES = 32

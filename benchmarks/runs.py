@@ -18,10 +18,11 @@ from statistics import fmean
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cluster import summary
-from cluster.evaluate import RIGHT
-from cluster.measure import leads
-from cluster.summary import METHODS, Measure, RoundRecord
+from cluster.evaluation.accuracy import leads
+from cluster.evaluation.evaluate import RIGHT
+from cluster.evaluation.records import METHODS, Measure
+from cluster.report import summary
+from cluster.report.summary import RoundRecord
 from search.evaluation.confidence import Interval, mean_of_shares
 
 Rights = dict[str, dict[str, float]]  # method -> problem id -> how much of it was got right

@@ -39,10 +39,11 @@ from actors.workers.messages import Assignment, Engines
 from actors.workers.worker_pool import Crowd
 from benchmarks.own_engine import CALL_S, started
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
-from cluster import config as configs
-from cluster import overrides, preflight
-from cluster.context import Context, Job, running
-from cluster.evolution import given
+from cluster.commands.jobs import given
+from cluster.config import overrides
+from cluster.config import run_config as configs
+from cluster.run import preflight
+from cluster.run.context import Context, Job, running
 from search.config import SearchConfig
 from search.data import ModelRef, Problem
 from search.formats.registry import CodeFormat

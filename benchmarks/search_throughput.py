@@ -44,13 +44,13 @@ from actors.engines.policy import PolicyEngine
 from actors.workers.messages import Engines
 from benchmarks.in_step import with_barrier
 from benchmarks.own_engine import CALL_S
-from cluster import config as configs
-from cluster import overrides, preflight
-from cluster.context import Context, Job, running
-from cluster.evolution import given
-from cluster.lineage import PPM, model_ref
-from cluster.reward_models import in_units
-from cluster.searching import Searchers, SearchPlan
+from cluster.commands.jobs import given
+from cluster.config import overrides
+from cluster.config import run_config as configs
+from cluster.run import preflight
+from cluster.run.context import Context, Job, running
+from cluster.run.models import PPM, in_units, model_ref
+from cluster.searches.runner import Searchers, SearchPlan
 from search.config import SearchConfig
 from search.core.expansion import node_seed
 from search.data import ModelRef, Problem

@@ -10,22 +10,12 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cluster import manifest
-from cluster.commands import (
-    compare,
-    doctor,
-    evaluate,
-    evolve,
-    harvest,
-    judge,
-    label,
-    report,
-    sandbox,
-    search,
-    select,
-    train,
-)
-from cluster.context import Crashed
+from cluster.commands.data import harvest, label, select_solutions
+from cluster.commands.inspect import doctor, report, sandbox
+from cluster.commands.models import eval_reward_model, train
+from cluster.commands.run import compare, evaluate, evolve, search
+from cluster.run import manifest
+from cluster.run.context import Crashed
 from search.errors import UserError
 
 COMMANDS = {
@@ -35,8 +25,8 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "compare": compare,
-    "judge": judge,
-    "select": select,
+    "judge": eval_reward_model,
+    "select": select_solutions,
     "label": label,
     "report": report,
     "doctor": doctor,

@@ -24,7 +24,7 @@ pip_install() { "$venv/bin/python" -m pip install -qq --no-deps "$@" 2> >(grep -
 python=$(find_python)
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$python has no venv module: install it (on Debian and Ubuntu the package python3-venv or ${python}-venv)"
-"$python" -m cluster.platform --set-up || exit 2
+"$python" -m cluster.host.requirements --set-up || exit 2
 
 if ! "$venv/bin/python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
     rm -rf "$venv"

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The caller's end of a connection to one actor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""What travels between the driver and search workers: assignments, jobs, summaries and reports."""
 
 from __future__ import annotations
 

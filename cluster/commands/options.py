@@ -12,12 +12,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cluster import config as configs
-from cluster import overrides, preflight, run_dir, session
-from cluster.asked import Asked
-from cluster.config import RunConfig
-from cluster.config_file import Leaf, leaves
-from cluster.context import Job
+from cluster.config import overrides
+from cluster.config import run_config as configs
+from cluster.config.loader import Leaf, leaves
+from cluster.config.run_config import RunConfig
+from cluster.host import ray_session
+from cluster.reward_eval.request import Asked
+from cluster.run import directory as run_directory
+from cluster.run import preflight
+from cluster.run.context import Job
 from search.data import Problem
 from search.errors import UserError
 from search.evaluation.voting import Aggregation
@@ -49,10 +52,10 @@ def job(args: argparse.Namespace) -> Job:
     """Check config, inputs and run directory, in this order. Raises UserError."""
     config = load(args)
     root = (args.run_dir or RUNS / f"{config.name}{args.suffix}").expanduser().absolute()
-    run_dir.check(root, config.resolved())
+    run_directory.check(root, config.resolved())
     problems = preflight.inputs(config)
     command = " ".join(["raystar", *sys.argv[1:]])
-    address = session.requested_address(args.address)
+    address = ray_session.requested_address(args.address)
     return Job(command, config, root, address, problems, preflight.shots(config.policy))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster import manifest as manifests
-from cluster import summary
-from cluster.progress import Progress
-from cluster.report import page
-from cluster.run_dir import MANIFEST, write_atomic
-from cluster.summary import SUMMARY
+from cluster.report import page, summary
+from cluster.report.summary import SUMMARY
+from cluster.run import manifest as manifests
+from cluster.run.directory import MANIFEST
+from cluster.run.progress import Progress
+from search.storage.files import write_atomic
 
 HTML = "report.html"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.table import Table
 
-from cluster.compare import Entry
-from cluster.report import charts, html
+from cluster.evaluation.compare import Entry
+from cluster.formatting import points
+from cluster.report import charts, markup
 from cluster.report.charts import Point, Series
 from cluster.report.curves import short
-from cluster.run_dir import write_atomic
-from cluster.summary import points
+from search.storage.files import write_atomic
 
 HTML = "comparison.html"
 
@@ -46,16 +46,18 @@ def write(root: Path, entries: Sequence[Entry], against: str, about: str) -> Pat
     head = ("strategy", "budget", "accuracy %", "95 %", "tokens a problem", "s a problem", f"less {against} (points)")
     rows = [tuple(escape(cell) for cell in _cells(entry)) for entry in entries]
     body = f'<h1>Strategies at equal cost</h1><p class="soft">{escape(about)}</p>'
-    body += html.grid(
+    body += markup.grid(
         [
-            html.card(_chart(entries, lambda entry: entry.tokens, "generated tokens a problem"), "Accuracy by tokens"),
-            html.card(_chart(entries, lambda entry: entry.seconds, "seconds a problem"), "Accuracy by seconds"),
+            markup.card(
+                _chart(entries, lambda entry: entry.tokens, "generated tokens a problem"), "Accuracy by tokens"
+            ),
+            markup.card(_chart(entries, lambda entry: entry.seconds, "seconds a problem"), "Accuracy by seconds"),
         ]
     )
     body += charts.legend([(name, index % 8) for index, name in enumerate(_names(entries))])
     note = "Means over seeds; intervals over problems; differences are paired by problem and taken at the same budget."
-    body += html.section("Results", note, html.table(head, rows, numbers=range(1, len(head))))
-    write_atomic(root / HTML, html.document("RayStar comparison", body))
+    body += markup.section("Results", note, markup.table(head, rows, numbers=range(1, len(head))))
+    write_atomic(root / HTML, markup.document("RayStar comparison", body))
     return root / HTML
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cluster.progress import duration
-from cluster.report import charts, html
+from cluster.evaluation.records import METHODS, Measure
+from cluster.formatting import count, duration, percent
+from cluster.report import charts, markup
 from cluster.report.charts import Axis, Bar, Point, Series
 from cluster.report.data import Losses, RunData
-from cluster.summary import METHODS, Measure, RoundRecord, count, percent
+from cluster.report.summary import RoundRecord
 
 COLOURS = {method: index for index, method in enumerate(METHODS)}
 SMALL = (340, 220)  # of a loss chart
@@ -24,8 +25,8 @@ def accuracy_by_round(data: RunData) -> str:
             for method, colour in COLOURS.items()
             if any(True for _ in _by_round(data, split, method))
         ]
-        cards.append(html.card(charts.lines(series, x, _percent_axis(series)), _split_title(data, split)))
-    return key() + html.grid(cards)
+        cards.append(markup.card(charts.lines(series, x, _percent_axis(series)), _split_title(data, split)))
+    return key() + markup.grid(cards)
 
 
 def key() -> str:
@@ -43,8 +44,8 @@ def accuracy_by_tokens(data: RunData) -> str:
             tokens = [point.x for one in series for point in one.points]
             if tokens:
                 x = charts.axis(tokens, title, short) if spent else charts.log_axis(tokens, title, short)
-                cards.append(html.card(charts.lines(series, x, _percent_axis(series)), f"{split}: accuracy (%)"))
-    return key() + html.grid(cards) if cards else ""
+                cards.append(markup.card(charts.lines(series, x, _percent_axis(series)), f"{split}: accuracy (%)"))
+    return key() + markup.grid(cards) if cards else ""
 
 
 def solved(data: RunData) -> str:
@@ -58,7 +59,7 @@ def solved(data: RunData) -> str:
         return ""
     y = Axis(0, 100, tuple((tick, f"{tick}") for tick in range(0, 101, 20)), "solved")
     chart = charts.lines([Series("solved", points, 0)], _rounds_axis(records), y)
-    return html.card(chart, "Training problems solved so far (%)")
+    return markup.card(chart, "Training problems solved so far (%)")
 
 
 def time_by_stage(data: RunData) -> str:
@@ -81,7 +82,7 @@ def time_by_stage(data: RunData) -> str:
     ]
     y = charts.axis([longest / 60], "minutes", lambda value: f"{value:g}")
     key = charts.legend([(name.replace("_", " "), colours[name]) for name in names])
-    return html.card(charts.bars(stacks, y) + key, "Time by stage (minutes)")
+    return markup.card(charts.bars(stacks, y) + key, "Time by stage (minutes)")
 
 
 def loss(curve: Losses) -> str:
@@ -90,7 +91,7 @@ def loss(curve: Losses) -> str:
     x = charts.axis([point.x for point in points], "optimizer step", lambda value: f"{value:g}", count=4)
     y = charts.axis([point.y for point in points], "loss", lambda value: f"{value:g}", count=4)
     chart = charts.lines([Series("loss", points, 0)], x, y, markers=False, size=SMALL)
-    return html.card(chart, f"{_round_name(curve.round)}: {curve.stage.replace('_', ' ')}")
+    return markup.card(chart, f"{_round_name(curve.round)}: {curve.stage.replace('_', ' ')}")
 
 
 def _by_round(data: RunData, split: str, method: str) -> Iterable[Point]:

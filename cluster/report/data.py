@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import manifest as manifests
-from cluster import summary
-from cluster.manifest import Manifest
-from cluster.run_dir import CONFIG, MANIFEST
-from cluster.summary import Measure, RoundRecord
+from cluster.evaluation.records import Measure
+from cluster.report import summary
+from cluster.report.summary import RoundRecord
+from cluster.run import manifest as manifests
+from cluster.run.directory import CONFIG, MANIFEST
+from cluster.run.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from html import escape
 from itertools import islice
 from pathlib import Path
 
-from cluster.report import html
+from cluster.report import markup
 from cluster.report.data import RunData
 from search.data import Outcome
 from search.storage import tree_store
@@ -25,7 +25,7 @@ def section(data: RunData) -> str:
                     f"From round {record.round}: of the first {LOOKED_AT} stored trees the longest right solution with "
                     "the highest mean Q. Steps as the model wrote them, then what the code printed."
                 )
-                return html.section("An example", note, _shown(*best))
+                return markup.section("An example", note, _shown(*best))
     return ""
 
 
@@ -61,8 +61,8 @@ def _shown(tree: Tree, index: int) -> str:
         parts.append(
             f'<div class="step"><span class="soft">Step {number}: N {node.visits}, Q {node.q:+.2f}{ppm}</span>'
         )
-        parts.append(html.pre(node.step.text.strip()))
+        parts.append(markup.pre(node.step.text.strip()))
         if node.step.outcome is not Outcome.NOT_RUN and node.step.output.strip():
-            parts.append(html.pre(node.step.output.strip(), "out"))
+            parts.append(markup.pre(node.step.output.strip(), "out"))
         parts.append("</div>")
-    return html.card("".join(parts))
+    return markup.card("".join(parts))

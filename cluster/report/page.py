@@ -6,10 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from cluster.progress import duration
-from cluster.report import curves, data, example, html, searches
+from cluster.evaluation.records import METHODS, Measure
+from cluster.formatting import count, duration, percent
+from cluster.report import curves, data, example, markup, searches
 from cluster.report.data import RunData, text
-from cluster.summary import METHODS, Measure, count, leads, percent
+from cluster.report.summary import leads
 
 
 def render(root: Path) -> str:
@@ -19,7 +20,7 @@ def render(root: Path) -> str:
     body += "".join((_failures(run), example.section(run), _facts(run)))
     name = escape(run.name)
     body += f"<footer>Made by raystar report from {name}; all numbers are in summary.json.</footer>"
-    return html.document(f"{run.name}: RayStar report", body)
+    return markup.document(f"{run.name}: RayStar report", body)
 
 
 def _head(run: RunData) -> str:
@@ -29,7 +30,7 @@ def _head(run: RunData) -> str:
     facts = f"{rounds} rounds finished, seed {manifest.seed}, commit {commit}, {manifest.machine.get('host', '')}, "
     facts += f"started {manifest.created}"
     title = f'<h1>{escape(run.name)}</h1><p class="soft">{escape(facts)}</p>'
-    tiles = [html.tile(*tile) for tile in _headlines(run)]
+    tiles = [markup.tile(*tile) for tile in _headlines(run)]
     if manifest.isolation_warning:
         title += f'<p class="warning">{escape(manifest.isolation_warning)}</p>'
     return title + (f'<div class="tiles">{"".join(tiles)}</div>' if tiles else "")
@@ -55,14 +56,14 @@ def _headlines(run: RunData) -> list[tuple[str, str]]:
 def _learning(run: RunData) -> str:
     if not run.evaluated:
         return ""
-    by_round = html.section(
+    by_round = markup.section(
         "Accuracy by round",
         "Lines are shares of right answers, areas their 95 % intervals. Held-out problems are only measured: "
         "every choice was made on the validation problems." + _partly(run),
         curves.accuracy_by_round(run),
     )
     note = "What each accuracy cost: to answer, and to get there. A line's points are rounds; up and left is better."
-    return by_round + html.section("Accuracy by cost", note, curves.accuracy_by_tokens(run))
+    return by_round + markup.section("Accuracy by cost", note, curves.accuracy_by_tokens(run))
 
 
 def _partly(run: RunData) -> str:
@@ -82,12 +83,12 @@ def _table(run: RunData) -> str:
             rows.append((name, percent(record.solved), *cells, count(record.tokens), duration(record.seconds)))
         head = ("round", "solved", *METHODS.values(), "tokens", "time")
         bodies.append(f"<h3 style='margin-top:18px'>{escape(split)}</h3>")
-        bodies.append(html.table(head, rows, numbers=range(1, len(head))))
+        bodies.append(markup.table(head, rows, numbers=range(1, len(head))))
     note = (
         "Accuracy in % with its 95 % interval; solved: share of the training problems; tokens and time of all stages."
     )
     bodies += [f"<p class='note'>{escape(line)}</p>" for line in leads(run.rounds)]
-    return html.section("Results", note, *bodies)
+    return markup.section("Results", note, *bodies)
 
 
 def _cell(measure: Measure | None) -> str:
@@ -99,7 +100,7 @@ def _cell(measure: Measure | None) -> str:
 def _training(run: RunData) -> str:
     cards = [curves.loss(curve) for curve in data.losses(run)]
     note = "TensorBoard files with more are in the run directory."
-    return html.section("Training losses", note, html.grid(cards, 3) if cards else "")
+    return markup.section("Training losses", note, markup.grid(cards, 3) if cards else "")
 
 
 def _costs(run: RunData) -> str:
@@ -118,8 +119,8 @@ def _costs(run: RunData) -> str:
         return ""
     head = ("round", "stage", "tokens", "time", "facts")
     cards = [card for card in (curves.solved(run), curves.time_by_stage(run)) if card]
-    every = html.more("Every stage", html.table(head, rows, numbers=(2, 3)))
-    return html.section("Searching and its cost", "", html.grid(cards), searches.table(run), every)
+    every = markup.more("Every stage", markup.table(head, rows, numbers=(2, 3)))
+    return markup.section("Searching and its cost", "", markup.grid(cards), searches.table(run), every)
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, object]:
@@ -145,7 +146,7 @@ def _models(run: RunData) -> str:
         )
         for number, decision in data.decisions(run)
     ]
-    taken = html.table(("round", "model", "decision", "validation", "why"), rows) if rows else ""
+    taken = markup.table(("round", "model", "decision", "validation", "why"), rows) if rows else ""
     lineage = [
         (
             escape(f"{entry.get('role')} r{entry.get('round')}"),
@@ -155,9 +156,9 @@ def _models(run: RunData) -> str:
         )
         for entry in run.manifest.lineage
     ]
-    tree = html.table(("model", "trained from", "by", "where"), lineage) if lineage else ""
+    tree = markup.table(("model", "trained from", "by", "where"), lineage) if lineage else ""
     note = "A new model is taken only if it is no worse than the old one on the validation problems."
-    return html.section("Models", note, taken, tree)
+    return markup.section("Models", note, taken, tree)
 
 
 def _share(measure: dict[str, Any] | None) -> str:
@@ -177,8 +178,8 @@ def _failures(run: RunData) -> str:
     ]
     head = ("what", *("base" if record.round == 0 else f"round {record.round}" for record in rounds))
     tier = f"Model-written code ran under isolation: {run.manifest.sandbox or 'not recorded'}."
-    counts = html.table(head, rows, numbers=range(1, len(head))) if rows else '<p class="note">None were counted.</p>'
-    return html.section("Failures and quarantine", f"Counted, and the run went on. {tier}", counts)
+    counts = markup.table(head, rows, numbers=range(1, len(head))) if rows else '<p class="note">None were counted.</p>'
+    return markup.section("Failures and quarantine", f"Counted, and the run went on. {tier}", counts)
 
 
 def _facts(run: RunData) -> str:
@@ -193,10 +194,10 @@ def _facts(run: RunData) -> str:
         )
         for start in manifest.starts
     ]
-    return html.section(
+    return markup.section(
         "How it was made",
         "",
-        html.table(("start", "machine", "command"), starts),
-        html.more("Versions and machine", html.table(("what", "value"), rows)),
-        html.more("Resolved config", html.pre(run.config)),
+        markup.table(("start", "machine", "command"), starts),
+        markup.more("Versions and machine", markup.table(("what", "value"), rows)),
+        markup.more("Resolved config", markup.pre(run.config)),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from cluster.report import html
+from cluster.formatting import count, share_cached
+from cluster.report import markup
 from cluster.report.data import RunData
-from cluster.summary import count, share_cached
 
 HEAD = ("round", "stage", "trees", "requests", "programs", "engines", "policy cache", "scorer cache")
 
@@ -30,7 +30,7 @@ def table(run: RunData) -> str:
         "cache: share of the prompt tokens that the prefix cache had already."
     )
     numbers = range(2, len(HEAD))
-    return html.table(HEAD, rows, numbers=numbers) + f"<p class='note'>{escape(note)}</p>" if rows else ""
+    return markup.table(HEAD, rows, numbers=numbers) + f"<p class='note'>{escape(note)}</p>" if rows else ""
 
 
 def _shares(facts: dict[str, Any]) -> tuple[str, str, str]:

@@ -17,7 +17,7 @@ from actors.config import EngineConfig
 from actors.engines.manager import Fleet
 from actors.errors import StartTimeout
 from actors.pools.engine_pool import PolicyPool, ScorerPool
-from cluster.reward_models import call_verifier
+from cluster.run.models import call_verifier
 from search.data import Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
 from search.formats.registry import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat, Source
 from tests.actors.conftest import make_scorer

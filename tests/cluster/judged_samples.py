@@ -10,11 +10,11 @@ from pathlib import Path
 
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from cluster.config import RunConfig
-from cluster.context import Context
-from cluster.progress import Progress
-from cluster.run_dir import open_run
-from cluster.session import Session
+from cluster.config.run_config import RunConfig
+from cluster.host.ray_session import Session
+from cluster.run.context import Context
+from cluster.run.directory import open_run
+from cluster.run.progress import Progress
 from search.data import Cost, Problem, Scores, State, Step, StepStatus
 from search.formats.registry import END_OF_CODE, END_OF_STEP
 from search.problems.curriculum import problems, worked

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import yaml
 
-from cluster import manifest as manifests
-from cluster.run_dir import CONFIG, MANIFEST, Stage, write_atomic
-from cluster.summary import Evaluation, Measure
+from cluster.evaluation.records import Evaluation, Measure
+from cluster.run import manifest as manifests
+from cluster.run.directory import CONFIG, MANIFEST, Stage
 from search.data import Cost, Outcome, Problem, Step, StepStatus
 from search.evaluation.confidence import Interval, wilson
 from search.storage import tree_store
+from search.storage.files import write_atomic
 from search.tree import Tree
 
 GREEDY = (0.41, 0.52, 0.58, 0.63, 0.66)

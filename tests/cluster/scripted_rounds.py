@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from cluster import round as rounds
-from cluster.config import RunConfig
-from cluster.context import Context
-from cluster.lineage import Models, model_ref
-from cluster.progress import Progress
-from cluster.round import Round
-from cluster.run_dir import open_run
-from cluster.searching import Searchers, SearchPlan, SearchReport, report
-from cluster.session import Session
+from cluster.config.run_config import RunConfig
+from cluster.evolution import round as rounds
+from cluster.evolution.round import Round
+from cluster.host.ray_session import Session
+from cluster.run.context import Context
+from cluster.run.directory import open_run
+from cluster.run.models import Models, model_ref
+from cluster.run.progress import Progress
+from cluster.searches.runner import Searchers, SearchPlan, SearchReport, report
 from search.data import ModelRef, Problem
 from search.grading.grader import grader
 from search.problems.loading import ProblemSets

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from cluster import base
-from cluster.base import PROBE, recipe_key, worked_solutions
-from cluster.config import RecipeConfig
+from cluster.config.run_config import RecipeConfig
+from cluster.evolution import base_policy
+from cluster.evolution.base_policy import PROBE, recipe_key, worked_solutions
 from search.data import Problem, Trajectory
 from train.config import BaseSize
 
@@ -25,13 +25,13 @@ def test_any_setting_makes_another_key() -> None:
 
 
 def test_another_curriculum_makes_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, worked = recipe_key(RECIPE), base.curriculum.worked
+    before, worked = recipe_key(RECIPE), base_policy.curriculum.worked
 
     def longer(problem: Problem) -> Trajectory:
         solution = worked(problem)
         return replace(solution, steps=(*solution.steps, solution.steps[-1])) if problem.level == 2 else solution
 
-    monkeypatch.setattr(base.curriculum, "worked", longer)
+    monkeypatch.setattr(base_policy.curriculum, "worked", longer)
     assert recipe_key(RECIPE) != before
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cluster.compare import Entry, _entry, _right
-from cluster.config import EvaluationConfig
-from cluster.contenders import CompareConfig, Contender
+from cluster.config.compare_config import CompareConfig, Contender
+from cluster.config.run_config import EvaluationConfig
+from cluster.evaluation.compare import Entry, _entry, _right
 from cluster.report import comparison
 from search.config import SearchConfig
 from search.data import Problem, Step, StepStatus

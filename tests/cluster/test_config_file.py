@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster import config
-from cluster.config import RunConfig
-from cluster.config_file import leaves
-from cluster.overrides import parse
+from cluster.config import run_config
+from cluster.config.loader import leaves
+from cluster.config.overrides import parse
+from cluster.config.run_config import RunConfig
 from search.errors import UserError
 
 GOOD = "version: 1\nname: mini\nproblems: {}\nsearch:\n  rollouts: 4\n"
@@ -20,7 +20,7 @@ def refused(tmp_path: Path, text: str, *overrides: str) -> str:
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(UserError) as caught:
-        config.load(path, parse(list(overrides)))
+        run_config.load(path, parse(list(overrides)))
     line = str(caught.value)
     assert "\n" not in line
     return line.replace(str(tmp_path) + "/", "")
@@ -29,7 +29,7 @@ def refused(tmp_path: Path, text: str, *overrides: str) -> str:
 def test_a_good_file_with_overrides(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(GOOD)
-    found = config.load(path, parse(["--train.policy.learning_rate=1e-5", "--rounds.0.rollouts=3"]))
+    found = run_config.load(path, parse(["--train.policy.learning_rate=1e-5", "--rounds.0.rollouts=3"]))
     assert found.search.rollouts == 4
     assert found.train.policy.learning_rate == 1e-5
     assert [entry.rollouts for entry in found.rounds] == [3, None, None, None]
@@ -80,9 +80,9 @@ def test_a_bad_override_names_the_command_line(tmp_path: Path, override: str, li
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no config file"):
-        config.load(tmp_path / "none.yaml")
+        run_config.load(tmp_path / "none.yaml")
     with pytest.raises(UserError, match="is a directory"):
-        config.load(tmp_path)
+        run_config.load(tmp_path)
 
 
 def test_every_field_says_what_it_is() -> None:
@@ -99,14 +99,14 @@ def test_every_field_says_what_it_is() -> None:
 def test_the_resolved_config_loads_again_as_itself(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(GOOD)
-    found = config.load(path)
+    found = run_config.load(path)
     assert RunConfig.model_validate(found.resolved()) == found
 
 
 def test_a_later_pass_has_more_rollouts(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(GOOD + "rounds: [{passes: 3, rollouts: 16, growth: 2, candidates: 5}]\n")
-    found = config.load(path)
+    found = run_config.load(path)
     passes = [found.round_search(found.rounds[0], attempt) for attempt in (1, 2, 3)]
     assert [(one.rollouts, one.candidates) for one in passes] == [(16, 5), (32, 5), (64, 5)]
 
@@ -115,7 +115,7 @@ def test_one_entry_of_a_default_mapping_or_list_is_changed_and_the_others_stay(t
     path = tmp_path / "c.yaml"
     path.write_text(GOOD, encoding="utf-8")
     fields = ["--compare.strategies.mcts.settings.rollouts=7", "--compare.budgets.0=300"]
-    old, new = config.load(path, ()).compare, config.load(path, parse(fields)).compare
+    old, new = run_config.load(path, ()).compare, run_config.load(path, parse(fields)).compare
     assert list(new.strategies) == list(old.strategies)
     assert new.strategies["mcts"].settings == {**old.strategies["mcts"].settings, "rollouts": 7}
     assert {**new.strategies, "mcts": None} == {**old.strategies, "mcts": None}
@@ -127,5 +127,5 @@ def test_a_mapping_that_the_file_gives_stands_alone(tmp_path: Path) -> None:
     path.write_text(
         f"{GOOD}compare:\n  strategies: {{best_of: {{settings: {{strategy: best_of}}}}}}\n", encoding="utf-8"
     )
-    found = config.load(path, parse(["--compare.strategies.best_of.settings.candidates=9"])).compare.strategies
+    found = run_config.load(path, parse(["--compare.strategies.best_of.settings.candidates=9"])).compare.strategies
     assert {name: one.settings for name, one in found.items()} == {"best_of": {"strategy": "best_of", "candidates": 9}}

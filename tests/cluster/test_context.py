@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster import cli
-from cluster.context import Crashed, crashes
+from cluster.run.context import Crashed, crashes
 from search.errors import UserError
 
 

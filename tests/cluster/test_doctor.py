@@ -1,4 +1,4 @@
-"""The judgement of cluster/platform.py and cluster/doctor.py on made-up machines, and a reading of this one."""
+"""The judgement of cluster/host/requirements.py and cluster/host/doctor.py on made-up machines, and a reading of this one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cluster import doctor, machine, platform, session
-from cluster.doctor import Check, Level
-from cluster.machine import Machine
+from cluster.host import doctor, machine, ray_session, requirements
+from cluster.host.doctor import Check, Level
+from cluster.host.machine import Machine
 from search.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,22 +55,22 @@ def refuse() -> dict[str, Any]:
     ],
 )
 def test_what_is_missing_is_named(change: dict[str, Any], said: str) -> None:
-    (line,) = platform.problems(replace(GOOD, **change), platform.Need())
+    (line,) = requirements.problems(replace(GOOD, **change), requirements.Need())
     assert said in line
     assert "\n" not in line
 
 
 def test_a_good_machine_lacks_nothing_and_gpu_engines_need_no_avx() -> None:
-    assert platform.problems(GOOD, platform.Need()) == []
+    assert requirements.problems(GOOD, requirements.Need()) == []
     old = replace(GOOD, flags=frozenset())
-    assert platform.problems(old, platform.Need(vllm_cpu=False)) == []
+    assert requirements.problems(old, requirements.Need(vllm_cpu=False)) == []
 
 
 def test_require_says_everything_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     poor = replace(GOOD, memory_free=0.5, disk_free=0.5)
     monkeypatch.setattr(machine, "read", lambda folder: poor)
     with pytest.raises(UserError, match=r"free memory.*; .*free disk") as caught:
-        platform.require()
+        requirements.require()
     assert "\n" not in str(caught.value)
 
 
@@ -94,7 +94,7 @@ def test_a_control_group_bounds_memory(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_the_check_before_set_up_needs_no_package() -> None:
-    script = "import sys; from cluster import platform; platform.problems; print(sorted(sys.modules))"
+    script = "import sys; from cluster.host import requirements; requirements.problems; print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-S", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "pydantic" not in done.stdout
 
@@ -126,7 +126,7 @@ def test_each_check_has_a_level_and_says_why(check: Check, level: Level, said: s
 
 
 def test_a_ray_that_does_not_answer_is_a_problem_with_its_remedy() -> None:
-    def refuse(config: session.RayConfig, address: str | None) -> None:
+    def refuse(config: ray_session.RayConfig, address: str | None) -> None:
         raise UserError(f"no Ray at {address}: is ray start --head running there?")
 
     check = doctor.of_ray("10.0.0.1:6379", refuse)

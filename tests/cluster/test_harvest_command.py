@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.annotation.file import solutions_file
 from cluster.cli import main
-from cluster.labelling.given_out import solutions_file
 from search import serialization
 from search.data import StepLabels, Trajectory
 from tests.cluster.judged_samples import CONFIG, PROBLEMS, first_mistake, store_trees, tree

@@ -10,13 +10,13 @@ import pytest
 
 from actors.engines.manager import Fleet
 from actors.sandbox.limits import Tier
-from cluster import judge, scoring, threshold
-from cluster.asked import Asked, rows_given
-from cluster.judge import RESULT
-from cluster.judge_steps import ROWS
-from cluster.report import judgement
-from cluster.searching import Searchers, SearchPlan, SearchReport, report
-from cluster.threshold import Threshold, measured
+from cluster.report import reward_eval
+from cluster.reward_eval import evaluate, step_scores, threshold
+from cluster.reward_eval.evaluate import RESULT
+from cluster.reward_eval.first_error import ROWS
+from cluster.reward_eval.request import Asked, rows_given
+from cluster.reward_eval.threshold import Threshold, measured
+from cluster.searches.runner import Searchers, SearchPlan, SearchReport, report
 from search.data import ModelRef
 from search.errors import UserError
 from search.evaluation.confidence import wilson
@@ -33,7 +33,7 @@ HIGH, LOW = probability(2.0, JudgeKind.PPM), probability(-2.0, JudgeKind.PPM)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """No engine: a pool is a scorer that knows the mistakes."""
     monkeypatch.setattr(Fleet, "scorer", lambda *_: [])
-    monkeypatch.setattr(scoring, "ScorerPool", KnowingScorer)
+    monkeypatch.setattr(step_scores, "ScorerPool", KnowingScorer)
     KnowingScorer.asked = 0
 
 
@@ -54,7 +54,7 @@ def means(found: dict[str, list[dict[str, float]]], name: str) -> list[float]:
 def test_samples_become_curves_and_their_steps_are_checked(trees: Path, tmp_path: Path) -> None:
     root = tmp_path / "run"
     with context(root) as running:
-        judgement.finish(root, judge.judge(running, asked(trees), None, Threshold()), running.progress)
+        reward_eval.finish(root, evaluate.judge(running, asked(trees), None, Threshold()), running.progress)
         said = running.progress.console.file.getvalue()  # type: ignore[attr-defined]
     found = json.loads((root / RESULT).read_text())
     curves = found["curves"]
@@ -71,12 +71,12 @@ def test_samples_become_curves_and_their_steps_are_checked(trees: Path, tmp_path
     assert 12 <= found["steps"]["f1"]["n"] < 24  # the other problems chose the threshold
     assert "a step is called wrong below 0.500 (chosen on 30 % of the problems)" in said
     assert "best by / N" in said and "F1" in said
-    assert (root / judgement.HTML).exists()
+    assert (root / reward_eval.HTML).exists()
 
 
 def test_checked_samples_are_rows_with_the_very_step_that_is_wrong(trees: Path, tmp_path: Path) -> None:
     with context(tmp_path / "run") as running:
-        judge.judge(running, asked(trees), None, Threshold(0.5))
+        evaluate.judge(running, asked(trees), None, Threshold(0.5))
         rows = {(row.problem, row.label == -1): row for row in read(running.run.stage("judge/checked").path / ROWS)}
     assert len(rows) == 24
     for problem in PROBLEMS:
@@ -89,11 +89,11 @@ def test_checked_samples_are_rows_with_the_very_step_that_is_wrong(trees: Path, 
 def test_a_second_start_asks_no_engine_and_another_judge_is_refused(trees: Path, tmp_path: Path) -> None:
     root = tmp_path / "run"
     with context(root) as running:
-        judge.judge(running, asked(trees, limit=4), None, Threshold())
+        evaluate.judge(running, asked(trees, limit=4), None, Threshold())
     first, requests = json.loads((root / RESULT).read_text()), KnowingScorer.asked
     assert requests == 8  # the two finished solutions of four problems
     with context(root) as running:
-        judge.judge(running, asked(trees, limit=4), None, Threshold())
+        evaluate.judge(running, asked(trees, limit=4), None, Threshold())
     assert json.loads((root / RESULT).read_text()) == first
     assert KnowingScorer.asked == requests
     asked(trees, limit=4).check(root)
@@ -106,7 +106,7 @@ def test_a_second_start_asks_no_engine_and_another_judge_is_refused(trees: Path,
 def test_samples_of_one_kind_have_curves_and_no_steps(tmp_path: Path) -> None:
     trees = store_trees(tmp_path / "trees", [tree(problem, 2, 0, 0) for problem in PROBLEMS[:3]])
     with context(tmp_path / "run") as running:
-        judge.judge(running, asked(trees), None, Threshold(0.5))
+        evaluate.judge(running, asked(trees), None, Threshold(0.5))
         said = running.progress.console.file.getvalue()  # type: ignore[attr-defined]
     found = json.loads((tmp_path / "run" / RESULT).read_text())
     assert found["steps"] is None and found["threshold"] == ""
@@ -122,7 +122,7 @@ def test_curves_stand_where_steps_cannot_be_checked(tmp_path: Path, source: str,
     grown = tree(replace(PROBLEMS[0], source=source), 1, 1, 0)
     trees = store_trees(tmp_path / "trees", [grown])
     with context(tmp_path / "run", require=Tier.STRICT) as running:
-        found = judge.judge(running, asked(trees), None, Threshold(0.5))
+        found = evaluate.judge(running, asked(trees), None, Threshold(0.5))
         said = running.progress.console.file.getvalue()  # type: ignore[attr-defined]
     assert found.steps is None and f"steps are not measured: {message}" in said
     assert found.curves is not None and [one.mean for one in found.curves.methods["last"]] == [0.5, 1.0]
@@ -143,7 +143,7 @@ CHOOSING = (row("a", ("x + 1<end_of_step>",), -1), row("d", ("x + 1<end_of_step>
 def test_the_steps_of_a_file_are_judged_with_a_threshold_from_another(tmp_path: Path) -> None:
     chosen = Threshold(rows=CHOOSING, source="/other.jsonl")
     with context(tmp_path / "run") as running:
-        judge.judge_file(running, MODEL, JudgeKind.PPM, Path("/bench.jsonl"), ROWS_OF_FILE, chosen)
+        evaluate.judge_file(running, MODEL, JudgeKind.PPM, Path("/bench.jsonl"), ROWS_OF_FILE, chosen)
         stage = running.run.stage("judge/steps")
     assert json.loads((stage.path / "given.json").read_text()) == rows_given(MODEL, "/bench.jsonl", ROWS_OF_FILE)
     found = json.loads((tmp_path / "run" / RESULT).read_text())
@@ -199,7 +199,7 @@ def test_samples_are_drawn_blind_and_a_problem_without_a_tree_is_wrong(
     wanted = Asked("judge", MODEL, JudgeKind.PPM, Aggregation.LAST, "heldout", PROBLEMS[:4], policy=Path("/policy"))
     for _ in range(2):
         with context(tmp_path / "run") as running:
-            judge.judge(running, wanted, ModelRef("policy", "/policy"), Threshold(0.5))
+            evaluate.judge(running, wanted, ModelRef("policy", "/policy"), Threshold(0.5))
     (plan,) = plans
     assert (plan.blind, plan.ppm, plan.policy.path) == (True, None, "/policy")
     assert (plan.config.strategy, plan.config.candidates, plan.config.temperature) == ("samples", 8, 0.7)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cluster.judge import Curves, Judgement
-from cluster.report import judgement
+from cluster.report import reward_eval
+from cluster.reward_eval.evaluate import Curves, Judgement
 from search.evaluation.best_of_n_curves import METHODS, points
 from search.evaluation.confidence import mean_of_shares, wilson
 from search.evaluation.process_bench import ProcessScore
@@ -29,8 +29,8 @@ def shown(samples: int) -> list[str]:
     out, found = io.StringIO(), judged(samples)
     console = Console(file=out, width=80)
     assert found.curves is not None and found.steps is not None
-    console.print(judgement.table(found.curves))
-    console.print(judgement.steps_table(found.steps))
+    console.print(reward_eval.table(found.curves))
+    console.print(reward_eval.steps_table(found.steps))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -51,10 +51,10 @@ def test_tables_fit_80_columns_whatever_the_number_of_samples() -> None:
 
 
 def test_the_page_stands_alone(tmp_path: Path) -> None:
-    page = judgement.write(tmp_path, judged(8)).read_text()
+    page = reward_eval.write(tmp_path, judged(8)).read_text()
     assert page.count("<svg") == 2 and page.count("<polyline") == 9
     assert "/judges/&lt;prm&gt;" in page and "http" not in page.replace("xmlns", "")
     assert "12.3k generated and 67.9k judged tokens" in page
     assert "a step is called wrong below 0.432 (given)" in page
-    long = judgement.write(tmp_path, judged(1860)).read_text()
+    long = reward_eval.write(tmp_path, judged(1860)).read_text()
     assert "<circle" not in long and long.count("<td class=n>1860</td>") == 1

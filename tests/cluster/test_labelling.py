@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from cluster import cli
-from cluster.labelling.file import label_of, opened, read, sheet_of
-from cluster.labelling.sheets import Key, Sheet, place, press
-from cluster.labelling.terminal import label, single_keys, summary
+from cluster.annotation.file import label_of, opened, read, sheet_of
+from cluster.annotation.session import Key, Sheet, place, press
+from cluster.annotation.terminal import label, single_keys, summary
 from search import serialization
 from search.data import Problem, Step, StepStatus, Trajectory
 from search.errors import UserError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cluster import measure
-from cluster.promotion import decide
-from cluster.summary import Measure
+from cluster.evaluation import accuracy
+from cluster.evaluation.promotion import decide
+from cluster.evaluation.records import Measure
 from search.data import Cost, Problem, Step, StepStatus
 from search.evaluation.voting import Aggregation
 from search.grading.grader import grader
@@ -32,9 +32,9 @@ def settled(name: str, answer: str | None) -> Tree:
 
 def test_single_counts_a_missing_tree_as_wrong() -> None:
     trees = [settled("a", "7.0"), settled("b", "8")]
-    right = measure.single(trees, PROBLEMS, grader())
+    right = accuracy.single(trees, PROBLEMS, grader())
     assert right == {"a": 1.0, "b": 0.0, "c": 0.0}
-    found = measure.measured(right, trees, 2.0)
+    found = accuracy.measured(right, trees, 2.0)
     assert (found.accuracy, found.n, found.tokens, found.seconds) == (pytest.approx(1 / 3), 3, 100, 2.0)
     assert found.low < 1 / 3 < found.high
 
@@ -45,9 +45,9 @@ def test_majority_merges_equal_answers_and_shares_ties() -> None:
         samples("b", ("7", 2, None), ("8", 2, None)),  # a tie: half a win
         samples("c", (None, 4, None)),
     ]
-    right = measure.majority(trees, PROBLEMS, grader())
+    right = accuracy.majority(trees, PROBLEMS, grader())
     assert right == {"a": 1.0, "b": 0.5, "c": 0.0}
-    assert measure.measured(right, trees, 1.0).tokens == 300
+    assert accuracy.measured(right, trees, 1.0).tokens == 300
 
 
 def test_best_of_prefers_the_score_and_never_the_unfinished() -> None:
@@ -56,9 +56,9 @@ def test_best_of_prefers_the_score_and_never_the_unfinished() -> None:
         samples("b", ("7", 1, 0.2), ("8", 3, 0.1)),
         samples("c", ("8", 1, 0.5), ("7", 3, 0.4)),
     ]
-    assert measure.best_of(trees, PROBLEMS, grader(), 8) == {"a": 1.0, "b": 1.0, "c": 0.0}
+    assert accuracy.best_of(trees, PROBLEMS, grader(), 8) == {"a": 1.0, "b": 1.0, "c": 0.0}
     # k = 1 is the share of right samples
-    assert measure.best_of(trees, PROBLEMS, grader(), 1) == {"a": 1 / 8, "b": 1 / 4, "c": 3 / 4}
+    assert accuracy.best_of(trees, PROBLEMS, grader(), 1) == {"a": 1 / 8, "b": 1 / 4, "c": 3 / 4}
 
 
 def test_best_of_by_the_product_of_all_steps() -> None:
@@ -66,19 +66,19 @@ def test_best_of_by_the_product_of_all_steps() -> None:
     tree = samples("a", ("7", 1, 0.2), ("8", 1, 0.8))
     tree.nodes[1].score, tree.nodes[3].score = 0.8, -0.6
     one = {"a": PROBLEMS["a"]}
-    assert measure.best_of([tree], one, grader(), 2) == {"a": 0.0}
-    assert measure.best_of([tree], one, grader(), 2, how=Aggregation.PRODUCT) == {"a": 1.0}
+    assert accuracy.best_of([tree], one, grader(), 2) == {"a": 0.0}
+    assert accuracy.best_of([tree], one, grader(), 2, how=Aggregation.PRODUCT) == {"a": 1.0}
 
 
 def test_best_of_with_the_scores_of_another_model() -> None:
     tree = samples("b", ("7", 1, 0.2), ("8", 3, 0.1))
     ends = list(tree.terminals())
     other = {"b": {ends[0]: -0.5, ends[1]: 0.9}}
-    assert measure.best_of([tree], {"b": PROBLEMS["b"]}, grader(), 4, other) == {"b": 0.0}
+    assert accuracy.best_of([tree], {"b": PROBLEMS["b"]}, grader(), 4, other) == {"b": 0.0}
 
 
 def test_a_lead_is_taken_on_the_problems_of_both() -> None:
-    found = measure.lead({"a": 1.0, "b": 0.5, "c": 1.0}, {"b": 0.0, "a": 1.0, "d": 1.0})
+    found = accuracy.lead({"a": 1.0, "b": 0.5, "c": 1.0}, {"b": 0.0, "a": 1.0, "d": 1.0})
     assert (found.mean, found.n) == (0.25, 2)
     assert (found.low, found.high) == (0.0, 0.5)
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cluster import plan, preflight
-from cluster.config import RunConfig
-from cluster.method import POLICY_OBJECTIVES, REWARD_OBJECTIVES, MethodConfig
-from cluster.reward_models import in_units
+from cluster.commands import dry_run
+from cluster.config.method_config import POLICY_OBJECTIVES, REWARD_OBJECTIVES, MethodConfig
+from cluster.config.run_config import RunConfig
+from cluster.run import preflight
+from cluster.run.models import in_units
 from search.config import SearchConfig
 from search.data import ModelRef, Problem
 from search.errors import UserError
@@ -146,9 +147,9 @@ def test_models_that_are_named_are_looked_at_before_anything_starts(field: str, 
 
 
 def test_a_ready_reward_model_is_measured_from_the_base_on() -> None:
-    sizes = plan.Sizes((2,), 2, {"heldout": 2})
+    sizes = dry_run.Sizes((2,), 2, {"heldout": 2})
     for fields, there in (({}, False), ({"scorer": {"path": "/rm"}}, True)):
-        stages = {stage.name: stage.what for stage in plan.evolve(config(**fields, rounds=[{}]), sizes)}
+        stages = {stage.name: stage.what for stage in dry_run.evolve(config(**fields, rounds=[{}]), sizes)}
         assert ("PPM best of 8" in stages["r0/evaluate"]) is there
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.overrides import Override, apply, parse
+from cluster.config.overrides import Override, apply, parse
 from search.errors import UserError
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import preflight
-from cluster.config import PolicyConfig
+from cluster.config.run_config import PolicyConfig
+from cluster.run import preflight
 from search.data import Problem
 from search.errors import UserError
 from search.formats.registry import END_OF_STEP

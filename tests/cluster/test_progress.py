@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.progress import Progress, Task, duration, rate
+from cluster.formatting import duration, rate
+from cluster.run.progress import Progress, Task
 
 
 def test_lines_at_the_end_of_a_task_and_in_the_log(tmp_path: Path) -> None:
@@ -34,13 +35,13 @@ def test_a_line_now_and_then_while_it_runs() -> None:
 
 
 def test_the_rate_leaves_out_what_an_earlier_start_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.progress.monotonic", lambda: 110.0)
+    monkeypatch.setattr("cluster.run.progress.monotonic", lambda: 110.0)
     task = Task("x", 100, done=60, started=100.0, first=40)
     assert task.line() == "x: 60/100, 60 %, 2.0/s, 20 s left"
 
 
 def test_the_time_left_is_not_foretold_from_the_first_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.progress.monotonic", lambda: 160.0)
+    monkeypatch.setattr("cluster.run.progress.monotonic", lambda: 160.0)
     assert Task("trees", 400, done=2, started=100.0).line() == "trees: 2/400, 0 %, 2.0/min"
     assert Task("trees", 400, done=20, started=100.0).line() == "trees: 20/400, 5 %, 20.0/min, 19:00 min left"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster import config as configs
-from cluster import plan
 from cluster.cli import main
+from cluster.commands import dry_run
+from cluster.config import run_config as configs
 from train.rules.registry import LEARNS_FROM, POLICY, REWARD
 
-CONFIGS = Path(configs.__file__).parents[1] / "configs"
+CONFIGS = Path(configs.__file__).parents[2] / "configs"
 RECIPES = {path.stem: path for path in sorted((CONFIGS / "recipes").glob("*.yaml"))}
 # Rule, objective and start of the policy, objective of the reward model: of each round.
 METHODS: dict[str, list[tuple[str, str | None, str | None]]] = {
@@ -84,10 +84,10 @@ def test_a_recipe_can_be_planned(
 
 def test_what_a_plan_says_of_rstars_search_and_of_sampling() -> None:
     rstar, irpo = configs.load(RECIPES["rstar"]), configs.load(RECIPES["irpo"])
-    sizes = plan.Sizes((100,) * 2, 60, {"heldout": 100})
-    stages = {stage.name: stage for stage in plan.evolve(rstar, sizes)}
+    sizes = dry_run.Sizes((100,) * 2, 60, {"heldout": 100})
+    stages = {stage.name: stage for stage in dry_run.evolve(rstar, sizes)}
     assert "search 4 x 2" in stages["r0/evaluate"].what and "PPM" not in stages["r0/evaluate"].what
-    stages = {stage.name: stage for stage in plan.evolve(irpo, sizes)}
+    stages = {stage.name: stage for stage in dry_run.evolve(irpo, sizes)}
     sampled = stages["r1/search"]
     assert (sampled.requests, sampled.tokens) == (100 * 8, 100 * 8 * 280)
     assert "100 problems, 8 samples each" in sampled.what

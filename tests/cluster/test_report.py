@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cluster import report, summary
+from cluster import report
 from cluster.cli import main
-from cluster.progress import Progress
-from cluster.report import charts
+from cluster.report import charts, summary
+from cluster.run.progress import Progress
 from tests.cluster.made_up_run import GREEDY, make, measure
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from actors.engines.manager import Fleet
-from cluster import evaluate
-from cluster.lineage import model_ref
-from cluster.searching import Searchers, SearchPlan
+from cluster.evaluation import evaluate
+from cluster.run.models import model_ref
+from cluster.searches.runner import Searchers, SearchPlan
 from search.data import Problem, StepLabels, Trajectory
 from search.prompts import hint
 from search.tree import Tree

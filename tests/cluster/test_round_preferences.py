@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.searching import SearchPlan
+from cluster.searches.runner import SearchPlan
 from search.data import PreferencePair, Problem, Step, StepStatus
 from search.grading.grader import grader
 from search.prompts import read_mark

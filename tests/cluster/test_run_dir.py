@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import manifest as manifests
-from cluster.run_dir import MANIFEST, Stage, check, differences, open_run
+from cluster.run import manifest as manifests
+from cluster.run.directory import MANIFEST, Stage, check, differences, open_run
 from search.errors import UserError
 
 CONFIG = {"name": "x", "search": {"rollouts": 4}, "rounds": [{"values": "terminal"}]}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster import given, scoring
-from cluster.run_dir import Stage
-from cluster.scoring import Scored, Work, known, prefixes, score_all, works
+from cluster.reward_eval import step_scores
+from cluster.reward_eval.step_scores import Scored, Work, known, prefixes, score_all, works
+from cluster.run.directory import Stage, check_inputs, write_inputs
 from search import serialization
 from search.data import Problem, Scores, State, Step, StepStatus
 from search.errors import UserError
@@ -82,17 +82,17 @@ def test_a_torn_last_line_is_cut_off_and_the_rest_kept(tmp_path: Path) -> None:
         "c": Scored("c", ((0.30000000000000004, -3.5),), 7),
     }
     assert file.read_text().endswith('"tokens":7}\n')
-    assert scoring.known(file) == known(file)
+    assert step_scores.known(file) == known(file)
 
 
 def test_a_stage_goes_on_with_nothing_but_what_it_was_made_from(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "scores")
-    given.check(stage, {"model": "a"})
-    given.write(stage.begin(), {"model": "a", "trees": None})
-    given.check(stage, {"model": "a", "trees": None})
+    check_inputs(stage, {"model": "a"})
+    write_inputs(stage.begin(), {"model": "a", "trees": None})
+    check_inputs(stage, {"model": "a", "trees": None})
     message = r"scores was made from something else: model \"a\" -> \"b\"\. Choose another --name"
     with pytest.raises(UserError, match=message):
-        given.check(stage, {"model": "b", "trees": None})
+        check_inputs(stage, {"model": "b", "trees": None})
     stage.finish()
     with pytest.raises(UserError, match=message):
-        given.check(stage, {"model": "b", "trees": None})
+        check_inputs(stage, {"model": "b", "trees": None})

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from actors.engines.manager import Fleet
-from cluster import scoring
-from cluster.asked import Asked
-from cluster.select import Candidate, Selection, chosen, select, solutions_file
+from cluster.annotation.choose_solutions import Candidate, Selection, chosen, select, solutions_file
+from cluster.reward_eval import step_scores
+from cluster.reward_eval.request import Asked
 from search.data import Trajectory
 from search.evaluation.voting import Aggregation
 from search.reward_models import JudgeKind, probability
@@ -25,7 +25,7 @@ from train.labels.prm800k import read_rows
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Fleet, "scorer", lambda *_: [])
-    monkeypatch.setattr(scoring, "ScorerPool", KnowingScorer)
+    monkeypatch.setattr(step_scores, "ScorerPool", KnowingScorer)
 
 
 def candidate(problem: str, place: int, score: float, right: bool) -> Candidate:

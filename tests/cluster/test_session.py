@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import session
-from cluster.session import JOB_CONFIG, RayConfig, check, requested_address, worker_environment
+from cluster.host import ray_session
+from cluster.host.ray_session import JOB_CONFIG, RayConfig, check, requested_address, worker_environment
 from search.errors import UserError
 
 HEAD = """
@@ -25,7 +25,7 @@ sys.stdin.read()
 
 ALONE = """
 import os, ray
-from cluster.session import RayConfig, ray_session
+from cluster.host.ray_session import RayConfig, ray_session
 
 def look():  # what a worker has in its environment, and where it finds the packages
     import search.data
@@ -38,7 +38,7 @@ print(found.joined, int(found.cpus), *seen, ray.is_initialized())
 
 DRIVER = """
 import os, sys
-from cluster.session import RayConfig, check, ray_session, requested_address
+from cluster.host.ray_session import RayConfig, check, ray_session, requested_address
 address = requested_address(sys.argv[1] if sys.argv[1:] else None)
 check(RayConfig(join_deadline_s=100), address)
 with ray_session(RayConfig(), address) as found:
@@ -80,7 +80,7 @@ def test_no_free_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def taken(self: socket.socket, address: tuple[str, int]) -> None:
         raise OSError(98, "Address already in use")
 
-    monkeypatch.setattr(session.socket.socket, "bind", taken)
+    monkeypatch.setattr(ray_session.socket.socket, "bind", taken)
     with pytest.raises(UserError, match="no port is free on this machine: Address already in use"):
         check(RayConfig(), None)
 
@@ -98,19 +98,19 @@ def test_a_port_that_is_not_ray_is_refused_in_time() -> None:
 def test_workers_find_the_packages_and_a_job_keeps_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(JOB_CONFIG, raising=False)
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
-    assert worker_environment()["PYTHONPATH"] == f"{session.SOURCE}{os.pathsep}/somewhere"
+    assert worker_environment()["PYTHONPATH"] == f"{ray_session.SOURCE}{os.pathsep}/somewhere"
     job = {"runtime_env": {"working_dir": "gcs://x.zip", "env_vars": {"TOKENIZERS_PARALLELISM": "true"}}}
     monkeypatch.setenv(JOB_CONFIG, json.dumps(job))
     assert set(worker_environment()) == {"RAY_TRAIN_ENABLE_STATE_TRACKING"}
-    assert session.in_job_copy(Path("/tmp/ray/session/runtime_resources/working_dir_files/_ray_pkg_1/runs/x"))
-    assert not session.in_job_copy(Path("/shared/runs/x"))
+    assert ray_session.in_job_copy(Path("/tmp/ray/session/runtime_resources/working_dir_files/_ray_pkg_1/runs/x"))
+    assert not ray_session.in_job_copy(Path("/shared/runs/x"))
 
 
 @pytest.mark.slow
 def test_ray_starts_here_and_ends_with_the_block() -> None:
     """In a process of its own, which has no Ray yet. Workers have our environment and find the packages."""
     done = subprocess.run([sys.executable, "-c", ALONE], env=without_ray(), capture_output=True, text=True, timeout=250)
-    assert done.stdout.split("\n")[-2:] == [f"False 1 false {session.SOURCE / 'search' / 'data.py'} False", ""], (
+    assert done.stdout.split("\n")[-2:] == [f"False 1 false {ray_session.SOURCE / 'search' / 'data.py'} False", ""], (
         done.stderr
     )
 
@@ -128,7 +128,7 @@ def test_a_running_cluster_is_joined_and_left_running(tmp_path_factory: pytest.T
         submitted = without_ray() | {
             JOB_CONFIG: json.dumps(job),
             "RAY_ADDRESS": address,
-            "PYTHONPATH": str(session.SOURCE),
+            "PYTHONPATH": str(ray_session.SOURCE),
         }
         assert drive(submitted) == ["True", address, "true"]
     finally:
@@ -138,6 +138,6 @@ def test_a_running_cluster_is_joined_and_left_running(tmp_path_factory: pytest.T
 def drive(environment: dict[str, str], *arguments: str) -> list[str]:
     """What a driver in a process of its own prints."""
     command = [sys.executable, "-c", DRIVER, *arguments]
-    done = subprocess.run(command, env=environment, cwd=session.SOURCE, capture_output=True, text=True, timeout=250)
+    done = subprocess.run(command, env=environment, cwd=ray_session.SOURCE, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()

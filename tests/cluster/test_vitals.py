@@ -13,11 +13,11 @@ from actors.config import EngineConfig
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import Pulse
 from actors.workers.messages import Engines, Summary
-from cluster import metrics
-from cluster.metrics import COUNTERS, GAUGES, SearchMetrics
-from cluster.progress import Task
-from cluster.vitals import WINDOW_S, Vitals
-from cluster.watch import Watch
+from cluster.run.progress import Task
+from cluster.searches import prometheus
+from cluster.searches.monitor import Watch
+from cluster.searches.prometheus import COUNTERS, GAUGES, SearchMetrics
+from cluster.searches.stats import WINDOW_S, Vitals
 from search.data import Cost
 
 POLICY, SCORER = 100, 10  # places
@@ -129,8 +129,8 @@ class Recorded:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(Recorded, "known", {})
-    monkeypatch.setattr(metrics, "Counter", Recorded)
-    monkeypatch.setattr(metrics, "Gauge", Recorded)
+    monkeypatch.setattr(prometheus, "Counter", Recorded)
+    monkeypatch.setattr(prometheus, "Gauge", Recorded)
     return Recorded.known
 
 

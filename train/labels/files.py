@@ -15,9 +15,9 @@ from typing import TextIO
 
 from search import serialization
 from search.data import StepLabels, Trajectory
+from search.storage.files import complete
 from train.labels.first_error import first_error
 from train.labels.targets import values
-from train.rules.rstar_math import complete
 
 STEP_LABELS, OUTCOMES, LABEL_COUNTS = "step_labels.jsonl", "outcomes.jsonl", "label_counts.json"
 

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from search import serialization
 from search.errors import UserError
-from train.rules.rstar_math import complete
+from search.storage.files import complete
 
 
 def _no_bool(value: object) -> object:

@@ -17,12 +17,13 @@ from typing import Any
 
 from search import serialization
 from search.data import LabelScale, Trajectory
+from search.storage.files import complete
 from train import rules
 from train.config import HarvestConfig
 from train.labels.files import OUTCOMES, STEP_LABELS, LabelHarvest
 from train.labels.harvest import harvest_checked, harvest_consensus, harvest_trees
 from train.rules import Material, RulesConfig
-from train.rules.rstar_math import COUNTS, PAIRS, TRAJECTORIES, complete
+from train.rules.rstar_math import COUNTS, PAIRS, TRAJECTORIES
 from train.rules.rstar_math import harvest as rstar_math
 
 POLICY, REWARD = "policy", "reward"

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TextIO
 
 from search import serialization
 from search.data import Outcome, PreferencePair, Step, StepStatus, Trajectory
+from search.storage.files import complete
 from search.tree import ROOT, Node, Tree
 from train.config import HarvestConfig
 
@@ -255,15 +253,3 @@ def _tally(tree: Tree, code_errors: int, pairs: Pairs) -> dict[str, int]:
         "answer_pairs": len(pairs.answer),
         "filtered_pairs": pairs.filtered,
     }
-
-
-@contextmanager
-def complete(path: Path) -> Iterator[TextIO]:
-    """A text file that appears at ``path`` when the block ends without an exception, and not before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""``raystar sandbox run``: run one Python file as a step of a solution would be run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.sandbox.client.executor import LocalExecutor
+from actors.sandbox.client.result import ExecResult
+from actors.sandbox.config import ExecutorConfig
+from cluster.commands import options
+from cluster.config import loader, overrides
+from search.data import Outcome
+from search.errors import UserError
+
+HELP = "run a Python file in the sandbox that model-written code runs in"
+
+
+class SandboxConfig(BaseModel):
+    """The one section that this command reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    executor: ExecutorConfig = Field(ExecutorConfig(), description="where model-written code runs")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("run",), help="what to do")
+    parser.add_argument("file", metavar="FILE.py", type=Path, help="the step's code")
+    parser.add_argument(
+        "--after",
+        metavar="PREFIX.py",
+        type=Path,
+        action="append",
+        default=[],
+        help="code of an earlier step, run before it in the same interpreter; may be given several times",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object: outcome, output, isolation")
+    parser.add_argument("--dry-run", action="store_true", help="check the arguments, say what would run and stop")
+    parser.set_defaults(takes_fields=True)
+    parser.epilog = options.fields_help(("executor",)) + "\n\nexit code: 0 the code ran, 1 it failed, 2 bad input"
+
+
+def run(args: argparse.Namespace) -> int:
+    executor = loader.check(SandboxConfig, {}, overrides.parse(args.overrides)).executor
+    code, prefix = _text(args.file), tuple(_text(path) for path in args.after)
+    if args.dry_run:
+        print(f"would run {args.file} after {len(prefix)} earlier steps, at most {executor.cpu_seconds:g} s each")
+        return 0
+    tier, result = asyncio.run(_run(executor, prefix, code))
+    if args.json:
+        print(json.dumps({**asdict(result), "isolation": tier}))
+    else:
+        print(result.output.rstrip("\n"))
+        print(f"[{result.outcome.value}; isolation: {tier}]")
+    return 0 if result.outcome is Outcome.OK else 1
+
+
+async def _run(config: ExecutorConfig, prefix: tuple[str, ...], code: str) -> tuple[str, ExecResult]:
+    async with LocalExecutor(config) as executor:
+        result = await executor.run_code(prefix, code)
+        service = executor.heavy_service or executor.service
+        return str(service.hello.get("tier", "unknown")), result
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error

@@ -1,0 +1,257 @@
+"""The whole config of a run, composed from the configs of the packages that own its parts. Knows bounds and defaults.
+
+Parsed before anything heavy is imported; every field can be overridden on the command line by its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator, model_validator
+
+from actors.config import EngineConfig, WorkerConfig
+from actors.sandbox.config import ExecutorConfig
+from cluster.config import loader
+from cluster.config.compare_config import CompareConfig
+from cluster.config.method_config import MethodConfig
+from cluster.config.overrides import Override
+from cluster.host.ray_session import RayConfig
+from search.config import LABELLING, SearchConfig, Strategy
+from search.data import Problem
+from search.formats.registry import FORMATS, StepFormat, step_format
+from search.problems.loading import ProblemsConfig
+from train.config import BaseSize, HarvestConfig, TrainConfig
+from train.rules.registry import SOURCES
+
+NEED_SCORES = ("sphere",)  # strategies that are nothing without a reward model
+SELF_JUDGED = ("rstar",)  # those that ask none
+
+
+class Strict(BaseModel):
+    """What all configs here share: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecipeConfig(Strict):
+    """The built-in base policy: a small Qwen2 model trained from nothing on shallow worked solutions."""
+
+    solutions: tuple[NonNegativeInt, ...] = Field(
+        (500, 500, 500), min_length=1, description="worked solutions it is trained on, of 1, 2, 3 … reasoning steps"
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        description="of its worked solutions, first weights and order; runs of any seed start from the same base",
+    )
+    size: BaseSize = Field(BaseSize(), description="shape of the model")
+    train: TrainConfig = Field(TrainConfig(), description="how it is trained")
+
+
+class PolicyConfig(Strict):
+    """The model that writes steps."""
+
+    path: str | None = Field(None, description="model directory or Hugging Face name; default: the built-in recipe")
+    recipe: RecipeConfig = Field(RecipeConfig(), description="how the built-in base policy is made")
+    format: str = Field("code", description=f"step format: {', '.join(sorted(FORMATS))}")
+    shots: str | None = Field(None, description="file of worked examples put before the question")
+    engine: EngineConfig = Field(EngineConfig(), description="engines that run it")
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, name: str) -> str:
+        if name not in FORMATS:
+            raise ValueError(f"one of {', '.join(sorted(FORMATS))} is known")
+        return name
+
+    def step_format(self, shots: Sequence[str] = ()) -> StepFormat:
+        return step_format(self.format, tuple(shots))
+
+
+class ScorerConfig(Strict):
+    """The model that judges steps."""
+
+    path: str | None = Field(
+        None, description="reward model, a directory, that scores until a round trains one; default: none"
+    )
+    engine: EngineConfig = Field(EngineConfig(), description="engines that run it")
+
+
+class ModelsTrainConfig(Strict):
+    """How each model is trained in a round."""
+
+    policy: TrainConfig = Field(TrainConfig(), description="of the policy")
+    ppm: TrainConfig = Field(TrainConfig(epochs=1), description="of the PPM, or of another reward model")
+
+
+class RoundConfig(Strict):
+    """One round of self-evolution; what is not given stands as in ``search``."""
+
+    values: Literal["terminal", "ppm"] = Field(
+        "terminal", description="where values come from: graded ends, or the PPM"
+    )
+    rollouts: int | None = Field(None, ge=1, description="rollouts a tree")
+    candidates: int | None = Field(None, ge=1, description="candidate steps an expansion")
+    strategy: Strategy | None = Field(None, description="which strategy grows trees")
+    method: MethodConfig | None = Field(None, description="what this round learns; default: as the run's method says")
+    levels: tuple[int, int] | None = Field(
+        None, description="search training problems of so many reasoning steps, least and most (default: all)"
+    )
+    only_unsolved: bool = Field(False, description="search only what no earlier round solved, with fresh seeds")
+    passes: int = Field(1, ge=1, description="searches in all; each after the first goes over what is still unsolved")
+    growth: float = Field(2.0, ge=1, description="rollouts of a pass over the pass before (paper: 16, 64, 128)")
+    train_ppm: bool = Field(True, description="train a reward model on this round's trees, where the method has one")
+
+    def covers(self, problem: Problem) -> bool:
+        """Whether the round searches the problem, as far as its level says."""
+        if self.levels is None:
+            return True
+        return problem.level is not None and self.levels[0] <= problem.level <= self.levels[1]
+
+
+class PromotionConfig(Strict):
+    """When a new model replaces the old one: it must be no worse on the validation problems.
+
+    Policies are compared by greedy accuracy, PPMs by best-of on the same samples.
+    """
+
+    tolerance: float = Field(0.01, ge=0, le=1, description="loss of accuracy that still counts as no worse (share)")
+
+
+class EvaluationConfig(Strict):
+    """What is measured, and how: on the held-out problems for the report, on the validation problems for promotion."""
+
+    samples: int = Field(8, ge=1, description="samples a problem for majority and best-of")
+    temperature: float = Field(0.7, ge=0, le=5, description="of those samples")
+    search: SearchConfig = Field(SearchConfig(rollouts=4), description="the search with PPM that is measured")
+    midway: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the problems that samples and search are measured on before the last round; greedy: all",
+    )
+
+    @field_validator("search")
+    @classmethod
+    def _without_answers(cls, search: SearchConfig) -> SearchConfig:
+        if search.strategy in LABELLING:
+            raise ValueError(f"strategy {search.strategy!r} needs the answers: it is for the search of rounds only")
+        return search
+
+    def greedy(self) -> SearchConfig:
+        """One solution at temperature 0."""
+        return self._samples(1, 0.0)
+
+    def sampled(self) -> SearchConfig:
+        """``samples`` independent solutions."""
+        return self._samples(self.samples, self.temperature)
+
+    def _samples(self, count: int, temperature: float) -> SearchConfig:
+        changes = {"strategy": "samples", "candidates": count, "temperature": temperature, "budget_tokens": None}
+        return self.search.model_copy(update=changes)
+
+
+class PlacementConfig(Strict):
+    """What runs beside what."""
+
+    keep_engines: bool = Field(False, description="leave engines running while models are trained (needs the memory)")
+    train_together: bool = Field(
+        False,
+        description="train a round's policy and PPM side by side; the PPM then starts from the policy of the round before",
+    )
+
+
+class RunConfig(Strict):
+    """One run."""
+
+    version: Literal[1] = Field(1, description="version of this file's layout")
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="name of the run; its directory is runs/NAME")
+    seed: int = Field(0, ge=0, lt=2**63, description="every random choice derives from it")
+    problems: ProblemsConfig = Field(description="training, validation and held-out problems")
+    policy: PolicyConfig = Field(PolicyConfig(), description="the model that writes steps")
+    scorer: ScorerConfig = Field(ScorerConfig(), description="the model that judges steps")
+    executor: ExecutorConfig = Field(ExecutorConfig(), description="where model-written code runs")
+    workers: WorkerConfig = Field(WorkerConfig(), description="actors that grow trees")
+    search: SearchConfig = Field(SearchConfig(), description="how trees grow")
+    harvest: HarvestConfig = Field(HarvestConfig(), description="what is taken from trees")
+    method: MethodConfig = Field(MethodConfig(), description="what a round learns, and from what")
+    second: str | None = Field(
+        None,
+        description="another policy for strategies that ask one (rstar's discriminator, sphere's smaller model): "
+        "policy, the one that searches, base, or a model directory",
+    )
+    train: ModelsTrainConfig = Field(ModelsTrainConfig(), description="how models are trained")
+    rounds: tuple[RoundConfig, ...] = Field(
+        (
+            RoundConfig(train_ppm=False),
+            RoundConfig(),
+            RoundConfig(values="ppm"),
+            RoundConfig(values="ppm", only_unsolved=True, passes=2),
+        ),
+        min_length=1,
+        description="the rounds, in order",
+    )
+    promotion: PromotionConfig = Field(PromotionConfig(), description="when a new model is taken")
+    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="what is measured on held-out problems")
+    compare: CompareConfig = Field(CompareConfig(), description="strategies at equal cost: raystar compare")
+    placement: PlacementConfig = Field(PlacementConfig(), description="what runs beside what")
+    ray: RayConfig = Field(RayConfig(), description="Ray on this machine")
+
+    @model_validator(mode="after")
+    def _ppm_before_use(self) -> RunConfig:
+        trained = self.scorer.path is not None
+        for number, entry in enumerate(self.rounds):
+            if entry.values == "ppm" and not trained:
+                raise ValueError(
+                    f"rounds.{number}.values = 'ppm' needs an earlier round with train_ppm: true and a method that trains "
+                    "a reward model, or scorer.path"
+                )
+            trained = trained or self.method_of(entry).reward is not None
+        return self
+
+    @model_validator(mode="after")
+    def _trees_fit_methods(self) -> RunConfig:
+        for number, entry in enumerate(self.rounds):
+            strategy, rule = self.round_search(entry).strategy, self.method_of(entry).rule
+            source = SOURCES[rule]
+            if entry.values != "ppm" and (source.scored or strategy in NEED_SCORES):
+                who = f"rule {rule!r}" if source.scored else f"strategy {strategy!r}"
+                raise ValueError(f"rounds.{number}: {who} needs scores of a reward model: values: ppm")
+            if source.strategy not in (None, strategy):
+                raise ValueError(
+                    f"rounds.{number}: rule {rule!r} reads trees of strategy {source.strategy!r}, not of {strategy!r}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _contenders(self) -> RunConfig:
+        self.compare.check(self.evaluation.search)
+        return self
+
+    def measured_share(self, number: int) -> float:
+        """Share of the evaluation problems that samples and search are measured on after round ``number`` (0: the base)."""
+        return 1.0 if number == len(self.rounds) else self.evaluation.midway
+
+    def method_of(self, entry: RoundConfig) -> MethodConfig:
+        """What a round learns: its own method or the run's, without a reward model where it trains none."""
+        method = entry.method or self.method
+        return method if entry.train_ppm else method.model_copy(update={"reward": None})
+
+    def round_search(self, entry: RoundConfig, attempt: int = 1) -> SearchConfig:
+        """The search of a round's pass (1 is the first): ``search`` with what the round says itself."""
+        rollouts = entry.rollouts or self.search.rollouts
+        candidates = entry.candidates or self.search.candidates
+        grown = round(rollouts * entry.growth ** (attempt - 1))
+        strategy = entry.strategy or self.search.strategy
+        return self.search.model_copy(update={"rollouts": grown, "candidates": candidates, "strategy": strategy})
+
+    def resolved(self) -> dict[str, Any]:
+        """Every value, defaults included, as plain data: what the run directory keeps and compares."""
+        return self.model_dump(mode="json")
+
+
+def load(path: Path, overrides: Sequence[Override] = ()) -> RunConfig:
+    """The checked config in ``path`` with ``overrides`` on top; UserError names file, line, field and remedy."""
+    return loader.load(RunConfig, path, overrides)

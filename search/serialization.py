@@ -27,9 +27,6 @@ def load(cls: type[Record], line: str | bytes) -> Record:
     return _adapter(cls).validate_json(line)  # type: ignore[no-any-return, arg-type]
 
 
-Record = TypeVar("Record")
-
-
 def travels(record: type[Record]) -> type[Record]:
     """A decorator for dataclasses of two fields or more; stands above ``dataclass``."""
     values = attrgetter(*(field.name for field in fields(record)))  # type: ignore[arg-type]

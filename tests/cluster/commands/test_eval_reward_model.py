@@ -1,0 +1,105 @@
+"""The command lines of judge, select and label: plans, and one line for bad input with nothing written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cluster.cli import main
+from search.evaluation import process_bench
+from search.evaluation.process_bench import ProcessRow
+from tests.cluster.reward_eval.judged_samples import CONFIG, PROBLEMS, store_trees, tree
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a config, a PPM, a model without labels, samples and a file of steps."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    Path("mini.yaml").write_text(CONFIG)
+    for name, label in (("ppm", "reward"), ("unlabelled", "LABEL_0")):
+        Path(name).mkdir()
+        config = {"architectures": ["Qwen2ForSequenceClassification"], "id2label": {"0": label}}
+        Path(name, "config.json").write_text(json.dumps(config))
+        Path(name, "tokenizer.json").write_text("{}")
+        Path(name, "model.safetensors").write_bytes(b"")
+    store_trees(Path("trees"), [tree(problem, 1, 1, 0) for problem in PROBLEMS[:2]])
+    rows = [ProcessRow(f"{n}", "m", f"problem {n}", ("A", "B"), n % 2 > 0, n % 2 - 1) for n in range(40)]
+    Path("steps.jsonl").write_text(process_bench.text(row for row in rows if row.label < 1))
+    Path("right.jsonl").write_text(process_bench.text(row for row in rows if row.label == -1))
+    return tmp_path
+
+
+JUDGE, SELECT = ("judge", "mini.yaml", "--model", "ppm"), ("select", "mini.yaml", "--model", "ppm")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            JUDGE,
+            [
+                "judge/samples",
+                "5 problems, 8 samples each",
+                "judge/scores",
+                "every step of the solutions in the samples",
+            ],
+        ),
+        ((*JUDGE, "--split", "heldout", "--limit", "3", "--evaluation.samples=64"), ["3 problems, 64 samples each"]),
+        ((*JUDGE, "--trees", "trees"), ["judge/scores", "every step of the solutions in", "at most 0 policy requests"]),
+        ((*JUDGE, "--steps", "steps.jsonl"), ["judge/steps", "every step of 40 solutions in"]),
+        ((*JUDGE, "--steps", "steps.jsonl", "--threshold", "0.5"), ["judge/steps"]),
+        (("judge", "mini.yaml", "--model", "unlabelled", "--kind", "orm"), ["judge/samples"]),
+        (SELECT, ["select/samples", "6 problems, 8 samples each", "select/scores"]),
+        ((*SELECT, "--trees", "trees", "--together", "--count", "50"), ["select/scores"]),
+    ],
+)
+def test_dry_runs(here: Path, arguments: tuple[str, ...], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in words)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("judge", "mini.yaml"), "the following arguments are required: --model"),
+        (("judge", "mini.yaml", "--model", "none"), "--model: no model directory none"),
+        (("judge", "mini.yaml", "--model", "unlabelled"), "does not say what it was trained for: give --kind"),
+        ((*JUDGE, "--kind", "prm"), "--kind prm: the labels of ppm (reward) are those of the kind ppm"),
+        ((*JUDGE, "--aggregate", "sum"), "invalid choice: 'sum'"),
+        ((*JUDGE, "--split", "moon"), "--split 'moon' is unknown"),
+        ((*JUDGE, "--policy", "none"), "--policy: no model directory none"),
+        ((*JUDGE, "--trees", "ppm"), "--trees: no trees in ppm"),
+        ((*JUDGE, "--trees", "trees", "--policy", "ppm"), "--policy: nothing is drawn where --trees are given"),
+        ((*JUDGE, "--steps", "none.jsonl"), "none.jsonl: no such file; expected JSON lines with id, generator"),
+        ((*JUDGE, "--steps", "mini.yaml"), "mini.yaml:1: not JSON"),
+        ((*JUDGE, "--steps", "steps.jsonl", "--trees", "trees"), "--trees: nothing is drawn where --steps are given"),
+        ((*JUDGE, "--steps", "steps.jsonl", "--limit", "3"), "--limit: nothing is drawn where --steps are given"),
+        ((*JUDGE, "--steps", "right.jsonl"), "0 solutions with a wrong step"),
+        (
+            (*JUDGE, "--steps", "steps.jsonl", "--threshold-from", "steps.jsonl"),
+            "0 solutions with a wrong step and 0 without",
+        ),
+        ((*JUDGE, "--threshold", "2"), "2 is not possible: a number from 0 to 1"),
+        ((*JUDGE, "--threshold", "0.5", "--threshold-from", "steps.jsonl"), "exclude each other"),
+        ((*SELECT, "--count", "0"), "0 is not possible: a whole number from 1"),
+        ((*SELECT, "--output", "steps.jsonl"), "steps.jsonl exists and may hold labels"),
+        ((*SELECT, "--output", "nowhere/a.jsonl"), "--output: no directory"),
+        (("label", "none.jsonl"), "none.jsonl: no such file"),
+        (("label", "steps.jsonl"), "steps.jsonl:1: "),
+        (("label", "steps.jsonl", "--a.b=c"), "raystar label takes no config fields"),
+    ],
+)
+def test_bad_input_is_one_line(
+    here: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(Path().rglob("*"))
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert message in captured.err
+    assert sorted(Path().rglob("*")) == before

@@ -1,0 +1,61 @@
+"""What is learnt of preference pairs, by a judge and by a policy."""
+
+from __future__ import annotations
+
+from search.data import Outcome, PreferencePair, Step
+from search.formats.registry import CodeFormat
+from tests.train.trainer.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
+from train.data.encode_pairs import encode_pairs, encode_preferences
+from train.data.encoding import Encoder
+
+OTHER = Step("three", outcome=Outcome.OK)
+
+
+def pair(prefix: tuple[Step, ...], chosen: tuple[Step, ...], rejected: tuple[Step, ...]) -> PreferencePair:
+    return PreferencePair(PROBLEM, prefix, chosen, rejected, 1.0, 0.0)
+
+
+def test_a_judge_sees_no_end_token_and_counts_a_pair_as_one() -> None:
+    code, _ = encoder()
+    samples, _ = encode_pairs([pair((), (OPEN, FINAL), (OPEN,))], code, 100, PAD)
+    assert EOS not in samples.tokens
+    assert len(samples) == 1 and samples.items().tolist() == [1]
+
+
+def test_a_policy_learns_what_it_wrote_after_the_shared_prefix() -> None:
+    code, tokenise = encoder()
+    samples, _ = encode_preferences([pair((OPEN,), (FINAL,), (OTHER,))], code, 100, PAD)
+    assert tokenise.text(samples.tokens[samples.targets].tolist()) == ["ba", " ", "two", "<eos>", "three"]
+    assert len(samples) == 1 and samples.items().tolist() == [1]
+    assert samples.targets[
+        samples.starts[1] - 4 : samples.starts[1]
+    ].all()  # the chosen side: four tokens, all at its end
+
+
+def test_whole_solutions_are_learnt_from_their_first_token_on() -> None:
+    code, tokenise = encoder()
+    samples, _ = encode_preferences([pair((), (OPEN, FINAL), (OTHER,))], code, 100, PAD)
+    ours = ["one", " ", "ab", "ba", " ", "two", "<eos>", "three"]
+    assert tokenise.text(samples.tokens[samples.targets].tolist()) == ours
+
+
+def test_what_the_world_wrote_is_no_part_of_a_solutions_likelihood() -> None:
+    tokenise = Merging()
+    code = Encoder(tokenise, CodeFormat(), EOS)
+    program = Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK)
+    samples, _ = encode_preferences([pair((program,), (FINAL,), (OTHER,))], code, 1000, PAD)
+    assert tokenise.text(samples.tokens[samples.targets].tolist()) == ["ba", " ", "two", "<eos>", "three"]
+    samples, _ = encode_preferences([pair((), (program, FINAL), (OTHER,))], code, 1000, PAD)
+    assert "printed" in tokenise.text(samples.tokens.tolist())
+    assert "printed" not in tokenise.text(samples.tokens[samples.targets].tolist())
+
+
+def test_useless_pairs_are_counted() -> None:
+    code, _ = encoder()
+    same = pair((), (OPEN,), (OPEN,))
+    long = pair((), (OPEN,), (Step("x " * 50),))
+    empty = pair((), (OPEN,), ())
+    samples, dropped = encode_pairs([same, long], code, 80, PAD)
+    assert len(samples) == 0 and dropped == {"too_long": 1, "same_text": 1}
+    samples, dropped = encode_preferences([same, long, empty], code, 80, PAD)
+    assert len(samples) == 0 and dropped == {"too_long": 1, "same_text": 1, "nothing_to_learn": 1}

@@ -1,0 +1,168 @@
+"""What is learnt of single solutions: which tokens, with which labels, and what is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.data import LabelScale, Outcome, Step, StepLabels, Trajectory
+from search.formats.registry import CodeFormat
+from tests.train.trainer.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
+from train.data.encode_solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
+from train.data.encoding import Encoder
+from train.data.tokenized import Samples
+from train.labels.targets import classes, values
+
+RIGHT, NEUTRAL, WRONG = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+MIDDLE = Step("three ab", outcome=Outcome.OK)
+
+
+def learnt(samples: Samples, tokenise: Merging) -> list[tuple[str, list[float]]]:
+    """The target tokens as text, with their labels."""
+    pieces = tokenise.text(samples.tokens[samples.targets].tolist())
+    return list(zip(pieces, samples.labels[samples.targets].tolist(), strict=True))
+
+
+def test_steps_are_tokenised_by_themselves_and_only_they_are_targets() -> None:
+    code, tokenise = encoder()
+    samples, dropped = encode_trajectories([Trajectory(PROBLEM, (OPEN, FINAL), True, 1.0)], code, 100, PAD)
+    i = tokenise.id
+    ours = [i("one"), i(" "), i("ab"), i("ba"), i(" "), i("two"), EOS]
+    assert "abba" not in tokenise.ids
+    assert samples.tokens[-7:].tolist() == ours
+    assert samples.targets.tolist() == [False] * (len(samples.tokens) - 7) + [True] * 7
+    assert samples.items().tolist() == [7]
+    assert dropped == {"too_long": 0, "nothing_to_learn": 0}
+
+
+def test_what_the_world_wrote_is_context_only() -> None:
+    tokenise = Merging()
+    code = Encoder(tokenise, CodeFormat(), EOS)
+    steps = (Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK), FINAL)
+    samples, _ = encode_trajectories([Trajectory(PROBLEM, steps, True, 1.0)], code, 1000, PAD)
+    printed = samples.tokens.tolist().index(tokenise.ids["printed"])
+    assert not samples.targets[printed]
+    assert samples.targets[samples.tokens.tolist().index(tokenise.ids["print"])]
+
+
+def test_no_end_token_without_an_answer() -> None:
+    code, _ = encoder()
+    unfinished, _ = encode_trajectories([Trajectory(PROBLEM, (OPEN,), False, 0.0)], code, 100, PAD)
+    assert EOS not in unfinished.tokens
+
+
+def test_too_long_and_useless_solutions_are_counted() -> None:
+    code, _ = encoder()
+    long = Trajectory(PROBLEM, (Step("x " * 50, outcome=Outcome.OK), FINAL), True, 1.0)
+    nothing = Trajectory(PROBLEM, (), True, 1.0)
+    for encode in (encode_trajectories, encode_outcomes):
+        samples, dropped = encode([long, nothing], code, 80, PAD)
+        assert len(samples) == 0 and dropped == {"too_long": 1, "nothing_to_learn": 1}
+
+
+def test_every_token_after_the_prompt_has_the_outcome_and_the_last_is_the_one_a_scorer_reads() -> None:
+    code, tokenise = encoder()
+    records = [Trajectory(PROBLEM, (OPEN, FINAL), True, 1.0), Trajectory(PROBLEM, (OPEN,), False, -1.0)]
+    samples, dropped = encode_outcomes(records, code, 100, PAD)
+    solution = ["one", " ", "ab", "ba", " ", "two"]
+    assert learnt(samples, tokenise) == [(piece, [1.0]) for piece in solution] + [(p, [0.0]) for p in solution[:3]]
+    assert samples.targets[samples.starts[1:] - 1].tolist() == [True, True]
+    assert EOS not in samples.tokens
+    assert samples.items().tolist() == [6, 3]
+    assert dropped == {"too_long": 0, "nothing_to_learn": 0}
+
+
+def test_labels_stand_at_the_last_token_of_each_step() -> None:
+    code, tokenise = encoder()
+    records = [
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (1, 0, 1)),
+        StepLabels(PROBLEM, (OPEN, FINAL), (0.5, -0.25), LabelScale.VALUE),
+    ]
+    samples, dropped = encode_step_labels(records, code, 100, PAD)
+    assert learnt(samples, tokenise) == [
+        ("ab", list(RIGHT)),
+        ("ab", list(NEUTRAL)),
+        ("two", list(RIGHT)),
+        ("ab", [0.75, 0.0, 0.25]),
+        ("two", [0.375, 0.0, 0.625]),
+    ]
+    assert EOS not in samples.tokens and samples.items().tolist() == [3, 2]
+    samples, _ = encode_step_values(records, code, 100, PAD)
+    assert learnt(samples, tokenise) == [("ab", [1.0]), ("ab", [0.0]), ("two", [1.0]), ("ab", [0.5]), ("two", [-0.25])]
+    assert set(dropped.values()) == {0}
+
+
+def test_a_persons_labels_end_with_the_first_wrong_step_and_so_does_the_sequence() -> None:
+    code, tokenise = encoder()
+    record = StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (1, -1, 1))
+    samples, _ = encode_step_labels([record], code, 100, PAD)
+    assert learnt(samples, tokenise) == [("ab", list(RIGHT)), ("ab", list(WRONG))]
+    assert tokenise.text(samples.tokens[-3:].tolist()) == ["three", " ", "ab"]
+
+
+def test_a_step_without_a_label_is_read_but_not_learnt() -> None:
+    code, tokenise = encoder()
+    records = [
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (None, -1)),
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (0.5, None, 1.0), LabelScale.SHARE),
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (1, None, None)),
+        StepLabels(PROBLEM, (OPEN, MIDDLE), (None, None)),
+    ]
+    samples, dropped = encode_step_labels(records, code, 100, PAD)
+    assert learnt(samples, tokenise) == [
+        ("ab", list(WRONG)),
+        ("ab", [0.5, 0.0, 0.5]),
+        ("two", [1.0, 0.0, 0.0]),
+        ("ab", list(RIGHT)),
+    ]
+    assert samples.items().tolist() == [1, 2, 1]
+    assert tokenise.text(samples.tokens[-3:].tolist()) == ["one", " ", "ab"]  # nothing after the last label
+    assert dropped == {"too_long": 0, "nothing_to_learn": 1, "empty_step": 0, "cut": 0}
+    samples, _ = encode_step_values(records, code, 100, PAD)
+    assert learnt(samples, tokenise) == [("ab", [-1.0]), ("ab", [0.0]), ("two", [1.0]), ("ab", [1.0])]
+
+
+def test_a_long_solution_with_no_label_before_the_cut_is_left_out() -> None:
+    code, _ = encoder()
+    record = StepLabels(PROBLEM, (OPEN, FINAL), (None, -1))
+    whole = len(encode_step_labels([record], code, 1000, PAD)[0].tokens)
+    samples, dropped = encode_step_labels([record], code, whole - 1, PAD)
+    assert len(samples) == 0
+    assert dropped == {"too_long": 1, "nothing_to_learn": 0, "empty_step": 0, "cut": 0}
+
+
+def test_labels_are_read_on_their_scale() -> None:
+    steps = (OPEN, MIDDLE, FINAL)
+    signs = StepLabels(PROBLEM, steps, (1, 0, -1))
+    shares = StepLabels(PROBLEM, steps, (1.0, 0.0, 0.25), LabelScale.SHARE)
+    q = StepLabels(PROBLEM, steps, (1.0, -1.0, 0.0), LabelScale.VALUE)
+    assert classes(signs) == [RIGHT, NEUTRAL, WRONG]
+    assert classes(shares) == [RIGHT, WRONG, (0.25, 0.0, 0.75)]  # soft labels do not end at a share of 0
+    assert classes(q) == [RIGHT, WRONG, (0.5, 0.0, 0.5)]
+    assert [values(record) for record in (signs, shares, q)] == [
+        [(1.0,), (0.0,), (-1.0,)],
+        [(1.0,), (-1.0,), (-0.5,)],
+        [(1.0,), (-1.0,), (0.0,)],
+    ]
+
+
+@pytest.mark.parametrize(("room", "kept"), [(6, ["ab", "two"]), (5, ["ab"]), (3, ["ab"])])
+def test_a_long_solution_is_cut_after_its_last_step_that_fits(room: int, kept: list[str]) -> None:
+    code, tokenise = encoder()
+    record = StepLabels(PROBLEM, (OPEN, FINAL), (1, -1))
+    prompt = len(encode_step_labels([record], code, 1000, PAD)[0].tokens) - 6
+    samples, dropped = encode_step_labels([record], code, prompt + room, PAD)
+    assert [piece for piece, _ in learnt(samples, tokenise)] == kept
+    assert len(samples.tokens) == prompt + (6 if kept == ["ab", "two"] else 3)
+    assert dropped == {"too_long": 0, "nothing_to_learn": 0, "empty_step": 0, "cut": int(len(kept) == 1)}
+
+
+def test_solutions_that_no_step_can_be_judged_in_are_counted() -> None:
+    code, _ = encoder()
+    records = [
+        StepLabels(PROBLEM, (Step("x " * 50), FINAL), (1, 1)),
+        StepLabels(PROBLEM, (OPEN, FINAL), ()),
+        StepLabels(PROBLEM, (OPEN, Step("")), (1, -1)),
+    ]
+    samples, dropped = encode_step_labels(records, code, 80, PAD)
+    assert len(samples) == 0
+    assert dropped == {"too_long": 1, "nothing_to_learn": 1, "empty_step": 1, "cut": 0}

@@ -1,1 +1,1 @@
-"""What runs on the cluster: policy engines, reward scorers, executors, the pools that route to them, search workers."""
+"""What runs on the cluster: policy engines, reward reward models, executors, the pools that route to them, search workers."""

@@ -14,20 +14,20 @@ OWN, OFF = "RAYSTAR_OWN_CORES", "RAYSTAR_OTHERS_CORES"  # environment of an acto
 TASKS = "/proc/self/task"
 
 
-def place(role: str, engines: int) -> dict[str, str]:
+def affinity_env(role: str, engines: int) -> dict[str, str]:
     """What an engine's environment says of its place. A second policy has none: it takes what it gets."""
-    names = {"policy": OWN, "ppm": OFF}
+    names = {"policy": OWN, "reward_model": OFF}
     return {names[role]: str(engines)} if role in names else {}
 
 
-def take_place() -> None:
+def apply_affinity() -> None:
     """Keep this process where its environment says."""
     for name in (OWN, OFF):
         if name in os.environ:
-            stay(int(os.environ[name]), as_engine=name == OWN)
+            pin(int(os.environ[name]), as_engine=name == OWN)
 
 
-def apart(engines: int, cores: Set[int]) -> tuple[frozenset[int], frozenset[int]] | None:
+def split_cores(engines: int, cores: Set[int]) -> tuple[frozenset[int], frozenset[int]] | None:
     """The cores of policy engines that compute on so many, and those of everybody else; None: nobody has a place.
 
     Engines that would take all cores leave nothing to give, and beside engines that take less than half there is room.
@@ -43,11 +43,11 @@ def apart(engines: int, cores: Set[int]) -> tuple[frozenset[int], frozenset[int]
     return frozenset(ordered[:engines]), frozenset(ordered[engines:])
 
 
-def stay(engines: int, as_engine: bool) -> None:
+def pin(engines: int, as_engine: bool) -> None:
     """Keep this process, and what it starts from now on, to its cores. Once done, doing it again changes nothing."""
     if not hasattr(os, "sched_setaffinity"):
         return
-    places = apart(engines, os.sched_getaffinity(0))
+    places = split_cores(engines, os.sched_getaffinity(0))
     if places is None:
         return
     for task in os.listdir(TASKS):

@@ -8,7 +8,7 @@ class PromptTooLong(ValueError):
 
 
 class BadScore(ValueError):
-    """A scorer's logit is not a finite number. The weights are broken; trying again cannot help."""
+    """A reward model's logit is not a finite number. The weights are broken; trying again cannot help."""
 
 
 class RequestFailed(RuntimeError):

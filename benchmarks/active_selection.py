@@ -90,12 +90,12 @@ def trained(folder: Path, name: str, file: Path, seed: int, fields: Sequence[str
     """The PRM that learns from a labelling file."""
     common = [CONFIG, "--seed", str(seed), "--rounds=[{}]", PRM]
     harvest, where = folder / f"records-{name}", folder / f"prm-{name}"
-    if not (where / "rounds/r1/train_ppm" / DONE).exists():
+    if not (where / "rounds/r1/train_reward_model" / DONE).exists():
         if not (harvest / "rounds/r1/harvest" / DONE).exists():
             needed(["harvest", *common, "--people", str(file)], harvest, log)
         data = harvest / "rounds/r1/harvest/step_labels.jsonl"
-        needed(["train", "ppm", *common, *fields, "--data", str(data)], where, log)
-    return where / "rounds/r1/train_ppm/model"
+        needed(["train", "reward_model", *common, *fields, "--data", str(data)], where, log)
+    return where / "rounds/r1/train_reward_model/model"
 
 
 def judged(folder: Path, name: str, model: Path, seed: int, source: Sequence[str], log: Path) -> dict[str, Any]:

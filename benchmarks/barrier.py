@@ -26,8 +26,8 @@ import ray
 from actors.config import EngineConfig, WorkerConfig
 from actors.engines.manager import CALLS_AT_ONCE
 from actors.sandbox.config import ExecutorConfig
-from actors.workers.messages import Assignment, Engines
-from actors.workers.worker_pool import Crowd
+from actors.workers.messages import Engines, SearchSpec
+from actors.workers.worker_pool import SearchWorkerPool
 from benchmarks.in_step import with_barrier
 from benchmarks.search_throughput import Request, Side, measure, requests, show
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
@@ -44,8 +44,8 @@ FORM = CodeFormat()
 class Bench:
     """What all sides share."""
 
-    crowd: Crowd
-    assignment: Assignment
+    crowd: SearchWorkerPool
+    assignment: SearchSpec
     handles: Engines
     problems: tuple[Problem, ...]
 
@@ -106,8 +106,8 @@ def main() -> None:
         executor = ray.remote(SimulatedExecutor).options(**light).remote(args.executor)
         own = EngineConfig(max_num_seqs=args.sequences, own_cores=False)
         handles = Engines((engine,), own, (executor,), ExecutorConfig())
-        with Crowd(workers) as crowd:
-            assignment = Assignment(search, FORM, Path(work), 0, worker=workers)
+        with SearchWorkerPool(workers) as crowd:
+            assignment = SearchSpec(search, FORM, Path(work), 0, worker=workers)
             sides = measure(Bench(crowd, assignment, handles, problems), search, args.repeats, warm_up=1)
     show(sides)
 

@@ -60,7 +60,12 @@ def strategies(config: RunConfig, temperature: float) -> str:
 def run(run_directory: Path, where: Path, args: argparse.Namespace, fields: Sequence[str]) -> None:
     config = configs.load(args.config, {})
     temperature = config.evaluation.temperature if args.whole is None else args.whole
-    models = ["--policy", str(ended_with(run_directory, "policy")), "--ppm", str(ended_with(run_directory, "ppm"))]
+    models = [
+        "--policy",
+        str(ended_with(run_directory, "policy")),
+        "--reward-model",
+        str(ended_with(run_directory, "reward_model")),
+    ]
     problems = ["--split", args.split, "--limit", str(args.limit)]
     fixed = ["--compare.repeats=1", f"--compare.strategies={strategies(config, temperature)}"]
     needed(["compare", str(args.config), *models, *problems, *fixed, *fields], where, where.with_suffix(".log"))

@@ -20,17 +20,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.pools.engine_pool import PolicyPool, ScorerPool
+from actors.pools.engine_pool import PolicyPool, RewardModelPool
 from actors.pools.executor_pool import ExecutorPool
 from actors.workers.messages import Engines
 from search.config import SearchConfig
-from search.core.expansion import Growth, expand
-from search.core.stopping import settled
+from search.core.expansion import ExpansionConfig, expand
+from search.core.stopping import should_stop
 from search.core.values import back_up, terminal_value
 from search.data import Problem, Proposal, Sampling, Scores, State, Step
 from search.formats.registry import StepFormat
 from search.grading.grader import grader
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
 from search.strategies.registry import build
 from search.strategies.tree.mcts import draws_due, select
@@ -46,11 +46,11 @@ Asked = list[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]]
 
 @dataclass(eq=False)
 class InStep:
-    """Policy, executor and scorer that answer nobody before everybody waits, one phase after the other."""
+    """Policy, executor and reward model that answer nobody before everybody waits, one phase after the other."""
 
     policy: PolicyPool
     executor: ExecutorPool
-    scorer: ScorerPool | None
+    reward_model: RewardModelPool | None
     asked: defaultdict[str, Asked] = field(default_factory=lambda: defaultdict(list))
 
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
@@ -60,9 +60,9 @@ class InStep:
         return await self._ask(RUN, lambda: self.executor.run(state, steps))  # type: ignore[no-any-return]
 
     async def score(self, states: Sequence[State]) -> Scores:
-        scorer = self.scorer
-        assert scorer is not None, "asked for scores without a scorer"
-        return await self._ask(SCORE, lambda: scorer.score(states))  # type: ignore[no-any-return]
+        reward_model = self.reward_model
+        assert reward_model is not None, "asked for scores without a reward model"
+        return await self._ask(SCORE, lambda: reward_model.score(states))  # type: ignore[no-any-return]
 
     async def all_at(self, place: str) -> None:
         """Wait until every tree is at its next STEP, or at its next ROLLOUT."""
@@ -95,12 +95,12 @@ async def answered(turn: Asked) -> None:
             answer.set_result(result)
 
 
-async def step_by_step(problem: Problem, tools: Tools, seed: int, config: SearchConfig, steps: InStep) -> Tree:
+async def step_by_step(problem: Problem, tools: SearchServices, seed: int, config: SearchConfig, steps: InStep) -> Tree:
     """The strategy "mcts", one rollout under way, with every step and every rollout begun by all trees together."""
-    tree, growth = Tree(problem, strategy="mcts", seed=seed), Growth.of(config)
+    tree, growth = Tree(problem, strategy="mcts", seed=seed), ExpansionConfig.of(config)
     for _ in range(config.rollouts):
         await steps.all_at(ROLLOUT)
-        if settled(tree, config):
+        if should_stop(tree, config):
             break
         child: int | None = ROOT
         while child is not None and not tree.nodes[index := child].terminal:
@@ -115,9 +115,9 @@ async def step_by_step(problem: Problem, tools: Tools, seed: int, config: Search
 async def with_barrier(
     config: SearchConfig, engines: Engines, form: StepFormat, problems: tuple[Problem, ...], seed: int
 ) -> dict[str, float]:
-    """Seconds, generated tokens and solved problems of a search in step; it scores where ``engines`` has a scorer."""
+    """Seconds, generated tokens and solved problems of a search in step; it scores where ``engines`` has a reward_model."""
     steps = in_step(engines, form)
-    tools = Tools(steps, steps, form, steps if steps.scorer else None, grader())
+    tools = SearchServices(steps, steps, form, steps if steps.reward_model else None, grader())
 
     def grow(problem: Problem) -> Coroutine[Any, Any, Tree]:
         chance = derive(seed, problem.id)
@@ -135,9 +135,9 @@ async def with_barrier(
 def in_step(engines: Engines, form: StepFormat) -> InStep:
     """Tools over pools that never make a request wait for room."""
     unbounded = {"queue": 1e6}
-    policy = PolicyPool(engines.policy, form, engines.policy_config.model_copy(update=unbounded), engines.policy_model)
-    scorer = None
-    if engines.scorer:
-        config = engines.scorer_config.model_copy(update=unbounded)
-        scorer = ScorerPool(engines.scorer, form, config, engines.scorer_model)
-    return InStep(policy, ExecutorPool(engines.executors, engines.executor_config), scorer)
+    policy = PolicyPool(engines.policy, form, engines.policy_config.model_copy(update=unbounded), engines.policy_ref)
+    reward_model = None
+    if engines.reward_model:
+        config = engines.reward_model_config.model_copy(update=unbounded)
+        reward_model = RewardModelPool(engines.reward_model, form, config, engines.reward_model_ref)
+    return InStep(policy, ExecutorPool(engines.executors, engines.executor_config), reward_model)

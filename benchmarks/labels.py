@@ -1,7 +1,7 @@
 """How good step labels are and what they cost: each kind against the curriculum's exact check of every step.
 
     python benchmarks/labels.py                         labels of the base policy's solutions, three seeds
-    python benchmarks/labels.py --policy DIR --ppm DIR  of another policy; and those that a reward model agrees with
+    python benchmarks/labels.py --policy DIR --reward-model DIR  of another policy; and those that a reward model agrees with
 
 Every kind labels solutions of the same problems, other ones for each seed:
 
@@ -32,9 +32,9 @@ from cluster.commands.jobs import given
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight
-from cluster.run.context import Context, Job, running
+from cluster.run.context import Context, Invocation, running
 from cluster.run.models import Models
-from cluster.searches.runner import Searchers, SearchPlan
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.config import LABELLING
 from search.data import Cost, LabelledSolution, LabelScale, Problem, State
 from search.problems.curriculum import check_steps, composition_of
@@ -96,11 +96,11 @@ def measure(
 ) -> dict[str, list[Measured]]:
     """Labelled solutions with their truth, by kind, one list a seed."""
     found: dict[str, list[Measured]] = {}
-    with Searchers(context) as searchers:
+    with SearchRunner(context) as searchers:
         for seed, some in enumerate(problems):
             known: Truths = {}
             for place, (name, fields) in enumerate(kinds(completions)):
-                scored = models.ppm if fields["strategy"] in LABELLING else None
+                scored = models.reward_model if fields["strategy"] in LABELLING else None
                 config = context.config.search.model_copy(update=fields)
                 plan = SearchPlan(config, models.policy, scored, some, ("labels", seed), f"seed {seed}: {name}")
                 directory = work / f"{seed}-{place}"
@@ -140,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=DEFAULT, help="problems, base policy and sampling")
     parser.add_argument("--policy", type=Path, help="whose solutions are labelled (default: the config's base policy)")
-    parser.add_argument("--ppm", type=Path, help="reward model for labels that it agrees with (default: none)")
+    parser.add_argument("--reward-model", type=Path, help="reward model for labels that it agrees with (default: none)")
     parser.add_argument("--problems", type=int, default=60, help="training problems a seed (count)")
     parser.add_argument("--seeds", type=int, default=3, help="seeds (count)")
     parser.add_argument("--completions", type=int, nargs="+", default=[2, 4, 8], help="k, completions of a prefix")
@@ -153,9 +153,11 @@ def main() -> None:
             f"{args.seeds} x {args.problems} problems are needed: --problems.train.count={len(sets.train)} is too low"
         )
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
-        job = Job("benchmark", config, Path(work) / "run", None, sets, preflight.shots(config.policy))
+        job = Invocation("benchmark", config, Path(work) / "run", None, sets, preflight.shots(config.policy))
         with running(job) as context:
-            found = measure(context, given(context, args.policy, args.ppm), parts, args.completions, Path(work))
+            found = measure(
+                context, given(context, args.policy, args.reward_model), parts, args.completions, Path(work)
+            )
         show(found)
 
 

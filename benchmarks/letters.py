@@ -21,15 +21,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import ray
 
-from actors.rpc.client import Correspondent
-from actors.rpc.server import Mailbox
+from actors.rpc.client import RpcClient
+from actors.rpc.server import RpcServer
 
 TRIPS, AT_ONCE, REPEATS = 2000, 8, 3
 REQUEST = (("a segment of a prompt, " * 8,) * 6, ("</code>", "<end_of_step>"), 4, 17, "problem/3/1f")
 CALL_S = 120.0
 
 
-class Echo(Mailbox):
+class Echo(RpcServer):
     """Sends back what it gets, asked by a call or by a letter."""
 
     async def echo(self, request: object) -> object:
@@ -46,7 +46,7 @@ class Caller:
 
     async def letters(self, echo: Any) -> tuple[float, float]:
         """The same by letter."""
-        mail = Correspondent(echo)
+        mail = RpcClient(echo)
         try:
             return await measured(lambda: mail.ask("echo", REQUEST))
         finally:

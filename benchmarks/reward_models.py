@@ -6,7 +6,7 @@
 Each seed draws its own training samples (the search of recipe lets_verify) and its own trees (that of rstar_math) with the
 base policy. ORM and both PRMs, one by the curriculum's exact check of every step and one by hard labels of the samples
 themselves, learn from the same samples, PPM and Q-regression from the same trees, each from the base by the training
-section of its recipe, Q-regression for eight epochs (chosen on validation problems); --train.ppm.FIELD=VALUE changes all.
+section of its recipe, Q-regression for eight epochs (chosen on validation problems); --train.reward_model.FIELD=VALUE changes all.
 All judge the same 32 samples a problem. What is done is
 not done again. Numbers are means over seeds, with the range of the seeds; intervals of each seed stand in its judge.json.
 Ends with the same as JSON.
@@ -57,7 +57,7 @@ KINDS = {
     "PRM-sampled": Kind("lets_verify", "hard_labels", "prm", "product"),
     "ORM": Kind("lets_verify", "checked_labels", "orm", "last"),
     "PPM": Kind("rstar_math", "rstar_math", "ppm", "last"),
-    "Q-regression": Kind("rstar_math", "q_labels", "q_regression", "last", ("--train.ppm.epochs=8",)),
+    "Q-regression": Kind("rstar_math", "q_labels", "q_regression", "last", ("--train.reward_model.epochs=8",)),
 }
 
 
@@ -75,14 +75,14 @@ def model(folder: Path, name: str, seed: int, fields: Sequence[str]) -> Path:
     if not (harvested / DONE).exists():
         needed(["harvest", config, *more, *once, kind.method, "--trees", f"{trees}/rounds/r1/search"], records, log)
     trained = folder / f"{name}-{seed}"
-    if not (trained / "rounds/r1/train_ppm" / DONE).exists():
+    if not (trained / "rounds/r1/train_reward_model" / DONE).exists():
         data = harvested / LEARNS_FROM[kind.objective]
         needed(
-            ["train", "ppm", config, *more, *once, kind.method, *kind.training, *fields, "--data", str(data)],
+            ["train", "reward_model", config, *more, *once, kind.method, *kind.training, *fields, "--data", str(data)],
             trained,
             log,
         )
-    return trained / "rounds/r1/train_ppm/model"
+    return trained / "rounds/r1/train_reward_model/model"
 
 
 def judged(folder: Path, seed: int, split: str, names: Sequence[str], fields: Sequence[str]) -> Found:

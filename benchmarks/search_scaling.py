@@ -4,7 +4,7 @@
     python benchmarks/search_scaling.py --latency 6e-3,6e-5,2e-5   step, sequence and prefill (s), without a fit
 
 1, 2, 4 … simulated engines (benchmarks/simulated.py) as Ray actors, real search workers as real processes, so many
-problems per engine, a worker for up to eight engines; searches ask no scorer. Efficiency is tokens per second and
+problems per engine, a worker for up to eight engines; searches ask no reward_model. Efficiency is tokens per second and
 engine over that of one engine. A round of engines is measured ``--repeats`` times; medians. The cost of an expansion is
 the workers' processor time over all expansions.
 """
@@ -35,15 +35,15 @@ from actors.config import EngineConfig, WorkerConfig
 from actors.engines.manager import CALLS_AT_ONCE
 from actors.engines.policy import PolicyEngine
 from actors.sandbox.config import ExecutorConfig
-from actors.workers.messages import Assignment, Engines
-from actors.workers.worker_pool import Crowd
+from actors.workers.messages import Engines, SearchSpec
+from actors.workers.worker_pool import SearchWorkerPool
 from benchmarks.own_engine import CALL_S, started
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster.commands.jobs import given
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight
-from cluster.run.context import Context, Job, running
+from cluster.run.context import Context, Invocation, running
 from search.config import SearchConfig
 from search.data import ModelRef, Problem
 from search.formats.registry import CodeFormat
@@ -160,11 +160,11 @@ class Rig:
         handles = Engines(tuple(simulated), own, (executor,), ExecutorConfig())
         theirs = ray.get([actor.pid.remote() for actor in (*simulated, executor)], timeout=CALL_S)
         problems = [Problem(f"p{i}", f"{i} apples", "1", "benchmark") for i in range(many)]
-        assignment = Assignment(SEARCH, CodeFormat(), directory, 0, worker=config)
+        assignment = SearchSpec(SEARCH, CodeFormat(), directory, 0, worker=config)
         warm_up = replace(assignment, directory=directory.with_name(f"{directory.name}-warm-up"), seed=1)
         for one in (assignment, warm_up):
             one.directory.mkdir()
-        with Crowd(config) as crowd:
+        with SearchWorkerPool(config) as crowd:
             crowd.run(warm_up, handles, problems[:workers])  # workers start, and import what they need
             pids = crowd.pids()
             before = (time.perf_counter(), cpu(pids), cpu(theirs), busy())
@@ -239,7 +239,7 @@ def main() -> None:
     config = configs.load(args.config, overrides.parse(rest))
     counts = [1 << power for power in range(args.most.bit_length()) if 1 << power <= args.most]
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
-        job = Job("benchmark", config, Path(work) / "run", None, preflight.inputs(config), ())
+        job = Invocation("benchmark", config, Path(work) / "run", None, preflight.inputs(config), ())
         with running(job) as context:
             if args.latency:
                 latency = Latency.read(args.latency)

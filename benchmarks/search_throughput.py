@@ -15,7 +15,7 @@ Sides in one run, in turn, on the same problems, models, seeds and engines, whos
 
 of_raw_engine is tokens a second of the search over those of raw, over_barrier and over_parallel_barrier the same over
 those of the two barriers, raw_over_barrier what is to be had without any coordination; medians. "solved" are problems
-with a right solution: rollouts side by side know less of each other, and may find less. --ppm or --new-ppm let all
+with a right solution: rollouts side by side know less of each other, and may find less. --reward-model or --new-reward-model let all
 sides but raw score, which on few cores takes them from the policy's engine.
 """
 
@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import ray
 
-from actors.engines.manager import KINDS, Fleet
+from actors.engines.manager import KINDS, EngineManager
 from actors.engines.policy import PolicyEngine
 from actors.workers.messages import Engines
 from benchmarks.in_step import with_barrier
@@ -48,9 +48,9 @@ from cluster.commands.jobs import given
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight
-from cluster.run.context import Context, Job, running
-from cluster.run.models import PPM, in_units, model_ref
-from cluster.searches.runner import Searchers, SearchPlan
+from cluster.run.context import Context, Invocation, running
+from cluster.run.models import REWARD_MODEL, in_units, model_ref
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.config import SearchConfig
 from search.core.expansion import node_seed
 from search.data import ModelRef, Problem
@@ -158,9 +158,9 @@ class Bench:
     """What all sides share."""
 
     context: Context
-    searchers: Searchers
+    searchers: SearchRunner
     model: ModelRef
-    ppm: ModelRef | None
+    reward_model: ModelRef | None
     problems: tuple[Problem, ...]
     work: Path
 
@@ -170,7 +170,9 @@ class Bench:
 
     def search(self, name: str, problems: tuple[Problem, ...]) -> tuple[Side, list[Request]]:
         """What raystar's own search took and found, and what it asked for."""
-        plan = SearchPlan(self.context.config.search, self.model, self.ppm, problems, ("benchmark", name), "search")
+        plan = SearchPlan(
+            self.context.config.search, self.model, self.reward_model, problems, ("benchmark", name), "search"
+        )
         self._fresh()
         began = time.perf_counter()
         report = self.searchers.run(plan, self.work / name)
@@ -181,7 +183,7 @@ class Bench:
     def barrier(self, name: str, at_once: int) -> Side:
         """The same in step, with ``at_once`` rollouts of each tree under way."""
         config, engines = self.context.config, self._fresh()
-        search = in_units(config.search, self.ppm).model_copy(update={"parallel_rollouts": at_once})
+        search = in_units(config.search, self.reward_model).model_copy(update={"parallel_rollouts": at_once})
         seed = derive(config.seed, "benchmark", name)
         return asyncio.run(with_barrier(search, engines, self.form, self.problems, seed))
 
@@ -195,7 +197,7 @@ class Bench:
 
     def _fresh(self) -> Engines:
         """The engines, with nothing in the policies' prefix caches."""
-        engines = self.searchers.engines(self.model, self.ppm)
+        engines = self.searchers.engines(self.model, self.reward_model)
         ray.get([engine.forget.remote() for engine in engines.policy], timeout=CALL_S)
         return engines
 
@@ -206,7 +208,7 @@ def untrained(policy: ModelRef, directory: Path) -> ModelRef:
     readout = load(Path(policy.path), OBJECTIVES["ppm"].kind, TrainConfig(precision="bf16"), pad)
     readout.model.save_pretrained(directory)
     copy_tokenizer(Path(policy.path), directory)
-    return model_ref(PPM, directory, 0)
+    return model_ref(REWARD_MODEL, directory, 0)
 
 
 def told(turn: int, taken: dict[str, Side]) -> None:
@@ -253,10 +255,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, help="config of the search (default: the demo's with other rollouts)")
     parser.add_argument("--policy", type=Path, help="model directory (default: the config's base policy)")
-    scorer = parser.add_mutually_exclusive_group()
-    scorer.add_argument("--ppm", type=Path, help="directory of a scorer (default: none, as in a first round)")
-    scorer.add_argument(
-        "--new-ppm", action="store_true", help="score with the policy under a head that has learnt nothing"
+    reward_model = parser.add_mutually_exclusive_group()
+    reward_model.add_argument(
+        "--reward-model", type=Path, help="directory of a reward model (default: none, as in a first round)"
+    )
+    reward_model.add_argument(
+        "--new-reward-model", action="store_true", help="score with the policy under a head that has learnt nothing"
     )
     parser.add_argument("--problems", type=int, default=64, help="training problems searched (count)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (count)")
@@ -265,12 +269,16 @@ def main() -> None:
     config = configs.load(args.config or DEFAULT, overrides.parse(fields))
     sets = preflight.inputs(config)
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
-        job = Job("benchmark", config, Path(work) / "run", None, sets, preflight.shots(config.policy))
-        with running(job) as context, Searchers(context) as searchers:
-            searchers.fleet = Fleet(config.policy.engine, config.scorer.engine, {**KINDS, "policy": RawEngine})
-            models = given(context, args.policy, args.ppm)
-            ppm = untrained(models.policy, Path(work) / "ppm") if args.new_ppm else models.ppm
-            bench = Bench(context, searchers, models.policy, ppm, sets.train[: args.problems], Path(work))
+        job = Invocation("benchmark", config, Path(work) / "run", None, sets, preflight.shots(config.policy))
+        with running(job) as context, SearchRunner(context) as searchers:
+            searchers.fleet = EngineManager(
+                config.policy.engine, config.reward_model.engine, {**KINDS, "policy": RawEngine}
+            )
+            models = given(context, args.policy, args.reward_model)
+            reward_model = (
+                untrained(models.policy, Path(work) / "reward_model") if args.new_reward_model else models.reward_model
+            )
+            bench = Bench(context, searchers, models.policy, reward_model, sets.train[: args.problems], Path(work))
             sides = measure(bench, config.search, args.repeats)
         show(sides)
 

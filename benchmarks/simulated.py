@@ -19,7 +19,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.rpc.server import Mailbox
+from actors.rpc.server import RpcServer
 from actors.sandbox.client.result import ExecResult
 from search.data import Candidate, Finish, Outcome, Proposal, Sampling
 from search.formats.registry import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_STEP
@@ -88,7 +88,7 @@ class Shared:
             self.timer = asyncio.get_running_loop().call_later(max(0.0, left), self._turn)
 
 
-class SimulatedEngine(Mailbox):
+class SimulatedEngine(RpcServer):
     """Answers as a policy engine does: STEPS steps, then print and answer. A step is as long as one drawn from ``lengths``
     (tokens); without them about WORDS."""
 
@@ -128,7 +128,7 @@ class SimulatedEngine(Mailbox):
         return os.getpid()
 
 
-class SimulatedExecutor(Mailbox):
+class SimulatedExecutor(RpcServer):
     """Every program runs well, after ``seconds``."""
 
     def __init__(self, seconds: float) -> None:

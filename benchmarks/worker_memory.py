@@ -23,8 +23,8 @@ import ray
 from actors.config import EngineConfig, WorkerConfig
 from actors.engines.manager import CALLS_AT_ONCE
 from actors.sandbox.config import ExecutorConfig
-from actors.workers.messages import Assignment, Engines
-from actors.workers.worker_pool import Crowd
+from actors.workers.messages import Engines, SearchSpec
+from actors.workers.worker_pool import SearchWorkerPool
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from search.config import SearchConfig
 from search.data import Problem
@@ -48,8 +48,8 @@ def searched(engines: Engines, problems: list[Problem], directory: Path) -> floa
     """Peak memory (MiB) of a new worker that searches all ``problems``."""
     config = WorkerConfig(workers=1, trees_in_flight=TREES_IN_FLIGHT, num_cpus=0)
     directory.mkdir()
-    with Crowd(config) as crowd:
-        done = crowd.run(Assignment(SEARCH, CodeFormat(), directory, 0, worker=config), engines, problems)
+    with SearchWorkerPool(config) as crowd:
+        done = crowd.run(SearchSpec(SEARCH, CodeFormat(), directory, 0, worker=config), engines, problems)
         if len(done) != len(problems) or any(one.quarantined for one in done):
             raise RuntimeError(f"{directory}: not all of {len(problems)} problems were searched")
         (pid,) = crowd.pids()

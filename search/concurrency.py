@@ -11,17 +11,17 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-async def together(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """What the coroutines return, in their order. The first error is raised after all others are cancelled and over."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:
-        await stop(tasks)
+        await cancel_all(tasks)
         raise
 
 
-async def stop(tasks: Iterable[asyncio.Future[Any]]) -> None:
+async def cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancel what still runs and wait until it is over; what these tasks raised is dropped."""
     every = list(tasks)
     for task in every:

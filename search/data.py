@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from search.serialization import travels
+from search.serialization import fast_pickle
 
 
 class StepStatus(StrEnum):
@@ -95,7 +95,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A problem and the steps taken so far: what a policy continues and a scorer judges."""
+    """A problem and the steps taken so far: what a policy continues and a reward model judges."""
 
     problem: Problem
     steps: tuple[Step, ...] = ()
@@ -104,7 +104,7 @@ class State:
         return State(self.problem, self.steps + steps)
 
 
-@travels
+@fast_pickle
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How candidates are drawn. ``temperature`` 0 is greedy; ``top_k`` 0 and ``top_p`` 1 mean no cut."""
@@ -116,7 +116,7 @@ class Sampling:
     until: Until = Until.STEP
 
 
-@travels
+@fast_pickle
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One continuation: its text (stop string included), token ids and why it ended."""
@@ -126,7 +126,7 @@ class Candidate:
     finish: Finish
 
 
-@travels
+@fast_pickle
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What a policy answers: n candidates and what they cost. ``version`` names the weights that wrote them."""
@@ -141,7 +141,7 @@ class Proposal:
         return sum([len(candidate.token_ids) for candidate in self.candidates])
 
 
-@travels
+@fast_pickle
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Raw reward logits, one a state, in the order asked; ``version`` names the weights that gave them."""
@@ -181,10 +181,10 @@ class Cost:
         )
 
 
-@travels
+@fast_pickle
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model directory by role ("policy", "ppm"), the round that made it (0 = base) and a weight version."""
+    """A model directory by role ("policy", "reward_model"), the round that made it (0 = base) and a weight version."""
 
     role: str
     path: str

@@ -1,4 +1,4 @@
-"""What a search asks of the world: a policy, a scorer, an executor and a grader, each behind one narrow protocol.
+"""What a search asks of the world: a policy, a reward model, an executor and a grader, each behind one narrow protocol.
 
 Knows none of their implementations. The actors implement them over Ray; tests implement them in ten lines.
 """
@@ -22,7 +22,7 @@ class Policy(Protocol):
         ...
 
 
-class Scorer(Protocol):
+class RewardModel(Protocol):
     """Judges states."""
 
     async def score(self, states: Sequence[State]) -> Scores:
@@ -49,8 +49,8 @@ class Grader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What a strategy works with. ``scorer`` and ``grader`` are None where a search must do without.
+class SearchServices:
+    """What a strategy works with. ``reward_model`` and ``grader`` are None where a search must do without.
 
     ``second`` is another policy: the discriminator of "rstar", the smaller model of "sphere".
     """
@@ -58,7 +58,7 @@ class Tools:
     policy: Policy
     executor: Executor
     format: StepFormat
-    scorer: Scorer | None = None
+    reward_model: RewardModel | None = None
     grader: Grader | None = None
     second: Policy | None = None
 
@@ -66,4 +66,4 @@ class Tools:
 class SearchStrategy(Protocol):
     """Grows one tree for one problem."""
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree: ...
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree: ...

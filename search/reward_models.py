@@ -15,7 +15,7 @@ from pathlib import Path
 from search.evaluation.voting import Aggregation
 
 
-class JudgeKind(StrEnum):
+class RewardModelKind(StrEnum):
     """What a reward model was trained for."""
 
     PPM = "ppm"  # to rank steps (rStar-Math)
@@ -28,28 +28,28 @@ class JudgeKind(StrEnum):
 CLASSES = ("right", "neutral", "wrong")  # of a PRM, in the order of its outputs
 
 # What the outputs of a head are called in the model's directory, one a number that it gives.
-HEADS: dict[tuple[str, ...], JudgeKind] = {
-    ("reward",): JudgeKind.PPM,
-    ("value",): JudgeKind.Q_REGRESSION,
-    ("right",): JudgeKind.ORM,
-    ("likelihood",): JudgeKind.DPO,
-    CLASSES: JudgeKind.PRM,
+HEADS: dict[tuple[str, ...], RewardModelKind] = {
+    ("reward",): RewardModelKind.PPM,
+    ("value",): RewardModelKind.Q_REGRESSION,
+    ("right",): RewardModelKind.ORM,
+    ("likelihood",): RewardModelKind.DPO,
+    CLASSES: RewardModelKind.PRM,
 }
 
 LIKELIHOOD_UNIT = 32.0  # nats: under tanh(log-likelihood / unit) solutions of a hundred nats can still be told apart
 
 # Labels that come from Monte-Carlo estimates make the last step the best judge of a solution, labels of judges or people
 # the product (Lessons of Developing PRMs, arXiv 2501.07301; Let's Verify Step by Step, section 2.6).
-USUAL: dict[JudgeKind, Aggregation] = {
-    JudgeKind.PPM: Aggregation.LAST,
-    JudgeKind.Q_REGRESSION: Aggregation.LAST,
-    JudgeKind.ORM: Aggregation.LAST,
-    JudgeKind.DPO: Aggregation.LAST,
-    JudgeKind.PRM: Aggregation.PRODUCT,
+USUAL: dict[RewardModelKind, Aggregation] = {
+    RewardModelKind.PPM: Aggregation.LAST,
+    RewardModelKind.Q_REGRESSION: Aggregation.LAST,
+    RewardModelKind.ORM: Aggregation.LAST,
+    RewardModelKind.DPO: Aggregation.LAST,
+    RewardModelKind.PRM: Aggregation.PRODUCT,
 }
 
 
-def kind_of(directory: Path) -> JudgeKind | None:
+def kind_of(directory: Path) -> RewardModelKind | None:
     """What the reward model was trained for, as the names of its outputs say; None where they say nothing."""
     file = directory / "config.json"
     names = json.loads(file.read_text(encoding="utf-8")).get("id2label") if file.is_file() else None
@@ -70,27 +70,27 @@ def one_logit(outputs: Sequence[float]) -> float:
     return high + math.log(math.exp(right - high) + math.exp(neutral - high)) - wrong
 
 
-def unit(kind: JudgeKind | None) -> float:
+def logit_unit(kind: RewardModelKind | None) -> float:
     """Logits that make one unit under tanh, so that value = tanh(logit / unit) is what the model was trained to mean.
 
     PPM and Q-regression: 1, their value is tanh(logit). ORM and PRM: 2, for 2 * sigmoid(logit) - 1 = tanh(logit / 2) is
     their probability brought into [-1, 1]. DPO: LIKELIHOOD_UNIT. A model of an unknown kind is taken for a PPM.
     """
-    if kind is JudgeKind.DPO:
+    if kind is RewardModelKind.DPO:
         return LIKELIHOOD_UNIT
-    return 2.0 if kind in (JudgeKind.ORM, JudgeKind.PRM) else 1.0
+    return 2.0 if kind in (RewardModelKind.ORM, RewardModelKind.PRM) else 1.0
 
 
-def probability(logit: float, kind: JudgeKind, squash_scale: float = 1.0) -> float:
+def probability(logit: float, kind: RewardModelKind, squash_scale: float = 1.0) -> float:
     """The score of a step in [0, 1].
 
     ORM and PRM: sigmoid(logit). PPM and Q-regression: (1 + v) / 2 of the value v = tanh(logit / squash_scale), which is
     sigmoid(2 * logit / squash_scale), so that the scores of all kinds can be multiplied and can weigh a vote. DPO: the
     likelihood itself, of which V-STaR takes the greatest.
     """
-    if kind is JudgeKind.DPO:
+    if kind is RewardModelKind.DPO:
         return math.exp(min(0.0, logit))
-    odds = logit if kind in (JudgeKind.ORM, JudgeKind.PRM) else 2 * logit / squash_scale
+    odds = logit if kind in (RewardModelKind.ORM, RewardModelKind.PRM) else 2 * logit / squash_scale
     if odds >= 0:
         return 1.0 / (1.0 + math.exp(-odds))
     small = math.exp(odds)  # in this form a very low score stays above 0 and can be told from a lower one

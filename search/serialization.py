@@ -27,7 +27,7 @@ def load(cls: type[Record], line: str | bytes) -> Record:
     return _adapter(cls).validate_json(line)  # type: ignore[no-any-return, arg-type]
 
 
-def travels(record: type[Record]) -> type[Record]:
+def fast_pickle(record: type[Record]) -> type[Record]:
     """A decorator for dataclasses of two fields or more; stands above ``dataclass``."""
     values = attrgetter(*(field.name for field in fields(record)))  # type: ignore[arg-type]
 

@@ -17,7 +17,7 @@ ROOT = 0
 class Node:
     """One step in the tree.
 
-    ``score``: the process reward in [-1, 1] that the node started with, None where no scorer was asked.
+    ``score``: the process reward in [-1, 1] that the node started with, None where no reward model was asked.
     ``visits`` N counts the rollouts that passed through, ``value_sum`` the values they backed up (rStar-Math, 3.2).
     ``correct``: set on graded terminal nodes only. ``multiplicity``: how many identical candidates were merged into it.
     ``tokens`` is the length of the step as generated; ``version`` names the weights that wrote it.

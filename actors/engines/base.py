@@ -1,4 +1,4 @@
-"""What a policy engine and a scorer share: how vLLM starts, what it is told, what is counted, how it dies.
+"""What a policy engine and a reward model share: how vLLM starts, what it is told, what is counted, how it dies.
 
 Knows vLLM and one model directory. Knows no trees; the fleet makes Ray actors of the subclasses.
 """
@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import ray
 
 from actors.config import EngineConfig
-from actors.cpu_affinity import place, stay
+from actors.cpu_affinity import affinity_env, pin
 from actors.engines.tokenization import Tokens
 from actors.errors import PromptTooLong, RequestFailed, WrongModel
-from actors.rpc.server import Mailbox
+from actors.rpc.server import RpcServer
 from search.data import ModelRef
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 GIB = 1 << 30
-RELOADING = "actors.engines.weight_reload.Reloading"
+RELOADING = "actors.engines.weight_reload.WeightReload"
 EXECUTORS = (
     "actors.engines.vllm_executor.OneProcess",
     "actors.engines.vllm_executor.ManyProcesses",
@@ -65,8 +65,8 @@ def environment(model: ModelRef, config: EngineConfig, cores: int | None = None)
     if not config.num_gpus:
         threads = config.cpu_threads or max(1, (cores or os.cpu_count() or 1) // config.replicas)
         variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
-        variables |= place(model.role, config.cores)
-        # Threads that spin while they wait take the cores from those they wait for, where policy and scorer share them.
+        variables |= affinity_env(model.role, config.cores)
+        # Threads that spin while they wait take the cores from those they wait for, where policy and reward model share them.
         variables["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
     return variables
 
@@ -120,7 +120,7 @@ def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate",
     return chosen
 
 
-class Engine(Mailbox):
+class Engine(RpcServer):
     """One vLLM engine on one model. Starting blocks until the model is loaded."""
 
     runner: Literal["generate", "pooling"]
@@ -131,7 +131,7 @@ class Engine(Mailbox):
         self._requests = self._busy = self._generated = self._prompt = self._cached = 0
         self._too_long = self._failed = 0
         self._llm = self._start()
-        stay(config.cores, as_engine=False)  # this process only speaks for the engine core that it has started
+        pin(config.cores, as_engine=False)  # this process only speaks for the engine core that it has started
         tokenizer = self._llm.renderer.get_tokenizer()
         self._tokens = Tokens(tokenizer, eos=self._end_ids(tokenizer))
         self._end: int | None = tokenizer.eos_token_id

@@ -14,7 +14,7 @@ from typing import Literal
 from actors.engines.base import Engine
 from actors.errors import BadScore, PromptTooLong
 from search.data import ModelRef, Scores
-from search.reward_models import JudgeKind, kind_of
+from search.reward_models import RewardModelKind, kind_of
 
 HOPELESS = -1000.0  # nats of a state that cannot be read: far below what anybody writes
 
@@ -23,7 +23,7 @@ Pieces = Sequence[tuple[str, bool]]  # text, and whether the policy wrote it
 
 def likelihood(model: ModelRef) -> bool:
     """Whether a judge is a language model whose score is a likelihood."""
-    return kind_of(Path(model.path)) is JudgeKind.DPO
+    return kind_of(Path(model.path)) is RewardModelKind.DPO
 
 
 class LikelihoodEngine(Engine):
@@ -35,7 +35,7 @@ class LikelihoodEngine(Engine):
         self, states: Sequence[tuple[Pieces, bool]], key: str, model: ModelRef | None = None
     ) -> Scores:
         """One log-likelihood a state, in order. A state is its pieces, and whether it is finished: then the end of the
-        sequence counts as written. Raises BadScore where one is not finite, and WrongModel as scorers do.
+        sequence counts as written. Raises BadScore where one is not finite, and WrongModel as reward models do.
 
         A state too long for the model is given HOPELESS and counted.
         """

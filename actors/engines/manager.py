@@ -20,19 +20,23 @@ from actors.config import EngineConfig
 from actors.engines.base import Engine, EngineStats, environment
 from actors.engines.likelihood import LikelihoodEngine, likelihood
 from actors.engines.policy import PolicyEngine
-from actors.engines.reward_model import ScorerEngine
-from actors.engines.weight_reload import alike
+from actors.engines.reward_model import RewardModelEngine
+from actors.engines.weight_reload import same_architecture
 from actors.errors import StartTimeout
 from search.data import ModelRef
 
-KINDS: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "second": PolicyEngine, "ppm": ScorerEngine}  # by role
+KINDS: Mapping[str, type[Engine]] = {
+    "policy": PolicyEngine,
+    "second": PolicyEngine,
+    "reward_model": RewardModelEngine,
+}  # by role
 CALLS_AT_ONCE = 4096  # Ray's own bound for one engine; the pools stay far below it
 CONTROL_CALLS = 8  # health, stats and stop have a lane of their own, never behind a queue of requests
 STOP_S = 10.0  # an engine gets this long to end by itself
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class EngineGroup:
     """The engines of one model, all alike: any of them answers any request."""
 
     model: ModelRef
@@ -52,16 +56,18 @@ def options(model: ModelRef, config: EngineConfig) -> dict[str, Any]:
     }
 
 
-class Fleet:
+class EngineManager:
     """Engines by model. One driver owns a fleet; use it as a context manager, or call ``stop``. ``kinds``: what serves a
     role."""
 
-    def __init__(self, policy: EngineConfig, scorer: EngineConfig, kinds: Mapping[str, type[Engine]] = KINDS) -> None:
+    def __init__(
+        self, policy: EngineConfig, reward_model: EngineConfig, kinds: Mapping[str, type[Engine]] = KINDS
+    ) -> None:
         self._kinds = kinds
-        self._configs: Mapping[str, EngineConfig] = {"policy": policy, "second": policy, "ppm": scorer}
-        self._crews: dict[str, Crew] = {}
+        self._configs: Mapping[str, EngineConfig] = {"policy": policy, "second": policy, "reward_model": reward_model}
+        self._crews: dict[str, EngineGroup] = {}
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> EngineManager:
         return self
 
     def __exit__(
@@ -74,8 +80,8 @@ class Fleet:
         self.start(model)
         return list(self._crews[model.role].handles)
 
-    def scorer(self, model: ModelRef) -> list[ActorHandle]:
-        """Ready scorers for ``model``."""
+    def reward_model(self, model: ModelRef) -> list[ActorHandle]:
+        """Ready reward models for ``model``."""
         return self.policy(model)
 
     def start(self, *models: ModelRef) -> None:
@@ -119,7 +125,7 @@ class Fleet:
     def _reload(self, model: ModelRef) -> bool:
         """Whether all running engines of the model's role have taken in its weights."""
         crew, config = self._crews.get(model.role), self._configs[model.role]
-        if crew is None or not config.reload or not alike(crew.model, model):
+        if crew is None or not config.reload or not same_architecture(crew.model, model):
             return False
         try:
             ray.get([handle.load.remote(model) for handle in crew.handles], timeout=config.start_deadline_s)
@@ -128,13 +134,13 @@ class Fleet:
         self._crews[model.role] = replace(crew, model=model)
         return True
 
-    def _launch(self, model: ModelRef) -> Crew:
+    def _launch(self, model: ModelRef) -> EngineGroup:
         config = self._configs[model.role]
-        kind = LikelihoodEngine if model.role == "ppm" and likelihood(model) else self._kinds[model.role]
+        kind = LikelihoodEngine if model.role == "reward_model" and likelihood(model) else self._kinds[model.role]
         actor = ray.remote(concurrency_groups={"control": CONTROL_CALLS})(kind)
         names = tuple(f"{model.role}-{index}" for index in range(config.replicas))
         handles = tuple(actor.options(**options(model, config)).remote(model, config, name) for name in names)
-        return Crew(model, names, handles)
+        return EngineGroup(model, names, handles)
 
     def _stop_crews(self, roles: Iterable[str]) -> None:
         crews = [crew for role in roles if (crew := self._crews.pop(role, None)) is not None]
@@ -146,7 +152,7 @@ class Fleet:
             ray.kill(handle)
 
 
-def _await_ready(crew: Crew, deadline_s: float) -> None:
+def _await_ready(crew: EngineGroup, deadline_s: float) -> None:
     """Return when all engines answer; name those that do not by the deadline."""
     asked = {handle.health.remote(): name for name, handle in zip(crew.names, crew.handles, strict=True)}
     end = time.monotonic() + deadline_s

@@ -1,4 +1,4 @@
-"""The scorer: segments of text in, raw reward logits out. Knows vLLM's pooling; squashing belongs to the search."""
+"""The reward_model: segments of text in, raw reward logits out. Knows vLLM's pooling; squashing belongs to the search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search.reward_models import one_logit
 HOPELESS = -100.0  # the logit of a state that cannot be read: -1 once squashed
 
 
-class ScorerEngine(Engine):
+class RewardModelEngine(Engine):
     """Judges states with a sequence classifier, read at the last token.
 
     It has one label, or a PRM's three, of which the log-odds of "not wrong" are the one number (search.reward_models).
@@ -52,5 +52,7 @@ class ScorerEngine(Engine):
         logit = one_logit(last.outputs.data.flatten().tolist())
         if not math.isfinite(logit):
             self._failed += 1
-            raise BadScore(f"{self._name}: the logit of request {key} is {logit}: the scorer's weights are broken")
+            raise BadScore(
+                f"{self._name}: the logit of request {key} is {logit}: the reward model's weights are broken"
+            )
         return logit, last.num_cached_tokens or 0

@@ -14,7 +14,7 @@ import time
 from vllm.v1.executor.multiproc_executor import MultiprocExecutor
 from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
-from actors.cpu_affinity import take_place
+from actors.cpu_affinity import apply_affinity
 
 WATCH_S = 1.0
 
@@ -36,7 +36,7 @@ class OneProcess(UniProcExecutor):
 
     def _init_executor(self) -> None:
         leave_with_parent()
-        take_place()
+        apply_affinity()
         super()._init_executor()
 
 

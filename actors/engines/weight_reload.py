@@ -13,7 +13,7 @@ from search.data import ModelRef
 SHAPE_FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 
 
-def alike(old: ModelRef, new: ModelRef) -> bool:
+def same_architecture(old: ModelRef, new: ModelRef) -> bool:
     """Whether an engine that serves ``old`` can take in ``new``: two directories that differ in weights alone."""
     directories = Path(old.path), Path(new.path)
     if old.role != new.role or not all((directory / "config.json").is_file() for directory in directories):
@@ -25,7 +25,7 @@ def _content(file: Path) -> bytes | None:
     return file.read_bytes() if file.is_file() else None
 
 
-class Reloading:
+class WeightReload:
     """Mixed into vLLM's worker (``worker_extension_cls``): one more method that an engine may call in all its processes.
 
     On a CPU vLLM 0.32 computes with packed copies of the weights and forgets to pack a tied output head again after

@@ -23,10 +23,10 @@ from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 from actors.config import EngineConfig
 from actors.engines.likelihood import likelihood
 from actors.errors import ActorLost, EngineGaveUp, PromptTooLong, RequestFailed, Unreachable, WrongModel
-from actors.pools.router import Lane, Router
-from actors.rpc.client import Correspondent
+from actors.pools.router import Replica, Router
+from actors.rpc.client import RpcClient
 from actors.rpc.server import Load
-from actors.stats import Meter
+from actors.stats import PoolStats
 from search.data import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 from search.formats.registry import Source, StepFormat
 
@@ -43,17 +43,17 @@ class Pool(Generic[Answer]):
     ) -> None:
         self.kind, self.config, self.model = kind, config, model
         lanes = [self._lane(handle, f"{kind}-{index}") for index, handle in enumerate(handles)]
-        self._router: Router[Correspondent] = Router(lanes)
+        self._router: Router[RpcClient] = Router(lanes)
         self._revivals: set[asyncio.Task[None]] = set()
         self.counts: Counter[str] = Counter()
-        self.meter = Meter()
+        self.meter = PoolStats()
 
-    def _lane(self, handle: ActorHandle, name: str) -> Lane[Correspondent]:
+    def _lane(self, handle: ActorHandle, name: str) -> Replica[RpcClient]:
         """The way to one engine, with all of its room until it says what others take."""
-        lane = Lane(Correspondent(handle, lambda load: self._hear(lane, load)), name, self.config.holds)
+        lane = Replica(RpcClient(handle, lambda load: self._hear(lane, load)), name, self.config.holds)
         return lane
 
-    def _hear(self, lane: Lane[Correspondent], load: Load) -> None:
+    def _hear(self, lane: Replica[RpcClient], load: Load) -> None:
         """Others hold something of the engine: what they leave is ours, and an equal share in any case."""
         holds = self.config.holds
         lane.room = max(holds // (load.callers + 1), holds - load.held, 1)
@@ -107,7 +107,7 @@ class Pool(Generic[Answer]):
         for task in self._revivals:
             task.cancel()
 
-    async def _place(self, route: str, size: int, key: str, reason: str) -> Lane[Correspondent]:
+    async def _place(self, route: str, size: int, key: str, reason: str) -> Replica[RpcClient]:
         """Room on an engine. Waiting in a queue that moves has no end; waiting while every engine is out has."""
         wait = asyncio.ensure_future(self._router.take(route, size))
         try:
@@ -127,7 +127,7 @@ class Pool(Generic[Answer]):
             elif wait.exception() is None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 self._router.give(wait.result(), size)  # cancelled in the moment the room came
 
-    def _out(self, lane: Lane[Correspondent], why: str) -> None:
+    def _out(self, lane: Replica[RpcClient], why: str) -> None:
         if lane.up:
             self.counts[why] += 1
             self._router.down(lane)
@@ -135,7 +135,7 @@ class Pool(Generic[Answer]):
             self._revivals.add(task)
             task.add_done_callback(self._revivals.discard)
 
-    async def _revive(self, lane: Lane[Correspondent]) -> None:
+    async def _revive(self, lane: Replica[RpcClient]) -> None:
         """Ask an engine for its health until it answers, on the pool's model; it takes requests again from then on."""
         while True:
             await asyncio.sleep(5 * self.config.backoff_s)
@@ -178,8 +178,8 @@ class PolicyPool(Pool[Proposal]):
         return proposal
 
 
-class ScorerPool(Pool[Scores]):
-    """search.protocols.Scorer over scorers; ``model`` as for policies.
+class RewardModelPool(Pool[Scores]):
+    """search.protocols.Scorer over reward models; ``model`` as for policies.
 
     A judge by likelihood reads what the policy reads, and is told which of it the policy wrote.
     """
@@ -187,9 +187,9 @@ class ScorerPool(Pool[Scores]):
     def __init__(
         self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig, model: ModelRef | None = None
     ) -> None:
-        super().__init__(handles, config, "scorer", model)
+        super().__init__(handles, config, "reward_model", model)
         self._likelihood = model is not None and likelihood(model)
-        self._format = format if self._likelihood else format.for_scorer()
+        self._format = format if self._likelihood else format.for_reward_model()
 
     async def score(self, states: Sequence[State]) -> Scores:
         """One raw logit a state, or a log-likelihood, in one request; no request for no states."""

@@ -17,8 +17,8 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from actors.errors import ActorLost, Unreachable
-from actors.rpc.client import Correspondent
-from actors.rpc.server import Mailbox
+from actors.rpc.client import RpcClient
+from actors.rpc.server import RpcServer
 from actors.sandbox.client.executor import LocalExecutor, codes_of, ran
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
@@ -45,7 +45,7 @@ class ExecutorUnavailable(TimeoutError):
     """No executor answered in time."""
 
 
-class ExecutorActor(Mailbox):
+class ExecutorActor(RpcServer):
     """A LocalExecutor as a Ray async actor."""
 
     def __init__(self, config: ExecutorConfig) -> None:
@@ -105,10 +105,10 @@ def stop_executors(handles: Sequence[Any]) -> None:
 
 
 @dataclass(eq=False)
-class Lane:
+class ExecutorReplica:
     """The way to one executor, and how many steps are on it."""
 
-    executor: Correspondent
+    executor: RpcClient
     runs: int = 0
 
 
@@ -120,9 +120,9 @@ class ExecutorPool:
     """
 
     def __init__(self, handles: Sequence[Any], config: ExecutorConfig) -> None:
-        self.lanes = [Lane(Correspondent(handle)) for handle in handles]
+        self.lanes = [ExecutorReplica(RpcClient(handle)) for handle in handles]
         self.config = config
-        self.homes: OrderedDict[str, Lane] = OrderedDict()
+        self.homes: OrderedDict[str, ExecutorReplica] = OrderedDict()
         self.retries = 0
         self.executions = 0
 
@@ -151,7 +151,7 @@ class ExecutorPool:
         for lane in self.lanes:
             lane.executor.close()
 
-    def _home(self, problem: str) -> Lane:
+    def _home(self, problem: str) -> ExecutorReplica:
         """The executor of a problem: where it was before, else the least busy one."""
         lane = self.homes.get(problem) or min(self.lanes, key=lambda lane: lane.runs)
         self.homes[problem] = lane
@@ -160,7 +160,7 @@ class ExecutorPool:
             self.homes.popitem(last=False)
         return lane
 
-    async def _insist(self, lane: Lane, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
+    async def _insist(self, lane: ExecutorReplica, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
         """Ask until answered or out of patience; a died actor is restarted by Ray and asked again."""
         rounds = 1 + lane.runs // (self.config.concurrency or 1)
         deadline = time.monotonic() + self.config.patience_seconds + rounds * self.config.wall_seconds

@@ -22,7 +22,7 @@ AHEAD, SLACK = 1.1, 8  # a lane may have so many times the mean, and so many seq
 REMEMBERED = 1 << 13  # keys; a tree asks again and again
 
 
-class Lane(Generic[Handle]):
+class Replica(Generic[Handle]):
     """One engine as its caller sees it: ``busy`` of ``room`` sequences; ``up`` while it answers."""
 
     __slots__ = ("busy", "handle", "name", "room", "up")
@@ -43,7 +43,7 @@ class Waiter(Generic[Handle]):
 
     key: str
     size: int
-    lane: asyncio.Future[Lane[Handle]]
+    lane: asyncio.Future[Replica[Handle]]
 
 
 @lru_cache(REMEMBERED)
@@ -55,7 +55,7 @@ def preference(key: str, names: tuple[str, ...]) -> tuple[int, ...]:
 class Router(Generic[Handle]):
     """Hands out room on lanes, first come first served, and makes callers wait while all lanes are full or out."""
 
-    def __init__(self, lanes: Sequence[Lane[Handle]]) -> None:
+    def __init__(self, lanes: Sequence[Replica[Handle]]) -> None:
         if not lanes:
             raise ValueError("a pool needs at least one engine, got none")
         self.lanes = list(lanes)
@@ -72,7 +72,7 @@ class Router(Generic[Handle]):
         """Sequences that nobody has room for yet."""
         return sum(waiter.size for waiter in self._queue if not waiter.lane.done())
 
-    def take_now(self, key: str, size: int = 1) -> Lane[Handle] | None:
+    def take_now(self, key: str, size: int = 1) -> Replica[Handle] | None:
         """Room for ``size`` sequences on a lane, where there is some and nobody waits for it."""
         if any(not waiter.lane.done() for waiter in self._queue):
             return None
@@ -81,7 +81,7 @@ class Router(Generic[Handle]):
             lane.busy += size
         return lane
 
-    async def take(self, key: str, size: int = 1) -> Lane[Handle]:
+    async def take(self, key: str, size: int = 1) -> Replica[Handle]:
         """Room on a lane; give it back with ``give``. Cancel to stop waiting."""
         waiter = Waiter(key, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiter)
@@ -93,15 +93,15 @@ class Router(Generic[Handle]):
                 self.give(waiter.lane.result(), size)  # it was given room in the moment it left
             raise
 
-    def give(self, lane: Lane[Handle], size: int = 1) -> None:
+    def give(self, lane: Replica[Handle], size: int = 1) -> None:
         lane.busy -= size
         self.serve()
 
-    def down(self, lane: Lane[Handle]) -> None:
+    def down(self, lane: Replica[Handle]) -> None:
         """The lane does not answer: no request goes there until ``back``."""
         lane.up = False
 
-    def back(self, lane: Lane[Handle]) -> None:
+    def back(self, lane: Replica[Handle]) -> None:
         lane.up = True
         self.serve()
 
@@ -117,7 +117,7 @@ class Router(Generic[Handle]):
                 first.lane.set_result(lane)
             self._queue.popleft()
 
-    def _choose(self, key: str, size: int) -> Lane[Handle] | None:
+    def _choose(self, key: str, size: int) -> Replica[Handle] | None:
         """The first or the second lane in the key's order, if it has room and not so much more than the others that they
         would wait for it in the end; else the least loaded one that has room."""
         if len(self.lanes) == 1:

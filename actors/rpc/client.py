@@ -10,10 +10,10 @@ from typing import Any
 
 from actors.errors import ActorLost, RequestFailed
 from actors.rpc.server import ANSWER, LETTER, LOAD, Load
-from actors.rpc.transport import Line, connect
+from actors.rpc.transport import Connection, connect
 
 
-class Correspondent:
+class RpcClient:
     """The caller's end of one actor. Belongs to one asyncio loop; ``close`` it where that outlives it.
 
     ``heard`` is told how busy the actor is with others, before the answers that came with it are handed out.
@@ -24,7 +24,7 @@ class Correspondent:
         self._sent = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._outbox: dict[int, bytes] = {}
-        self._line: Line | None = None
+        self._line: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
         self._stirred = False
 
@@ -85,7 +85,7 @@ class Correspondent:
         finally:
             self._opening = None
 
-    def _deliver(self, _: Line, answer: bytes) -> None:
+    def _deliver(self, _: Connection, answer: bytes) -> None:
         number, well = ANSWER.unpack_from(answer)
         if not number and self._heard is not None:
             self._heard(Load(*LOAD.unpack(answer)[2:]))
@@ -101,7 +101,7 @@ class Correspondent:
         else:
             future.set_exception(value)
 
-    def _hung_up(self, line: Line) -> None:
+    def _hung_up(self, line: Connection) -> None:
         if line is self._line:
             self._line = None
             self._lose(ActorLost("the connection ended"))

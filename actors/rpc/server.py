@@ -18,7 +18,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from actors.errors import RequestFailed
-from actors.rpc.transport import Address, Line, listen
+from actors.rpc.transport import Address, Connection, listen
 
 LETTER = struct.Struct("!QI")  # in front of a letter: its number, and how much work it is; a number alone withdraws it
 ANSWER = struct.Struct("!Q?")  # in front of an answer: its letter's number, and whether it went well
@@ -34,7 +34,7 @@ class Load:
 
 
 @dataclass(eq=False, slots=True)
-class Box:
+class CallerState:
     """What an actor does for one caller: tasks under way with the sizes of their letters, and answers to be sent."""
 
     under_way: dict[int, tuple[asyncio.Task[None], int]] = field(default_factory=dict)
@@ -50,11 +50,11 @@ class Box:
         return task
 
 
-class Mailbox:
+class RpcServer:
     """The actor's end: a base class of actors whose methods are asked by letter."""
 
     def __init__(self) -> None:
-        self._boxes: defaultdict[Line, Box] = defaultdict(Box)
+        self._boxes: defaultdict[Connection, CallerState] = defaultdict(CallerState)
         self._listening: asyncio.Task[tuple[asyncio.Server, Address]] | None = None
 
     async def receive(self) -> Address:
@@ -63,7 +63,7 @@ class Mailbox:
             self._listening = asyncio.ensure_future(listen(self._take_in, self._forget))
         return (await self._listening)[1]
 
-    def _take_in(self, caller: Line, letter: bytes) -> None:
+    def _take_in(self, caller: Connection, letter: bytes) -> None:
         box = self._boxes[caller]
         number, size = LETTER.unpack_from(letter)
         if len(letter) > LETTER.size:
@@ -72,12 +72,12 @@ class Mailbox:
         elif (task := box.take(number)) is not None:
             task.cancel()
 
-    def _forget(self, caller: Line) -> None:
+    def _forget(self, caller: Connection) -> None:
         """The caller is gone: nobody waits for what is done for it."""
-        for task, _ in self._boxes.pop(caller, Box()).under_way.values():
+        for task, _ in self._boxes.pop(caller, CallerState()).under_way.values():
             task.cancel()
 
-    async def _answer(self, caller: Line, box: Box, number: int, letter: bytes) -> None:
+    async def _answer(self, caller: Connection, box: CallerState, number: int, letter: bytes) -> None:
         try:
             method, arguments = pickle.loads(memoryview(letter)[LETTER.size :])
             answer = ANSWER.pack(number, True) + pickle.dumps(await getattr(self, method)(*arguments))
@@ -89,7 +89,7 @@ class Mailbox:
                 box.stirred = True
                 asyncio.get_running_loop().call_soon(self._send_answers, caller, box)
 
-    def _send_answers(self, caller: Line, box: Box) -> None:
+    def _send_answers(self, caller: Connection, box: CallerState) -> None:
         box.stirred = False
         if caller in self._boxes:
             others = [other.held for other in self._boxes.values() if other is not box and other.under_way]

@@ -41,11 +41,11 @@ class Address:
     key: bytes = field(repr=False)
 
 
-class Line(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One end of a connection. ``heard`` gets each frame; ``lost`` is told when the connection ends, however it does."""
 
     def __init__(
-        self, key: bytes, side: bytes, heard: Callable[[Line, bytes], None], lost: Callable[[Line], None]
+        self, key: bytes, side: bytes, heard: Callable[[Connection, bytes], None], lost: Callable[[Connection], None]
     ) -> None:
         self._key, self._side, self._heard, self._lost = key, side, heard, lost
         self._own, self._other = secrets.token_bytes(SECRET), b""
@@ -118,20 +118,24 @@ class Line(asyncio.Protocol):
         del unread[:at]
 
 
-async def listen(heard: Callable[[Line, bytes], None], lost: Callable[[Line], None]) -> tuple[asyncio.Server, Address]:
+async def listen(
+    heard: Callable[[Connection, bytes], None], lost: Callable[[Connection], None]
+) -> tuple[asyncio.Server, Address]:
     """A server on a free port of this node, for callers that know the key of its address."""
     key, host = secrets.token_bytes(SECRET), ray.util.get_node_ip_address()
-    server = await asyncio.get_running_loop().create_server(lambda: Line(key, ACTOR, heard, lost), host, 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(key, ACTOR, heard, lost), host, 0)
     return server, Address(host, server.sockets[0].getsockname()[1], key)
 
 
-async def connect(address: Address, heard: Callable[[Line, bytes], None], lost: Callable[[Line], None]) -> Line:
+async def connect(
+    address: Address, heard: Callable[[Connection, bytes], None], lost: Callable[[Connection], None]
+) -> Connection:
     """A line to the actor that listens there. Raises Unreachable."""
     where = f"{address.host}:{address.port}"
     try:
         async with asyncio.timeout(OPEN_S):
             _, line = await asyncio.get_running_loop().create_connection(
-                lambda: Line(address.key, CALLER, heard, lost), address.host, address.port
+                lambda: Connection(address.key, CALLER, heard, lost), address.host, address.port
             )
             if await line.settled and not line.ended:
                 return line

@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
-from actors.stats import Pulse
+from actors.stats import WorkerStats
 from search.config import SearchConfig
 from search.data import Cost, ModelRef
 from search.formats.registry import StepFormat
@@ -18,7 +18,7 @@ from search.tree import ROOT, Tree
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Handles of what a worker calls, with the settings of their pools. No scorer: a search must do without.
+    """Handles of what a worker calls, with the settings of their pools. No reward_model: a search must do without.
     ``second`` are those of another policy, under the settings of the first.
 
     The models are what the engines are to serve; None leaves it to them.
@@ -28,22 +28,24 @@ class Engines:
     policy_config: EngineConfig
     executors: tuple[Any, ...]
     executor_config: ExecutorConfig
-    scorer: tuple[Any, ...] = ()
-    scorer_config: EngineConfig = field(default_factory=EngineConfig)
-    policy_model: ModelRef | None = None
-    scorer_model: ModelRef | None = None
+    reward_model: tuple[Any, ...] = ()
+    reward_model_config: EngineConfig = field(default_factory=EngineConfig)
+    policy_ref: ModelRef | None = None
+    reward_model_ref: ModelRef | None = None
     second: tuple[Any, ...] = ()
-    second_model: ModelRef | None = None
+    second_policy_ref: ModelRef | None = None
 
     @property
     def places(self) -> tuple[int, int]:
-        """Sequences that all policy engines, and all scorers, work on at once."""
+        """Sequences that all policy engines, and all reward models, work on at once."""
         policies = len(self.policy) + len(self.second)
-        return policies * self.policy_config.max_num_seqs, len(self.scorer) * self.scorer_config.max_num_seqs
+        return policies * self.policy_config.max_num_seqs, len(
+            self.reward_model
+        ) * self.reward_model_config.max_num_seqs
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class SearchSpec:
     """What all workers of one search do alike.
 
     ``blind``: strategies see neither reference answers nor a grader; a summary still says whether the answer was right.
@@ -61,7 +63,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class TreeSummary:
     """What became of one problem. ``quarantined`` is the reason why there is no tree, empty where there is one.
 
     ``solved``: some node of the tree is right. ``correct``: the answer the strategy settled on is right. ``rollouts``:
@@ -81,17 +83,17 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WorkerReport:
     """Trees that were finished since the last report, and how the worker does. There may be none."""
 
-    summaries: list[Summary]
-    pulse: Pulse
+    summaries: list[TreeSummary]
+    pulse: WorkerStats
 
 
-def summarise(tree: Tree) -> Summary:
+def summarise(tree: Tree) -> TreeSummary:
     """The summary of a finished tree that holds its problem's reference answer."""
     correct = grader().grade(tree.problem, tree.answer)
-    return Summary(
+    return TreeSummary(
         tree.problem.id,
         tree.seed,
         tree.answer,
@@ -105,9 +107,9 @@ def summarise(tree: Tree) -> Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SearchJob:
     """One search as a worker is given it. Workers that are handed another ``id`` start afresh on its assignment."""
 
     id: str
-    assignment: Assignment
+    assignment: SearchSpec
     engines: Engines

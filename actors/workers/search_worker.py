@@ -16,14 +16,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from actors.cpu_affinity import take_place
-from actors.pools.engine_pool import PolicyPool, ScorerPool
+from actors.cpu_affinity import apply_affinity
+from actors.pools.engine_pool import PolicyPool, RewardModelPool
 from actors.pools.executor_pool import ExecutorPool
-from actors.stats import Meter, Pulse
-from actors.workers.messages import Job, Report, Summary, summarise
+from actors.stats import PoolStats, WorkerStats
+from actors.workers.messages import SearchJob, TreeSummary, WorkerReport, summarise
 from search.data import Problem
 from search.grading.grader import grader
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
 from search.storage.tree_store import TreeWriter, worker_file
 from search.strategies.registry import build
@@ -35,27 +35,29 @@ PULSE_S = 1.0  # a worker is heard of so often, whether a tree is finished or no
 SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
 
 
-class Desk:
+class JobState:
     """What a worker needs for one job: the strategy, the tools of all its trees and the file they go to."""
 
-    def __init__(self, job: Job, index: int) -> None:
+    def __init__(self, job: SearchJob, index: int) -> None:
         self.job, self.assignment = job, job.assignment
         self.strategy = build(job.assignment.search)
         self.writer = TreeWriter(worker_file(job.assignment.directory, index), SYNC_EVERY)
         self._places = asyncio.Semaphore(job.assignment.worker.trees_in_flight)
         self.growing, self._told = 0, monotonic()
         engines, form = job.engines, job.assignment.format
-        self.policy = PolicyPool(engines.policy, form, engines.policy_config, engines.policy_model)
-        self.scorer = None
-        if engines.scorer:
-            self.scorer = ScorerPool(engines.scorer, form, engines.scorer_config, engines.scorer_model)
+        self.policy = PolicyPool(engines.policy, form, engines.policy_config, engines.policy_ref)
+        self.reward_model = None
+        if engines.reward_model:
+            self.reward_model = RewardModelPool(
+                engines.reward_model, form, engines.reward_model_config, engines.reward_model_ref
+            )
         self.second = None
         if engines.second:
-            self.second = PolicyPool(engines.second, form, engines.policy_config, engines.second_model)
+            self.second = PolicyPool(engines.second, form, engines.policy_config, engines.second_policy_ref)
             self.second.kind = "second"
         self.executor = ExecutorPool(engines.executors, engines.executor_config)
         judge = None if job.assignment.blind else grader()
-        self.tools = Tools(self.policy, self.executor, form, self.scorer, judge, self.second)
+        self.tools = SearchServices(self.policy, self.executor, form, self.reward_model, judge, self.second)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -68,8 +70,8 @@ class Desk:
                 self.growing -= 1
 
     @property
-    def pools(self) -> list[PolicyPool | ScorerPool]:
-        return [pool for pool in (self.policy, self.second, self.scorer) if pool is not None]
+    def pools(self) -> list[PolicyPool | RewardModelPool]:
+        return [pool for pool in (self.policy, self.second, self.reward_model) if pool is not None]
 
     def counts(self) -> dict[str, int]:
         """What the pools counted, as "policy_retries" and the like."""
@@ -80,26 +82,28 @@ class Desk:
         """Whether nobody was told of this worker for as long as it may be."""
         return monotonic() - self._told >= PULSE_S
 
-    def pulse(self) -> Pulse:
+    def pulse(self) -> WorkerStats:
         """What is in hand and was done in this job so far; the second policy counts with the first."""
         self._told = monotonic()
         policies = [pool for pool in (self.policy, self.second) if pool is not None]
         busy, waiting = (sum(loads) for loads in zip(*(pool.load for pool in policies), strict=True))
-        judge, (judging, unjudged) = (self.scorer.meter, self.scorer.load) if self.scorer else (Meter(), (0, 0))
-        return Pulse(
+        judge, (judging, unjudged) = (
+            (self.reward_model.meter, self.reward_model.load) if self.reward_model else (PoolStats(), (0, 0))
+        )
+        return WorkerStats(
             growing=self.growing,
             expansions=sum(pool.meter.answers for pool in policies),
             generated_tokens=sum(pool.meter.made for pool in policies),
             prompt_tokens=sum(pool.meter.prompt_tokens for pool in policies),
             cached_tokens=sum(pool.meter.cached_tokens for pool in policies),
             scored=judge.made,
-            scorer_tokens=judge.prompt_tokens,
-            scorer_cached=judge.cached_tokens,
+            reward_model_tokens=judge.prompt_tokens,
+            reward_model_cached=judge.cached_tokens,
             executions=self.executor.executions,
             policy_busy=busy,
             policy_waiting=waiting,
-            scorer_busy=judging,
-            scorer_waiting=unjudged,
+            reward_model_busy=judging,
+            reward_model_waiting=unjudged,
             programs=self.executor.busy,
         )
 
@@ -115,20 +119,20 @@ class SearchWorker:
 
     def __init__(self, index: int) -> None:
         self._index = index
-        self._desk: Desk | None = None
-        take_place()
+        self._desk: JobState | None = None
+        apply_affinity()
         gc.freeze()  # the modules are no garbage, and need not be looked through for it
         gc.set_threshold(GARBAGE_EVERY)
 
     def __repr__(self) -> str:
         return f"search-{self._index}"
 
-    async def run(self, job: Job, problems: tuple[Problem, ...]) -> AsyncIterator[Report]:
+    async def run(self, job: SearchJob, problems: tuple[Problem, ...]) -> AsyncIterator[WorkerReport]:
         """One Summary a problem, those of all trees that were finished within REPORT_S in one Report, since each takes Ray
         a millisecond; and a Report without any where the worker would else be silent for PULSE_S."""
         if self._desk is None or self._desk.job.id != job.id:
             await self.release()
-            self._desk = Desk(job, self._index)
+            self._desk = JobState(job, self._index)
         desk = self._desk
         growing = {asyncio.ensure_future(_grow(desk, problem)) for problem in problems}
         try:
@@ -137,7 +141,7 @@ class SearchWorker:
                 if done:
                     done, growing = await asyncio.wait(growing, timeout=REPORT_S)
                 if done or desk.silent:
-                    yield Report([task.result() for task in done], desk.pulse())
+                    yield WorkerReport([task.result() for task in done], desk.pulse())
         finally:
             for task in growing:
                 task.cancel()
@@ -156,7 +160,7 @@ class SearchWorker:
             self._desk = None
 
 
-async def _grow(desk: Desk, problem: Problem) -> Summary:
+async def _grow(desk: JobState, problem: Problem) -> TreeSummary:
     """The tree of one problem, stored, in brief; or, after as many tries as the config allows, why there is none.
 
     A store that cannot be written to (OSError) is no problem's fault and ends the search.
@@ -172,10 +176,10 @@ async def _grow(desk: Desk, problem: Problem) -> Summary:
                 continue
             desk.writer.append(tree)
             return summary
-    return Summary(problem.id, seed, quarantined=reason)
+    return TreeSummary(problem.id, seed, quarantined=reason)
 
 
-async def _search(desk: Desk, problem: Problem, seed: int) -> Tree:
+async def _search(desk: JobState, problem: Problem, seed: int) -> Tree:
     seen = problem.blind() if desk.assignment.blind else problem
     tree = await desk.strategy.search(seen, desk.tools, seed)
     tree.problem = problem

@@ -20,8 +20,8 @@ from ray.exceptions import ActorUnavailableError, RayActorError
 
 from actors.config import WorkerConfig
 from actors.cpu_affinity import OFF
-from actors.stats import Pulse
-from actors.workers.messages import Assignment, Engines, Job, Summary, summarise
+from actors.stats import WorkerStats
+from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, summarise
 from actors.workers.search_worker import SearchWorker
 from search.data import Problem
 from search.seeds import derive
@@ -37,7 +37,7 @@ class SearchStalled(TimeoutError):
 
 
 @dataclass(eq=False)
-class Chunk:
+class InflightChunk:
     """Problems under way in one worker, and the stream of their summaries."""
 
     worker: int
@@ -47,7 +47,7 @@ class Chunk:
 
 
 @dataclass
-class Board:
+class DispatchState:
     """Who works on what. ``deaths`` counts the workers that died with a problem in hand.
 
     ``alone`` are problems on their last chance: each gets a worker for itself, so that a problem that kills its worker
@@ -57,9 +57,9 @@ class Board:
 
     workers: Sequence[Any]
     waiting: deque[Problem]
-    on_pulse: Callable[[int, Pulse], None] | None = None
+    on_pulse: Callable[[int, WorkerStats], None] | None = None
     alone: deque[Problem] = field(default_factory=deque)
-    chunks: list[Chunk] = field(default_factory=list)
+    chunks: list[InflightChunk] = field(default_factory=list)
     deaths: Counter[str] = field(default_factory=Counter)
     out: dict[int, Any] = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
@@ -72,12 +72,12 @@ class Board:
         shut = self.lost | set(self.out) | {chunk.worker for chunk in self.chunks if chunk.alone}
         return [index for index in range(len(self.workers)) if index not in shut]
 
-    def give(self, worker: int, job: Job, problems: tuple[Problem, ...], alone: bool = False) -> None:
+    def give(self, worker: int, job: SearchJob, problems: tuple[Problem, ...], alone: bool = False) -> None:
         stream = self.workers[worker].run.remote(job, problems)
-        self.chunks.append(Chunk(worker, stream, {problem.id: problem for problem in problems}, alone))
+        self.chunks.append(InflightChunk(worker, stream, {problem.id: problem for problem in problems}, alone))
 
 
-class Crowd:
+class SearchWorkerPool:
     """Search workers that stay between searches. One driver owns them; use as a context manager, or call ``stop``.
 
     ``counts`` adds up what the workers' pools counted in all searches, such as "policy_retries" or "policy_too_long".
@@ -98,12 +98,12 @@ class Crowd:
 
     def run(
         self,
-        assignment: Assignment,
+        assignment: SearchSpec,
         engines: Engines,
         problems: Sequence[Problem],
-        on_summary: Callable[[Summary], None] | None = None,
-        on_pulse: Callable[[int, Pulse], None] | None = None,
-    ) -> list[Summary]:
+        on_summary: Callable[[TreeSummary], None] | None = None,
+        on_pulse: Callable[[int, WorkerStats], None] | None = None,
+    ) -> list[TreeSummary]:
         """Search all problems; the summaries in the order in which they came. ``on_pulse`` hears of each worker about once
         a second.
 
@@ -112,7 +112,7 @@ class Crowd:
         if len({problem.id for problem in problems}) < len(problems):
             raise ValueError("two problems have the same id: a tree belongs to one problem")
         self._start(engines.policy_config.cores)
-        job, found = Job(uuid4().hex, assignment, engines), []
+        job, found = SearchJob(uuid4().hex, assignment, engines), []
         try:
             for summary in summaries(self._workers, job, problems, on_pulse):
                 found.append(summary)
@@ -158,15 +158,15 @@ class Crowd:
 
 def summaries(
     workers: Sequence[Any],
-    job: Job,
+    job: SearchJob,
     problems: Sequence[Problem],
-    on_pulse: Callable[[int, Pulse], None] | None = None,
-) -> Iterator[Summary]:
+    on_pulse: Callable[[int, WorkerStats], None] | None = None,
+) -> Iterator[TreeSummary]:
     """Summaries as they come: every problem has exactly one in the end."""
-    board, stall_s = Board(workers, deque(problems), on_pulse), job.assignment.worker.stall_s
+    board, stall_s = DispatchState(workers, deque(problems), on_pulse), job.assignment.worker.stall_s
     last = time.monotonic()  # that a tree was finished
     while board.waiting or board.alone or board.chunks:
-        _hand_out(board, job)
+        _dispatch_waiting(board, job)
         streams = {chunk.stream: chunk for chunk in board.chunks}
         asked = {question: worker for worker, question in board.out.items()}
         if not streams and not asked:
@@ -176,16 +176,16 @@ def summaries(
         left = max(0.0, last + stall_s - time.monotonic())
         for one in ray.wait([*streams, *asked], num_returns=1, timeout=left)[0]:
             if one in asked:
-                _hear(board, asked[one])
+                _check_restarted(board, asked[one])
                 continue
-            for summary in _advance(board, streams[one], job):
+            for summary in _poll_stream(board, streams[one], job):
                 yield summary
                 last = time.monotonic()
         if time.monotonic() - last >= stall_s:  # workers that grow trees without an end are heard of all the same
             raise SearchStalled(_stalled(board, stall_s))
 
 
-def _advance(board: Board, chunk: Chunk, job: Job) -> Iterator[Summary]:
+def _poll_stream(board: DispatchState, chunk: InflightChunk, job: SearchJob) -> Iterator[TreeSummary]:
     """The next summaries of a chunk; or its end; or, where its worker died, what is to be saved of it."""
     try:
         report = ray.get(next(chunk.stream))
@@ -195,21 +195,21 @@ def _advance(board: Board, chunk: Chunk, job: Job) -> Iterator[Summary]:
         board.chunks.remove(chunk)
         if chunk.worker not in board.out and chunk.worker not in board.lost:
             board.out[chunk.worker] = board.workers[chunk.worker].pid.remote()
-            _tell(board, chunk.worker, Pulse())  # nothing of what it last said is under way any more
-        yield from _take_back(board, chunk, job.assignment, error)
+            _report_stats(board, chunk.worker, WorkerStats())  # nothing of what it last said is under way any more
+        yield from _requeue(board, chunk, job.assignment, error)
     else:
-        _tell(board, chunk.worker, report.pulse)
+        _report_stats(board, chunk.worker, report.pulse)
         for summary in report.summaries:
             del chunk.open[summary.problem_id]
             yield summary
 
 
-def _tell(board: Board, worker: int, pulse: Pulse) -> None:
+def _report_stats(board: DispatchState, worker: int, pulse: WorkerStats) -> None:
     if board.on_pulse is not None:
         board.on_pulse(worker, pulse)
 
 
-def _hear(board: Board, worker: int) -> None:
+def _check_restarted(board: DispatchState, worker: int) -> None:
     """What a worker that died answers to the question whether it is back."""
     try:
         ray.get(board.out[worker])
@@ -222,7 +222,7 @@ def _hear(board: Board, worker: int) -> None:
     del board.out[worker]
 
 
-def _hand_out(board: Board, job: Job) -> None:
+def _dispatch_waiting(board: DispatchState, job: SearchJob) -> None:
     """Fill every worker up to what it grows at once and one chunk more, the least loaded first."""
     config = job.assignment.worker
     full = config.trees_in_flight + config.chunk
@@ -244,7 +244,9 @@ def _first(waiting: int, workers: int, config: WorkerConfig) -> int:
     return max(config.chunk, min(config.trees_in_flight, math.ceil(waiting / workers)))
 
 
-def _take_back(board: Board, chunk: Chunk, assignment: Assignment, error: Exception) -> Iterator[Summary]:
+def _requeue(
+    board: DispatchState, chunk: InflightChunk, assignment: SearchSpec, error: Exception
+) -> Iterator[TreeSummary]:
     """After a worker's death: what it had stored is done, the rest waits again or goes into quarantine.
 
     With one chance left a problem waits for a worker of its own.
@@ -262,9 +264,9 @@ def _take_back(board: Board, chunk: Chunk, assignment: Assignment, error: Except
             board.alone.append(problem)
         else:
             reason = f"its worker died {board.deaths[problem.id]} times; last: {str(error).splitlines()[0]}"
-            yield Summary(problem.id, derive(assignment.seed, problem.id), quarantined=reason)
+            yield TreeSummary(problem.id, derive(assignment.seed, problem.id), quarantined=reason)
 
 
-def _stalled(board: Board, stall_s: float) -> str:
+def _stalled(board: DispatchState, stall_s: float) -> str:
     held = [f"search-{chunk.worker}: {', '.join(sorted(chunk.open)[:3])}" for chunk in board.chunks]
     return f"no tree was finished in {stall_s:g} s; under way in {'; '.join(held[:4])}"

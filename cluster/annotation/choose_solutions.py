@@ -15,10 +15,10 @@ from pathlib import Path
 
 from cluster.annotation.file import solutions_file
 from cluster.reward_eval import samples
-from cluster.reward_eval.request import Asked
+from cluster.reward_eval.request import RewardEvalRequest
 from cluster.reward_eval.step_scores import Scored
 from cluster.run.context import Context
-from cluster.searches.runner import Searchers
+from cluster.searches.runner import SearchRunner
 from search import serialization
 from search.data import ModelRef, Trajectory
 from search.evaluation.voting import aggregate
@@ -61,9 +61,9 @@ class Candidate:
     scored: ScoredSolution
 
 
-def select(context: Context, asked: Asked, policy: ModelRef | None, wanted: Selection) -> Selected:
+def select(context: Context, asked: RewardEvalRequest, policy: ModelRef | None, wanted: Selection) -> Selected:
     """Samples, their scores, the choice; writes ``wanted.output``, in an order that says nothing of the solutions."""
-    with Searchers(context) as searchers:
+    with SearchRunner(context) as searchers:
         samples.draw(context, searchers, asked, policy)
         scored = samples.score(context, searchers, asked)
     found = candidates(context, asked, scored)
@@ -77,7 +77,7 @@ def select(context: Context, asked: Asked, policy: ModelRef | None, wanted: Sele
     return Selected(problems, len(found), len(taken), sum(not one.scored.right for one in taken))
 
 
-def candidates(context: Context, asked: Asked, scored: dict[str, Scored]) -> list[Candidate]:
+def candidates(context: Context, asked: RewardEvalRequest, scored: dict[str, Scored]) -> list[Candidate]:
     """All different finished solutions, graded and scored as a whole. Those without an answer are not asked about."""
     scale, found = context.config.evaluation.search.squash_scale, []
     for tree in asked.read(context.run):
@@ -97,7 +97,7 @@ def chosen(found: Sequence[Candidate], count: int, together: bool, seed: int) ->
     return [pool[i] for pool in pools.values() for i in choose([one.scored for one in pool], count, seed)]
 
 
-def _solutions(context: Context, asked: Asked, taken: Sequence[Candidate]) -> list[Trajectory]:
+def _solutions(context: Context, asked: RewardEvalRequest, taken: Sequence[Candidate]) -> list[Trajectory]:
     """The chosen solutions, in the order of ``taken``."""
     right = {(one.problem, one.place): one.scored.right for one in taken}
     found: dict[tuple[str, int], Trajectory] = {}

@@ -18,7 +18,7 @@ from cluster.annotation.session import Sheet, finish_of
 from search import serialization
 from search.errors import UserError
 from search.storage.files import write_atomic
-from train.labels.prm800k import Completion, Label, LabelledStep, Rating, Row, read_rows
+from train.labels.prm800k import Completion, Label, LabelledStep, Prm800kRow, Rating, read_rows
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class LabelFile:
     """The rows of a file and the same as sheets."""
 
     path: Path
-    rows: list[Row]
+    rows: list[Prm800kRow]
     sheets: list[Sheet]
 
     def put(self, index: int, sheet: Sheet, labeler: str, now: str) -> None:
@@ -53,7 +53,7 @@ def read(path: Path) -> LabelFile:
     return LabelFile(path, [row for _, row in placed], [sheet_of(where, row) for where, row in placed])
 
 
-def sheet_of(where: str, row: Row) -> Sheet:
+def sheet_of(where: str, row: Prm800kRow) -> Sheet:
     """A row as a sheet. UserError where it holds no solution, or ratings of other steps than the solution's first."""
     steps = row.question.pre_generated_steps
     if not steps:

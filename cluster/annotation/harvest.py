@@ -18,10 +18,10 @@ from cluster.annotation.file import solutions_file
 from cluster.annotation.gold_solutions import references
 from cluster.reward_eval import exact_check as checking
 from cluster.run import directory as run_directory
-from cluster.run.context import Job
+from cluster.run.context import Invocation
 from cluster.run.directory import RunDir, Stage, write_inputs
 from cluster.run.progress import Progress
-from search.core.stopping import mark
+from search.core.stopping import grade_terminals
 from search.data import Trajectory
 from search.errors import UserError
 from search.grading.grader import grader
@@ -31,14 +31,14 @@ from train.data.loading import read_records
 from train.labels.annotation_files import read_labelling
 from train.labels.harvest import harvest_labelled, harvest_people
 from train.labels.prm800k import read_rows
-from train.rules import Material
-from train.rules.registry import Made, Taken, made_of
+from train.rules import RuleInputs
+from train.rules.registry import HarvestConfigs, HarvestResult, result_of
 
-Write = Callable[[Path], Made]
+Write = Callable[[Path], HarvestResult]
 ONLY_IN_ROUNDS = ("hinted", "marked")  # what the rounds of a run search for beside their trees
 
 
-def harvest(job: Job, stage_given: dict[str, object], write: Write) -> None:
+def harvest(job: Invocation, stage_given: dict[str, object], write: Write) -> None:
     """Write the records as the stage r1/harvest of the job's run directory, and say what came of it."""
     config = job.config
     with (
@@ -63,7 +63,7 @@ def harvested(run: RunDir) -> Stage:
     return run.stage("r1/harvest")
 
 
-def of_trees(job: Job, directories: Sequence[Path]) -> Write:
+def of_trees(job: Invocation, directories: Sequence[Path]) -> Write:
     """The harvest of stored trees by the method's rule. Raises UserError where the rule wants more than trees."""
     config, source = job.config, job.config.method.source
     missing = [need for need in source.needs if need in ONLY_IN_ROUNDS]
@@ -87,11 +87,11 @@ def of_trees(job: Job, directories: Sequence[Path]) -> Write:
     def trees() -> Iterator[Tree]:
         return map(_graded, chain.from_iterable(map(read_trees, directories)))
 
-    def write(out_dir: Path) -> Made:
+    def write(out_dir: Path) -> HarvestResult:
         known = references(config.method, job.problems.train)
         checked = checking.labels(trees(), config.executor) if "checked" in source.needs else ()
         return source.write(
-            Material(trees(), known, checked=checked), Taken(config.harvest, config.method.take), out_dir
+            RuleInputs(trees(), known, checked=checked), HarvestConfigs(config.harvest, config.method.take), out_dir
         )
 
     return write
@@ -100,7 +100,7 @@ def of_trees(job: Job, directories: Sequence[Path]) -> Write:
 def _graded(tree: Tree) -> Tree:
     """The tree with its answers graded; searches that are not to see the answers leave that to others."""
     if all(node.correct is None for node in tree.nodes):
-        mark(tree, grader())
+        grade_terminals(tree, grader())
     return tree
 
 
@@ -115,8 +115,8 @@ def of_people(files: Sequence[Path], skip_bad_lines: bool) -> Write:
     if not ours:
         for _ in read_rows(files, Counter(), skip_bad_lines):
             pass
-        return lambda out_dir: made_of(harvest_people(files, out_dir, grader(), skip_bad_lines))
+        return lambda out_dir: result_of(harvest_people(files, out_dir, grader(), skip_bad_lines))
     given_out = tuple(read_records(Trajectory, [solutions_file(file) for file in ours]))
     for _ in read_labelling(ours, given_out, Counter(), skip_bad_lines):
         pass
-    return lambda out_dir: made_of(harvest_labelled(ours, given_out, out_dir, skip_bad_lines))
+    return lambda out_dir: result_of(harvest_labelled(ours, given_out, out_dir, skip_bad_lines))

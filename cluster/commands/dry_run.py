@@ -46,12 +46,12 @@ def sizes(config: RunConfig, sets: ProblemSets) -> Sizes:
 
 def evolve(config: RunConfig, sizes: Sizes) -> tuple[Planned, ...]:
     """All stages of ``raystar evolve``."""
-    ppm = config.scorer.path is not None
-    stages = [Planned("r0/base", _base(config)), *_evaluation(config, sizes, 0, ppm=ppm)]
+    reward_model = config.reward_model.path is not None
+    stages = [Planned("r0/base", _base(config)), *_evaluation(config, sizes, 0, reward_model=reward_model)]
     for number, entry in enumerate(config.rounds, start=1):
         stages += _round(config, entry, sizes, number)
-        ppm = ppm or config.method_of(entry).reward is not None
-        stages += _evaluation(config, sizes, number, ppm=ppm)
+        reward_model = reward_model or config.method_of(entry).reward is not None
+        stages += _evaluation(config, sizes, number, reward_model=reward_model)
     return tuple(stages)
 
 
@@ -60,14 +60,14 @@ def search(config: RunConfig, problems: int) -> tuple[Planned, ...]:
     return (_search(config, RoundConfig(), problems, "search"),)
 
 
-def evaluate(config: RunConfig, sizes: Sizes, *, ppm: bool) -> tuple[Planned, ...]:
+def evaluate(config: RunConfig, sizes: Sizes, *, reward_model: bool) -> tuple[Planned, ...]:
     """The one stage of ``raystar evaluate``."""
-    return tuple(_evaluation(config, sizes, 0, ppm=ppm))
+    return tuple(_evaluation(config, sizes, 0, reward_model=reward_model))
 
 
 def train(config: RunConfig, role: str, data: Sequence[Path]) -> tuple[Planned, ...]:
     """The one stage of ``raystar train``."""
-    settings = config.train.policy if role == "policy" else config.train.ppm
+    settings = config.train.policy if role == "policy" else config.train.reward_model
     objective, files = config.method.objective(role == "policy"), ", ".join(str(file) for file in data)
     return (Planned(f"train_{role}", f"{objective}, {settings.epochs} epoch(s) on {files}"),)
 
@@ -78,12 +78,12 @@ def placement(config: RunConfig, address: str | None) -> Iterator[str]:
     store = "" if address else f", object store {config.ray.object_store_mib} MiB"
     yield f"Ray {where}{store}"
     yield f"policy engines: {_engine(config.policy.engine)}"
-    yield f"scorer engines: {_engine(config.scorer.engine)}"
+    yield f"reward model engines: {_engine(config.reward_model.engine)}"
     yield (
         f"search workers: {config.workers.workers}, {config.workers.trees_in_flight} trees at once in each, "
         f"{config.workers.num_cpus:g} CPU each"
     )
-    for role, train in (("policy", config.train.policy), ("PPM", config.train.ppm)):
+    for role, train in (("policy", config.train.policy), ("PPM", config.train.reward_model)):
         yield f"{role} training: {train.workers} workers, ZeRO stage {train.zero_stage}, {train.precision}"
     kept = "stay while models are trained" if config.placement.keep_engines else "stop before models are trained"
     yield f"engines {kept}"
@@ -161,7 +161,7 @@ def _round(config: RunConfig, entry: RoundConfig, sizes: Sizes, number: int) -> 
         stages.append(Planned(f"r{number}/train_policy", what))
     if method.reward is not None:
         kind = "PPM" if method.reward.objective == "ppm" else f"reward model by {method.reward.objective}"
-        stages.append(Planned(f"r{number}/train_ppm", f"{kind}, {config.train.ppm.epochs} epoch(s)"))
+        stages.append(Planned(f"r{number}/train_reward_model", f"{kind}, {config.train.reward_model.epochs} epoch(s)"))
     samples = sizes.validation * (1 + config.evaluation.samples)
     what = f"promotion on {sizes.validation} validation problems"
     stages.append(Planned(f"r{number}/promote", what, samples, _tokens(config, samples)))
@@ -207,7 +207,7 @@ def _labels(search: SearchConfig, problems: int) -> tuple[str, int, int]:
     return what, problems + solutions * looks, solutions * (1 + looks * search.candidates) * longest
 
 
-def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, ppm: bool) -> list[Planned]:
+def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, reward_model: bool) -> list[Planned]:
     wanted = config.evaluation
     share = config.measured_share(number)
     total = sum(sizes.splits.values())
@@ -216,9 +216,9 @@ def _evaluation(config: RunConfig, sizes: Sizes, number: int, *, ppm: bool) -> l
     tokens = _tokens(config, requests)
     methods = f"greedy, majority of {wanted.samples}"
     search = wanted.search
-    if ppm:
+    if reward_model:
         methods += f", PPM best of {wanted.samples}"
-    if ppm or search.strategy in SELF_JUDGED:
+    if reward_model or search.strategy in SELF_JUDGED:
         one = search.strategy in INDEPENDENT  # all solutions of a problem by one request
         searches = part * (1 if one else search.rollouts * _longest_path(search))
         longest = search.max_solution_tokens + search.max_step_tokens if one else search.max_step_tokens

@@ -13,35 +13,37 @@ from cluster.evolution.evolve import base_model
 from cluster.evolution.round import MODEL
 from cluster.report import comparison, reward_eval
 from cluster.reward_eval import evaluate as judging
-from cluster.reward_eval.request import Asked
+from cluster.reward_eval.request import RewardEvalRequest
 from cluster.reward_eval.threshold import Threshold
 from cluster.run.context import Context
-from cluster.run.models import POLICY, PPM, Models, call_verifier, model_ref, second
+from cluster.run.models import POLICY, REWARD_MODEL, Models, call_verifier, model_ref, second
 from cluster.run.progress import shown
-from cluster.searches.runner import Searchers, SearchPlan
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import ModelRef, Problem
 from search.errors import UserError
 from search.evaluation.process_bench import ProcessRow
-from search.reward_models import JudgeKind
+from search.reward_models import RewardModelKind
 from train.data.loading import NothingToLearn
 from train.trainer.launch import TrainTask, fit
 
 
-def given(context: Context, policy: Path | None, ppm: Path | None) -> Models:
+def given(context: Context, policy: Path | None, reward_model: Path | None) -> Models:
     """The models named on the command line; the base policy where none is."""
     base = model_ref(POLICY, policy.absolute(), 0) if policy else base_model(context)
-    return Models(base, base, model_ref(PPM, ppm.absolute(), 0) if ppm else None)
+    return Models(base, base, model_ref(REWARD_MODEL, reward_model.absolute(), 0) if reward_model else None)
 
 
-def search(context: Context, problems: tuple[Problem, ...], policy: Path | None, ppm: Path | None) -> None:
+def search(context: Context, problems: tuple[Problem, ...], policy: Path | None, reward_model: Path | None) -> None:
     """``raystar search``: trees for some problems in one stage, with what came of them."""
-    models = given(context, policy, ppm)
+    models = given(context, policy, reward_model)
     stage = context.run.stage("r1/search")
     if not stage.done:
         config = context.config
         other = second(models, config.second, config.search.strategy)
-        plan = SearchPlan(config.search, models.policy, models.ppm, problems, ("search", 1, 1), "search", second=other)
-        with Searchers(context) as searchers, stage.writing(keep=True) as writer:
+        plan = SearchPlan(
+            config.search, models.policy, models.reward_model, problems, ("search", 1, 1), "search", second=other
+        )
+        with SearchRunner(context) as searchers, stage.writing(keep=True) as writer:
             writer.facts.update(searchers.run(plan, writer.directory).facts())
     for line in report_lines(stage.facts()):
         context.progress.say(line)
@@ -58,10 +60,10 @@ def report_lines(facts: dict[str, object]) -> list[str]:
     ]
 
 
-def evaluate(context: Context, policy: Path | None, ppm: Path | None) -> None:
+def evaluate(context: Context, policy: Path | None, reward_model: Path | None) -> None:
     """``raystar evaluate``: the measures of one pair of models."""
-    models = given(context, policy, ppm)
-    with Searchers(context) as searchers:
+    models = given(context, policy, reward_model)
+    with SearchRunner(context) as searchers:
         found = evaluate_models(context, searchers, 0, models)
     for split, methods in found.splits.items():
         for method, measure in methods.items():
@@ -72,39 +74,39 @@ def evaluate(context: Context, policy: Path | None, ppm: Path | None) -> None:
                 )
 
 
-def compare(context: Context, policy: Path | None, ppm: Path | None, problems: tuple[Problem, ...], split: str) -> None:
+def compare(
+    context: Context, policy: Path | None, reward_model: Path | None, problems: tuple[Problem, ...], split: str
+) -> None:
     """``raystar compare``: strategies at equal cost, as a table and a page."""
-    models, config = given(context, policy, ppm), context.config.compare
+    models, config = given(context, policy, reward_model), context.config.compare
     entries = compare_strategies(context, models, problems)
     context.progress.console.print(comparison.table(entries, config.against))
-    about = (
-        f"{len(problems)} {split} problems, {config.repeats} seeds, policy {models.policy.path}, PPM {ppm or 'none'}"
-    )
+    about = f"{len(problems)} {split} problems, {config.repeats} seeds, policy {models.policy.path}, PPM {reward_model or 'none'}"
     context.progress.say(f"comparison: {comparison.write(context.run.root, entries, config.against, about)}")
 
 
-def judge(context: Context, asked: Asked, threshold: Threshold) -> None:
+def judge(context: Context, asked: RewardEvalRequest, threshold: Threshold) -> None:
     """``raystar judge``: what a reward model is worth, as tables and a page."""
     found = judging.judge(context, asked, drawing_policy(context, asked), threshold)
     reward_eval.finish(context.run.root, found, context.progress)
 
 
 def judge_file(
-    context: Context, model: Path, kind: JudgeKind, file: Path, rows: Sequence[ProcessRow], threshold: Threshold
+    context: Context, model: Path, kind: RewardModelKind, file: Path, rows: Sequence[ProcessRow], threshold: Threshold
 ) -> None:
     """``raystar judge --steps``: the same for the steps of a file."""
     found = judging.judge_file(context, model, kind, file, rows, threshold)
     reward_eval.finish(context.run.root, found, context.progress)
 
 
-def select(context: Context, asked: Asked, wanted: Selection) -> None:
+def select(context: Context, asked: RewardEvalRequest, wanted: Selection) -> None:
     """``raystar select``: a labelling file of the solutions that a person should label next."""
     found = select_solutions(context, asked, drawing_policy(context, asked), wanted)
     context.progress.say(found.told())
     context.progress.say(f"to label: raystar label {wanted.output}")
 
 
-def drawing_policy(context: Context, asked: Asked) -> ModelRef | None:
+def drawing_policy(context: Context, asked: RewardEvalRequest) -> ModelRef | None:
     """The policy that draws samples; None where stored ones are judged."""
     return None if asked.trees else given(context, asked.policy, None).policy
 
@@ -112,7 +114,7 @@ def drawing_policy(context: Context, asked: Asked) -> ModelRef | None:
 def train(context: Context, role: str, data: tuple[Path, ...], init: Path | None) -> None:
     """``raystar train``: one model from records on disk."""
     start = init.absolute() if init else Path(base_model(context).path)
-    config = context.config.train.policy if role == POLICY else context.config.train.ppm
+    config = context.config.train.policy if role == POLICY else context.config.train.reward_model
     stage = context.run.stage(f"r1/train_{role}")
     if not stage.done:
         step_format = context.config.policy.step_format(context.shots)
@@ -126,7 +128,7 @@ def train(context: Context, role: str, data: tuple[Path, ...], init: Path | None
                 result = fit(config, task, report)
             except NothingToLearn as reason:
                 raise UserError(f"nothing to learn: {reason}") from reason
-            if role == PPM and objective == "dpo":
+            if role == REWARD_MODEL and objective == "dpo":
                 call_verifier(task.output)
             writer.facts.update(
                 samples=result.samples, dropped=result.dropped, final_loss=result.final_loss, metrics=result.metrics

@@ -17,15 +17,15 @@ from cluster.config import run_config as configs
 from cluster.config.loader import Leaf, leaves
 from cluster.config.run_config import RunConfig
 from cluster.host import ray_session
-from cluster.reward_eval.request import Asked
+from cluster.reward_eval.request import RewardEvalRequest
 from cluster.run import directory as run_directory
 from cluster.run import preflight
-from cluster.run.context import Job
+from cluster.run.context import Invocation
 from search.data import Problem
 from search.errors import UserError
 from search.evaluation.voting import Aggregation
 from search.problems.loading import ProblemSets
-from search.reward_models import USUAL, JudgeKind
+from search.reward_models import USUAL, RewardModelKind
 
 RUNS = Path("runs")
 HELP_WIDTH = 100
@@ -48,7 +48,7 @@ def add(parser: argparse.ArgumentParser, sections: Iterable[str] = (), *, suffix
     parser.epilog = fields_help(tuple(sections))
 
 
-def job(args: argparse.Namespace) -> Job:
+def job(args: argparse.Namespace) -> Invocation:
     """Check config, inputs and run directory, in this order. Raises UserError."""
     config = load(args)
     root = (args.run_dir or RUNS / f"{config.name}{args.suffix}").expanduser().absolute()
@@ -56,7 +56,7 @@ def job(args: argparse.Namespace) -> Job:
     problems = preflight.inputs(config)
     command = " ".join(["raystar", *sys.argv[1:]])
     address = ray_session.requested_address(args.address)
-    return Job(command, config, root, address, problems, preflight.shots(config.policy))
+    return Invocation(command, config, root, address, problems, preflight.shots(config.policy))
 
 
 def load(args: argparse.Namespace) -> RunConfig:
@@ -76,15 +76,15 @@ def load(args: argparse.Namespace) -> RunConfig:
     return config.model_copy(update={"problems": sets.model_copy(update=skipping)})
 
 
-def add_models(parser: argparse.ArgumentParser, ppm: str) -> None:
-    """``--policy`` and ``--ppm``; ``ppm`` says what the PPM is for."""
+def add_models(parser: argparse.ArgumentParser, reward_model: str) -> None:
+    """``--policy`` and ``--reward-model``; ``reward_model`` says what the PPM is for."""
     parser.add_argument("--policy", type=Path, metavar="DIR", help="policy model (default: the config's base policy)")
-    parser.add_argument("--ppm", type=Path, metavar="DIR", help=ppm)
+    parser.add_argument("--reward-model", type=Path, metavar="DIR", help=reward_model)
 
 
 def check_models(args: argparse.Namespace) -> None:
     """Raise UserError where one of ``add_models`` is given and no model directory."""
-    for flag, directory in (("--policy", args.policy), ("--ppm", args.ppm)):
+    for flag, directory in (("--policy", args.policy), ("--reward-model", args.reward_model)):
         if directory is not None:
             preflight.model(flag, directory)
 
@@ -93,7 +93,9 @@ def add_judge(parser: argparse.ArgumentParser, split: str) -> None:
     """The arguments of a command that lets a judge score samples; ``split`` is the default."""
     parser.add_argument("--model", type=Path, metavar="DIR", required=True, help="reward model that judges")
     parser.add_argument(
-        "--kind", choices=list(JudgeKind), help="what it was trained for (default: as its labels in config.json say)"
+        "--kind",
+        choices=list(RewardModelKind),
+        help="what it was trained for (default: as its labels in config.json say)",
     )
     parser.add_argument(
         "--aggregate",
@@ -108,7 +110,7 @@ def add_judge(parser: argparse.ArgumentParser, split: str) -> None:
     parser.add_argument("--trees", type=Path, metavar="DIR", help="stored trees to judge, instead of drawing samples")
 
 
-def asked(args: argparse.Namespace, sets: ProblemSets, *, independent: bool) -> Asked:
+def asked(args: argparse.Namespace, sets: ProblemSets, *, independent: bool) -> RewardEvalRequest:
     """What ``add_judge`` was given, checked; ``independent``: only independent samples will do. Raises UserError."""
     kind = preflight.judge("--model", args.model, args.kind)
     problems = split(sets, args.split)[: args.limit]
@@ -119,7 +121,7 @@ def asked(args: argparse.Namespace, sets: ProblemSets, *, independent: bool) -> 
         problems = ()
     elif args.policy is not None:
         preflight.model("--policy", args.policy)
-    return Asked(
+    return RewardEvalRequest(
         args.command,
         args.model.absolute(),
         kind,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from search.config import LABELLING, SearchConfig
 
-WITHOUT_PPM = ("samples", "rstar")  # strategies that read no score
+WITHOUT_REWARD_MODEL = ("samples", "rstar")  # strategies that read no score
 
 
 class Contender(BaseModel):
@@ -74,7 +74,7 @@ class CompareConfig(BaseModel):
     def guided(self, base: SearchConfig) -> tuple[str, ...]:
         """Names of the contenders that read a PPM's scores."""
         searches = {name: one.search(base, self.budgets[0], self.budgets[0]) for name, one in self.strategies.items()}
-        return tuple(name for name, search in searches.items() if search.strategy not in WITHOUT_PPM)
+        return tuple(name for name, search in searches.items() if search.strategy not in WITHOUT_REWARD_MODEL)
 
     def check(self, base: SearchConfig) -> None:
         """ValueError where a contender is no search, or the one to compare with is missing."""

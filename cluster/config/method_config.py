@@ -40,7 +40,7 @@ class PolicyLesson(Strict):
 
 
 class RewardLesson(Strict):
-    """How a round's reward model comes about; it goes by the role name "ppm" whatever its objective."""
+    """How a round's reward model comes about; it goes by the role name "reward_model" whatever its objective."""
 
     objective: Literal["ppm", "prm", "orm", "q_regression", "dpo"] = Field(
         "ppm", description="what it is trained by; dpo: a language model whose likelihood judges (V-STaR)"

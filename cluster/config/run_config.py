@@ -70,7 +70,7 @@ class PolicyConfig(Strict):
         return step_format(self.format, tuple(shots))
 
 
-class ScorerConfig(Strict):
+class RewardModelConfig(Strict):
     """The model that judges steps."""
 
     path: str | None = Field(
@@ -83,13 +83,13 @@ class ModelsTrainConfig(Strict):
     """How each model is trained in a round."""
 
     policy: TrainConfig = Field(TrainConfig(), description="of the policy")
-    ppm: TrainConfig = Field(TrainConfig(epochs=1), description="of the PPM, or of another reward model")
+    reward_model: TrainConfig = Field(TrainConfig(epochs=1), description="of the PPM, or of another reward model")
 
 
 class RoundConfig(Strict):
     """One round of self-evolution; what is not given stands as in ``search``."""
 
-    values: Literal["terminal", "ppm"] = Field(
+    values: Literal["terminal", "reward_model"] = Field(
         "terminal", description="where values come from: graded ends, or the PPM"
     )
     rollouts: int | None = Field(None, ge=1, description="rollouts a tree")
@@ -102,7 +102,9 @@ class RoundConfig(Strict):
     only_unsolved: bool = Field(False, description="search only what no earlier round solved, with fresh seeds")
     passes: int = Field(1, ge=1, description="searches in all; each after the first goes over what is still unsolved")
     growth: float = Field(2.0, ge=1, description="rollouts of a pass over the pass before (paper: 16, 64, 128)")
-    train_ppm: bool = Field(True, description="train a reward model on this round's trees, where the method has one")
+    train_reward_model: bool = Field(
+        True, description="train a reward model on this round's trees, where the method has one"
+    )
 
     def covers(self, problem: Problem) -> bool:
         """Whether the round searches the problem, as far as its level says."""
@@ -171,7 +173,7 @@ class RunConfig(Strict):
     seed: int = Field(0, ge=0, lt=2**63, description="every random choice derives from it")
     problems: ProblemsConfig = Field(description="training, validation and held-out problems")
     policy: PolicyConfig = Field(PolicyConfig(), description="the model that writes steps")
-    scorer: ScorerConfig = Field(ScorerConfig(), description="the model that judges steps")
+    reward_model: RewardModelConfig = Field(RewardModelConfig(), description="the model that judges steps")
     executor: ExecutorConfig = Field(ExecutorConfig(), description="where model-written code runs")
     workers: WorkerConfig = Field(WorkerConfig(), description="actors that grow trees")
     search: SearchConfig = Field(SearchConfig(), description="how trees grow")
@@ -185,10 +187,10 @@ class RunConfig(Strict):
     train: ModelsTrainConfig = Field(ModelsTrainConfig(), description="how models are trained")
     rounds: tuple[RoundConfig, ...] = Field(
         (
-            RoundConfig(train_ppm=False),
+            RoundConfig(train_reward_model=False),
             RoundConfig(),
-            RoundConfig(values="ppm"),
-            RoundConfig(values="ppm", only_unsolved=True, passes=2),
+            RoundConfig(values="reward_model"),
+            RoundConfig(values="reward_model", only_unsolved=True, passes=2),
         ),
         min_length=1,
         description="the rounds, in order",
@@ -200,13 +202,13 @@ class RunConfig(Strict):
     ray: RayConfig = Field(RayConfig(), description="Ray on this machine")
 
     @model_validator(mode="after")
-    def _ppm_before_use(self) -> RunConfig:
-        trained = self.scorer.path is not None
+    def _reward_model_before_use(self) -> RunConfig:
+        trained = self.reward_model.path is not None
         for number, entry in enumerate(self.rounds):
-            if entry.values == "ppm" and not trained:
+            if entry.values == "reward_model" and not trained:
                 raise ValueError(
-                    f"rounds.{number}.values = 'ppm' needs an earlier round with train_ppm: true and a method that trains "
-                    "a reward model, or scorer.path"
+                    f"rounds.{number}.values = 'reward_model' needs an earlier round with train_reward_model: true and a method "
+                    "that trains a reward model, or reward_model.path"
                 )
             trained = trained or self.method_of(entry).reward is not None
         return self
@@ -216,9 +218,9 @@ class RunConfig(Strict):
         for number, entry in enumerate(self.rounds):
             strategy, rule = self.round_search(entry).strategy, self.method_of(entry).rule
             source = SOURCES[rule]
-            if entry.values != "ppm" and (source.scored or strategy in NEED_SCORES):
+            if entry.values != "reward_model" and (source.scored or strategy in NEED_SCORES):
                 who = f"rule {rule!r}" if source.scored else f"strategy {strategy!r}"
-                raise ValueError(f"rounds.{number}: {who} needs scores of a reward model: values: ppm")
+                raise ValueError(f"rounds.{number}: {who} needs scores of a reward model: values: reward_model")
             if source.strategy not in (None, strategy):
                 raise ValueError(
                     f"rounds.{number}: rule {rule!r} reads trees of strategy {source.strategy!r}, not of {strategy!r}"
@@ -237,7 +239,7 @@ class RunConfig(Strict):
     def method_of(self, entry: RoundConfig) -> MethodConfig:
         """What a round learns: its own method or the run's, without a reward model where it trains none."""
         method = entry.method or self.method
-        return method if entry.train_ppm else method.model_copy(update={"reward": None})
+        return method if entry.train_reward_model else method.model_copy(update={"reward": None})
 
     def round_search(self, entry: RoundConfig, attempt: int = 1) -> SearchConfig:
         """The search of a round's pass (1 is the first): ``search`` with what the round says itself."""

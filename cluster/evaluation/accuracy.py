@@ -151,7 +151,7 @@ def leads(methods: Mapping[str, Shares]) -> dict[str, Interval]:
     """How far search is above majority and best-of, each where it was measured; nothing without a search."""
     if "search" not in methods:
         return {}
-    return {name: lead(methods["search"], methods[name]) for name in ("majority", "ppm_best_of") if name in methods}
+    return {name: lead(methods["search"], methods[name]) for name in ("majority", "best_of_n") if name in methods}
 
 
 def lead(first: Shares, second: Shares) -> Interval:

@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from cluster.config.compare_config import WITHOUT_PPM
+from cluster.config.compare_config import WITHOUT_REWARD_MODEL
 from cluster.evaluation import accuracy
 from cluster.evaluation.evaluate import grow
 from cluster.run.context import Context
 from cluster.run.models import Models, second
-from cluster.searches.runner import Searchers, SearchPlan
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import Problem
 from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
 from search.grading.grader import grader
@@ -50,7 +50,7 @@ class Entry:
 def compare(context: Context, models: Models, problems: tuple[Problem, ...]) -> list[Entry]:
     """All searches that are not done yet, then the entries; writes ``comparison.json``."""
     config, cells = context.config.compare, {}
-    with Searchers(context) as searchers:
+    with SearchRunner(context) as searchers:
         for repeat in range(config.repeats):
             for budget in config.budgets:
                 for name in config.strategies:
@@ -65,7 +65,7 @@ Cells = dict[tuple[str, int, int], dict[str, Any]]
 
 def _cell(
     context: Context,
-    searchers: Searchers,
+    searchers: SearchRunner,
     models: Models,
     problems: tuple[Problem, ...],
     name: str,
@@ -77,10 +77,10 @@ def _cell(
     stage = context.run.stage(f"compare/{name}/{budget}-{repeat}")
     if not stage.done:
         search = config.compare.strategies[name].search(config.evaluation.search, budget, config.compare.budgets[0])
-        ppm = None if search.strategy in WITHOUT_PPM else models.ppm
+        reward_model = None if search.strategy in WITHOUT_REWARD_MODEL else models.reward_model
         what = f"{name}, {budget} tokens, seed {repeat}"
         other = second(models, config.second, search.strategy)
-        plan = SearchPlan(search, models.policy, ppm, problems, ("compare", repeat), what, True, other)
+        plan = SearchPlan(search, models.policy, reward_model, problems, ("compare", repeat), what, True, other)
         with stage.writing(keep=True) as writer:
             trees, seconds = grow(searchers, plan, writer.directory)
             writer.facts.update(

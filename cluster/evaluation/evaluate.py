@@ -18,14 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from actors.pools.engine_pool import ScorerPool
+from actors.pools.engine_pool import RewardModelPool
 from cluster.config.run_config import SELF_JUDGED
 from cluster.evaluation import accuracy
 from cluster.evaluation.accuracy import Shares
 from cluster.evaluation.records import EVALUATION, METHODS, Evaluation, Measure
 from cluster.run.context import Context
 from cluster.run.models import Models, in_units, second
-from cluster.searches.runner import Searchers, SearchPlan
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.config import SearchConfig
 from search.core.expansion import squash
 from search.core.values import as_one
@@ -51,14 +51,17 @@ class Graded:
         return cls(right, accuracy.measured(right, trees, seconds))
 
 
-def evaluate(context: Context, searchers: Searchers, number: int, models: Models) -> Evaluation:
+def evaluate(context: Context, searchers: SearchRunner, number: int, models: Models) -> Evaluation:
     """The measures of the models after round ``number`` (0: the base), as a stage.
 
     Models that were measured in an earlier round already keep those numbers: same weights, same problems, same seeds.
     """
     stage = context.run.stage(f"r{number}/evaluate")
     if not stage.done:
-        names = {"policy": models.policy.path, "ppm": models.ppm.path if models.ppm else None}
+        names = {
+            "policy": models.policy.path,
+            "reward_model": models.reward_model.path if models.reward_model else None,
+        }
         share = context.config.measured_share(number)
         with stage.writing(keep=True) as writer:
             earlier = _measured_before(context, number, names, share)
@@ -97,7 +100,7 @@ def _tokens(found: Evaluation) -> int:
         measured.tokens
         for methods in found.splits.values()
         for name, measured in methods.items()
-        if measured is not None and name != "ppm_best_of"
+        if measured is not None and name != "best_of_n"
     )
 
 
@@ -119,7 +122,7 @@ def _rights(graded: Mapping[str, Mapping[str, Graded]]) -> dict[str, dict[str, S
 
 def _measure(
     context: Context,
-    searchers: Searchers,
+    searchers: SearchRunner,
     models: Models,
     problems: tuple[Problem, ...],
     directory: Path,
@@ -132,35 +135,35 @@ def _measure(
     grade = grader()
 
     def grown(
-        name: str, search: SearchConfig, ppm: ModelRef | None, over: tuple[Problem, ...]
+        name: str, search: SearchConfig, reward_model: ModelRef | None, over: tuple[Problem, ...]
     ) -> tuple[list[Tree], float]:
         what = f"{split}: {name}"
         other = second(models, context.config.second, search.strategy)
-        plan = SearchPlan(search, models.policy, ppm, over, ("evaluate", split, name), what, True, other)
+        plan = SearchPlan(search, models.policy, reward_model, over, ("evaluate", split, name), what, True, other)
         return grow(searchers, plan, directory / name)
 
     by_id = {problem.id: problem for problem in problems}
     part_by_id = {problem.id: problem for problem in part}
     trees, seconds = grown("greedy", config.greedy(), None, problems)
     found = {"greedy": Graded.of(accuracy.single(trees, by_id, grade), trees, seconds)}
-    trees, seconds = grown("samples", config.sampled(), models.ppm, part)
+    trees, seconds = grown("samples", config.sampled(), models.reward_model, part)
     found["majority"] = Graded.of(accuracy.majority(trees, part_by_id, grade), trees, seconds)
-    if models.ppm is not None:
+    if models.reward_model is not None:
         best = accuracy.best_of(trees, part_by_id, grade, config.samples, how=config.search.aggregate)
-        found["ppm_best_of"] = Graded.of(best, trees, seconds)
-    if models.ppm is not None or config.search.strategy in SELF_JUDGED:
-        trees, seconds = grown("search", config.search, models.ppm, part)
+        found["best_of_n"] = Graded.of(best, trees, seconds)
+    if models.reward_model is not None or config.search.strategy in SELF_JUDGED:
+        trees, seconds = grown("search", config.search, models.reward_model, part)
         found["search"] = Graded.of(accuracy.single(trees, part_by_id, grade), trees, seconds)
     return found
 
 
-def grow(searchers: Searchers, plan: SearchPlan, directory: Path) -> tuple[list[Tree], float]:
+def grow(searchers: SearchRunner, plan: SearchPlan, directory: Path) -> tuple[list[Tree], float]:
     """The trees of a plan and the seconds they took, starts of engines left out; both survive a kill."""
     clock = directory / TIMES
     before = json.loads(clock.read_text()) if clock.exists() else 0.0
     if finished_ids(directory).issuperset(problem.id for problem in plan.problems):
         return list(read_trees(directory)), before
-    searchers.engines(plan.policy, plan.ppm, plan.second)
+    searchers.engines(plan.policy, plan.reward_model, plan.second)
     began = monotonic()
     searchers.run(plan, directory)
     seconds = before + monotonic() - began
@@ -168,7 +171,7 @@ def grow(searchers: Searchers, plan: SearchPlan, directory: Path) -> tuple[list[
     return list(read_trees(directory)), seconds
 
 
-def validate_policy(context: Context, searchers: Searchers, policy: ModelRef, directory: Path) -> Measure:
+def validate_policy(context: Context, searchers: SearchRunner, policy: ModelRef, directory: Path) -> Measure:
     """Greedy accuracy of a policy on the validation problems."""
     problems = context.problems.validation
     config = context.config.evaluation.greedy()
@@ -179,8 +182,8 @@ def validate_policy(context: Context, searchers: Searchers, policy: ModelRef, di
     )
 
 
-def validate_ppm(
-    context: Context, searchers: Searchers, policy: ModelRef, new: ModelRef, old: ModelRef | None, directory: Path
+def validate_reward_model(
+    context: Context, searchers: SearchRunner, policy: ModelRef, new: ModelRef, old: ModelRef | None, directory: Path
 ) -> tuple[Measure, Measure | None]:
     """Best-of-k accuracy on the validation problems of a new PPM and of the old one, on the same samples."""
     problems, k = context.problems.validation, context.config.evaluation.samples
@@ -195,14 +198,18 @@ def validate_ppm(
     return found, accuracy.measured(accuracy.best_of(trees, by_id, grade, k, scores), trees, seconds)
 
 
-def rescore(context: Context, searchers: Searchers, ppm: ModelRef, trees: list[Tree]) -> dict[str, dict[int, float]]:
+def rescore(
+    context: Context, searchers: SearchRunner, reward_model: ModelRef, trees: list[Tree]
+) -> dict[str, dict[int, float]]:
     """Scores of the finished solutions in ``trees`` under another PPM: problem id -> node index -> value in [-1, 1]."""
     config = context.config
-    handles = searchers.fleet.scorer(ppm)
-    scale, how = in_units(config.evaluation.search, ppm).squash_scale, config.evaluation.search.aggregate
+    handles = searchers.fleet.reward_model(reward_model)
+    scale, how = in_units(config.evaluation.search, reward_model).squash_scale, config.evaluation.search.aggregate
 
     async def score_all() -> dict[str, dict[int, float]]:
-        pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine, ppm)
+        pool = RewardModelPool(
+            handles, config.policy.step_format(context.shots), config.reward_model.engine, reward_model
+        )
 
         async def score(tree: Tree) -> dict[int, float]:
             paths = {end: [end] if how is Aggregation.LAST else tree.path(end) for end in tree.terminals()}

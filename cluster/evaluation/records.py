@@ -10,7 +10,7 @@ from search.evaluation.confidence import Interval
 from search.storage.files import write_atomic
 
 EVALUATION = "evaluation.json"
-METHODS = {"greedy": "greedy", "majority": "majority", "ppm_best_of": "PPM best-of", "search": "search"}
+METHODS = {"greedy": "greedy", "majority": "majority", "best_of_n": "PPM best-of", "search": "search"}
 
 
 @dataclass(frozen=True, slots=True)

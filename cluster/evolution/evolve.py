@@ -13,17 +13,19 @@ from cluster.evaluation.evaluate import evaluate as evaluate_models
 from cluster.evolution.base_policy import base_policy
 from cluster.evolution.round import MODEL, Round
 from cluster.run.context import Context
-from cluster.run.models import POLICY, PPM, Models, model_ref
-from cluster.searches.runner import Searchers
+from cluster.run.models import POLICY, REWARD_MODEL, Models, model_ref
+from cluster.searches.runner import SearchRunner
 from search.data import ModelRef
 
 
 def evolve(context: Context) -> Models:
     """All rounds of the config; what an earlier start has finished is passed over. Returns the last models."""
     base = base_model(context)
-    scorer = context.config.scorer.path
-    models = Models(base, base, model_ref(PPM, Path(scorer).expanduser().absolute(), 0) if scorer else None)
-    with Searchers(context) as searchers:
+    reward_model = context.config.reward_model.path
+    models = Models(
+        base, base, model_ref(REWARD_MODEL, Path(reward_model).expanduser().absolute(), 0) if reward_model else None
+    )
+    with SearchRunner(context) as searchers:
         evaluate_models(context, searchers, 0, models)
         for number, settings in enumerate(context.config.rounds, start=1):
             models = Round(number, settings, context, searchers).play(models)

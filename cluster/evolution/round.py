@@ -1,6 +1,6 @@
 """One round of self-evolution as a chain of stages, each an input and an output on disk.
 
-    search ──> harvest ──> train_policy, train_ppm ──> promote ──> evaluate
+    search ──> harvest ──> train_policy, train_reward_model ──> promote ──> evaluate
       trees      records      model        model        decision     numbers
 
 Knows the order and what each stage reads and writes; which rule harvests and which objectives learn is the method's
@@ -18,24 +18,24 @@ from cluster.annotation.gold_solutions import references
 from cluster.annotation.harvest import of_people
 from cluster.config.method_config import MethodConfig
 from cluster.config.run_config import NEED_SCORES, RoundConfig
-from cluster.evaluation.evaluate import evaluate, validate_policy, validate_ppm
+from cluster.evaluation.evaluate import evaluate, validate_policy, validate_reward_model
 from cluster.evaluation.promotion import Decision, decide
 from cluster.evaluation.records import Measure
 from cluster.evolution.self_judging import JUDGEMENTS, marked, marks, to_judge
 from cluster.reward_eval import exact_check
 from cluster.run.context import Context
 from cluster.run.directory import Stage
-from cluster.run.models import POLICY, PPM, Models, call_verifier, model_ref, second
+from cluster.run.models import POLICY, REWARD_MODEL, Models, call_verifier, model_ref, second
 from cluster.run.progress import Reporter, shown
-from cluster.searches.runner import Searchers, SearchPlan
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.concurrency import run_both
 from search.data import ModelRef, Problem
 from search.storage.tree_store import read_trees
 from search.tree import Tree
 from train.config import TrainConfig
 from train.data.loading import NothingToLearn
-from train.rules import Material
-from train.rules.registry import LEARNS_FROM, Taken
+from train.rules import RuleInputs
+from train.rules.registry import LEARNS_FROM, HarvestConfigs
 from train.rules.star import hinted
 from train.trainer.launch import TrainTask, fit
 
@@ -49,7 +49,7 @@ class Round:
     number: int
     settings: RoundConfig
     context: Context
-    searchers: Searchers
+    searchers: SearchRunner
 
     @property
     def method(self) -> MethodConfig:
@@ -84,7 +84,7 @@ class Round:
             if reward_lesson is None:
                 return None
             start = models.base if reward_lesson.start == "base" else policy
-            return self.train(PPM, start.path, reward_lesson.objective)
+            return self.train(REWARD_MODEL, start.path, reward_lesson.objective)
 
         if reward_lesson is not None and self.context.config.placement.train_together:
             return run_both(policy, lambda: reward(models.policy))
@@ -142,13 +142,13 @@ class Round:
     ) -> SearchPlan:
         config = self.context.config
         search = config.round_search(self.settings, attempt)
-        ppm = models.ppm if self.settings.values == "ppm" else None
+        reward_model = models.reward_model if self.settings.values == "reward_model" else None
         other = second(models, config.second, search.strategy)
-        return SearchPlan(search, models.policy, ppm, problems, seed, what, second=other)
+        return SearchPlan(search, models.policy, reward_model, problems, seed, what, second=other)
 
     def _searched(self, plan: SearchPlan, directory: Path) -> dict[str, Any]:
         """The facts of a search; why there was none where its strategy needs a reward model that nobody could train."""
-        if plan.ppm is None and plan.config.strategy in NEED_SCORES:
+        if plan.reward_model is None and plan.config.strategy in NEED_SCORES:
             reason = f"strategy {plan.config.strategy!r} needs a reward model, and no round before could train one"
             self.context.progress.say(f"{plan.what}: none: {reason}")
             return {"skipped": reason}
@@ -174,14 +174,14 @@ class Round:
             if method.labels is not None:
                 made = of_people([Path(method.labels).expanduser()], skip_bad_lines=False)(writer.directory)
             else:
-                made = source.write(self._material(), Taken(config.harvest, method.take), writer.directory)
+                made = source.write(self._material(), HarvestConfigs(config.harvest, method.take), writer.directory)
             writer.facts.update(counts=made.counts, **({"nothing": made.nothing} if made.nothing else {}))
             self.context.progress.say(f"round {self.number}: harvest, {made.told}")
 
-    def _material(self) -> Material:
+    def _material(self) -> RuleInputs:
         """What the method's rule is given."""
         source = self.method.source
-        return Material(
+        return RuleInputs(
             self.trees(source.history),
             references(self.method, self.context.problems.train),
             hinted=read_trees(self.stage(HINTED).path) if "hinted" in source.needs else (),
@@ -212,7 +212,7 @@ class Round:
             what = f"round {self.number}: train {role}"
             with stage.writing(keep=True) as writer, shown(self.context.progress, what) as report:
                 writer.facts.update(start=start, **self._fit(config, task, report))
-                if role == PPM and objective == "dpo" and task.output.is_dir():
+                if role == REWARD_MODEL and objective == "dpo" and task.output.is_dir():
                     call_verifier(task.output)
         if "skipped" in stage.facts():
             return None
@@ -245,24 +245,24 @@ class Round:
             "metrics": result.metrics,
         }
 
-    def promote(self, models: Models, policy: ModelRef | None, ppm: ModelRef | None) -> Models:
+    def promote(self, models: Models, policy: ModelRef | None, reward_model: ModelRef | None) -> Models:
         """The models after this round: each new one only where it is no worse on the validation problems."""
         stage = self.stage("promote")
         if not stage.done:
             with stage.writing(keep=True) as writer:
-                decisions = self._decisions(models, policy, ppm, writer.directory)
+                decisions = self._decisions(models, policy, reward_model, writer.directory)
                 writer.facts.update(decisions=[decision.facts() for decision in decisions])
                 for decision in decisions:
                     verb = "promoted" if decision.promoted else "kept back"
                     self.context.progress.say(f"round {self.number}: {decision.role} {verb}: {decision.why}")
         for decision in stage.facts()["decisions"]:
-            new = policy if decision["role"] == POLICY else ppm
+            new = policy if decision["role"] == POLICY else reward_model
             if decision["promoted"] and new is not None:
                 models = models.promote(new)
         return models
 
     def _decisions(
-        self, models: Models, policy: ModelRef | None, ppm: ModelRef | None, directory: Path
+        self, models: Models, policy: ModelRef | None, reward_model: ModelRef | None, directory: Path
     ) -> list[Decision]:
         wanted, decisions = self.context.config.promotion, []
         if policy is not None:
@@ -270,9 +270,16 @@ class Round:
             new = validate_policy(self.context, self.searchers, policy, directory / "policy")
             decisions.append(decide(POLICY, "greedy", new, old, wanted.tolerance))
             models = models.promote(policy) if decisions[-1].promoted else models
-        if ppm is not None:
-            new, before = validate_ppm(self.context, self.searchers, models.policy, ppm, models.ppm, directory / "ppm")
-            decisions.append(decide(PPM, "ppm_best_of", new, before, wanted.tolerance))
+        if reward_model is not None:
+            new, before = validate_reward_model(
+                self.context,
+                self.searchers,
+                models.policy,
+                reward_model,
+                models.reward_model,
+                directory / "reward_model",
+            )
+            decisions.append(decide(REWARD_MODEL, "best_of_n", new, before, wanted.tolerance))
         return decisions
 
     def _validated(self, policy: ModelRef, directory: Path) -> Measure:

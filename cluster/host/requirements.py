@@ -21,7 +21,7 @@ OPEN_FILES = 1024
 class Need:
     """What a command asks of the machine, in GiB free. ``vllm_cpu``: vLLM's CPU kernels will run here.
 
-    The defaults are what Ray with one small policy and one small scorer takes.
+    The defaults are what Ray with one small policy and one small reward model takes.
     """
 
     memory: float = 4.0

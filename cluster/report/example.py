@@ -57,9 +57,9 @@ def _shown(tree: Tree, index: int) -> str:
         node = tree.nodes[at]
         if node.step is None:
             continue
-        ppm = "" if node.score is None else f", PPM {node.score:+.2f}"
+        reward_model = "" if node.score is None else f", PPM {node.score:+.2f}"
         parts.append(
-            f'<div class="step"><span class="soft">Step {number}: N {node.visits}, Q {node.q:+.2f}{ppm}</span>'
+            f'<div class="step"><span class="soft">Step {number}: N {node.visits}, Q {node.q:+.2f}{reward_model}</span>'
         )
         parts.append(markup.pre(node.step.text.strip()))
         if node.step.outcome is not Outcome.NOT_RUN and node.step.output.strip():

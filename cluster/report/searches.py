@@ -9,7 +9,7 @@ from cluster.formatting import count, share_cached
 from cluster.report import markup
 from cluster.report.data import RunData
 
-HEAD = ("round", "stage", "trees", "requests", "programs", "engines", "policy cache", "scorer cache")
+HEAD = ("round", "stage", "trees", "requests", "programs", "engines", "policy cache", "reward model cache")
 
 
 def table(run: RunData) -> str:
@@ -35,8 +35,8 @@ def table(run: RunData) -> str:
 
 def _shares(facts: dict[str, Any]) -> tuple[str, str, str]:
     policy = share_cached(facts.get("cached_tokens", 0), facts.get("prompt_tokens", 0))
-    scorer = share_cached(facts.get("scored_cached_tokens", 0), facts.get("scored_tokens", 0))
-    return _share(facts.get("occupancy")), _share(policy), _share(scorer)
+    reward_model = share_cached(facts.get("scored_cached_tokens", 0), facts.get("scored_tokens", 0))
+    return _share(facts.get("occupancy")), _share(policy), _share(reward_model)
 
 
 def _share(value: float | None) -> str:

@@ -16,17 +16,17 @@ from pathlib import Path
 
 from cluster.evaluation import accuracy
 from cluster.reward_eval import first_error, samples
-from cluster.reward_eval.request import Asked
+from cluster.reward_eval.request import RewardEvalRequest
 from cluster.reward_eval.step_scores import Scored
 from cluster.reward_eval.threshold import Threshold
 from cluster.run.context import Context
-from cluster.searches.runner import Searchers
+from cluster.searches.runner import SearchRunner
 from search.data import ModelRef
 from search.errors import UserError
 from search.evaluation.best_of_n_curves import JudgedSample, curves, points
 from search.evaluation.confidence import Interval
 from search.evaluation.process_bench import ProcessRow, ProcessScore
-from search.reward_models import JudgeKind
+from search.reward_models import RewardModelKind
 from search.seeds import derive
 from search.storage.files import write_atomic
 
@@ -61,9 +61,9 @@ class Judgement:
     threshold: str
 
 
-def judge(context: Context, asked: Asked, policy: ModelRef | None, threshold: Threshold) -> Judgement:
+def judge(context: Context, asked: RewardEvalRequest, policy: ModelRef | None, threshold: Threshold) -> Judgement:
     """Samples, their scores and what they come to; writes ``judge.json``. ``policy`` draws, where nothing is stored."""
-    with Searchers(context) as searchers:
+    with SearchRunner(context) as searchers:
         samples.draw(context, searchers, asked, policy)
         scored = samples.score(context, searchers, asked)
         found = sample_curves(context, asked, scored)
@@ -74,15 +74,15 @@ def judge(context: Context, asked: Asked, policy: ModelRef | None, threshold: Th
 
 
 def judge_file(
-    context: Context, model: Path, kind: JudgeKind, file: Path, rows: Sequence[ProcessRow], threshold: Threshold
+    context: Context, model: Path, kind: RewardModelKind, file: Path, rows: Sequence[ProcessRow], threshold: Threshold
 ) -> Judgement:
     """The steps of a file; writes ``judge.json``."""
-    with Searchers(context) as searchers:
+    with SearchRunner(context) as searchers:
         steps = first_error.on_file(context, searchers, model, kind, file, rows, threshold)
     return _written(context, Judgement(str(model), kind, str(file), None, steps, threshold.told()))
 
 
-def sample_curves(context: Context, asked: Asked, scored: dict[str, Scored]) -> Curves:
+def sample_curves(context: Context, asked: RewardEvalRequest, scored: dict[str, Scored]) -> Curves:
     """The curves of samples whose steps are scored. A problem without a tree has no samples and is wrong."""
     scale = context.config.evaluation.search.squash_scale
     found: dict[str, list[JudgedSample]] = {problem.id: [] for problem in asked.problems}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.data import Problem, StepLabels
 from search.evaluation.process_bench import NO_ERROR, ProcessRow
 from search.formats.registry import StepFormat, step_texts
@@ -61,9 +61,9 @@ async def _checked(
 
     async def one_after_another() -> None:
         for number, tree in waiting:
-            found[number] = (tree.problem.id, await together(of_tree(tree)))
+            found[number] = (tree.problem.id, await gather_or_cancel(of_tree(tree)))
 
-    await together(one_after_another() for _ in range(AT_ONCE))
+    await gather_or_cancel(one_after_another() for _ in range(AT_ONCE))
     return [found[number] for number in sorted(found)]
 
 

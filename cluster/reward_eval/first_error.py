@@ -12,20 +12,20 @@ from pathlib import Path
 
 from actors.sandbox.client.executor import LocalExecutor
 from cluster.reward_eval import exact_check, step_scores
-from cluster.reward_eval.request import Asked, rows_given
+from cluster.reward_eval.request import RewardEvalRequest, rows_given
 from cluster.reward_eval.samples import SCORES, scores_of_steps
 from cluster.reward_eval.step_scores import Scored, Work, prefixes
 from cluster.reward_eval.threshold import Threshold, measured
 from cluster.run.context import Context
 from cluster.run.directory import write_inputs
-from cluster.run.models import PPM, model_ref
-from cluster.searches.runner import Searchers
+from cluster.run.models import REWARD_MODEL, model_ref
+from cluster.searches.runner import SearchRunner
 from search.data import Problem, State
 from search.errors import UserError
 from search.evaluation import process_bench
 from search.evaluation.process_bench import JudgedSteps, ProcessRow, ProcessScore
 from search.formats.registry import StepFormat, steps_of_texts
-from search.reward_models import JudgeKind
+from search.reward_models import RewardModelKind
 from search.storage.files import write_atomic
 
 ROWS = "process.jsonl"
@@ -33,9 +33,9 @@ ROWS = "process.jsonl"
 
 def on_file(
     context: Context,
-    searchers: Searchers,
+    searchers: SearchRunner,
     model: Path,
-    kind: JudgeKind,
+    kind: RewardModelKind,
     file: Path,
     rows: Sequence[ProcessRow],
     threshold: Threshold,
@@ -47,7 +47,7 @@ def on_file(
 
 
 def on_samples(
-    context: Context, searchers: Searchers, asked: Asked, scored: dict[str, Scored], threshold: Threshold
+    context: Context, searchers: SearchRunner, asked: RewardEvalRequest, scored: dict[str, Scored], threshold: Threshold
 ) -> ProcessScore | None:
     """The protocol's numbers for samples of curriculum problems; None, and a line why, where they cannot be had.
 
@@ -71,7 +71,7 @@ def on_samples(
 
 
 def _judged_samples(
-    context: Context, asked: Asked, scored: dict[str, Scored], rows: Sequence[ProcessRow]
+    context: Context, asked: RewardEvalRequest, scored: dict[str, Scored], rows: Sequence[ProcessRow]
 ) -> list[JudgedSteps]:
     """Checked samples with the scores that their steps have already; a row's id says which sample it is."""
     judged: list[JudgedSteps] = []
@@ -90,9 +90,9 @@ def row_states(row: ProcessRow, form: StepFormat) -> tuple[State, ...]:
 
 def judged_rows(
     context: Context,
-    searchers: Searchers,
+    searchers: SearchRunner,
     model: Path,
-    kind: JudgeKind,
+    kind: RewardModelKind,
     name: str,
     source: str,
     rows: Sequence[ProcessRow],
@@ -106,12 +106,14 @@ def judged_rows(
         with stage.writing(keep=True) as writer:
             write_inputs(writer.directory, rows_given(model, source, rows))
             file = writer.directory / SCORES
-            step_scores.score(context, searchers, model_ref(PPM, model, 0), wanted, len(rows), file, f"score {name}")
+            step_scores.score(
+                context, searchers, model_ref(REWARD_MODEL, model, 0), wanted, len(rows), file, f"score {name}"
+            )
     found, scale = step_scores.known(stage.path / SCORES), context.config.evaluation.search.squash_scale
     return [JudgedSteps(row.label, scores_of_steps(found[str(i)], kind, scale)[0]) for i, row in enumerate(rows)]
 
 
-def _checked(context: Context, asked: Asked, form: StepFormat) -> tuple[ProcessRow, ...]:
+def _checked(context: Context, asked: RewardEvalRequest, form: StepFormat) -> tuple[ProcessRow, ...]:
     """The samples with their first wrong steps, as a stage that keeps them in ProcessBench's schema."""
     stage = context.run.stage("judge/checked")
     if not stage.done:

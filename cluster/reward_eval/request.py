@@ -13,13 +13,13 @@ from cluster.run.directory import RunDir, Stage, check_inputs
 from search.data import Problem
 from search.evaluation.process_bench import ProcessRow
 from search.evaluation.voting import Aggregation
-from search.reward_models import JudgeKind
+from search.reward_models import RewardModelKind
 from search.storage.tree_store import read_trees
 from search.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RewardEvalRequest:
     """A judge, and solutions to judge: samples that are drawn for ``problems``, or those in stored ``trees``.
 
     ``command`` names the stages. ``by`` makes one score of a solution's steps, for votes and for what convinces.
@@ -28,7 +28,7 @@ class Asked:
 
     command: str
     model: Path
-    kind: JudgeKind
+    kind: RewardModelKind
     by: Aggregation
     split: str
     problems: tuple[Problem, ...]

@@ -10,23 +10,23 @@ from itertools import repeat
 
 from cluster.evaluation import accuracy
 from cluster.reward_eval import step_scores
-from cluster.reward_eval.request import Asked
+from cluster.reward_eval.request import RewardEvalRequest
 from cluster.reward_eval.step_scores import Scored
 from cluster.run.context import Context
 from cluster.run.directory import write_inputs
-from cluster.run.models import PPM, model_ref
-from cluster.searches.runner import Searchers, SearchPlan
+from cluster.run.models import REWARD_MODEL, model_ref
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import ModelRef
 from search.evaluation.best_of_n_curves import JudgedSample
 from search.grading.grader import grader
-from search.reward_models import JudgeKind, probability
+from search.reward_models import RewardModelKind, probability
 from search.storage.tree_store import finished_ids
 from search.tree import Tree
 
 SCORES = "scores.jsonl"
 
 
-def draw(context: Context, searchers: Searchers, asked: Asked, policy: ModelRef | None) -> None:
+def draw(context: Context, searchers: SearchRunner, asked: RewardEvalRequest, policy: ModelRef | None) -> None:
     """The samples, unless they are stored or drawn already. Blind: answers come in when solutions are graded."""
     stage = asked.samples(context.run)
     if policy is None or stage.done:
@@ -41,11 +41,11 @@ def draw(context: Context, searchers: Searchers, asked: Asked, policy: ModelRef 
         searchers.rest()
 
 
-def score(context: Context, searchers: Searchers, asked: Asked) -> dict[str, Scored]:
+def score(context: Context, searchers: SearchRunner, asked: RewardEvalRequest) -> dict[str, Scored]:
     """The logits of all finished samples, by the problem's id."""
     stage = asked.scores(context.run)
     if not stage.done:
-        model = model_ref(PPM, asked.model, 0)
+        model = model_ref(REWARD_MODEL, asked.model, 0)
         total = len(finished_ids(asked.trees or asked.samples(context.run).path))
         with stage.writing(keep=True) as writer:
             write_inputs(writer.directory, asked.scored_from)
@@ -58,7 +58,7 @@ def score(context: Context, searchers: Searchers, asked: Asked) -> dict[str, Sco
     return step_scores.known(stage.path / SCORES)
 
 
-def scores_of_steps(scored: Scored, kind: JudgeKind, squash_scale: float) -> list[tuple[float, ...]]:
+def scores_of_steps(scored: Scored, kind: RewardModelKind, squash_scale: float) -> list[tuple[float, ...]]:
     """For each solution the scores of its steps in [0, 1]."""
     return [tuple(probability(logit, kind, squash_scale) for logit in logits) for logits in scored.logits]
 

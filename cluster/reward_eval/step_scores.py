@@ -1,6 +1,6 @@
 """Every step of many solutions under one judge: a logit a step, kept in a file as they come.
 
-Knows the scorer's protocol and the file; whose solutions they are, and what the logits mean, is the callers' business.
+Knows the reward model's protocol and the file; whose solutions they are, and what the logits mean, is the callers' business.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from actors.pools.engine_pool import ScorerPool
+from actors.pools.engine_pool import RewardModelPool
 from cluster.run.context import Context
-from cluster.searches.runner import Searchers
+from cluster.searches.runner import SearchRunner
 from search import serialization
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.data import ModelRef, State
-from search.protocols import Scorer
+from search.protocols import RewardModel
 from search.storage.files import write_atomic
 from search.tree import Tree
 
@@ -51,7 +51,13 @@ def works(trees: Iterable[Tree]) -> Iterator[Work]:
 
 
 def score(
-    context: Context, searchers: Searchers, model: ModelRef, wanted: Iterable[Work], total: int, file: Path, what: str
+    context: Context,
+    searchers: SearchRunner,
+    model: ModelRef,
+    wanted: Iterable[Work],
+    total: int,
+    file: Path,
+    what: str,
 ) -> dict[str, Scored]:
     """All ``total`` works that are wanted, by name; those that ``file`` holds already are not asked for again.
 
@@ -63,11 +69,11 @@ def score(
     if first is None:
         return found
     config = context.config
-    handles = searchers.fleet.scorer(model)
+    handles = searchers.fleet.reward_model(model)
 
     async def ask(keep: Callable[[Scored], None]) -> None:
-        pool = ScorerPool(handles, config.policy.step_format(context.shots), config.scorer.engine, model)
-        at_once = config.scorer.engine.holds * config.scorer.engine.replicas
+        pool = RewardModelPool(handles, config.policy.step_format(context.shots), config.reward_model.engine, model)
+        at_once = config.reward_model.engine.holds * config.reward_model.engine.replicas
         await score_all(pool, chain([first], waiting), keep, at_once)
 
     with context.progress.task(what, total, done=len(found)) as task, file.open("a", encoding="utf-8") as lines:
@@ -82,7 +88,9 @@ def score(
     return found
 
 
-async def score_all(scorer: Scorer, wanted: Iterable[Work], keep: Callable[[Scored], None], at_once: int) -> None:
+async def score_all(
+    reward_model: RewardModel, wanted: Iterable[Work], keep: Callable[[Scored], None], at_once: int
+) -> None:
     """Score the works, ``at_once`` of them side by side, and hand each over when it is done.
 
     A request is one solution: its states begin alike, so the engine reads each token of it once.
@@ -91,10 +99,10 @@ async def score_all(scorer: Scorer, wanted: Iterable[Work], keep: Callable[[Scor
 
     async def one_after_another() -> None:
         for work in waiting:
-            answers = [await scorer.score(states) for states in work.solutions]
+            answers = [await reward_model.score(states) for states in work.solutions]
             keep(Scored(work.key, tuple(a.logits for a in answers), sum(a.prompt_tokens for a in answers)))
 
-    await together(one_after_another() for _ in range(at_once))
+    await gather_or_cancel(one_after_another() for _ in range(at_once))
 
 
 def known(file: Path) -> dict[str, Scored]:

@@ -27,7 +27,7 @@ class Crashed(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Invocation:
     """What was asked for on the command line, checked as far as that goes without starting anything.
 
     ``root`` is the run directory, ``address`` a cluster to join (None: start Ray here), ``command`` as the manifest
@@ -55,7 +55,7 @@ class Context:
 
 
 @contextmanager
-def running(job: Job) -> Iterator[Context]:
+def running(job: Invocation) -> Iterator[Context]:
     """Open the run directory and Ray for the length of the block. An unexpected error becomes ``Crashed``."""
     config = job.config
     preflight.machine(config, job.address, job.root)

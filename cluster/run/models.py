@@ -8,24 +8,24 @@ from pathlib import Path
 
 from search.config import SearchConfig
 from search.data import ModelRef
-from search.reward_models import HEADS, JudgeKind, kind_of, unit
+from search.reward_models import HEADS, RewardModelKind, kind_of, logit_unit
 from search.storage.files import write_atomic
 
-POLICY, PPM, SECOND = "policy", "ppm", "second"
+POLICY, REWARD_MODEL, SECOND = "policy", "reward_model", "second"
 ASK_A_SECOND = ("rstar", "sphere")  # strategies
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The promoted models: ``base`` never changes, ``policy`` searches, ``ppm`` scores once there is one."""
+    """The promoted models: ``base`` never changes, ``policy`` searches, ``reward_model`` scores once there is one."""
 
     base: ModelRef
     policy: ModelRef
-    ppm: ModelRef | None = None
+    reward_model: ModelRef | None = None
 
     def promote(self, model: ModelRef) -> Models:
         """The same with ``model`` in its role."""
-        return replace(self, ppm=model) if model.role == PPM else replace(self, policy=model)
+        return replace(self, reward_model=model) if model.role == REWARD_MODEL else replace(self, policy=model)
 
 
 def second(models: Models, wanted: str | None, strategy: str) -> ModelRef | None:
@@ -44,12 +44,12 @@ def model_ref(role: str, path: object, round_number: int) -> ModelRef:
 def call_verifier(directory: Path) -> None:
     """Have a language model that was trained to judge say so in its directory: by the name of its one label."""
     file = directory / "config.json"
-    name = next(names for names, kind in HEADS.items() if kind is JudgeKind.DPO)[0]
+    name = next(names for names, kind in HEADS.items() if kind is RewardModelKind.DPO)[0]
     described = json.loads(file.read_text(encoding="utf-8"))
     write_atomic(file, json.dumps({**described, "id2label": {"0": name}, "label2id": {name: 0}}, indent=2) + "\n")
 
 
-def in_units(search: SearchConfig, ppm: ModelRef | None) -> SearchConfig:
+def in_units(search: SearchConfig, reward_model: ModelRef | None) -> SearchConfig:
     """The search with ``squash_scale`` in the units of the reward model's kind (search.reward_models.unit)."""
-    factor = unit(kind_of(Path(ppm.path))) if ppm is not None else 1.0
+    factor = logit_unit(kind_of(Path(reward_model.path))) if reward_model is not None else 1.0
     return search.model_copy(update={"squash_scale": factor * search.squash_scale})

@@ -19,7 +19,7 @@ from search.formats.registry import END_OF_STEP
 from search.problems import loading
 from search.problems.curriculum import of_curriculum
 from search.problems.loading import ProblemSets
-from search.reward_models import CLASSES, HEADS, JudgeKind, kind_of
+from search.reward_models import CLASSES, HEADS, RewardModelKind, kind_of
 from search.storage import tree_store
 from train.labels.prm800k import read_rows
 
@@ -33,9 +33,9 @@ def inputs(config: RunConfig) -> ProblemSets:
     """Check models and examples by looking at them, and load the problems. Raises UserError."""
     policy(config.policy)
     shots(config.policy)
-    if config.scorer.path is not None:
-        directory = Path(config.scorer.path).expanduser()
-        judge("scorer.path", directory, kind_of(directory) or JudgeKind.PPM)
+    if config.reward_model.path is not None:
+        directory = Path(config.reward_model.path).expanduser()
+        judge("reward_model.path", directory, kind_of(directory) or RewardModelKind.PPM)
     if config.second not in (None, "policy", "base"):
         model("second", Path(config.second).expanduser())
     return loading.load_sets(config.problems)
@@ -135,12 +135,12 @@ def model(field: str, directory: Path) -> None:
         raise UserError(f"{field}: {directory} holds no tokenizer ({', '.join(TOKENIZERS)})")
 
 
-def judge(field: str, directory: Path, kind: str | None) -> JudgeKind:
+def judge(field: str, directory: Path, kind: str | None) -> RewardModelKind:
     """The kind of the reward model in ``directory``, which ``kind`` says where its labels do not. Raises UserError."""
     model(field, directory)
     config = _json(directory / "config.json")
     classifier = str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification")
-    if not classifier and kind_of(directory) is not JudgeKind.DPO:
+    if not classifier and kind_of(directory) is not RewardModelKind.DPO:
         raise UserError(f"{field}: {directory} is no reward model: a ...ForSequenceClassification model is needed")
     # transformers leaves the map out where there are two.
     names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
@@ -156,9 +156,9 @@ def judge(field: str, directory: Path, kind: str | None) -> JudgeKind:
         )
     if kind is None:
         raise UserError(
-            f"{field}: {directory} does not say what it was trained for: give --kind, one of {', '.join(JudgeKind)}"
+            f"{field}: {directory} does not say what it was trained for: give --kind, one of {', '.join(RewardModelKind)}"
         )
-    return JudgeKind(kind)
+    return RewardModelKind(kind)
 
 
 def trees(field: str, directory: Path, *, independent: bool) -> None:

@@ -18,7 +18,7 @@ from rich.progress import Task as BarTask
 from rich.text import Text
 
 from cluster.formatting import duration, rate
-from train.trainer.job import Report
+from train.trainer.job import TrainReport
 
 LINE_EVERY_S = 30.0
 FORESEEABLE = 0.05  # of the units, before a time left is said: trees grow side by side and end late
@@ -175,6 +175,6 @@ class Reporter:
         self.task = task
         self.losses: list[tuple[int, float]] = []
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: TrainReport) -> None:
         self.losses.append((report.step, report.loss))
         self.task.update(report.step, f"loss {report.loss:.3f}", total=report.steps)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from actors.stats import Pulse
-from actors.workers.messages import Summary
+from actors.stats import WorkerStats
+from actors.workers.messages import TreeSummary
 from cluster.run.progress import Task
 from cluster.searches.prometheus import SearchMetrics
 from cluster.searches.stats import Vitals
@@ -23,7 +23,7 @@ class Watch:
     right: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
 
-    def finished(self, summary: Summary) -> None:
+    def finished(self, summary: TreeSummary) -> None:
         """A problem is done, with a tree or without one."""
         self.right += summary.correct if self.blind else summary.solved
         self.metrics.finished(summary)
@@ -31,7 +31,7 @@ class Watch:
         if summary.quarantined:
             self.quarantined[summary.problem_id] = summary.quarantined
 
-    def hear(self, worker: int, pulse: Pulse) -> None:
+    def hear(self, worker: int, pulse: WorkerStats) -> None:
         """A worker says how it does."""
         self.vitals.hear(worker, pulse)
         self.metrics.show(self.vitals)

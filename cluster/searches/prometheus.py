@@ -10,20 +10,20 @@ from collections.abc import Callable
 
 from ray.util.metrics import Counter, Gauge
 
-from actors.workers.messages import Summary
+from actors.workers.messages import TreeSummary
 from cluster.searches.stats import Vitals
 
 TAGS = ("run", "stage")
 
-COUNTERS: dict[str, tuple[str, Callable[[Summary], int]]] = {
+COUNTERS: dict[str, tuple[str, Callable[[TreeSummary], int]]] = {
     "trees": ("finished trees", lambda one: int(not one.quarantined)),
     "trees_solved": ("finished trees with a right answer", lambda one: int(one.solved)),
     "quarantined": ("problems given up", lambda one: int(bool(one.quarantined))),
     "nodes": ("steps in finished trees", lambda one: one.nodes - 1),  # the root is no step
     "rollouts": ("rollouts of finished trees", lambda one: one.rollouts),
-    "requests": ("requests to policy and scorer", lambda one: one.cost.requests),
+    "requests": ("requests to policy and reward model", lambda one: one.cost.requests),
     "generated_tokens": ("tokens written by the policy", lambda one: one.cost.generated_tokens),
-    "scored_tokens": ("tokens read by the scorer", lambda one: one.cost.scored_tokens),
+    "scored_tokens": ("tokens read by the reward model", lambda one: one.cost.scored_tokens),
     "executions": ("programs run", lambda one: one.cost.executions),
     "failures": ("failures counted in trees", lambda one: sum(one.failures.values())),
 }
@@ -31,17 +31,20 @@ GAUGES: dict[str, tuple[str, Callable[[Vitals], float | None]]] = {
     "trees_growing": ("trees under way", lambda vitals: vitals.now.growing),
     "generated_tokens_per_s": ("by the policy", lambda vitals: vitals.rate(lambda pulse: pulse.generated_tokens)),
     "expansions_per_s": ("answers of the policy", lambda vitals: vitals.rate(lambda pulse: pulse.expansions)),
-    "scored_states_per_s": ("by the scorer", lambda vitals: vitals.rate(lambda pulse: pulse.scored)),
+    "scored_states_per_s": ("by the reward model", lambda vitals: vitals.rate(lambda pulse: pulse.scored)),
     "executions_per_s": ("programs run", lambda vitals: vitals.rate(lambda pulse: pulse.executions)),
     "policy_occupancy": ("share of the places at policy engines", lambda vitals: vitals.occupancy),
-    "scorer_occupancy": ("share of the places at scorers", lambda vitals: vitals.scorer_occupancy),
+    "reward_model_occupancy": ("share of the places at reward models", lambda vitals: vitals.reward_model_occupancy),
     "policy_queue": ("sequences that wait for a policy engine", lambda vitals: vitals.policy_queue),
-    "scorer_queue": ("states that wait for a scorer", lambda vitals: vitals.scorer_queue),
+    "reward_model_queue": ("states that wait for a reward model", lambda vitals: vitals.reward_model_queue),
     "programs": ("programs at executors", lambda vitals: vitals.now.programs),
     "policy_cached": ("share of prompt tokens in the policy's prefix cache", lambda vitals: vitals.cached),
-    "scorer_cached": ("share of prompt tokens in the scorer's prefix cache", lambda vitals: vitals.scorer_cached),
+    "reward_model_cached": (
+        "share of prompt tokens in the reward model's prefix cache",
+        lambda vitals: vitals.reward_model_cached,
+    ),
 }
-LASTING = ("policy_cached", "scorer_cached")  # gauges of the search as a whole, true when it is over
+LASTING = ("policy_cached", "reward_model_cached")  # gauges of the search as a whole, true when it is over
 
 
 class SearchMetrics:
@@ -57,7 +60,7 @@ class SearchMetrics:
         self._open = waiting
         self._without.set(waiting)
 
-    def finished(self, summary: Summary) -> None:
+    def finished(self, summary: TreeSummary) -> None:
         """Count a problem that is done, with a tree or without one."""
         self._open -= 1
         self._without.set(self._open)

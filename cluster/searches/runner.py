@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from actors.engines.manager import Fleet
+from actors.engines.manager import EngineManager
 from actors.pools.executor_pool import isolation, start_executors, stop_executors
-from actors.workers.messages import Assignment, Engines
-from actors.workers.worker_pool import Crowd
+from actors.workers.messages import Engines, SearchSpec
+from actors.workers.worker_pool import SearchWorkerPool
 from cluster.run.context import Context
 from cluster.run.models import in_units
 from cluster.searches.monitor import Watch
@@ -36,7 +36,7 @@ class SearchPlan:
 
     config: SearchConfig
     policy: ModelRef
-    ppm: ModelRef | None
+    reward_model: ModelRef | None
     problems: tuple[Problem, ...]
     seed: tuple[object, ...]
     what: str
@@ -46,7 +46,7 @@ class SearchPlan:
     @property
     def models(self) -> tuple[ModelRef, ...]:
         """All models that the search asks, each once."""
-        return tuple(dict.fromkeys(ref for ref in (self.policy, self.second, self.ppm) if ref is not None))
+        return tuple(dict.fromkeys(ref for ref in (self.policy, self.second, self.reward_model) if ref is not None))
 
 
 @dataclass(slots=True)
@@ -84,13 +84,13 @@ class SearchReport:
         }
 
 
-class Searchers:
+class SearchRunner:
     """Engines, executors and search workers of one run, kept between searches. Leaves nothing running behind."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.fleet = Fleet(context.config.policy.engine, context.config.scorer.engine)
-        self._crowd = Crowd(context.config.workers)
+        self.fleet = EngineManager(context.config.policy.engine, context.config.reward_model.engine)
+        self._crowd = SearchWorkerPool(context.config.workers)
         self._executors: tuple[Any, ...] = ()
 
     def __enter__(self) -> Self:
@@ -108,10 +108,10 @@ class Searchers:
         stop_executors(self._executors)
         self._executors = ()
 
-    def engines(self, policy: ModelRef, ppm: ModelRef | None, second: ModelRef | None = None) -> Engines:
+    def engines(self, policy: ModelRef, reward_model: ModelRef | None, second: ModelRef | None = None) -> Engines:
         """Handles of running engines for these models; those that run already are kept."""
         config = self.context.config
-        self.fleet.start(*dict.fromkeys(ref for ref in (policy, second, ppm) if ref is not None))
+        self.fleet.start(*dict.fromkeys(ref for ref in (policy, second, reward_model) if ref is not None))
         if not self._executors:
             self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
             self.context.run.note(sandbox=isolation(self._executors))
@@ -122,12 +122,12 @@ class Searchers:
             policy_config=config.policy.engine,
             executors=self._executors,
             executor_config=config.executor,
-            scorer=tuple(self.fleet.scorer(ppm)) if ppm else (),
-            scorer_config=config.scorer.engine,
-            policy_model=policy,
-            scorer_model=ppm,
+            reward_model=tuple(self.fleet.reward_model(reward_model)) if reward_model else (),
+            reward_model_config=config.reward_model.engine,
+            policy_ref=policy,
+            reward_model_ref=reward_model,
             second=tuple(self.fleet.policy(second)) if second else (),
-            second_model=second,
+            second_policy_ref=second,
         )
 
     def run(self, plan: SearchPlan, directory: Path) -> SearchReport:
@@ -139,8 +139,8 @@ class Searchers:
         occupancy = None
         if waiting:
             config = self.context.config
-            assignment = Assignment(
-                search=in_units(plan.config, plan.ppm),
+            assignment = SearchSpec(
+                search=in_units(plan.config, plan.reward_model),
                 format=config.policy.step_format(self.context.shots),
                 directory=directory,
                 seed=derive(config.seed, *plan.seed),
@@ -148,7 +148,7 @@ class Searchers:
                 models={ref.role: f"{ref.role} of round {ref.round}" for ref in plan.models},
                 worker=config.workers,
             )
-            engines = self.engines(plan.policy, plan.ppm, plan.second)
+            engines = self.engines(plan.policy, plan.reward_model, plan.second)
             metrics = SearchMetrics(config.name, plan.what, len(waiting))
             vitals = Vitals(*engines.places)
             with self.context.progress.task(plan.what, len(plan.problems), done=len(done)) as task:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from actors.stats import Pulse
+from actors.stats import WorkerStats
 from cluster.formatting import count, share_cached
 
 WINDOW_S = 10.0  # rates are means over so long
@@ -15,26 +15,26 @@ WINDOW_S = 10.0  # rates are means over so long
 
 @dataclass(slots=True)
 class Vitals:
-    """The last Pulse of each worker, added up. ``policy`` and ``scorer``: sequences that all engines of a kind work on at
+    """The last Pulse of each worker, added up. ``policy`` and ``reward_model``: sequences that all engines of a kind work on at
     once; ``clock`` gives seconds."""
 
     policy: int
-    scorer: int
+    reward_model: int
     clock: Callable[[], float] = monotonic
-    _pulses: dict[int, Pulse] = field(default_factory=dict)
-    _before: Pulse = field(default_factory=Pulse)  # what workers had done that have died since
-    _past: deque[tuple[float, Pulse]] = field(default_factory=deque)
+    _pulses: dict[int, WorkerStats] = field(default_factory=dict)
+    _before: WorkerStats = field(default_factory=WorkerStats)  # what workers had done that have died since
+    _past: deque[tuple[float, WorkerStats]] = field(default_factory=deque)
     _began: float = 0.0
     _taken: float = 0.0  # occupancy, added up over the seconds
 
     def __post_init__(self) -> None:
         self._began = self.clock()
-        self._past.append((self._began, Pulse()))
+        self._past.append((self._began, WorkerStats()))
 
-    def hear(self, worker: int, pulse: Pulse) -> None:
+    def hear(self, worker: int, pulse: WorkerStats) -> None:
         """Take in what a worker says. One that died says nothing at all, and begins to count anew when it is back."""
         now, before = self.clock(), self.occupancy
-        old = self._pulses.get(worker, Pulse())
+        old = self._pulses.get(worker, WorkerStats())
         if pulse.expansions < old.expansions:
             self._before = self._before + old
         self._pulses[worker] = pulse
@@ -44,16 +44,16 @@ class Vitals:
             self._past.popleft()
 
     @property
-    def now(self) -> Pulse:
+    def now(self) -> WorkerStats:
         """All workers, since the search began."""
-        return sum(self._pulses.values(), Pulse())
+        return sum(self._pulses.values(), WorkerStats())
 
     @property
-    def done(self) -> Pulse:
+    def done(self) -> WorkerStats:
         """The same with what dead workers had done; of it only what is counted since the beginning means anything."""
         return self.now + self._before
 
-    def rate(self, of: Callable[[Pulse], int]) -> float:
+    def rate(self, of: Callable[[WorkerStats], int]) -> float:
         """What is counted, a second, over the last WINDOW_S."""
         (began, first), (ended, last) = self._past[0], self._past[-1]
         return (of(last) - of(first)) / (ended - began) if ended > began else 0.0
@@ -64,8 +64,8 @@ class Vitals:
         return occupied(self.now.policy_busy, self.policy)
 
     @property
-    def scorer_occupancy(self) -> float:
-        return occupied(self.now.scorer_busy, self.scorer)
+    def reward_model_occupancy(self) -> float:
+        return occupied(self.now.reward_model_busy, self.reward_model)
 
     @property
     def policy_queue(self) -> int:
@@ -73,8 +73,8 @@ class Vitals:
         return queued(self.now.policy_busy, self.now.policy_waiting, self.policy)
 
     @property
-    def scorer_queue(self) -> int:
-        return queued(self.now.scorer_busy, self.now.scorer_waiting, self.scorer)
+    def reward_model_queue(self) -> int:
+        return queued(self.now.reward_model_busy, self.now.reward_model_waiting, self.reward_model)
 
     @property
     def cached(self) -> float | None:
@@ -82,8 +82,8 @@ class Vitals:
         return share_cached(self.done.cached_tokens, self.done.prompt_tokens)
 
     @property
-    def scorer_cached(self) -> float | None:
-        return share_cached(self.done.scorer_cached, self.done.scorer_tokens)
+    def reward_model_cached(self) -> float | None:
+        return share_cached(self.done.reward_model_cached, self.done.reward_model_tokens)
 
     @property
     def mean_occupancy(self) -> float:

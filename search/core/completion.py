@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 
 from search.config import SearchConfig
-from search.core.expansion import NO_CANDIDATE, count, execute, fail, stated
+from search.core.expansion import NO_CANDIDATE, add_cost, count_failure, execute, stated
 from search.data import Outcome, Sampling, State, Step, StepStatus, Until
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
 from search.tree import Tree
 
@@ -22,16 +22,16 @@ def whole(config: SearchConfig) -> Sampling:
 
 
 async def complete(
-    tree: Tree, state: State, sampling: Sampling, seed: int, answer_tokens: int, tools: Tools
+    tree: Tree, state: State, sampling: Sampling, seed: int, answer_tokens: int, tools: SearchServices
 ) -> tuple[tuple[Step, ...], int]:
     """The steps, however many, that one draw adds to ``state``, the last of them an end, and the tokens it took.
 
     The answer after a program may take ``answer_tokens`` more. ``tree`` bears the cost; its nodes stay as they are.
     """
     proposal = await tools.policy.propose(state, 1, sampling, seed)
-    count(tree, proposal)
+    add_cost(tree, proposal)
     if not proposal.candidates:
-        fail(tree, NO_CANDIDATE)
+        count_failure(tree, NO_CANDIDATE)
         return (NOTHING,), 0
     candidate = proposal.candidates[0]
     steps = await finish(tree, state, tools.format.parse(candidate), derive(seed, "answer"), answer_tokens, tools)
@@ -44,7 +44,7 @@ async def finish(
     steps: tuple[Step, ...],
     seed: int,
     answer_tokens: int,
-    tools: Tools,
+    tools: SearchServices,
     max_depth: int = UNLIMITED,
 ) -> tuple[Step, ...]:
     """Run the program at a pause and let the policy state the answer; all steps after ``root``.
@@ -65,7 +65,7 @@ async def finish(
         return (*before, replace(last, status=StepStatus.TOO_DEEP if deep else StepStatus.NO_ANSWER))
     sampling = Sampling(temperature=0.0, max_tokens=answer_tokens)
     proposal = await tools.policy.propose(state, 1, sampling, seed)
-    count(tree, proposal)
+    add_cost(tree, proposal)
     final = tools.format.parse(proposal.candidates[0])[:1] if proposal.candidates else ()
     return (*before, last, *map(stated, final or (NOTHING,)))
 
@@ -80,5 +80,5 @@ def add_chain(
     tree.nodes[index].tokens = tokens
     last = steps[-1]
     if last.answer is None:
-        fail(tree, last.outcome if last.status is StepStatus.CODE_ERROR else last.status)
+        count_failure(tree, last.outcome if last.status is StepStatus.CODE_ERROR else last.status)
     return index

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
 from search.core.values import WORST
 from search.data import Cost, Outcome, Proposal, Sampling, Scores, State, Step, StepStatus
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
 from search.tree import ROOT, Node, Tree
 
@@ -27,7 +27,7 @@ NO_CANDIDATE = "no_candidate"  # the policy had nothing to say, for want of room
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class ExpansionConfig:
     """What one expansion needs to know."""
 
     candidates: int
@@ -38,7 +38,7 @@ class Growth:
     finish_first: bool = False
 
     @classmethod
-    def of(cls, config: SearchConfig) -> Growth:
+    def of(cls, config: SearchConfig) -> ExpansionConfig:
         return cls(
             config.candidates,
             config.sampling(),
@@ -50,7 +50,7 @@ class Growth:
 
 
 @dataclass(slots=True)
-class Draw:
+class DrawnStep:
     """A step as it was written, its length in tokens, and how often it was drawn."""
 
     step: Step
@@ -70,7 +70,7 @@ def node_seed(tree: Tree, index: int, attempt: int = 0) -> int:
     return derive(tree.seed, *places, attempt)
 
 
-def count(tree: Tree, answer: Proposal | Scores) -> None:
+def add_cost(tree: Tree, answer: Proposal | Scores) -> None:
     """Add what one answer of an engine cost to the tree."""
     if isinstance(answer, Proposal):
         spent = Cost(answer.generated_tokens, answer.prompt_tokens, answer.cached_tokens, requests=1)
@@ -79,30 +79,34 @@ def count(tree: Tree, answer: Proposal | Scores) -> None:
     tree.cost = tree.cost + spent
 
 
-def fail(tree: Tree, name: str) -> None:
+def count_failure(tree: Tree, name: str) -> None:
     tree.failures[name] = tree.failures.get(name, 0) + 1
 
 
-async def expand(tree: Tree, index: int, growth: Growth, tools: Tools) -> list[int]:
+async def expand(tree: Tree, index: int, growth: ExpansionConfig, tools: SearchServices) -> list[int]:
     """Add children to a node and return those that are alive: their code ran and the solution can go on or is done.
 
     Identical candidates are merged. Terminal children are graded where there is a grader, scored otherwise.
     """
-    return graft(tree, index, await draft(tree, index, growth, tools))
+    return attach_children(tree, index, await propose_children(tree, index, growth, tools))
 
 
-async def expand_all(tree: Tree, indices: Sequence[int], growth: Growth, tools: Tools) -> list[list[int]]:
+async def expand_all(
+    tree: Tree, indices: Sequence[int], growth: ExpansionConfig, tools: SearchServices
+) -> list[list[int]]:
     """Expand nodes side by side; for each what ``expand`` returns. Children are added in the order of ``indices``,
     whichever engine answers first."""
-    drafts = await together(draft(tree, index, growth, tools) for index in indices)
-    return [graft(tree, index, nodes) for index, nodes in zip(indices, drafts, strict=True)]
+    drafts = await gather_or_cancel(propose_children(tree, index, growth, tools) for index in indices)
+    return [attach_children(tree, index, nodes) for index, nodes in zip(indices, drafts, strict=True)]
 
 
-async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: State | None = None) -> list[Node]:
+async def propose_children(
+    tree: Tree, index: int, growth: ExpansionConfig, tools: SearchServices, after: State | None = None
+) -> list[Node]:
     """The children that a node is to have, judged but not yet in the tree.
 
     They continue ``after``: the node's own state, unless a step is to stand in place of the node's. What is among the
-    node's children already is neither run nor judged again, ``graft`` counts it there.
+    node's children already is neither run nor judged again, ``attach_children`` counts it there.
     """
     state = tree.state(index) if after is None else after
     concluding = tools.format.concluding(state)
@@ -111,12 +115,12 @@ async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: Sta
     n = 1 if concluding else growth.candidates
     sampling = replace(growth.sampling, temperature=0.0) if concluding else growth.sampling
     proposal = await tools.policy.propose(state, n, sampling, node_seed(tree, index, tree.nodes[index].draws))
-    count(tree, proposal)
+    add_cost(tree, proposal)
     if not proposal.candidates:
-        fail(tree, NO_CANDIDATE)
+        count_failure(tree, NO_CANDIDATE)
     drawn, depth = distinct(proposal, concluding, tools), tree.nodes[index].depth + 1
-    again: list[Draw] = []
-    fresh: list[Draw] = []
+    again: list[DrawnStep] = []
+    fresh: list[DrawnStep] = []
     for draw in drawn:
         (fresh if tree.child(index, draw.step.text) is None else again).append(draw)
     ran = await execute(tree, state, [draw.step for draw in fresh], tools)
@@ -126,7 +130,7 @@ async def draft(tree: Tree, index: int, growth: Growth, tools: Tools, after: Sta
             step = replace(step, status=StepStatus.TOO_DEEP)
         node = Node(index, step, depth, multiplicity=draw.many, tokens=draw.tokens, version=proposal.version)
         if node.failed:
-            fail(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
+            count_failure(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
             node.visits, node.value_sum = 1, WORST
         if growth.keep_failed or not node.failed:
             children.append(node)
@@ -141,18 +145,18 @@ def stated(step: Step) -> Step:
     return replace(step, status=StepStatus.NO_ANSWER) if step.status is StepStatus.OPEN else step
 
 
-def distinct(proposal: Proposal, concluding: bool, tools: Tools) -> list[Draw]:
+def distinct(proposal: Proposal, concluding: bool, tools: SearchServices) -> list[DrawnStep]:
     """The different steps of a proposal, in the order in which they first came."""
-    draws: dict[str, Draw] = {}
+    draws: dict[str, DrawnStep] = {}
     for candidate in proposal.candidates:
         steps = tools.format.parse(candidate)
         step = steps[0] if steps else Step(candidate.text, status=StepStatus.NO_ANSWER)
         step = stated(step) if concluding else step
-        draws.setdefault(step.text, Draw(step, len(candidate.token_ids))).many += 1
+        draws.setdefault(step.text, DrawnStep(step, len(candidate.token_ids))).many += 1
     return list(draws.values())
 
 
-def graft(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
+def attach_children(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
     """Add drafted children to a node, and those that it has already to their count; its children that are alive."""
     parent = tree.nodes[index]
     for node in children:
@@ -166,7 +170,7 @@ def graft(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
     return tree.alive(index)
 
 
-async def execute(tree: Tree, state: State, steps: Sequence[Step], tools: Tools) -> list[Step]:
+async def execute(tree: Tree, state: State, steps: Sequence[Step], tools: SearchServices) -> list[Step]:
     """The steps after their code ran, where they have code to run."""
     idle = [not step.code or step.terminal for step in steps]
     begun = [step for step, nothing in zip(steps, idle, strict=True) if not nothing]
@@ -184,9 +188,11 @@ def judged(step: Step) -> Step:
     return replace(step, status=StepStatus.CODE_ERROR)
 
 
-async def evaluate(tree: Tree, state: State, children: Sequence[Node], squash_scale: float, tools: Tools) -> None:
+async def evaluate(
+    tree: Tree, state: State, children: Sequence[Node], squash_scale: float, tools: SearchServices
+) -> None:
     """Grade the children that carry an answer, where there is a grader; score all others that are alive, where there
-    is a scorer."""
+    is a reward_model."""
     unscored: list[tuple[Node, State]] = []
     for node in children:
         if node.step is None or node.failed:
@@ -195,9 +201,9 @@ async def evaluate(tree: Tree, state: State, children: Sequence[Node], squash_sc
             node.correct = tools.grader.grade(tree.problem, node.answer)
         else:
             unscored.append((node, state.then(node.step)))
-    if tools.scorer is None or not unscored:
+    if tools.reward_model is None or not unscored:
         return
-    scores = await tools.scorer.score([after for _, after in unscored])
-    count(tree, scores)
+    scores = await tools.reward_model.score([after for _, after in unscored])
+    add_cost(tree, scores)
     for (node, _), logit in zip(unscored, scores.logits, strict=True):
         node.score = squash(logit, squash_scale)

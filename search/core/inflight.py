@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Flight:
+class InflightRollouts:
     """``unobserved``: O of WU-UCT (arXiv 1810.11755), the visits of a node whose value is still to come, by index.
 
     ``expansions``: each expansion that a node gets, running or over, by index and by how many came before it. A rollout

@@ -11,14 +11,14 @@ from search.protocols import Grader
 from search.tree import ROOT, Tree
 
 
-def spent(tree: Tree, config: SearchConfig) -> bool:
+def budget_exhausted(tree: Tree, config: SearchConfig) -> bool:
     """Whether the budget of generated tokens is used up. Tokens count once the request that drew them is answered."""
     return config.budget_tokens is not None and tree.cost.generated_tokens >= config.budget_tokens
 
 
-def settled(tree: Tree, config: SearchConfig) -> bool:
+def should_stop(tree: Tree, config: SearchConfig) -> bool:
     """Whether a budget is spent or enough was found."""
-    if spent(tree, config) or satisfied(tree, config):
+    if budget_exhausted(tree, config) or found_enough(tree, config):
         return True
     if not config.enough_right and not config.enough_wrong:
         return False
@@ -27,7 +27,7 @@ def settled(tree: Tree, config: SearchConfig) -> bool:
     return right >= config.enough_right and wrong >= config.enough_wrong
 
 
-def satisfied(tree: Tree, config: SearchConfig) -> bool:
+def found_enough(tree: Tree, config: SearchConfig) -> bool:
     """Whether a finished solution that nobody graded is as good as the search is to find."""
     least = config.enough_score
     if least is None:
@@ -36,13 +36,13 @@ def satisfied(tree: Tree, config: SearchConfig) -> bool:
     return any(path_value(tree, index, config.aggregate) >= least for index in ends)
 
 
-def settle(tree: Tree, config: SearchConfig, began: float) -> Tree:
+def finalize(tree: Tree, config: SearchConfig, began: float) -> Tree:
     """The tree with its answer and the seconds since ``began`` (of ``monotonic``)."""
     tree.answer = answer(tree, config.answer_by, config.aggregate)
-    return timed(tree, began)
+    return add_elapsed(tree, began)
 
 
-def mark(tree: Tree, grader: Grader | None, begin: int = ROOT) -> None:
+def grade_terminals(tree: Tree, grader: Grader | None, begin: int = ROOT) -> None:
     """Grade the finished solutions from node ``begin`` on, where there is a grader: for searches that are not to see
     grades while they grow."""
     if grader is None:
@@ -52,7 +52,7 @@ def mark(tree: Tree, grader: Grader | None, begin: int = ROOT) -> None:
             tree.nodes[index].correct = grader.grade(tree.problem, tree.nodes[index].answer)
 
 
-def timed(tree: Tree, began: float) -> Tree:
+def add_elapsed(tree: Tree, began: float) -> Tree:
     """The tree with the seconds since ``began``."""
     tree.cost = tree.cost + Cost(seconds=monotonic() - began)
     return tree

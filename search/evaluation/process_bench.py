@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from search import serialization
 from search.errors import UserError
 from search.evaluation.confidence import Interval, wilson
-from search.problems.rows import BadRow, Row, jsonl_rows
+from search.problems.rows import BadRow, SourceRow, jsonl_rows
 from search.seeds import derive
 
 NO_ERROR = -1
@@ -55,17 +55,17 @@ def text(rows: Iterable[ProcessRow]) -> str:
     return "".join(f"{serialization.dump(row)}\n" for row in rows)
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _rows(path: Path) -> Iterator[SourceRow]:
     if path.is_file() and path.read_bytes().lstrip()[:1] == b"[":
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise UserError(f"{path}: not JSON: {error}; expected JSON lines with {SCHEMA}") from error
-        return (Row(f"{path}, row {number}", value) for number, value in enumerate(values, start=1))
+        return (SourceRow(f"{path}, row {number}", value) for number, value in enumerate(values, start=1))
     return jsonl_rows(path, SCHEMA)
 
 
-def _row(row: Row) -> ProcessRow:
+def _row(row: SourceRow) -> ProcessRow:
     if isinstance(row.value, BadRow):
         raise UserError(f"{row.place}: {row.value}")
     try:

@@ -1,7 +1,7 @@
 """Step formats: how a state becomes text for a model, and how a model's text becomes steps. Nothing else knows tags.
 
 A state is rendered as *segments*: the prompt, then each step as the model wrote it, and what the world answered in
-between. Segments are tokenised one by one and their ids are concatenated, for the policy, the scorer and training
+between. Segments are tokenised one by one and their ids are concatenated, for the policy, the reward model and training
 alike, so a step's last token is the last token of its segment whatever the tokenizer would merge across the boundary.
 """
 
@@ -52,8 +52,8 @@ class StepFormat(Protocol):
         """The prompt, then a MODEL segment a step (and a WORLD segment after it, if any), as the model sees them."""
         ...
 
-    def for_scorer(self) -> StepFormat:
-        """The same, as a scorer reads it: with whatever the world answered, also what the policy is not shown."""
+    def for_reward_model(self) -> StepFormat:
+        """The same, as a reward model reads it: with whatever the world answered, also what the policy is not shown."""
         ...
 
     def stops(self, state: State, until: Until) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class CodeFormat:
                 segments.append(Segment(output, Source.WORLD))
         return tuple(segments)
 
-    def for_scorer(self) -> CodeFormat:
+    def for_reward_model(self) -> CodeFormat:
         return replace(self, outputs=True)
 
     def concluding(self, state: State) -> bool:
@@ -168,7 +168,7 @@ class PlainFormat:
         prompt = Segment("".join((*self.shots, question)), Source.PROMPT)
         return (prompt, *(Segment(step.text, Source.MODEL) for step in state.steps))
 
-    def for_scorer(self) -> PlainFormat:
+    def for_reward_model(self) -> PlainFormat:
         return self
 
     def concluding(self, state: State) -> bool:
@@ -206,7 +206,7 @@ def step_texts(form: StepFormat, state: State) -> tuple[str, ...]:
     The separator that ends a step is left out.
     """
     texts: list[str] = []
-    for segment in form.for_scorer().segments(state):
+    for segment in form.for_reward_model().segments(state):
         if segment.source is Source.MODEL:
             texts.append(segment.text)
         elif segment.source is Source.WORLD:

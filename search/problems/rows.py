@@ -35,7 +35,7 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SourceRow:
     """A row and its place for messages, such as ``data.jsonl:7``; ``value`` is an error where it could not be read."""
 
     place: str
@@ -90,7 +90,7 @@ class Gathered:
     repeated: int
 
 
-def gather(rows: Iterable[Row], fields: Fields, source: str, skip_bad: bool) -> Gathered:
+def gather(rows: Iterable[SourceRow], fields: Fields, source: str, skip_bad: bool) -> Gathered:
     """All problems of ``rows``. A bad row or an id used twice is a UserError that names its place, or is counted."""
     problems: dict[str, Problem] = {}
     places: dict[str, str] = {}
@@ -115,7 +115,7 @@ def gather(rows: Iterable[Row], fields: Fields, source: str, skip_bad: bool) -> 
     return Gathered(tuple(problems.values()), skipped, repeated)
 
 
-def jsonl_rows(path: Path, what: str = "a question and an answer each") -> Iterator[Row]:
+def jsonl_rows(path: Path, what: str = "a question and an answer each") -> Iterator[SourceRow]:
     """Rows of a JSON lines file; blank lines are passed over. UserError for a file that cannot be read or is empty, which
     says ``what`` it should hold."""
     if not path.exists():
@@ -130,7 +130,7 @@ def jsonl_rows(path: Path, what: str = "a question and an answer each") -> Itera
         raise UserError(f"{path}: the file is empty; expected JSON lines with {what}")
     for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
-            yield Row(f"{path}:{number}", _parsed(line))
+            yield SourceRow(f"{path}:{number}", _parsed(line))
 
 
 def _parsed(line: bytes) -> object:
@@ -165,7 +165,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
-def hugging_face_rows(name: str, subset: str | None, split: str) -> Iterator[Row]:
+def hugging_face_rows(name: str, subset: str | None, split: str) -> Iterator[SourceRow]:
     """The rows of ``split``. UserError in one line if there is no such set, subset or split, or it cannot be reached."""
     where = f"{name}[{split}]" if subset is None else f"{name}/{subset}[{split}]"
     try:
@@ -182,4 +182,4 @@ def hugging_face_rows(name: str, subset: str | None, split: str) -> Iterator[Row
             f"{where}: cannot load this Hugging Face data set: {reason}; check name, subset and split, or name a JSONL file"
         ) from error
     for number, row in enumerate(rows):
-        yield Row(f"{where} row {number}", dict(row))
+        yield SourceRow(f"{where} row {number}", dict(row))

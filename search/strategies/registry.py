@@ -8,7 +8,7 @@ from search.config import SearchConfig
 from search.protocols import SearchStrategy
 from search.strategies.labelling.step_labelling import every_step, first_error
 from search.strategies.sampling.best_of_n import BestOf
-from search.strategies.sampling.sampling import Samples
+from search.strategies.sampling.sampling import IndependentSampling
 from search.strategies.tree.beam import StepBeam
 from search.strategies.tree.dvts import Dvts
 from search.strategies.tree.mcts import Mcts
@@ -17,7 +17,7 @@ from search.strategies.tree.sphere import Sphere
 
 STRATEGIES: dict[str, Callable[[SearchConfig], SearchStrategy]] = {
     "mcts": Mcts,
-    "samples": Samples,
+    "samples": IndependentSampling,
     "best_of": BestOf,
     "beam": StepBeam,
     "dvts": Dvts,

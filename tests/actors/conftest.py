@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from actors.config import EngineConfig
-from actors.engines.manager import Fleet
+from actors.engines.manager import EngineManager
 from search.data import ModelRef
 from search.formats.registry import CODE_TAGS
 
@@ -75,7 +75,7 @@ def make_policy(path: Path, width: int = 128, layers: int = 2, seed: int = 0, ga
     return path
 
 
-def make_scorer(path: Path, width: int = 128, layers: int = 2, seed: int = 1, labels: int = 1) -> Path:
+def make_reward_model(path: Path, width: int = 128, layers: int = 2, seed: int = 1, labels: int = 1) -> Path:
     """A classifier, of one label unless said otherwise, with logits of about one in size."""
     import torch
     from transformers import Qwen2ForSequenceClassification
@@ -103,8 +103,8 @@ def policy_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def scorer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_scorer(tmp_path_factory.mktemp("models") / "ppm")
+def reward_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_reward_model(tmp_path_factory.mktemp("models") / "reward_model")
 
 
 @pytest.fixture(scope="session")
@@ -121,21 +121,24 @@ def engine_config() -> EngineConfig:
 
 
 @pytest.fixture(scope="session")
-def models(policy_dir: Path, scorer_dir: Path) -> tuple[ModelRef, ModelRef]:
-    return ModelRef("policy", str(policy_dir), 0, 3), ModelRef("ppm", str(scorer_dir), 1, 4)
+def models(policy_dir: Path, reward_model_dir: Path) -> tuple[ModelRef, ModelRef]:
+    return ModelRef("policy", str(policy_dir), 0, 3), ModelRef("reward_model", str(reward_model_dir), 1, 4)
 
 
 @pytest.fixture(scope="session")
 def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelRef, ModelRef]:
     """Models of the same shapes with other weights."""
     root = tmp_path_factory.mktemp("others")
-    policy, scorer = make_policy(root / "policy", seed=2, gain=10), make_scorer(root / "ppm", seed=3)
-    return ModelRef("policy", str(policy), 1, 5), ModelRef("ppm", str(scorer), 2, 6)
+    policy, reward_model = (
+        make_policy(root / "policy", seed=2, gain=10),
+        make_reward_model(root / "reward_model", seed=3),
+    )
+    return ModelRef("policy", str(policy), 1, 5), ModelRef("reward_model", str(reward_model), 2, 6)
 
 
 @pytest.fixture(scope="session")
-def fleet(local_ray: None, models: tuple[ModelRef, ModelRef], engine_config: EngineConfig) -> Iterator[Fleet]:
-    """One policy engine and one scorer, started once for all slow tests of this folder."""
-    with Fleet(engine_config, engine_config) as running:
+def fleet(local_ray: None, models: tuple[ModelRef, ModelRef], engine_config: EngineConfig) -> Iterator[EngineManager]:
+    """One policy engine and one reward model, started once for all slow tests of this folder."""
+    with EngineManager(engine_config, engine_config) as running:
         running.start(*models)
         yield running

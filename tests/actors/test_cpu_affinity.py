@@ -9,22 +9,22 @@ import sys
 import pytest
 
 from actors.config import EngineConfig
-from actors.cpu_affinity import OFF, OWN, apart, place
+from actors.cpu_affinity import OFF, OWN, affinity_env, split_cores
 
 SAY = (
-    "import os; os.sched_setaffinity(0, {cores}); from actors.cpu_affinity import take_place; take_place(); take_place();"
+    "import os; os.sched_setaffinity(0, {cores}); from actors.cpu_affinity import apply_affinity; apply_affinity(); apply_affinity();"
     "print(sorted(os.sched_getaffinity(0)))"
 )
 
 
 def test_engines_and_the_others_share_no_core() -> None:
-    assert apart(2, {3, 4, 8, 9}) == (frozenset({3, 4}), frozenset({8, 9}))
-    assert apart(2, {0, 1, 2}) == (frozenset({0, 1}), frozenset({2}))
+    assert split_cores(2, {3, 4, 8, 9}) == (frozenset({3, 4}), frozenset({8, 9}))
+    assert split_cores(2, {0, 1, 2}) == (frozenset({0, 1}), frozenset({2}))
 
 
 @pytest.mark.parametrize(("engines", "cores"), [(0, 2), (1, 1), (2, 2), (1, 3), (4, 16)])
 def test_nobody_has_a_place_where_there_is_room_for_all_or_none_to_give(engines: int, cores: int) -> None:
-    assert apart(engines, set(range(cores))) is None
+    assert split_cores(engines, set(range(cores))) is None
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is nothing to share")
@@ -45,7 +45,7 @@ def test_engines_on_gpus_and_those_that_should_not_have_no_cores_of_their_own() 
     )
 
 
-def test_a_scorer_stays_off_the_policys_cores_and_a_second_policy_goes_anywhere() -> None:
-    assert place("policy", 1) == {OWN: "1"}
-    assert place("ppm", 1) == {OFF: "1"}
-    assert place("second", 1) == {}
+def test_a_reward_model_stays_off_the_policys_cores_and_a_second_policy_goes_anywhere() -> None:
+    assert affinity_env("policy", 1) == {OWN: "1"}
+    assert affinity_env("reward_model", 1) == {OFF: "1"}
+    assert affinity_env("second", 1) == {}

@@ -36,13 +36,13 @@ def evaluation(number: int) -> Evaluation:
         splits[split] = {
             "greedy": measure(greedy, 300, 300 * 130),
             "majority": measure(greedy + 0.09, 300, 300 * 1010),
-            "ppm_best_of": measure(greedy + 0.15, 300, 300 * 1010) if number >= 2 else None,
+            "best_of_n": measure(greedy + 0.15, 300, 300 * 1010) if number >= 2 else None,
             "search": measure(greedy + 0.19, 300, 300 * 990) if number >= 2 else None,
         }
         if number >= 2:
             leads[split] = {
                 "majority": Interval(0.1, 0.052, 0.147, 300),
-                "ppm_best_of": Interval(0.04, -0.003, 0.08, 300),
+                "best_of_n": Interval(0.04, -0.003, 0.08, 300),
             }
     return Evaluation(number, splits, leads=leads)
 
@@ -101,7 +101,7 @@ def make(root: Path, rounds: int = 4) -> Path:
         finish(root, f"r{number}/search", {**facts, **done, "occupancy": 0.834, "failures": failures})
         finish(root, f"r{number}/harvest", {"seconds": 2.0, "trajectories": 610, "pairs": 2300})
         if number > 1:
-            finish(root, f"r{number}/train_ppm", {"seconds": 31.0, "losses": curve(rng, 120, 0.7, 0.31)})
+            finish(root, f"r{number}/train_reward_model", {"seconds": 31.0, "losses": curve(rng, 120, 0.7, 0.31)})
         finish(root, f"r{number}/train_policy", {"seconds": 48.0, "losses": curve(rng, 200, 2.9, 0.2)})
         old, new = ({"accuracy": GREEDY[n]} for n in (number - 1, number))
         decisions = [

@@ -88,7 +88,7 @@ def test_the_plan_of_a_search_for_labels(config: Path, capsys: pytest.CaptureFix
         ["search", "mini.yaml", "--split", "heldout", "--limit", "3"],
         ["evaluate", "mini.yaml"],
         ["train", "policy", "mini.yaml", "--data", "train.jsonl"],
-        ["train", "ppm", "mini.yaml", "--data", "train.jsonl"],
+        ["train", "reward_model", "mini.yaml", "--data", "train.jsonl"],
         ["doctor"],
     ],
 )
@@ -115,8 +115,8 @@ def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.Captu
         (["evolve", "mini.yaml", "--problems.train.name=none.jsonl"], "none.jsonl"),
         (["search", "mini.yaml", "--split", "moon"], "--split 'moon' is unknown: one of train, validation, heldout"),
         (["search", "mini.yaml", "--limit", "0"], "0 is not possible: a whole number from 1"),
-        (["search", "mini.yaml", "--ppm", "nowhere"], "--ppm: no model directory nowhere"),
-        (["compare", "mini.yaml"], "--ppm: best_of, weighted"),
+        (["search", "mini.yaml", "--reward-model", "nowhere"], "--reward-model: no model directory nowhere"),
+        (["compare", "mini.yaml"], "--reward-model: best_of, weighted"),
         (["evolve", "mini.yaml", "--evaluation.search.strategy=every_step"], "'every_step' needs the answers"),
         (
             ["compare", "mini.yaml", "--compare.strategies={best_of: {settings: {strategy: first_error}}}"],
@@ -209,7 +209,7 @@ def test_overrides_are_told_from_arguments() -> None:
 
 def test_rounds_that_search_problems_of_some_levels_only(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mixed = ["--problems.train={name: curriculum, split: train, count: 6, levels: [3, 5]}"]
-    rounds = "--rounds=[{levels: [3, 3], train_ppm: false}, {levels: [4, 5]}]"
+    rounds = "--rounds=[{levels: [3, 3], train_reward_model: false}, {levels: [4, 5]}]"
     assert main(["evolve", str(config), "--dry-run", "--search.rollouts=3", *mixed, rounds]) == 0
     text = capsys.readouterr().out
     assert "2 problems, 3 rollouts" in text and "4 problems, 3 rollouts" in text

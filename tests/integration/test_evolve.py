@@ -110,14 +110,16 @@ def test_models_load_as_plain_directories(finished: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     policy = AutoModelForCausalLM.from_pretrained(finished / "rounds" / "r2" / "train_policy" / "model")
-    ppm = AutoModelForSequenceClassification.from_pretrained(finished / "rounds" / "r1" / "train_ppm" / "model")
+    reward_model = AutoModelForSequenceClassification.from_pretrained(
+        finished / "rounds" / "r1" / "train_reward_model" / "model"
+    )
     assert policy.config.hidden_size == 128
-    assert ppm.config.num_labels == 1
+    assert reward_model.config.num_labels == 1
 
 
 def test_promotions_are_written_down(finished: Path) -> None:
     decisions = facts(finished, "r1/promote")["decisions"]
-    assert {decision["role"] for decision in decisions} == {"policy", "ppm"}  # type: ignore[index, attr-defined]
+    assert {decision["role"] for decision in decisions} == {"policy", "reward_model"}  # type: ignore[index, attr-defined]
     for decision in decisions:  # type: ignore[attr-defined]
         worse = decision["old"] is not None and decision["new"]["accuracy"] < decision["old"]["accuracy"]
         assert decision["promoted"] is not worse
@@ -130,8 +132,8 @@ def test_a_report_that_stands_alone(finished: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_its_ppm_is_judged_and_chooses_solutions_to_label(finished: Path, environment: dict[str, str]) -> None:
-    ppm = str(finished / "rounds" / "r1" / "train_ppm" / "model")
+def test_its_reward_model_is_judged_and_chooses_solutions_to_label(finished: Path, environment: dict[str, str]) -> None:
+    reward_model = str(finished / "rounds" / "r1" / "train_reward_model" / "model")
     policy = str(finished / "rounds" / "r2" / "train_policy" / "model")
     judged, chosen = finished.with_name("judged"), finished.with_name("chosen")
     samples = str(judged / "rounds" / "judge" / "samples")
@@ -139,7 +141,18 @@ def test_its_ppm_is_judged_and_chooses_solutions_to_label(finished: Path, enviro
         ("judge", judged, ["--policy", policy, "--split", "heldout"]),
         ("select", chosen, ["--trees", samples, "--together", "--count", "5"]),
     ):
-        line = [sys.executable, "-m", "cluster.cli", name, str(CONFIG), "--run-dir", str(root), "--model", ppm, *more]
+        line = [
+            sys.executable,
+            "-m",
+            "cluster.cli",
+            name,
+            str(CONFIG),
+            "--run-dir",
+            str(root),
+            "--model",
+            reward_model,
+            *more,
+        ]
         done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found = json.loads((judged / "judge.json").read_text())

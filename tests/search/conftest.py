@@ -1,4 +1,4 @@
-"""Scripted tools: a policy that answers from a table, an executor that evaluates sums, a scorer with fixed numbers."""
+"""Scripted tools: a policy that answers from a table, an executor that evaluates sums, a reward model with fixed numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from search.data import Candidate, Finish, Outcome, Problem, Proposal, Sampling, Scores, State, Step
 from search.formats.registry import CodeFormat
 from search.grading.grader import grader
-from search.protocols import Tools
+from search.protocols import SearchServices
 
 STEP, CODE_END = "<end_of_step>", "<end_of_code>"
 
@@ -60,7 +60,7 @@ class SumExecutor:
 
 
 @dataclass
-class TableScorer:
+class TableRewardModel:
     """A logit by the last step's code; 0 for anything else."""
 
     logits: Mapping[str, float]
@@ -99,17 +99,17 @@ def policy() -> ScriptedPolicy:
 
 
 @pytest.fixture
-def tools(policy: ScriptedPolicy) -> Tools:
-    return Tools(policy, SumExecutor(), CodeFormat(), grader=grader())
+def tools(policy: ScriptedPolicy) -> SearchServices:
+    return SearchServices(policy, SumExecutor(), CodeFormat(), grader=grader())
 
 
 @pytest.fixture
-def blind_tools(policy: ScriptedPolicy) -> Tools:
-    scorer = TableScorer({"a = 3": 0.2, "a = 4": 0.8, "print(7)": 2.0, "print(12)": -1.0, "print(1)": -2.0})
-    return Tools(policy, SumExecutor(), CodeFormat(), scorer=scorer)
+def blind_tools(policy: ScriptedPolicy) -> SearchServices:
+    reward_model = TableRewardModel({"a = 3": 0.2, "a = 4": 0.8, "print(7)": 2.0, "print(12)": -1.0, "print(1)": -2.0})
+    return SearchServices(policy, SumExecutor(), CodeFormat(), reward_model=reward_model)
 
 
 @pytest.fixture
-def shuffled_tools() -> Tools:
+def shuffled_tools() -> SearchServices:
     """The same script with answers that come after random waits."""
-    return Tools(ScriptedPolicy(TABLE, random.Random(5)), SumExecutor(), CodeFormat(), grader=grader())
+    return SearchServices(ScriptedPolicy(TABLE, random.Random(5)), SumExecutor(), CodeFormat(), grader=grader())

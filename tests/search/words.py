@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from search.data import Candidate, Finish, Problem, Proposal, Sampling, Scores, State, Step, Until
 from search.formats.registry import PlainFormat
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.tree import Node, Tree
 
 PROBLEM = Problem("p1", "What is 3 + 4?", "7", "test")
@@ -98,7 +98,7 @@ async def wait(delays: random.Random | None) -> None:
 
 
 @dataclass
-class WordScorer:
+class WordRewardModel:
     """The reward of a state is that of its last word; 0 for a word that has none."""
 
     rewards: Mapping[str, float]
@@ -123,9 +123,11 @@ class WordGrader:
         return answer == problem.answer
 
 
-def word_tools(policy: WordPolicy, rewards: Mapping[str, float] | None = None, *, graded: bool = False) -> Tools:
-    scorer = None if rewards is None else WordScorer(rewards, policy.delays)
-    return Tools(policy, NoCode(), PlainFormat(), scorer, WordGrader() if graded else None)
+def word_tools(
+    policy: WordPolicy, rewards: Mapping[str, float] | None = None, *, graded: bool = False
+) -> SearchServices:
+    reward_model = None if rewards is None else WordRewardModel(rewards, policy.delays)
+    return SearchServices(policy, NoCode(), PlainFormat(), reward_model, WordGrader() if graded else None)
 
 
 def shape(tree: Tree) -> list[tuple[object, ...]]:

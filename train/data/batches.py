@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from train.data.tokenized import Integers, Samples
+from train.data.tokenized import Integers, TokenizedSet
 from train.objectives import Kind, Targets
 
 PAD_MULTIPLE = 16  # sequences are padded to multiples of this many tokens
@@ -35,7 +35,7 @@ def steps_per_epoch(units: int, batch_size: int) -> int:
     return -(-units // batch_size)
 
 
-def plan_epoch(samples: Samples, config: PlanConfig, epoch: int) -> list[list[MicroPlan]]:
+def plan_epoch(samples: TokenizedSet, config: PlanConfig, epoch: int) -> list[list[MicroPlan]]:
     """The epoch's optimizer steps, each a list of micro-steps, each the units of every rank.
 
     Every unit occurs exactly once. Which units form a step depends on seed and epoch alone, not on the number of
@@ -97,7 +97,7 @@ class Batch:
         )
 
 
-def collate(samples: Samples, units: Integers, items: int) -> Batch:
+def collate(samples: TokenizedSet, units: Integers, items: int) -> Batch:
     """The batch of ``units``; ``items`` is the number of items of the whole step, over all ranks.
 
     A rank without units still has to take part in the collectives: it gets the first unit with weight 0.
@@ -126,7 +126,7 @@ def collate(samples: Samples, units: Integers, items: int) -> Batch:
 
 
 def _read_at(
-    samples: Samples, input_ids: Integers, index: Integers, lengths: Integers
+    samples: TokenizedSet, input_ids: Integers, index: Integers, lengths: Integers
 ) -> tuple[Integers, Integers, NDArray[Any]]:
     """Positions [N] where the head is read, the row [N] of each, and the labels of what it gives.
 
@@ -144,7 +144,7 @@ def _read_at(
 
 
 def step_batches(
-    samples: Samples, config: PlanConfig, rank: int, first_step: int, epochs: int
+    samples: TokenizedSet, config: PlanConfig, rank: int, first_step: int, epochs: int
 ) -> Iterator[list[Batch]]:
     """Optimizer steps from ``first_step`` on, each as this rank's micro-batches, in the order of a fresh run."""
     per_epoch = steps_per_epoch(len(samples), config.batch_size)

@@ -6,41 +6,41 @@ from collections.abc import Sequence
 
 from search.data import PreferencePair, State
 from train.data.encoding import Encoded, Encoder
-from train.data.tokenized import Row, Samples, pack
+from train.data.tokenized import TokenizedRow, TokenizedSet, pack
 from train.objectives import Kind
 
 
 def encode_pairs(
     records: Sequence[PreferencePair], encoder: Encoder, max_length: int, pad_id: int
-) -> tuple[Samples, dict[str, int]]:
-    """Preferred and rejected states as a scorer would see them: read at the last token, no end-of-sequence token.
+) -> tuple[TokenizedSet, dict[str, int]]:
+    """Preferred and rejected states as a reward model would see them: read at the last token, no end-of-sequence token.
 
     Left out and counted: pairs with a side over ``max_length`` (too_long) and pairs of equal sides (same_text).
     """
-    kept: list[Row] = []
+    kept: list[TokenizedRow] = []
     dropped = {"too_long": 0, "same_text": 0}
     for sides in _encoded(records, encoder, end=False):
         reason = _reason(sides, max_length)
         if reason:
             dropped[reason] += 1
         else:
-            kept += [Row(side.tokens, side.written) for side in sides]
+            kept += [TokenizedRow(side.tokens, side.written) for side in sides]
     return pack(Kind.PAIRS, kept, pad_id), dropped
 
 
 def encode_preferences(
     records: Sequence[PreferencePair], encoder: Encoder, max_length: int, pad_id: int
-) -> tuple[Samples, dict[str, int]]:
+) -> tuple[TokenizedSet, dict[str, int]]:
     """Chosen and rejected solutions as the policy writes them, the end-of-sequence token after an answer included.
 
     Targets are what the model wrote after the shared prefix. Left out and counted: pairs with a side over
     ``max_length`` (too_long), whose log-probability would be that of another text, pairs of equal sides (same_text),
     and pairs with a side without a target (nothing_to_learn).
     """
-    kept: list[Row] = []
+    kept: list[TokenizedRow] = []
     dropped = {"too_long": 0, "same_text": 0, "nothing_to_learn": 0}
     for record, sides in zip(records, _encoded(records, encoder, end=True), strict=True):
-        rows = [Row(side.tokens, _after(side, len(record.prefix))) for side in sides]
+        rows = [TokenizedRow(side.tokens, _after(side, len(record.prefix))) for side in sides]
         reason = _reason(sides, max_length)
         if reason:
             dropped[reason] += 1

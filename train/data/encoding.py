@@ -1,6 +1,6 @@
 """States to token ids. Knows segments and a tokenizer; not what is learnt from them.
 
-Every segment of a state is tokenised by itself and the ids are concatenated, as the policy and the scorer do, so the
+Every segment of a state is tokenised by itself and the ids are concatenated, as the policy and the reward model do, so the
 position of a step's last token never depends on what follows it.
 """
 
@@ -21,7 +21,7 @@ class Encoded:
 
     ``tokens`` [T] ids; ``written`` [T] whether the model wrote a token; ``prompt`` tokens before the first step;
     ``ends`` [steps] the position of each step's last token: of its own text, or of what the world answered to it. It is
-    where a scorer reads the state that ends with this step.
+    where a reward model reads the state that ends with this step.
     """
 
     tokens: list[int]

@@ -20,11 +20,11 @@ from search.formats.registry import StepFormat
 from train.data.encode_pairs import encode_pairs, encode_preferences
 from train.data.encode_solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
 from train.data.encoding import Encoder
-from train.data.tokenized import Samples
+from train.data.tokenized import TokenizedSet
 from train.objectives import Kind
 
 Record = TypeVar("Record")
-Encode = Callable[..., tuple[Samples, dict[str, int]]]
+Encode = Callable[..., tuple[TokenizedSet, dict[str, int]]]
 
 # What the data files of a kind hold, and how these records become samples.
 READERS: dict[Kind, tuple[type[Any], Encode]] = {
@@ -89,7 +89,7 @@ def read_records(cls: type[Record], files: Sequence[Path]) -> Iterator[Record]:
 
 def load_samples(
     kind: Kind, init: Path, files: Sequence[Path], step_format: StepFormat, max_length: int
-) -> tuple[Samples, dict[str, int]]:
+) -> tuple[TokenizedSet, dict[str, int]]:
     """Tokenised samples and the records left out by reason.
 
     Raises NothingToLearn where no sample is left, and where all labels are the same: a judge would learn a constant.
@@ -101,7 +101,7 @@ def load_samples(
         return tokenizer(texts, add_special_tokens=False)["input_ids"]  # type: ignore[no-any-return]
 
     record, encode = READERS[kind]
-    encoder = Encoder(tokenise, step_format.for_scorer() if kind.head else step_format, eos_id)
+    encoder = Encoder(tokenise, step_format.for_reward_model() if kind.head else step_format, eos_id)
     samples, dropped = encode(list(read_records(record, files)), encoder, max_length, pad_id)
     names = ", ".join(str(file) for file in files)
     if not len(samples):

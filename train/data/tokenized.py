@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TokenizedRow:
     """One sequence: ``tokens`` [T] ids, ``targets`` [T], and the ``labels`` of its targets in order, where the kind has
     labels."""
 
@@ -31,7 +31,7 @@ def _none() -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class TokenizedSet:
     """Tokenised sequences, end to end.
 
     ``tokens`` [T] ids, ``targets`` [T] whether a token is learnt, ``starts`` [sequences + 1] offsets into both.
@@ -77,17 +77,17 @@ class Samples:
         temporary.replace(path)
 
     @classmethod
-    def load(cls, path: Path) -> Samples:
+    def load(cls, path: Path) -> TokenizedSet:
         with np.load(path) as data:
             arrays = {item.name: data[item.name] for item in fields(cls)}
         return cls(**arrays | {"kind": Kind(str(arrays["kind"])), "pad_id": int(arrays["pad_id"])})
 
 
-def pack(kind: Kind, rows: Sequence[Row], pad_id: int) -> Samples:
+def pack(kind: Kind, rows: Sequence[TokenizedRow], pad_id: int) -> TokenizedSet:
     """Samples of ``rows``. A row of a kind with labels has as many as it has targets."""
     lengths = [len(row.tokens) for row in rows]
     targets = np.fromiter((t for row in rows for t in row.targets), dtype=np.bool_, count=sum(lengths))
-    samples = Samples(
+    samples = TokenizedSet(
         kind,
         np.fromiter((i for row in rows for i in row.tokens), dtype=np.int32, count=sum(lengths)),
         targets,

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from search.data import Step, StepLabels, Trajectory
 from train.labels.human_labels import StepOf, labels_of, step_in_words, why_left_out
-from train.labels.prm800k import Completion, Label, LabelledStep, Question, Row, bad_line, read_rows, write_rows
+from train.labels.prm800k import Completion, Label, LabelledStep, Prm800kRow, Question, bad_line, read_rows, write_rows
 
 UNKNOWN = "question: no solution that was given out has this question.problem and these question.pre_generated_steps"
 
 
-def row_to_label(solution: Trajectory, score: float | None = None, generation: int | None = None) -> Row:
+def row_to_label(solution: Trajectory, score: float | None = None, generation: int | None = None) -> Prm800kRow:
     """A solution as a row without ratings, each step its own only candidate and chosen.
 
     ``score`` is the judge's of the solution, ``generation`` the round of labelling it is for. ``finish_reason`` is null
@@ -32,7 +32,7 @@ def row_to_label(solution: Trajectory, score: float | None = None, generation: i
         pre_generated_answer=solution.steps[-1].answer if solution.steps else None,
         pre_generated_verifier_score=score,
     )
-    return Row(None, None, generation, False, False, question, Label(steps))
+    return Prm800kRow(None, None, generation, False, False, question, Label(steps))
 
 
 def write_labelling(

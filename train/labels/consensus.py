@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from search.data import StepLabels, Trajectory
-from train.labels.first_error import first_error, settled
+from train.labels.first_error import first_error, labels_complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def solution_key(record: StepLabels | Trajectory) -> tuple[str, ...]:
 def _fate(record: StepLabels, judgement: StepLabels | None, threshold: float, judge_threshold: float) -> str:
     if judgement is None:
         return "unjudged"
-    if not (settled(record, threshold) and settled(judgement, judge_threshold)):
+    if not (labels_complete(record, threshold) and labels_complete(judgement, judge_threshold)):
         return "unsettled"
     place = first_error(record, threshold)
     if place != first_error(judgement, judge_threshold):

@@ -27,7 +27,7 @@ def first_error(record: StepLabels, threshold: float = 0.0) -> int | None:
     return None
 
 
-def settled(record: StepLabels, threshold: float = 0.0) -> bool:
+def labels_complete(record: StepLabels, threshold: float = 0.0) -> bool:
     """Whether the labels leave no doubt about the place: all steps have one, or all up to the first that is wrong."""
     error = first_error(record, threshold)
     needed = len(record.steps) if error is None else error + 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from search.data import Problem, Step, StepLabels, StepStatus, Trajectory
 from search.problems.rows import content_id
 from search.protocols import Grader
-from train.labels.prm800k import Completion, HumanCompletion, Row
+from train.labels.prm800k import Completion, HumanCompletion, Prm800kRow
 
 SOURCE = "prm800k"
 ANSWER = re.compile(r"# Answer\s+(?P<answer>\S.*?)\s*\Z", re.DOTALL)
@@ -42,7 +42,7 @@ class RowLabels:
     unreachable: int
 
 
-def why_left_out(row: Row) -> str | None:
+def why_left_out(row: Prm800kRow) -> str | None:
     """The reason to leave a row out, by its name in the schema; None for a row to learn from."""
     if row.is_quality_control_question:
         return "quality_control"
@@ -52,7 +52,7 @@ def why_left_out(row: Row) -> str | None:
     return reason if reason in ("bad_problem", "give_up") else None
 
 
-def problem_of(row: Row) -> Problem:
+def problem_of(row: Prm800kRow) -> Problem:
     """The row's problem; its answer is empty where the row has none."""
     question, answer = row.question.problem, row.question.ground_truth_answer or ""
     return Problem(content_id(SOURCE, question, answer), question, answer, SOURCE)
@@ -67,7 +67,7 @@ def step_in_words(texts: tuple[str, ...]) -> Step:
     return Step(text if text.endswith(BETWEEN) else text + BETWEEN)
 
 
-def labels_of(row: Row, problem: Problem, step_of: StepOf = step_in_words) -> RowLabels:
+def labels_of(row: Prm800kRow, problem: Problem, step_of: StepOf = step_in_words) -> RowLabels:
     """The examples of a row. Two steps, the first with a candidate rated 1 that was chosen, the second with one of the
     solution's own, rated -1, and one rated 0, of which none was chosen: the solution with (1, -1), then the other with
     (None, 0)."""
@@ -100,7 +100,7 @@ class _Way:
     whole: bool
 
 
-def _way(row: Row) -> _Way:
+def _way(row: Prm800kRow) -> _Way:
     taken: list[Completion | HumanCompletion] = []
     for number, labelled in enumerate(row.label.steps):
         chosen = labelled.chosen_completion
@@ -114,7 +114,7 @@ def _way(row: Row) -> _Way:
     return _Way(tuple(taken), len(taken), True)
 
 
-def _own(row: Row, number: int) -> Completion | None:
+def _own(row: Prm800kRow, number: int) -> Completion | None:
     """Where nobody chose or wrote a step: the candidate that the labelled solution has there, else the first, if it was
     rated. The solution ends with it."""
     candidates, given = row.label.steps[number].candidates, row.question.pre_generated_steps or ()
@@ -124,7 +124,7 @@ def _own(row: Row, number: int) -> Completion | None:
 
 
 def outcome_of(
-    row: Row, problem: Problem, labels: RowLabels, grader: Grader, step_of: StepOf = step_in_words
+    row: Prm800kRow, problem: Problem, labels: RowLabels, grader: Grader, step_of: StepOf = step_in_words
 ) -> Trajectory | None:
     """A whole solution and whether it is right, None where that is not known.
 

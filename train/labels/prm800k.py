@@ -92,7 +92,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Prm800kRow:
     """One line of a file."""
 
     labeler: str | None
@@ -104,7 +104,9 @@ class Row:
     label: Label
 
 
-def read_rows(files: Sequence[Path], tally: Counter[str], skip_bad_lines: bool = False) -> Iterator[tuple[str, Row]]:
+def read_rows(
+    files: Sequence[Path], tally: Counter[str], skip_bad_lines: bool = False
+) -> Iterator[tuple[str, Prm800kRow]]:
     """The rows of the files in order, one at a time, each with its place, ``file:7``; blank lines are passed over.
 
     ``tally`` counts "rows", malformed ones included. A malformed line is a UserError that names place and field, or is
@@ -122,7 +124,7 @@ def read_rows(files: Sequence[Path], tally: Counter[str], skip_bad_lines: bool =
                     continue
                 tally["rows"] += 1
                 row = _parsed(line)
-                if isinstance(row, Row):
+                if isinstance(row, Prm800kRow):
                     yield f"{file}:{number}", row
                 else:
                     bad_line(f"{file}:{number}", row, skip_bad_lines, tally)
@@ -137,7 +139,7 @@ def bad_line(place: str, fault: str, skip: bool, tally: Counter[str]) -> None:
     tally["bad_lines"] += 1
 
 
-def write_rows(rows: Iterable[Row], path: Path) -> int:
+def write_rows(rows: Iterable[Prm800kRow], path: Path) -> int:
     """Write a file of rows, complete or absent; how many there are."""
     count = 0
     with complete(path) as file:
@@ -147,10 +149,10 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
     return count
 
 
-def _parsed(line: bytes) -> Row | str:
+def _parsed(line: bytes) -> Prm800kRow | str:
     """The row, or what is wrong with it."""
     try:
-        return serialization.load(Row, line)
+        return serialization.load(Prm800kRow, line)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

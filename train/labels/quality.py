@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from search.data import LabelledSolution
-from train.labels.first_error import first_error, says_wrong, settled
+from train.labels.first_error import first_error, labels_complete, says_wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def quality(labelled: Iterable[tuple[LabelledSolution, int | None]], threshold: 
     tally = Counter[str]()
     for solution, truth in labelled:
         record = solution.record
-        sure = settled(record, threshold)
+        sure = labels_complete(record, threshold)
         said_so = sure and first_error(record, threshold) == truth
         called = [label is not None and says_wrong(label, record.scale, threshold) for label in record.labels]
         tally["unsettled"] += not sure

@@ -5,7 +5,7 @@ an end counts as often as it was drawn (its multiplicity). The kinds of labels, 
 
     SIGN   hard: 1 if any end at or below the step is right, else -1 (Math-Shepherd's hard estimation, arXiv 2312.08935)
     SHARE  soft: the share of right ends among all ends at or below the step (its soft estimation)
-    VALUE  soft: Q of the node (rStar-Math, section 3.2), which holds the prior score where the search had a scorer
+    VALUE  soft: Q of the node (rStar-Math, section 3.2), which holds the prior score where the search had a reward model
 
 In trees of a search for labels (step_labelling.py) SIGN and SHARE come from the completions that it drew: its nodes' labels.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search.data import PreferencePair, Trajectory
 from search.errors import UserError
-from train.rules.base import POLICY, VERIFIER, Harvest, Lesson, Marked, Material, Rule
+from train.rules.base import POLICY, VERIFIER, Harvest, Lesson, Marked, Rule, RuleInputs
 from train.rules.config import RulesConfig
 from train.rules.expert_iteration import expert_iteration
 from train.rules.irpo import irpo
@@ -31,7 +31,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-def harvest(name: str, material: Material, config: RulesConfig) -> Harvest:
+def harvest(name: str, material: RuleInputs, config: RulesConfig) -> Harvest:
     """What the rule called ``name`` makes of the material. Raises UserError for a name that is none."""
     if name not in RULES:
         raise UserError(f"no harvest rule {name!r}: one of {', '.join(sorted(RULES))}")

@@ -31,7 +31,7 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class RuleInputs:
     """What there is to harvest. ``trees``: graded or scored as the rule needs it, of the strategy "samples" but for SPHERE.
 
     ``references``: reference solutions by problem id. ``hinted``: trees for problems whose question gives the answer
@@ -66,7 +66,7 @@ class Harvest:
 class Rule:
     """A rule with what it ``makes``, records by role, and the fields of Material that it ``needs`` beside the trees."""
 
-    make: Callable[[Material, RulesConfig], Harvest]
+    make: Callable[[RuleInputs, RulesConfig], Harvest]
     makes: Mapping[str, type[Record]]
     needs: tuple[str, ...] = ()
 

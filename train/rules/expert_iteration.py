@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from train.rules.base import POLICY, Harvest, Material, lesson
+from train.rules.base import POLICY, Harvest, RuleInputs, lesson
 from train.rules.config import RulesConfig
 from train.rules.solutions import attempts, imitated, no_right, sorts
 
 
-def expert_iteration(material: Material, config: RulesConfig) -> Harvest:
+def expert_iteration(material: RuleInputs, config: RulesConfig) -> Harvest:
     """Every different right solution, the first ``config.solutions`` of each problem."""
     every = attempts(material.trees)
     kept = [imitated(own.problem, solution) for own in every for solution in own.right[: config.solutions]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from train.rules.base import POLICY, Harvest, Material, lesson
+from train.rules.base import POLICY, Harvest, RuleInputs, lesson
 from train.rules.config import RulesConfig
 from train.rules.solutions import Attempts, Solution, attempts, no_contrast, preferred, sorts
 
@@ -22,7 +22,7 @@ def cycle(winners: Sequence[Side], losers: Sequence[Side], k: int) -> list[tuple
     return [(winners[i % len(winners)], losers[i % len(losers)]) for i in range(k)]
 
 
-def irpo(material: Material, config: RulesConfig) -> Harvest:
+def irpo(material: RuleInputs, config: RulesConfig) -> Harvest:
     """``config.pairs`` pairs a problem, reward = exact match. A reference solution joins its problem's winners (GSM8K)."""
     every = [_joined(own, material) for own in attempts(material.trees)]
     pairs = [
@@ -34,7 +34,7 @@ def irpo(material: Material, config: RulesConfig) -> Harvest:
     return Harvest({POLICY: lesson(pairs, no_contrast(counts))}, {**counts, "pairs": len(pairs)})
 
 
-def _joined(own: Attempts, material: Material) -> Attempts:
+def _joined(own: Attempts, material: RuleInputs) -> Attempts:
     """The attempts with the reference solution as the last winner, where there is one that nobody wrote."""
     reference = material.references.get(own.problem.id)
     if reference is None:

@@ -22,7 +22,7 @@ from train import rules
 from train.config import HarvestConfig
 from train.labels.files import OUTCOMES, STEP_LABELS, LabelHarvest
 from train.labels.harvest import harvest_checked, harvest_consensus, harvest_trees
-from train.rules import Material, RulesConfig
+from train.rules import RuleInputs, RulesConfig
 from train.rules.rstar_math import COUNTS, PAIRS, TRAJECTORIES
 from train.rules.rstar_math import harvest as rstar_math
 
@@ -42,7 +42,7 @@ LEARNS_FROM: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class HarvestConfigs:
     """How much a rule takes: ``trees`` for rule "rstar_math", ``samples`` for those of train.rules."""
 
     trees: HarvestConfig = field(default_factory=HarvestConfig)
@@ -50,7 +50,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class HarvestResult:
     """What a harvest wrote: ``counts`` of the rule, in short ``told``, and for each file that teaches nothing the reason."""
 
     counts: Mapping[str, Any]
@@ -66,7 +66,7 @@ class Source:
     trees. ``scored``: the trees must hold scores of a reward model. ``strategy``: the only one whose trees it can read.
     """
 
-    write: Callable[[Material, Taken, Path], Made]
+    write: Callable[[RuleInputs, HarvestConfigs, Path], HarvestResult]
     files: Mapping[str, tuple[str, ...]]
     history: bool = False
     needs: tuple[str, ...] = ()
@@ -78,37 +78,37 @@ class Source:
         return [name for name in objectives if LEARNS_FROM[name] in self.files.get(role, ())]
 
 
-def _rstar_math(material: Material, taken: Taken, out_dir: Path) -> Made:
+def _rstar_math(material: RuleInputs, taken: HarvestConfigs, out_dir: Path) -> HarvestResult:
     counts = rstar_math(material.trees, taken.trees, out_dir)
     pairs = counts.step_pairs + counts.answer_pairs
     told = f"{counts.trajectories} trajectories and {pairs} preference pairs from {counts.trees} trees"
-    return Made(asdict(counts), told)
+    return HarvestResult(asdict(counts), told)
 
 
-def made_of(found: LabelHarvest) -> Made:
+def result_of(found: LabelHarvest) -> HarvestResult:
     """What a harvest of step labels wrote, whatever its source."""
     labels, ends = found.labels, found.outcomes
     reasons = {STEP_LABELS: labels.nothing_to_learn, OUTCOMES: ends.nothing_to_learn}
-    return Made(
+    return HarvestResult(
         {**found.source, "labels": labels.labels, "right": ends.right, "wrong": ends.wrong},
         f"{labels.labels} step labels in {labels.records} solutions, {ends.right} right and {ends.wrong} wrong outcomes",
         {file: reason for file, reason in reasons.items() if reason},
     )
 
 
-def _labels(scale: LabelScale, material: Material, taken: Taken, out_dir: Path) -> Made:
-    return made_of(harvest_trees(material.trees, out_dir, scale))
+def _labels(scale: LabelScale, material: RuleInputs, taken: HarvestConfigs, out_dir: Path) -> HarvestResult:
+    return result_of(harvest_trees(material.trees, out_dir, scale))
 
 
-def _consensus(material: Material, taken: Taken, out_dir: Path) -> Made:
-    return made_of(harvest_consensus(material.trees, out_dir))
+def _consensus(material: RuleInputs, taken: HarvestConfigs, out_dir: Path) -> HarvestResult:
+    return result_of(harvest_consensus(material.trees, out_dir))
 
 
-def _checked(material: Material, taken: Taken, out_dir: Path) -> Made:
-    return made_of(harvest_checked(material.trees, material.checked, out_dir))
+def _checked(material: RuleInputs, taken: HarvestConfigs, out_dir: Path) -> HarvestResult:
+    return result_of(harvest_checked(material.trees, material.checked, out_dir))
 
 
-def _by_rule(name: str, material: Material, taken: Taken, out_dir: Path) -> Made:
+def _by_rule(name: str, material: RuleInputs, taken: HarvestConfigs, out_dir: Path) -> HarvestResult:
     """The records of a rule of train.rules, a file a role; ``counts.json`` is written last."""
     made = rules.harvest(name, material, taken.samples)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _by_rule(name: str, material: Material, taken: Taken, out_dir: Path) -> Made
             nothing[file] = lesson.nothing
     with complete(out_dir / COUNTS) as lines:
         lines.write(json.dumps(dict(made.counts), indent=2) + "\n")
-    return Made(made.counts, ", ".join(f"{count} {what}" for what, count in made.counts.items()), nothing)
+    return HarvestResult(made.counts, ", ".join(f"{count} {what}" for what, count in made.counts.items()), nothing)
 
 
 def _file(record: type) -> str:
@@ -134,7 +134,7 @@ def _rule(name: str, **more: Any) -> Source:
     return Source(partial(_by_rule, name), files, needs=rule.needs, **more)
 
 
-def _labelled(write: Callable[[Material, Taken, Path], Made], **more: Any) -> Source:
+def _labelled(write: Callable[[RuleInputs, HarvestConfigs, Path], HarvestResult], **more: Any) -> Source:
     return Source(write, {REWARD: (STEP_LABELS, OUTCOMES)}, history=True, **more)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from train.rules.base import Harvest, Material
+from train.rules.base import Harvest, RuleInputs
 from train.rules.config import RulesConfig
 from train.rules.extremes import best_over_worst
 from train.rules.solutions import Attempts, Solution, attempts
 
 
-def self_rewarding(material: Material, config: RulesConfig) -> Harvest:
+def self_rewarding(material: RuleInputs, config: RulesConfig) -> Harvest:
     """One pair a problem, from the mean of each solution's marks (paper: three, of 0 to 5 points); ties are dropped.
 
     Marks of one solution in several records add up to one mean. 5, 4 and none readable → 4.5.

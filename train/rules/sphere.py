@@ -8,7 +8,7 @@ from search.core.values import RIGHT, WORST
 from search.data import PreferencePair
 from search.strategies.tree.sphere import Branch, extremes
 from search.tree import Tree
-from train.rules.base import POLICY, Harvest, Material, lesson
+from train.rules.base import POLICY, Harvest, RuleInputs, lesson
 from train.rules.config import RulesConfig
 
 SORTS = {
@@ -19,7 +19,7 @@ SORTS = {
 }
 
 
-def sphere(material: Material, config: RulesConfig) -> Harvest:
+def sphere(material: RuleInputs, config: RulesConfig) -> Harvest:
     """The union of all trees' pairs, with how many there are of each sort.
 
     ``unsolved``: trees without a graded solution in their first branch; ``no_pair``: other trees without a pair.

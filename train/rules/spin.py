@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from search.core.values import RIGHT, WORST
 from search.data import PreferencePair
-from train.rules.base import POLICY, Harvest, Material, lesson
+from train.rules.base import POLICY, Harvest, RuleInputs, lesson
 from train.rules.config import RulesConfig
 from train.rules.solutions import attempts, text_of
 
 
-def spin(material: Material, config: RulesConfig) -> Harvest:
+def spin(material: RuleInputs, config: RulesConfig) -> Harvest:
     """The reference over each different sample of its problem, right or not; paper: one sample a problem.
 
     A sample that is the reference word for word teaches nothing (same_text). The two values of a pair say which side is

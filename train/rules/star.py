@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from search.data import Problem
 from search.prompts import hint
-from train.rules.base import POLICY, Harvest, Material, lesson
+from train.rules.base import POLICY, Harvest, RuleInputs, lesson
 from train.rules.config import RulesConfig
 from train.rules.solutions import attempts, imitated, no_right, sorts
 
@@ -20,7 +20,7 @@ def hinted(problem: Problem) -> Problem:
     return replace(problem, question=hint(problem.question, problem.answer))
 
 
-def star(material: Material, config: RulesConfig) -> Harvest:
+def star(material: RuleInputs, config: RulesConfig) -> Harvest:
     """The right solutions of each problem; of one that has none, those that were right with the hint.
 
     A rationalised solution is kept as one of the bare question, as if nobody had given the answer (section 3.2).

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from train.rules.base import POLICY, VERIFIER, Harvest, Material, lesson
+from train.rules.base import POLICY, VERIFIER, Harvest, RuleInputs, lesson
 from train.rules.config import RulesConfig
 from train.rules.solutions import attempts, imitated, no_contrast, no_right, preferred, sorts
 
 Side = TypeVar("Side")
 
 
-def vstar(material: Material, config: RulesConfig) -> Harvest:
+def vstar(material: RuleInputs, config: RulesConfig) -> Harvest:
     """Every right solution to imitate, and every right one over every wrong one of the same problem (section 3)."""
     every = attempts(material.trees)
     kept = [imitated(own.problem, found) for own in every for found in own.right[: config.solutions]]

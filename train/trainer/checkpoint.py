@@ -14,7 +14,7 @@ import deepspeed
 import torch
 from torch import distributed
 
-from train.trainer.job import SUMMARY, Progress
+from train.trainer.job import SUMMARY, TrainProgress
 from train.trainer.models import Readout
 
 TAG = "state"
@@ -29,17 +29,17 @@ TOKENIZER_FILES = (
 )
 
 
-def save(engine: Any, directory: Path, progress: Progress) -> None:
+def save(engine: Any, directory: Path, progress: TrainProgress) -> None:
     """Every rank writes its part into its own ``directory``; the parts together are the checkpoint."""
     engine.save_checkpoint(str(directory), tag=TAG, client_state={"progress": asdict(progress)})
 
 
-def restore(engine: Any, directory: Path) -> Progress:
+def restore(engine: Any, directory: Path) -> TrainProgress:
     """Bring the engine back to the state saved in ``directory``."""
     path, client = engine.load_checkpoint(str(directory), tag=TAG)
     if path is None:
         raise RuntimeError(f"the checkpoint at {directory} is incomplete")
-    return Progress(**client["progress"])
+    return TrainProgress(**client["progress"])
 
 
 def gather(model: torch.nn.Module, zero_stage: int) -> dict[str, torch.Tensor]:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from train.trainer.job import Job
+from train.trainer.job import TrainJob
 
 
 def enter(loop_config: Mapping[str, Any]) -> None:
     """Run the job. The heavy imports wait until DeepSpeed's device is settled."""
-    job: Job = loop_config["job"]
+    job: TrainJob = loop_config["job"]
     if not loop_config["gpu"]:
         os.environ["DS_ACCELERATOR"] = "cpu"
     from train.trainer import worker

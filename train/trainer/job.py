@@ -12,7 +12,7 @@ SUMMARY = "train.json"  # lies in every exported directory: what training did
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TrainJob:
     """Everything a worker needs to know. Paths lie on storage that all workers reach."""
 
     name: str
@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainProgress:
     """Carried by checkpoints. ``history`` holds one row an optimizer step: the loss, then the objective's metrics."""
 
     step: int = 0
@@ -46,7 +46,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TrainReport:
     """Shown while training: loss and metrics are means over the steps since the last report.
 
     ``step`` of ``steps`` optimizer steps done; ``tokens_per_second`` over all workers, without padding; ``seconds`` of

@@ -29,16 +29,16 @@ from search.errors import UserError
 from search.formats.registry import StepFormat
 from train.config import TrainConfig
 from train.data.loading import load_samples
-from train.data.tokenized import Samples
+from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES
 from train.trainer.entry import enter
-from train.trainer.job import SUMMARY, Job, Report
+from train.trainer.job import SUMMARY, TrainJob, TrainReport
 
 POLL_S = 0.3  # seconds between two looks at the workers' reports
 # Settings that say how a run is carried out, not what it learns: they may change when a run is taken up again.
 OPERATIONAL = {"max_failures", "start_deadline_s", "log_every", "cpus_per_worker"}
 
-ProgressCallback = Callable[[Report], None]
+ProgressCallback = Callable[[TrainReport], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
         ray.init(include_dashboard=False, log_to_driver=False)
     cores, gpu = placement(config, ray.nodes())
     facts = {"fingerprint": key, "epochs": config.epochs, "samples": len(samples), "dropped": dropped}
-    job = Job(
+    job = TrainJob(
         name,
         task.objective,
         task.init.absolute(),
@@ -131,7 +131,7 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     return _finished(task.output, key, time.monotonic() - begin)
 
 
-def _launch(config: TrainConfig, job: Job, cores: int, gpu: bool) -> None:
+def _launch(config: TrainConfig, job: TrainJob, cores: int, gpu: bool) -> None:
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(config.start_deadline_s)
     trainer = TorchTrainer(
         enter,
@@ -154,7 +154,7 @@ def _launch(config: TrainConfig, job: Job, cores: int, gpu: bool) -> None:
         raise TrainingFailed(f"training {job.name} failed: {lines[-1].strip() if lines else error!r}") from error
 
 
-def fingerprint(config: TrainConfig, task: TrainTask, samples: Samples) -> str:
+def fingerprint(config: TrainConfig, task: TrainTask, samples: TokenizedSet) -> str:
     """Names everything that decides what is learnt: settings, seed, tokenised samples and the weights to start from."""
     digest = blake2b(digest_size=16)
     digest.update(config.model_dump_json(exclude=OPERATIONAL).encode())
@@ -212,7 +212,7 @@ def _follow(file: Path, progress: ProgressCallback, stop: threading.Event) -> No
                     if not line.endswith(b"\n"):
                         break
                     position += len(line)
-                    progress(Report(**json.loads(line)))
+                    progress(TrainReport(**json.loads(line)))
         if last:
             return
 

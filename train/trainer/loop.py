@@ -27,7 +27,7 @@ from search.seeds import derive
 from train.config import TrainConfig
 from train.data.batches import Batch
 from train.objectives import Objective, Options
-from train.trainer.job import Progress, Report
+from train.trainer.job import TrainProgress, TrainReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Plan:
     steps: int
     save_every: int
     seed: int
-    save: Callable[[Progress], None]
-    report: Callable[[Report], None]
+    save: Callable[[TrainProgress], None]
+    report: Callable[[TrainReport], None]
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
@@ -60,8 +60,8 @@ def train(
     objective: Objective,
     config: TrainConfig,
     plan: Plan,
-    progress: Progress,
-) -> Progress:
+    progress: TrainProgress,
+) -> TrainProgress:
     """Run the optimizer steps that are left; returns the progress at the end.
 
     Consumes one list of micro-batches a step, equally long on every rank. Raises FloatingPointError once a loss is
@@ -107,7 +107,7 @@ def _step(engine: Any, micro_batches: list[Batch], objective: Objective, options
 class _Window:
     """The steps since the last report: their shares are summed over ranks in one go when the window closes."""
 
-    def __init__(self, objective: Objective, progress: Progress, plan: Plan) -> None:
+    def __init__(self, objective: Objective, progress: TrainProgress, plan: Plan) -> None:
         self.names = list(objective.metrics)
         self.progress = progress
         self.plan = plan
@@ -136,7 +136,7 @@ class _Window:
         if not all(math.isfinite(value) for value in means):
             raise FloatingPointError(f"loss is not finite at step {self.progress.step}: lower train.learning_rate")
         self.plan.report(
-            Report(
+            TrainReport(
                 self.progress.step,
                 self.plan.steps,
                 means[0],

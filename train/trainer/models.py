@@ -2,7 +2,7 @@
 
 A language head gives a logit a token id. All judges are ``…ForSequenceClassification`` models, which a vLLM pooling
 engine serves: task "classify" without activation gives the raw logits at the last token of a state, "token_classify"
-those at every token. With one label (PPM, ORM, Q-regression) that is the one number a scorer hands out: tanh(logit) is
+those at every token. With one label (PPM, ORM, Q-regression) that is the one number a reward model hands out: tanh(logit) is
 the value of a PPM and of a Q-regression, 2 * sigmoid(logit) - 1 = tanh(logit / 2) that of an ORM. A PRM has three
 labels; logsumexp(right, neutral) - wrong is the log-odds of its step score P(right) + P(neutral), again one number.
 """

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from train.data.batches import PlanConfig, collate, plan_epoch
-from train.data.tokenized import Floats, Samples
+from train.data.tokenized import Floats, TokenizedSet
 from train.objectives.dpo import log_probabilities
 
 
 @torch.no_grad()
-def reference(model: Any, samples: Samples, order: PlanConfig, rank: int, device: torch.device) -> Floats:
+def reference(model: Any, samples: TokenizedSet, order: PlanConfig, rank: int, device: torch.device) -> Floats:
     """[sequences] log-probability (nats) of each sequence's target tokens under ``model``, a train.trainer.models.Readout.
 
     One process (``order.world_size`` 1) computes all. Of several ranks each computes its share and has 0 elsewhere, so

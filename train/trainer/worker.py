@@ -24,10 +24,10 @@ from transformers.utils import logging as transformers_logging
 
 from train.config import TrainConfig
 from train.data.batches import PlanConfig, step_batches, steps_per_epoch
-from train.data.tokenized import Samples
+from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES, Kind, Objective
 from train.trainer import checkpoint, models
-from train.trainer.job import Job, Progress, Report
+from train.trainer.job import TrainJob, TrainProgress, TrainReport
 from train.trainer.loop import Plan, train
 from train.trainer.models import settled
 from train.trainer.reference_logprobs import reference
@@ -67,7 +67,7 @@ def init_distributed() -> None:
     deepspeed.init_distributed(dist_backend=distributed.get_backend(), verbose=False)
 
 
-def run(job: Job) -> None:
+def run(job: TrainJob) -> None:
     """The whole of a worker's work. Raises whatever fails; Ray Train restarts the group from the last checkpoint."""
     if job.output.exists():
         return  # a worker group restarted after its export
@@ -81,7 +81,7 @@ def run(job: Job) -> None:
     rank, world = distributed.get_rank(), distributed.get_world_size()
     job = replace(job, config=settled(job.config, device))
     objective, config = OBJECTIVES[job.objective], job.config
-    samples = Samples.load(job.samples)
+    samples = TokenizedSet.load(job.samples)
     engine = build_engine(job, objective, samples.pad_id, world)
     per_epoch = steps_per_epoch(len(samples), config.batch_size)
     order = PlanConfig(config.batch_size, config.micro_batch_tokens, world, job.seed)
@@ -98,7 +98,7 @@ def run(job: Job) -> None:
     ray.train.report({"step": progress.step})
 
 
-def build_engine(job: Job, objective: Objective, pad_id: int, world: int) -> Any:
+def build_engine(job: TrainJob, objective: Objective, pad_id: int, world: int) -> Any:
     """A DeepSpeed engine around the model. At stage 3 the weights are split while they are loaded."""
     settings = deepspeed_config(job.config, world)
     # transformers looks for this object while it loads; it must live until the model is there.
@@ -109,7 +109,7 @@ def build_engine(job: Job, objective: Objective, pad_id: int, world: int) -> Any
     return engine
 
 
-def with_reference(engine: Any, samples: Samples, order: PlanConfig, job: Job) -> Samples:
+def with_reference(engine: Any, samples: TokenizedSet, order: PlanConfig, job: TrainJob) -> TokenizedSet:
     """The samples with the reference log-probabilities that their kind needs, computed once and kept with them on disk.
 
     Each rank computes a share. Rank 0 writes only after it has everybody's, so all ranks found the same file before.
@@ -125,16 +125,16 @@ def with_reference(engine: Any, samples: Samples, order: PlanConfig, job: Job) -
     return samples
 
 
-def _resume(engine: Any) -> Progress:
+def _resume(engine: Any) -> TrainProgress:
     last = ray.train.get_checkpoint()
     if last is None:
-        return Progress()
+        return TrainProgress()
     with last.as_directory() as directory:
         return checkpoint.restore(engine, Path(directory))
 
 
-def _saver(engine: Any) -> Callable[[Progress], None]:
-    def save(progress: Progress) -> None:
+def _saver(engine: Any) -> Callable[[TrainProgress], None]:
+    def save(progress: TrainProgress) -> None:
         with tempfile.TemporaryDirectory() as directory:
             checkpoint.save(engine, Path(directory), progress)
             ray.train.report({"step": progress.step}, checkpoint=ray.train.Checkpoint.from_directory(directory))
@@ -142,7 +142,7 @@ def _saver(engine: Any) -> Callable[[Progress], None]:
     return save
 
 
-def summarise(progress: Progress, objective: Objective) -> dict[str, Any]:
+def summarise(progress: TrainProgress, objective: Objective) -> dict[str, Any]:
     """Final loss and metrics: means over the last tenth of the steps."""
     last = progress.history[-max(1, len(progress.history) // 10) :]
     means = [sum(column) / len(last) for column in zip(*last, strict=True)]
@@ -158,7 +158,7 @@ def summarise(progress: Progress, objective: Objective) -> dict[str, Any]:
 class _Reporter:
     """Writes reports to TensorBoard and to the file that the driver follows; on rank 0 only."""
 
-    def __init__(self, job: Job, rank: int, first_step: int) -> None:
+    def __init__(self, job: TrainJob, rank: int, first_step: int) -> None:
         self.writer = SummaryWriter(str(job.tensorboard), purge_step=first_step + 1) if rank == 0 else None
         self.file = job.progress_file.open("a", buffering=1) if rank == 0 else None
 
@@ -170,7 +170,7 @@ class _Reporter:
             self.writer.close()
             self.file.close()
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: TrainReport) -> None:
         if not self.writer or not self.file:
             return
         values = asdict(report)

@@ -12,7 +12,7 @@ from actors.sandbox.client.autoprint import REMEMBERED, echoed
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.client.service import Service
 from actors.sandbox.config import ExecutorConfig
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.data import Outcome, State, Step, StepStatus
 
 Run = tuple[tuple[str, ...], str]  # the codes before, and the code to run
@@ -97,7 +97,7 @@ class LocalExecutor:
 
     async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
         """One result a run, in the order asked."""
-        return await together(self.run_code(prefix, code) for prefix, code in runs)
+        return await gather_or_cancel(self.run_code(prefix, code) for prefix, code in runs)
 
     async def start(self) -> dict[str, Any]:
         """Start now. Returns what the service says of itself; UserError where it cannot be had."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from actors.sandbox.limits import Limits
 from search.data import Outcome
-from search.serialization import travels
+from search.serialization import fast_pickle
 
 MOST_CHARACTERS = 200  # of an error line
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
@@ -30,7 +30,7 @@ LETTERS = {
 REPEATABLE = frozenset({Outcome.OK, Outcome.SYNTAX_ERROR, Outcome.EXCEPTION, Outcome.OUTPUT_TRUNCATED})
 
 
-@travels
+@fast_pickle
 @dataclass(frozen=True, slots=True)
 class ExecResult:
     """How a step's code ended. ``output`` is what it printed when ``outcome`` is OK, else one error line."""

@@ -25,11 +25,11 @@ from actors.sandbox.limits import ROOT_KEY, Limits, Tier, chain
 from actors.sandbox.server.arithmetic import work_out
 from actors.sandbox.server.launch import ServiceFailed, start_zygote
 from actors.sandbox.server.process import Phase, Process, Violation
-from actors.sandbox.server.process_table import Roster
+from actors.sandbox.server.process_table import ProcessTable
 from actors.sandbox.server.replay_costs import Costs
 from actors.sandbox.server.scratch import Slots
-from actors.sandbox.server.seccomp_notify import Asked, Gate, Wish, group_of, threads_of
-from actors.sandbox.server.state_cache import States
+from actors.sandbox.server.seccomp_notify import Asked, SeccompNotifier, SyscallRequest, group_of, threads_of
+from actors.sandbox.server.state_cache import StateCache
 
 START_SECONDS = 15.0  # for a fork to say hello
 HANGUP_SECONDS = 0.5
@@ -50,7 +50,7 @@ class Request:
 
 
 @dataclass(eq=False)
-class Job:
+class ForkJob:
     """Codes for one fork. Either a request's own run, or the rebuilding of a prefix that ``waiting`` wait for."""
 
     codes: tuple[str, ...]
@@ -61,22 +61,22 @@ class Job:
     verdict: bytes = b""  # why it was killed
 
 
-class Warden:
+class ForkServer:
     """State of the service; ``serve`` is its loop."""
 
     def __init__(self, client: socket.socket, limits: Limits, scratch: str) -> None:
         self.channel = Channel(client)
         self.limits = limits
-        self.roster = Roster(self.on_socket, self.on_death)
+        self.roster = ProcessTable(self.on_socket, self.on_death)
         self.slots = Slots(scratch, 2 * limits.concurrency + 2)
         self.queue: deque[Request] = deque()
-        self.jobs: dict[Process, Job] = {}
-        self.building: dict[bytes, Job] = {}
+        self.jobs: dict[Process, ForkJob] = {}
+        self.building: dict[bytes, ForkJob] = {}
         self.unkeepable: set[bytes] = set()
         self.born = start_zygote(limits, list(self.slots.free))
         self.zygote = self.born.process
         self.lawless = self.born.tier is Tier.NONE
-        self.states = States(self.zygote, limits.live_states, limits.live_mib)
+        self.states = StateCache(self.zygote, limits.live_states, limits.live_mib)
         self.costs = Costs(limits.replay_forks)
 
     # -- events -------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ class Warden:
         self.roster.watch(self.zygote)
         self.roster.watch_death(self.zygote)
         if self.born.listener >= 0:
-            gate = Gate(self.born.listener, self.decide)
+            gate = SeccompNotifier(self.born.listener, self.decide)
             self.slots.asked_for = True
             self.roster.selector.register(gate.descriptor, selectors.EVENT_READ, lambda events: gate.answer())
         self.channel.send(self.greeting())
@@ -158,10 +158,10 @@ class Warden:
             process = self.roster.by_pid.get(group_of(asked.thread))
         if process is None or process.phase is Phase.DOOMED:
             return errno.EPERM
-        if asked.wish is Wish.FORK:
+        if asked.wish is SyscallRequest.FORK:
             process.grants -= 1
             return 0 if process.grants >= 0 else errno.EPERM
-        if asked.wish is Wish.THREAD:
+        if asked.wish is SyscallRequest.THREAD:
             return 0 if threads_of(process.pid) < self.limits.processes else errno.EAGAIN
         process.files += 1
         return 0 if process.files <= self.limits.scratch_files else errno.ENOSPC
@@ -183,15 +183,15 @@ class Warden:
         prefix = request.keys[last - 1] if last else ROOT_KEY
         settled = depth == last or request.rebuilt or not self.limits.live_states
         if settled or prefix in self.unkeepable or self.costs.cheap(prefix):
-            self.start(Job(request.codes[depth:], request.keys[-1], base, request=request))
+            self.start(ForkJob(request.codes[depth:], request.keys[-1], base, request=request))
         elif prefix in self.building:
             self.building[prefix].waiting.append(request)
         else:
-            job = Job(request.codes[depth:-1], prefix, base, waiting=[request])
+            job = ForkJob(request.codes[depth:-1], prefix, base, waiting=[request])
             self.building[prefix] = job
             self.start(job)
 
-    def start(self, job: Job) -> None:
+    def start(self, job: ForkJob) -> None:
         """Fork the job's base; the child finds its job on its socket."""
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)

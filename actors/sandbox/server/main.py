@@ -10,7 +10,7 @@ import sys
 
 from actors.sandbox.framing import framed
 from actors.sandbox.limits import Limits
-from actors.sandbox.server.fork_server import Warden
+from actors.sandbox.server.fork_server import ForkServer
 from actors.sandbox.server.launch import ServiceFailed
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     os.set_inheritable(descriptor, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        warden = Warden(client, limits, scratch)
+        warden = ForkServer(client, limits, scratch)
     except ServiceFailed as error:
         client.sendall(framed({"failed": str(error)}))
         sys.exit(1)

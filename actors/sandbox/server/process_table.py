@@ -22,7 +22,7 @@ OnSocket = Callable[[Process, int], None]
 OnDeath = Callable[[Process], None]
 
 
-class Roster:
+class ProcessTable:
     """The processes, their sockets and pidfds in one selector."""
 
     def __init__(self, on_socket: OnSocket, on_death: OnDeath) -> None:

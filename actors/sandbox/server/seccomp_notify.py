@@ -18,7 +18,7 @@ REQUEST = struct.Struct("=QIIiIQ6Q")  # id, pid, flags; number, architecture, in
 RESPONSE = struct.Struct("=QqiI")  # id, value, error, flags
 
 
-class Wish(Enum):
+class SyscallRequest(Enum):
     """What a process asks for."""
 
     FORK = auto()
@@ -31,13 +31,13 @@ class Asked:
     """A thread (by its id) and its wish."""
 
     thread: int
-    wish: Wish
+    wish: SyscallRequest
 
 
 Decide = Callable[[Asked], int]  # 0: granted; else the errno that the caller sees
 
 
-class Gate:
+class SeccompNotifier:
     """The descriptor on which wishes arrive."""
 
     def __init__(self, descriptor: int, decide: Decide) -> None:
@@ -68,10 +68,10 @@ class Gate:
             if error.errno != errno.ENOENT:
                 raise
 
-    def _wish(self, number: int, arguments: list[int]) -> Wish:
+    def _wish(self, number: int, arguments: list[int]) -> SyscallRequest:
         if number == self.numbers.openat:
-            return Wish.FILE
-        return Wish.THREAD if arguments[0] & linux.CLONE_THREAD else Wish.FORK
+            return SyscallRequest.FILE
+        return SyscallRequest.THREAD if arguments[0] & linux.CLONE_THREAD else SyscallRequest.FORK
 
 
 def group_of(thread: int) -> int:

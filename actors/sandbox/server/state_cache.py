@@ -9,7 +9,7 @@ from actors.sandbox.limits import ROOT_KEY
 from actors.sandbox.server.process import Process
 
 
-class States:
+class StateCache:
     """Live states by key. The zygote is the state of the empty program and is never dropped."""
 
     def __init__(self, zygote: Process, most: int, most_mib: float) -> None:

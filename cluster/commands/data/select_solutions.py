@@ -10,7 +10,7 @@ from cluster.run.context import running
 from search.errors import UserError
 
 HELP = "choose solutions to label, convincing wrong ones first, and write them as a file for raystar label"
-SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "evaluation", "placement", "ray")
+SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "evaluation", "placement", "ray")
 OUTPUT = "labelling.jsonl"
 
 

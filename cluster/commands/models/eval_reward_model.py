@@ -10,13 +10,13 @@ from cluster.reward_eval import threshold as thresholds
 from cluster.reward_eval.request import rows_given
 from cluster.reward_eval.threshold import Threshold
 from cluster.run import preflight
-from cluster.run.context import Job, running
+from cluster.run.context import Invocation, running
 from cluster.run.directory import RunDir, check_inputs
 from search.errors import UserError
 from search.evaluation import process_bench
 
 HELP = "measure a reward model: best-of-N and votes by N, and how well it finds first wrong steps"
-SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "evaluation", "placement", "ray")
+SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "evaluation", "placement", "ray")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     return _file(args, job, threshold) if args.steps is not None else _samples(args, job, threshold)
 
 
-def _samples(args: argparse.Namespace, job: Job, threshold: Threshold) -> int:
+def _samples(args: argparse.Namespace, job: Invocation, threshold: Threshold) -> int:
     asked = options.asked(args, job.problems, independent=True)
     asked.check(job.root)
     _check_choosing(job, threshold, asked.model)
@@ -60,7 +60,7 @@ def _samples(args: argparse.Namespace, job: Job, threshold: Threshold) -> int:
     return 0
 
 
-def _file(args: argparse.Namespace, job: Job, threshold: Threshold) -> int:
+def _file(args: argparse.Namespace, job: Invocation, threshold: Threshold) -> int:
     for flag in ("trees", "policy", "limit"):
         if getattr(args, flag) is not None:
             raise UserError(f"--{flag}: nothing is drawn where --steps are given: leave one of them out")
@@ -88,7 +88,7 @@ def _threshold(args: argparse.Namespace) -> Threshold:
     return Threshold(rows=process_bench.read(args.threshold_from), source=str(args.threshold_from.absolute()))
 
 
-def _check_choosing(job: Job, threshold: Threshold, model: Path) -> None:
+def _check_choosing(job: Invocation, threshold: Threshold, model: Path) -> None:
     if threshold.rows:
         stage = RunDir(job.root).stage("judge/choosing")
         check_inputs(stage, rows_given(model, threshold.source, threshold.rows))

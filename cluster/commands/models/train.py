@@ -1,4 +1,4 @@
-"""``raystar train policy|ppm``: train one model on harvested records."""
+"""``raystar train policy|reward_model``: train one model on harvested records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECTIONS = ("policy", "train", "method", "ray")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("role", choices=("policy", "ppm"), help="which model; ppm: the reward model")
+    parser.add_argument("role", choices=("policy", "reward_model"), help="which model")
     options.add(parser, SECTIONS, suffix="-train")
     parser.add_argument(
         "--data",

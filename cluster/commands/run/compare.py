@@ -9,7 +9,7 @@ from cluster.run.context import running
 from search.errors import UserError
 
 HELP = "compare strategies at equal numbers of generated tokens, on one set of problems"
-SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "evaluation", "compare", "ray")
+SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "evaluation", "compare", "ray")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,10 @@ def run(args: argparse.Namespace) -> int:
     job = options.job(args)
     options.check_models(args)
     guided = job.config.compare.guided(job.config.evaluation.search)
-    if guided and args.ppm is None:
-        raise UserError(f"--ppm: {', '.join(guided)} read a PPM's scores: name its directory, or compare others")
+    if guided and args.reward_model is None:
+        raise UserError(
+            f"--reward-model: {', '.join(guided)} read a PPM's scores: name its directory, or compare others"
+        )
     problems = options.split(job.problems, args.split)[: args.limit]
     if args.dry_run:
         print(dry_run.text(job.config, job.root, dry_run.compare(job.config, len(problems)), job.address))
@@ -32,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
     with running(job) as context:
         from cluster.commands import jobs  # heavy: Ray and vLLM's clients
 
-        jobs.compare(context, args.policy, args.ppm, problems, args.split)
+        jobs.compare(context, args.policy, args.reward_model, problems, args.split)
     return 0

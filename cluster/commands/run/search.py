@@ -8,7 +8,7 @@ from cluster.commands import dry_run, options
 from cluster.run.context import running
 
 HELP = "search one set of problems and store the trees"
-SECTIONS = ("problems", "policy", "scorer", "executor", "workers", "search", "ray")
+SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "search", "ray")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
     with running(job) as context:
         from cluster.commands import jobs  # heavy: Ray and vLLM's clients
 
-        jobs.search(context, problems, policy=args.policy, ppm=args.ppm)
+        jobs.search(context, problems, policy=args.policy, reward_model=args.reward_model)
     return 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.data import Outcome, State, Step
 from search.formats.registry import END_OF_CODE
 from search.grading.answers import canonical
@@ -27,7 +27,9 @@ async def check_steps(composition: Composition, solution: State, executor: Execu
 async def totals(solution: State, executor: Executor) -> list[object]:
     """The total after each step, None where there is none: yet, or because the code does not run."""
     ends = range(1, len(solution.steps) + 1)
-    probed = await together(executor.run(State(solution.problem, solution.steps[:end]), [PROBE]) for end in ends)
+    probed = await gather_or_cancel(
+        executor.run(State(solution.problem, solution.steps[:end]), [PROBE]) for end in ends
+    )
     return [_value(step.output) if step.outcome is Outcome.OK else None for (step,) in probed]
 
 

@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
-from search.core.stopping import timed
+from search.core.stopping import add_elapsed
 from search.data import Cost, LabelledSolution, LabelScale, State, Step, StepLabels
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
-from search.strategies.sampling.sampling import draw
+from search.strategies.sampling.sampling import draw_solutions
 from search.tree import ROOT, Tree
 
 Texts = tuple[str, ...]
@@ -42,7 +42,7 @@ class Completions:
     cost: Cost = field(default_factory=Cost)
 
 
-async def estimate(state: State, config: SearchConfig, tools: Tools, seed: int) -> Completions:
+async def estimate(state: State, config: SearchConfig, tools: SearchServices, seed: int) -> Completions:
     """Draw ``config.candidates`` completions of ``state`` and grade them; ones without an answer are wrong.
 
     Where all that is left is to state the answer, one greedy completion says it all. With ``budget_tokens`` fewer may
@@ -57,19 +57,19 @@ async def estimate(state: State, config: SearchConfig, tools: Tools, seed: int) 
     tree, start, began = Tree(state.problem, strategy="completions", seed=seed), ROOT, monotonic()
     for step in state.steps:
         start = tree.add(start, step)
-    ends = [tree.nodes[index] for index in await draw(tree, config, tools, start)]
+    ends = [tree.nodes[index] for index in await draw_solutions(tree, config, tools, start)]
     drawn = sum(end.multiplicity for end in ends)
     right = sum(end.multiplicity for end in ends if tools.grader.grade(state.problem, end.answer))
-    return Completions(drawn, right, right / drawn if drawn else None, timed(tree, began).cost)
+    return Completions(drawn, right, right / drawn if drawn else None, add_elapsed(tree, began).cost)
 
 
-class Prefixes:
+class PrefixCompletions:
     """Completions of the beginnings of one problem's solutions, each drawn once, whichever solutions share it.
 
     Those after so many steps have the same seed, whatever was looked at before.
     """
 
-    def __init__(self, config: SearchConfig, tools: Tools, seed: int) -> None:
+    def __init__(self, config: SearchConfig, tools: SearchServices, seed: int) -> None:
         self._config, self._tools, self._seed = config, tools, seed
         self._looked: dict[Texts, asyncio.Task[Completions]] = {}
 
@@ -93,19 +93,19 @@ def texts(steps: Iterable[Step]) -> Texts:
     return tuple(step.text for step in steps)
 
 
-async def label_every_step(solution: State, prefixes: Prefixes) -> LabelledSolution:
+async def label_every_step(solution: State, prefixes: PrefixCompletions) -> LabelledSolution:
     """Math-Shepherd: the share of completions from each step that end right (soft estimation), all steps at once.
 
     The last step of a finished solution has its outcome. A solution of 8 steps with k = 8 takes 7 * 8 = 56 completions.
     ``train.labels.first_error.hard`` makes the hard estimation of it: right if any completion is. ``prefixes`` of the same seed
     draw the same completions for ``find_first_error``.
     """
-    found = await together(prefixes.look(solution, end) for end in range(1, len(solution.steps) + 1))
+    found = await gather_or_cancel(prefixes.look(solution, end) for end in range(1, len(solution.steps) + 1))
     record = StepLabels(solution.problem, solution.steps, tuple(one.share for one in found), LabelScale.SHARE)
     return _labelled(record, found)
 
 
-async def find_first_error(solution: State, prefixes: Prefixes) -> LabelledSolution:
+async def find_first_error(solution: State, prefixes: PrefixCompletions) -> LabelledSolution:
     """OmegaPRM: the first error of a solution, by binary search; right is a step from which any completion ends right.
 
     Signs up to and including the first error, all 1 where the solution itself ends right. No label where the policy had

@@ -11,52 +11,58 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
-from search.core.stopping import timed
+from search.core.stopping import add_elapsed
 from search.data import LabelledSolution, LabelScale, Problem, State
 from search.evaluation.voting import Aggregation
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
-from search.strategies.labelling.monte_carlo_labels import Prefixes, Texts, find_first_error, label_every_step, texts
-from search.strategies.sampling.sampling import draw, judge
+from search.strategies.labelling.monte_carlo_labels import (
+    PrefixCompletions,
+    Texts,
+    find_first_error,
+    label_every_step,
+    texts,
+)
+from search.strategies.sampling.sampling import draw_solutions, score_solutions
 from search.tree import Tree
 
-Look = Callable[[State, Prefixes], Coroutine[Any, Any, LabelledSolution]]
+Look = Callable[[State, PrefixCompletions], Coroutine[Any, Any, LabelledSolution]]
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class StepLabelling:
     """Draws ``config.solutions`` solutions of a problem and labels every finished one by ``look``.
 
-    ``config.candidates`` is the number k of completions a prefix. All steps are scored where there is a scorer, for those
+    ``config.candidates`` is the number k of completions a prefix. All steps are scored where there is a reward model, for those
     who set its opinion beside the labels. Raises ValueError without a grader.
     """
 
     config: SearchConfig
     look: Look
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
         tree, began = Tree(problem, strategy=self.config.strategy, seed=seed), monotonic()
         drawing = self.config.model_copy(update={"candidates": self.config.solutions})
-        ends = [end for end in await draw(tree, drawing, tools) if tree.nodes[end].answer is not None]
-        await judge(tree, ends, Aggregation.PRODUCT, self.config.squash_scale, tools)
-        prefixes = Prefixes(self.config, tools, derive(seed, "labels"))
-        labelled = await together(self.look(tree.state(end), prefixes) for end in ends)
+        ends = [end for end in await draw_solutions(tree, drawing, tools) if tree.nodes[end].answer is not None]
+        await score_solutions(tree, ends, Aggregation.PRODUCT, self.config.squash_scale, tools)
+        prefixes = PrefixCompletions(self.config, tools, derive(seed, "labels"))
+        labelled = await gather_or_cancel(self.look(tree.state(end), prefixes) for end in ends)
         for end, one in zip(ends, labelled, strict=True):
             write(tree, end, one)
         _account(tree, prefixes)
-        return timed(tree, began)
+        return add_elapsed(tree, began)
 
 
-def every_step(config: SearchConfig) -> Labelled:
+def every_step(config: SearchConfig) -> StepLabelling:
     """Soft labels: of every step the share of its completions that end right (Math-Shepherd, arXiv 2312.08935)."""
-    return Labelled(config, label_every_step)
+    return StepLabelling(config, label_every_step)
 
 
-def first_error(config: SearchConfig) -> Labelled:
+def first_error(config: SearchConfig) -> StepLabelling:
     """The first error of each solution by binary search (OmegaPRM, arXiv 2406.06592); steps before it count as right."""
-    return Labelled(config, find_first_error)
+    return StepLabelling(config, find_first_error)
 
 
 def write(tree: Tree, end: int, found: LabelledSolution) -> None:
@@ -67,7 +73,7 @@ def write(tree: Tree, end: int, found: LabelledSolution) -> None:
         tree.nodes[index].label = float(label == 1) if signs and label is not None else label
 
 
-def _account(tree: Tree, prefixes: Prefixes) -> None:
+def _account(tree: Tree, prefixes: PrefixCompletions) -> None:
     """What the completions cost; the number of them goes to the first node that ends a prefix."""
     found = prefixes.found()
     tree.cost = sum((replace(one.cost, seconds=0.0) for one in found.values()), tree.cost)  # they ran side by side

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from time import monotonic
 
 from search.config import SearchConfig
-from search.core.stopping import settle
+from search.core.stopping import finalize
 from search.data import Problem
-from search.protocols import Tools
-from search.strategies.sampling.sampling import draw, judge
+from search.protocols import SearchServices
+from search.strategies.sampling.sampling import draw_solutions, score_solutions
 from search.tree import Tree
 
 
@@ -19,14 +19,14 @@ class BestOf:
 
     N is ``candidates``, whole solutions; ``rollouts`` has no meaning. ``budget_tokens`` is that of ``samples.draw``:
     with a budget N comes in several requests, and none is sent once it is spent. A solution's score is ``aggregate``
-    of its steps' rewards. Without a scorer every solution counts the same: "weighted" is then the majority.
+    of its steps' rewards. Without a reward model every solution counts the same: "weighted" is then the majority.
     """
 
     config: SearchConfig
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
         """Draw the solutions of one problem, score them and settle on an answer."""
         tree, began = Tree(problem, strategy="best_of", seed=seed), monotonic()
-        ends = await draw(tree, self.config, tools)
-        await judge(tree, ends, self.config.aggregate, self.config.squash_scale, tools)
-        return settle(tree, self.config, began)
+        ends = await draw_solutions(tree, self.config, tools)
+        await score_solutions(tree, ends, self.config.aggregate, self.config.squash_scale, tools)
+        return finalize(tree, self.config, began)

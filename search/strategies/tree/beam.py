@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from time import monotonic
 
 from search.config import SearchConfig
-from search.core.expansion import Growth, expand_all
-from search.core.stopping import settle, settled
+from search.core.expansion import ExpansionConfig, expand_all
+from search.core.stopping import finalize, should_stop
 from search.core.values import back_up, path_value, terminal_value
 from search.data import Problem
 from search.evaluation.voting import Aggregation
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.tree import ROOT, Tree
 
 
@@ -28,11 +28,11 @@ class StepBeam:
 
     config: SearchConfig
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
         """Grow one tree. Raises whatever the tools raise; a failing step is no exception but a node."""
         tree, began = Tree(problem, strategy="beam", seed=seed), monotonic()
         await carry_on(tree, [Beam(places=self.config.beam_width)], self.config, tools)
-        return settle(tree, self.config, began)
+        return finalize(tree, self.config, began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ def keep(tree: Tree, beam: Beam, children: Sequence[int], how: Aggregation) -> B
     return Beam(still_open, beam.places - (len(best) - len(still_open)))
 
 
-async def carry_on(tree: Tree, beams: Sequence[Beam], config: SearchConfig, tools: Tools) -> None:
+async def carry_on(tree: Tree, beams: Sequence[Beam], config: SearchConfig, tools: SearchServices) -> None:
     """Expand and keep until nothing is open or the tree is settled; then back every end up once, so that Q stands.
 
     All beams take a step together: which nodes there are depends on no engine's speed, with a budget either.
     """
-    growth = Growth.of(config)
-    while any(beam.open for beam in beams) and not settled(tree, config):
+    growth = ExpansionConfig.of(config)
+    while any(beam.open for beam in beams) and not should_stop(tree, config):
         parents = [parent for beam in beams for parent in beam.open]
         drawn = dict(zip(parents, await expand_all(tree, parents, growth, tools), strict=True))
         beams = [

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from time import monotonic
 
 from search.config import SearchConfig
-from search.core.expansion import Growth, expand
-from search.core.stopping import settle
+from search.core.expansion import ExpansionConfig, expand
+from search.core.stopping import finalize
 from search.data import Problem
 from search.evaluation.voting import Aggregation
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.strategies.tree.beam import Beam, carry_on, keep
 from search.tree import ROOT, Tree
 
@@ -38,10 +38,10 @@ class Dvts:
 
     config: SearchConfig
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
         """Grow one tree. Raises whatever the tools raise; a failing step is no exception but a node."""
         config, tree, began = self.config, Tree(problem, strategy="dvts", seed=seed), monotonic()
-        wide = replace(Growth.of(config), candidates=config.rollouts * config.candidates)
+        wide = replace(ExpansionConfig.of(config), candidates=config.rollouts * config.candidates)
         first = await expand(tree, ROOT, wide, tools)
         await carry_on(tree, deal(tree, first, config.rollouts, config.aggregate), config, tools)
-        return settle(tree, config, began)
+        return finalize(tree, config, began)

@@ -22,20 +22,20 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from search.concurrency import stop
+from search.concurrency import cancel_all
 from search.config import SearchConfig
-from search.core.expansion import Growth, expand
-from search.core.inflight import Flight
-from search.core.stopping import settle, settled
+from search.core.expansion import ExpansionConfig, expand
+from search.core.inflight import InflightRollouts
+from search.core.stopping import finalize, should_stop
 from search.core.values import back_up, terminal_value
 from search.data import Problem
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.tree import ROOT, Node, Tree
 
 NOBODY: Mapping[int, int] = {}
 
-Expand = Callable[[int], Coroutine[Any, Any, object]]  # gives a node its children
-Worth = Callable[[int], float]  # the value of the node at which a rollout ended
+ExpandFn = Callable[[int], Coroutine[Any, Any, object]]  # gives a node its children
+ValueFn = Callable[[int], float]  # the value of the node at which a rollout ended
 
 
 def uct(child: Node, parent: Node, exploration: float, on_child: int = 0, on_parent: int = 0) -> float:
@@ -78,7 +78,9 @@ def select(
     return best
 
 
-async def rollout(tree: Tree, config: SearchConfig, flight: Flight, expand_at: Expand, worth: Worth) -> None:
+async def rollout(
+    tree: Tree, config: SearchConfig, flight: InflightRollouts, expand_at: ExpandFn, worth: ValueFn
+) -> None:
     """One pass from the root to a terminal step or a dead end."""
     index = ROOT
     with flight.walk() as enter:
@@ -94,7 +96,9 @@ async def rollout(tree: Tree, config: SearchConfig, flight: Flight, expand_at: E
         back_up(tree, index, worth(index))
 
 
-async def roll(tree: Tree, config: SearchConfig, flight: Flight, expand_at: Expand, worth: Worth) -> None:
+async def run_rollouts(
+    tree: Tree, config: SearchConfig, flight: InflightRollouts, expand_at: ExpandFn, worth: ValueFn
+) -> None:
     """All rollouts, or those until the tree is settled. None is under way when this ends, however it does.
 
     The first error of a rollout is raised; it cancels the others.
@@ -103,7 +107,7 @@ async def roll(tree: Tree, config: SearchConfig, flight: Flight, expand_at: Expa
     running: set[asyncio.Future[None]] = set()
     done: set[asyncio.Future[None]] = set()
     try:
-        while not settled(tree, config):
+        while not should_stop(tree, config):
             while begun < config.rollouts and len(running) < config.parallel_rollouts:
                 running.add(asyncio.ensure_future(rollout(tree, config, flight, expand_at, worth)))
                 begun += 1
@@ -113,13 +117,13 @@ async def roll(tree: Tree, config: SearchConfig, flight: Flight, expand_at: Expa
             for over in done:
                 over.result()
     finally:
-        await stop((*done, *running, *flight.expansions.values()))
+        await cancel_all((*done, *running, *flight.expansions.values()))
 
 
-async def grow(tree: Tree, config: SearchConfig, tools: Tools, flight: Flight) -> None:
+async def grow(tree: Tree, config: SearchConfig, tools: SearchServices, flight: InflightRollouts) -> None:
     """The rollouts of rStar-Math: steps from the policy, values from grades and rewards."""
-    growth = Growth.of(config)
-    await roll(
+    growth = ExpansionConfig.of(config)
+    await run_rollouts(
         tree,
         config,
         flight,
@@ -139,8 +143,8 @@ class Mcts:
 
     config: SearchConfig
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
         """Grow one tree. Raises whatever the tools raise; a failing step is no exception but a node."""
         tree, began = Tree(problem, strategy="mcts", seed=seed), monotonic()
-        await grow(tree, self.config, tools, Flight())
-        return settle(tree, self.config, began)
+        await grow(tree, self.config, tools, InflightRollouts())
+        return finalize(tree, self.config, began)

@@ -10,15 +10,15 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from statistics import fmean
 
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
 from search.core.completion import complete
-from search.core.expansion import fail
-from search.core.stopping import spent
+from search.core.expansion import count_failure
+from search.core.stopping import budget_exhausted
 from search.data import Sampling, State, Until
 from search.formats.registry import StepFormat
 from search.grading.answers import canonical
-from search.protocols import Policy, Tools
+from search.protocols import Policy, SearchServices
 from search.seeds import derive
 from search.tree import Tree
 
@@ -73,19 +73,19 @@ def shown(state: State, share: float, step_format: StepFormat) -> State:
     return State(state.problem, steps[:many])
 
 
-async def agrees(tree: Tree, end: int, second: Policy, config: SearchConfig, tools: Tools) -> bool:
+async def agrees(tree: Tree, end: int, second: Policy, config: SearchConfig, tools: SearchServices) -> bool:
     """Whether ``second``, given a part of a solution, likeliest ends it with the same answer."""
     seed = derive(tree.seed, "mutual", end)
     share = random.Random(seed).uniform(LEAST_SHOWN, MOST_SHOWN)
     likeliest = Sampling(temperature=0.0, max_tokens=config.max_solution_tokens, until=Until.PAUSE)
     part = shown(tree.state(end), share, tools.format)
-    asked = Tools(second, tools.executor, tools.format)
+    asked = SearchServices(second, tools.executor, tools.format)
     steps, _ = await complete(tree, part, likeliest, seed, config.max_step_tokens, asked)
     theirs, ours = steps[-1].answer, tree.nodes[end].answer
     return theirs is not None and ours is not None and same(theirs) == same(ours)
 
 
-async def conclude(tree: Tree, config: SearchConfig, tools: Tools) -> str | None:
+async def conclude(tree: Tree, config: SearchConfig, tools: SearchServices) -> str | None:
     """The tree's answer, after ``tools.second`` was asked about every end that a rollout reached.
 
     What it rejected, and whether anything was left, is counted in ``tree.failures``.
@@ -93,14 +93,14 @@ async def conclude(tree: Tree, config: SearchConfig, tools: Tools) -> str | None
     scores = final_scores(tree)
     survivors: list[int] = []
     if tools.second is not None and scores:
-        if spent(tree, config):
-            fail(tree, NOT_CHECKED)
+        if budget_exhausted(tree, config):
+            count_failure(tree, NOT_CHECKED)
         else:
-            agreed = await together(agrees(tree, end, tools.second, config, tools) for end in scores)
+            agreed = await gather_or_cancel(agrees(tree, end, tools.second, config, tools) for end in scores)
             survivors = [end for end, yes in zip(scores, agreed, strict=True) if yes]
             for _ in range(len(scores) - len(survivors)):
-                fail(tree, DISAGREED)
+                count_failure(tree, DISAGREED)
             if not survivors:
-                fail(tree, NO_SURVIVOR)
+                count_failure(tree, NO_SURVIVOR)
     chosen = choose(scores, survivors)
     return None if chosen is None else tree.nodes[chosen].answer

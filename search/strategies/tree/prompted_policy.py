@@ -15,7 +15,7 @@ def unchanged(question: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PromptedPolicy:
     """``policy`` behind its own protocol. Its candidates continue the state they were asked for, not the reworded one.
 
     ``reword`` makes the question that is put to it, ``head`` begins the next step: candidates come back with it.

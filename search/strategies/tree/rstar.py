@@ -15,19 +15,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
 
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
 from search.core.completion import UNLIMITED, add_chain, complete, whole
-from search.core.expansion import Growth, draft, fail, graft, node_seed
-from search.core.inflight import Flight
-from search.core.stopping import mark, timed
+from search.core.expansion import ExpansionConfig, attach_children, count_failure, node_seed, propose_children
+from search.core.inflight import InflightRollouts
+from search.core.stopping import add_elapsed, grade_terminals
 from search.data import Problem, State, Step, StepStatus
 from search.prompts import REQUESTS, beginning, request
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
-from search.strategies.tree.mcts import roll
+from search.strategies.tree.mcts import run_rollouts
 from search.strategies.tree.mutual_consistency import conclude, confidence
-from search.strategies.tree.prompted_policy import Asking, unchanged
+from search.strategies.tree.prompted_policy import PromptedPolicy, unchanged
 from search.strategies.tree.rstar_actions import Action, asked_by, permitted, taken
 from search.tree import Node, Tree
 
@@ -49,43 +49,45 @@ class Rstar:
     ``candidates`` is the number of children by A1 and by A3, the other actions have one; a path has at most
     ``max_actions`` actions, of however many steps.
     With ``instructions`` an action is a request put to the policy, without them a way of drawing. ``tools.second`` is the
-    discriminator; without one the best solution answers unchecked. A scorer is not asked. ``budget_tokens`` is looked at
+    discriminator; without one the best solution answers unchecked. A reward model is not asked. ``budget_tokens`` is looked at
     between rollouts, as "mcts" does, and once more before the discriminator is asked.
     """
 
     config: SearchConfig
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
         """Grow one tree. Raises whatever the tools raise; a failing step is no exception but a node."""
         tree, began = Tree(problem, strategy="rstar", seed=seed), monotonic()
-        unseeing = replace(tools, scorer=None, grader=None)
+        unseeing = replace(tools, reward_model=None, grader=None)
         expand_at = partial(expand, tree, config=self.config, tools=unseeing)
-        await roll(tree, self.config, Flight(), expand_at, lambda end: confidence(tree, tree.nodes[end].answer))
+        await run_rollouts(
+            tree, self.config, InflightRollouts(), expand_at, lambda end: confidence(tree, tree.nodes[end].answer)
+        )
         tree.answer = await conclude(tree, self.config, unseeing)
-        mark(tree, tools.grader)
-        return timed(tree, began)
+        grade_terminals(tree, tools.grader)
+        return add_elapsed(tree, began)
 
 
-async def expand(tree: Tree, index: int, config: SearchConfig, tools: Tools) -> None:
+async def expand(tree: Tree, index: int, config: SearchConfig, tools: SearchServices) -> None:
     """Give a node its children: those of every permitted action, in the order of the grammar.
 
     A program that has run only needs its answer stated: that is no action.
     """
-    growth = replace(Growth.of(config), max_depth=UNLIMITED)
+    growth = replace(ExpansionConfig.of(config), max_depth=UNLIMITED)
     if tools.format.concluding(tree.state(index)):
-        graft(tree, index, await draft(tree, index, growth, tools))
+        attach_children(tree, index, await propose_children(tree, index, growth, tools))
         return
     actions = permitted(taken(tree, index), config.actions, config.max_actions)
     if not actions:
-        fail(tree, StepStatus.TOO_DEEP)
-    drawn = await together(draw(tree, index, action, growth, config, tools) for action in actions)
+        count_failure(tree, StepStatus.TOO_DEEP)
+    drawn = await gather_or_cancel(draw(tree, index, action, growth, config, tools) for action in actions)
     for action, children in zip(actions, drawn, strict=True):
         plant(tree, index, action, children)
     tree.nodes[index].draws = 1
 
 
 async def draw(
-    tree: Tree, index: int, action: Action, growth: Growth, config: SearchConfig, tools: Tools
+    tree: Tree, index: int, action: Action, growth: ExpansionConfig, config: SearchConfig, tools: SearchServices
 ) -> list[Node] | Rest:
     """What an action makes of a node's state; not yet in the tree."""
     state, head = tree.state(index), ""
@@ -94,12 +96,12 @@ async def draw(
     else:
         head = beginning(action, tools.format.name, len(state.steps) + 1, config.instructions)
     reword = partial(request, words=REQUESTS[action]) if config.instructions else unchanged
-    asking = replace(tools, policy=Asking(tools.policy, action, reword, head))
+    asking = replace(tools, policy=PromptedPolicy(tools.policy, action, reword, head))
     if action is Action.REST:
         seed = derive(node_seed(tree, index), action)
         return Rest(*await complete(tree, state, whole(config), seed, config.max_step_tokens, asking))
     many = growth.candidates if action in SEVERAL else 1
-    children = await draft(tree, index, replace(growth, candidates=many), asking, after=state)
+    children = await propose_children(tree, index, replace(growth, candidates=many), asking, after=state)
     for node in children:
         node.action, node.instead = action.value, action is Action.AGAIN
     return children
@@ -112,4 +114,4 @@ def plant(tree: Tree, index: int, action: Action, children: list[Node] | Rest) -
         for i in tree.path(end)[:-1]:
             tree.nodes[i].draws = 1
     else:
-        graft(tree, index, children)
+        attach_children(tree, index, children)

@@ -19,14 +19,14 @@ from statistics import fmean
 from time import monotonic
 
 from search.config import SearchConfig
-from search.core.expansion import Growth, expand_all, fail
-from search.core.stopping import mark, spent, timed
+from search.core.expansion import ExpansionConfig, count_failure, expand_all
+from search.core.stopping import add_elapsed, budget_exhausted, grade_terminals
 from search.core.values import back_up, terminal_value
 from search.data import Problem
 from search.errors import UserError
 from search.prompts import reflection
-from search.protocols import Tools
-from search.strategies.tree.prompted_policy import Asking
+from search.protocols import SearchServices
+from search.strategies.tree.prompted_policy import PromptedPolicy
 from search.tree import ROOT, Tree
 
 NO_SOLUTION = "no_solution"  # branches that came to no answer
@@ -53,9 +53,9 @@ class Sphere:
 
     config: SearchConfig
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
-        """Grow one tree. Raises UserError without a scorer, and whatever the tools raise."""
-        if tools.scorer is None:
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
+        """Grow one tree. Raises UserError without a reward model, and whatever the tools raise."""
+        if tools.reward_model is None:
             raise UserError("strategy 'sphere' keeps the best and the worst step by reward: it needs a reward model")
         tree, began = Tree(problem, strategy="sphere", seed=seed), monotonic()
         await grow(tree, Branch.GENERATE, self.config, tools)
@@ -66,10 +66,10 @@ class Sphere:
         for index, node in enumerate(tree.nodes):
             if node.answer is not None or (node.expanded and not tree.alive(index)):
                 back_up(tree, index, terminal_value(node))
-        return timed(tree, began)
+        return add_elapsed(tree, began)
 
 
-async def go_on(tree: Tree, best: int, worst: int, config: SearchConfig, tools: Tools) -> None:
+async def go_on(tree: Tree, best: int, worst: int, config: SearchConfig, tools: SearchServices) -> None:
     """The branches that follow from how Sol_max and Sol_min ended; none where one is right and the other wrong."""
     if not tree.nodes[best].correct:
         await correct(tree, Branch.CORRECT_MAX, best, config, tools)
@@ -77,33 +77,33 @@ async def go_on(tree: Tree, best: int, worst: int, config: SearchConfig, tools: 
             await correct(tree, Branch.CORRECT_MIN, worst, config, tools)
     elif tree.nodes[worst].correct and tools.second is not None:
         wider = config.model_copy(update={"candidates": 2 * config.candidates})
-        smaller = Asking(tools.second, Branch.DIVERSIFY)
+        smaller = PromptedPolicy(tools.second, Branch.DIVERSIFY)
         await grow(tree, Branch.DIVERSIFY, wider, replace(tools, policy=smaller))
 
 
-async def correct(tree: Tree, branch: Branch, end: int, config: SearchConfig, tools: Tools) -> None:
+async def correct(tree: Tree, branch: Branch, end: int, config: SearchConfig, tools: SearchServices) -> None:
     """The search again, by a policy that is shown its attempt, or just drawn from anew where it follows no instructions."""
-    asking = Asking(tools.policy, branch)
+    asking = PromptedPolicy(tools.policy, branch)
     if config.instructions:
         attempt = "".join(segment.text for segment in tools.format.segments(tree.state(end))[1:])
         asking = replace(asking, reword=partial(reflection, attempt=attempt))
     await grow(tree, branch, config, replace(tools, policy=asking))
 
 
-async def grow(tree: Tree, branch: Branch, config: SearchConfig, tools: Tools) -> None:
+async def grow(tree: Tree, branch: Branch, config: SearchConfig, tools: SearchServices) -> None:
     """One branch, graded when it is done where there is a grader."""
-    growth, unseeing, begin = Growth.of(config), replace(tools, grader=None), len(tree.nodes)
+    growth, unseeing, begin = ExpansionConfig.of(config), replace(tools, grader=None), len(tree.nodes)
     going_on = [ROOT]
-    while going_on and not spent(tree, config):
+    while going_on and not budget_exhausted(tree, config):
         before = len(tree.nodes)
         drawn = await expand_all(tree, going_on, growth, unseeing)
         for node in tree.nodes[before:]:
             node.action = branch.value if node.parent == ROOT else ""
         kept = [i for alive in drawn for i in best_and_worst(tree, [i for i in alive if i >= before])]
         going_on = narrow(tree, [i for i in kept if not tree.nodes[i].terminal], config.beam_width)
-    mark(tree, tools.grader, begin)
+    grade_terminals(tree, tools.grader, begin)
     if extremes(tree, branch) is None:
-        fail(tree, NO_SOLUTION)
+        count_failure(tree, NO_SOLUTION)
 
 
 def best_and_worst(tree: Tree, children: Sequence[int]) -> list[int]:

@@ -14,13 +14,13 @@ import pytest
 from ray.exceptions import RayTaskError
 
 from actors.config import EngineConfig
-from actors.engines.manager import Fleet
+from actors.engines.manager import EngineManager
 from actors.errors import StartTimeout
-from actors.pools.engine_pool import PolicyPool, ScorerPool
+from actors.pools.engine_pool import PolicyPool, RewardModelPool
 from cluster.run.models import call_verifier
 from search.data import Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
 from search.formats.registry import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat, Source
-from tests.actors.conftest import make_scorer
+from tests.actors.conftest import make_reward_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -32,14 +32,14 @@ STATES = [
 ]
 
 
-def test_engines_of_the_same_models_are_kept(fleet: Fleet, models: tuple[ModelRef, ModelRef]) -> None:
-    policy, scorer = models
-    before = fleet.policy(policy), fleet.scorer(scorer)
-    fleet.start(policy, scorer)
-    assert (fleet.policy(policy), fleet.scorer(scorer)) == before
+def test_engines_of_the_same_models_are_kept(fleet: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
+    policy, reward_model = models
+    before = fleet.policy(policy), fleet.reward_model(reward_model)
+    fleet.start(policy, reward_model)
+    assert (fleet.policy(policy), fleet.reward_model(reward_model)) == before
 
 
-async def test_candidates_stop_where_the_format_says(fleet: Fleet, models: tuple[ModelRef, ModelRef]) -> None:
+async def test_candidates_stop_where_the_format_says(fleet: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
     pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
     proposals = await asyncio.gather(*(pool.propose(s, 4, Sampling(max_tokens=300), 11) for s in STATES[:10]))
     candidates = [candidate for proposal in proposals for candidate in proposal.candidates]
@@ -57,7 +57,7 @@ async def test_candidates_stop_where_the_format_says(fleet: Fleet, models: tuple
 
 
 async def test_prompts_that_do_not_fit_one_pass_wait_for_the_next(
-    fleet: Fleet, models: tuple[ModelRef, ModelRef]
+    fleet: EngineManager, models: tuple[ModelRef, ModelRef]
 ) -> None:
     pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
     states = [State(Problem(f"w{i}", f"{i} " * 90, "1", "test")) for i in range(10)]  # 188 tokens each, 512 a pass
@@ -68,7 +68,7 @@ async def test_prompts_that_do_not_fit_one_pass_wait_for_the_next(
 
 
 async def test_stops_that_are_no_tokens_are_found_in_the_text(
-    fleet: Fleet, models: tuple[ModelRef, ModelRef], words: Any
+    fleet: EngineManager, models: tuple[ModelRef, ModelRef], words: Any
 ) -> None:
     engine = fleet.policy(models[0])[0]
     stops = ("a", "b", END_OF_STEP)
@@ -81,7 +81,7 @@ async def test_stops_that_are_no_tokens_are_found_in_the_text(
         assert words.decode(candidate.token_ids).startswith(candidate.text)
 
 
-async def test_the_same_seed_gives_the_same_text(fleet: Fleet, models: tuple[ModelRef, ModelRef]) -> None:
+async def test_the_same_seed_gives_the_same_text(fleet: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
     pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
     sampling = Sampling(max_tokens=30)
 
@@ -94,29 +94,33 @@ async def test_the_same_seed_gives_the_same_text(fleet: Fleet, models: tuple[Mod
     assert len(set(await texts(1))) == 4
 
 
-async def test_greedy_has_one_candidate(fleet: Fleet, models: tuple[ModelRef, ModelRef]) -> None:
+async def test_greedy_has_one_candidate(fleet: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
     pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
     proposal = await pool.propose(STATES[0], 4, Sampling(temperature=0, max_tokens=8), 1)
     assert len(proposal.candidates) == 1
 
 
 async def test_a_state_that_fills_the_context_is_cut_off_at_once(
-    fleet: Fleet, models: tuple[ModelRef, ModelRef]
+    fleet: EngineManager, models: tuple[ModelRef, ModelRef]
 ) -> None:
     policy = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
-    scorer = ScorerPool(fleet.scorer(models[1]), CodeFormat(), CONFIG)
+    reward_model = RewardModelPool(fleet.reward_model(models[1]), CodeFormat(), CONFIG)
     long = State(Problem("long", "q" * 600, "1", "test"))
     proposal = await policy.propose(long, 4, Sampling(max_tokens=8), 1)
     assert [candidate.text for candidate in proposal.candidates] == [""]
     assert policy.counts["too_long"] == 1
-    scores = await scorer.score([STATES[0], long])
+    scores = await reward_model.score([STATES[0], long])
     assert scores.logits[1] == -100.0
     assert scores.logits[0] > -50
 
 
 @pytest.mark.parametrize("reloaded", [False, True])
 async def test_scores_are_those_of_transformers(
-    fleet: Fleet, models: tuple[ModelRef, ModelRef], others: tuple[ModelRef, ModelRef], words: Any, reloaded: bool
+    fleet: EngineManager,
+    models: tuple[ModelRef, ModelRef],
+    others: tuple[ModelRef, ModelRef],
+    words: Any,
+    reloaded: bool,
 ) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification
@@ -126,7 +130,7 @@ async def test_scores_are_those_of_transformers(
     if reloaded:
         fleet.start(others[1])
     model = others[1] if reloaded else models[1]
-    pool = ScorerPool(fleet.scorer(model), CodeFormat(), CONFIG, model)
+    pool = RewardModelPool(fleet.reward_model(model), CodeFormat(), CONFIG, model)
     batches = await asyncio.gather(*(pool.score(states[i : i + 4]) for i in range(0, len(states), 4)))
     served = [logit for batch in batches for logit in batch.logits]
     reference = AutoModelForSequenceClassification.from_pretrained(model.path, dtype=torch.float32).eval()
@@ -141,14 +145,14 @@ async def test_scores_are_those_of_transformers(
 
 @pytest.mark.thorough
 async def test_three_logits_of_a_prm_come_as_the_log_odds_of_its_step_score(
-    fleet: Fleet, tmp_path: Path, words: Any
+    fleet: EngineManager, tmp_path: Path, words: Any
 ) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    model = ModelRef("ppm", str(make_scorer(tmp_path / "prm", seed=4, labels=3)), 3, 7)
+    model = ModelRef("reward_model", str(make_reward_model(tmp_path / "prm", seed=4, labels=3)), 3, 7)
     states = [state.then(Step(f"# Step 1: half of abcd{END_OF_STEP}")) for state in STATES]
-    served = (await ScorerPool(fleet.scorer(model), CodeFormat(), CONFIG, model).score(states)).logits
+    served = (await RewardModelPool(fleet.reward_model(model), CodeFormat(), CONFIG, model).score(states)).logits
     reference = AutoModelForSequenceClassification.from_pretrained(model.path, dtype=torch.float32).eval()
     for state, logit in zip(states, served, strict=True):
         ids = [i for s in CodeFormat().segments(state) for i in words.encode(s.text, add_special_tokens=False)]
@@ -159,17 +163,17 @@ async def test_three_logits_of_a_prm_come_as_the_log_odds_of_its_step_score(
 
 @pytest.mark.thorough
 async def test_likelihoods_are_those_of_transformers(
-    fleet: Fleet, models: tuple[ModelRef, ModelRef], tmp_path: Path, words: Any
+    fleet: EngineManager, models: tuple[ModelRef, ModelRef], tmp_path: Path, words: Any
 ) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
     verifier = Path(shutil.copytree(models[0].path, tmp_path / "verifier"))
     call_verifier(verifier)
-    model, form = ModelRef("ppm", str(verifier), 3, 7), CodeFormat()
+    model, form = ModelRef("reward_model", str(verifier), 3, 7), CodeFormat()
     ran = [state.then(Step(f"print(2){END_OF_CODE}", output="2")) for state in STATES]
     states = [*ran, *(state.then(Step("<answer>2", answer="2", status=StepStatus.FINAL)) for state in ran)]
-    served = (await ScorerPool(fleet.scorer(model), form, CONFIG, model).score(states)).logits
+    served = (await RewardModelPool(fleet.reward_model(model), form, CONFIG, model).score(states)).logits
     reference = AutoModelForCausalLM.from_pretrained(model.path, dtype=torch.float32).eval()
     for state, total in zip(states, served, strict=True):
         read = [(i, s.source is Source.MODEL) for s in form.segments(state) for i in words.encode(s.text)]
@@ -182,7 +186,7 @@ async def test_likelihoods_are_those_of_transformers(
 
 
 async def test_an_engine_takes_in_new_weights(
-    fleet: Fleet, models: tuple[ModelRef, ModelRef], others: tuple[ModelRef, ModelRef], words: Any
+    fleet: EngineManager, models: tuple[ModelRef, ModelRef], others: tuple[ModelRef, ModelRef], words: Any
 ) -> None:
     import torch
     from transformers import AutoModelForCausalLM
@@ -210,7 +214,9 @@ async def test_an_engine_takes_in_new_weights(
 
 
 @pytest.mark.parametrize("victim", ["actor", "engine core"])
-async def test_requests_outlive_a_killed_engine(fleet: Fleet, others: tuple[ModelRef, ModelRef], victim: str) -> None:
+async def test_requests_outlive_a_killed_engine(
+    fleet: EngineManager, others: tuple[ModelRef, ModelRef], victim: str
+) -> None:
     """The engine starts again on the model it was made with, and takes in the one it served last."""
     engine = fleet.policy(others[0])[0]
     pool = PolicyPool([engine], CodeFormat(), CONFIG, others[0])
@@ -236,12 +242,18 @@ async def test_requests_outlive_a_killed_engine(fleet: Fleet, others: tuple[Mode
 
 def test_an_engine_that_does_not_start_in_time_is_named(local_ray: None, models: tuple[ModelRef, ModelRef]) -> None:
     hasty = CONFIG.model_copy(update={"start_deadline_s": 0.5})
-    with Fleet(hasty, hasty) as running, pytest.raises(StartTimeout, match=r"policy-0 did not start within 0.5 s"):
+    with (
+        EngineManager(hasty, hasty) as running,
+        pytest.raises(StartTimeout, match=r"policy-0 did not start within 0.5 s"),
+    ):
         running.start(models[0])
 
 
 def test_a_model_that_is_not_there_is_named(local_ray: None, tmp_path: Path) -> None:
-    with Fleet(CONFIG, CONFIG) as running, pytest.raises(RuntimeError, match=r"policy-0 could not start on .*nothing"):
+    with (
+        EngineManager(CONFIG, CONFIG) as running,
+        pytest.raises(RuntimeError, match=r"policy-0 could not start on .*nothing"),
+    ):
         running.start(ModelRef("policy", str(tmp_path / "nothing")))
 
 

@@ -12,8 +12,8 @@ from ray.exceptions import ActorUnavailableError
 
 from actors.config import EngineConfig
 from actors.errors import BadScore, EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
-from actors.pools.engine_pool import PolicyPool, ScorerPool
-from actors.rpc.server import Mailbox
+from actors.pools.engine_pool import PolicyPool, RewardModelPool
+from actors.rpc.server import RpcServer
 from search.data import Candidate, Finish, ModelRef, Problem, Proposal, Sampling, Scores, State, Step, StepStatus
 from search.formats.registry import END_OF_CODE, END_OF_STEP, CodeFormat
 
@@ -36,7 +36,7 @@ class Method:
         return await self.answer(*arguments)
 
 
-class Handle(Mailbox):
+class Handle(RpcServer):
     """An engine that follows a script: DEATH ends its connections, other exceptions are raised, numbers are seconds of
     silence, then it answers."""
 
@@ -227,7 +227,7 @@ async def test_a_cancelled_request_frees_its_place() -> None:
 
 async def test_siblings_are_scored_in_one_request() -> None:
     handle = Handle()
-    pool = ScorerPool([handle], CodeFormat(), CONFIG)  # type: ignore[list-item]
+    pool = RewardModelPool([handle], CodeFormat(), CONFIG)  # type: ignore[list-item]
     states = [STATE, STATE.then(Step(f"a{END_OF_STEP}")), STATE.then(Step("a"), Step("b"))]
     assert (await pool.score(states)).logits == (1.0, 2.0, 3.0)
     assert len(handle.asked) == 1
@@ -238,7 +238,7 @@ async def test_siblings_are_scored_in_one_request() -> None:
 async def test_a_judge_by_likelihood_is_told_what_the_policy_wrote(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"id2label": {"0": "likelihood"}}')
     handle = Pieces()
-    pool = ScorerPool([handle], CodeFormat(), CONFIG, ModelRef("ppm", str(tmp_path), 1, 7))  # type: ignore[list-item]
+    pool = RewardModelPool([handle], CodeFormat(), CONFIG, ModelRef("reward_model", str(tmp_path), 1, 7))  # type: ignore[list-item]
     printed = STATE.then(Step(f"print(7){END_OF_CODE}", output="7"))
     await pool.score([printed, printed.then(Step("<answer>7", answer="7", status=StepStatus.FINAL))])
     (open_, unfinished), (done, finished) = handle.states
@@ -260,5 +260,5 @@ class Pieces(Handle):
 async def test_a_broken_score_is_not_tried_again() -> None:
     handle = Handle(BadScore("nan"))
     with pytest.raises(BadScore):
-        await ScorerPool([handle], CodeFormat(), CONFIG).score([STATE])  # type: ignore[list-item]
+        await RewardModelPool([handle], CodeFormat(), CONFIG).score([STATE])  # type: ignore[list-item]
     assert len(handle.asked) == 1

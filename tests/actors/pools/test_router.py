@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
-from actors.pools.router import AHEAD, SLACK, Lane, Router, preference
+from actors.pools.router import AHEAD, SLACK, Replica, Router, preference
 
 
 def router(rooms: list[int]) -> Router[str]:
-    return Router([Lane(f"handle {i}", f"engine-{i}", room) for i, room in enumerate(rooms)])
+    return Router([Replica(f"handle {i}", f"engine-{i}", room) for i, room in enumerate(rooms)])
 
 
 def test_a_lost_engine_moves_only_its_own_keys() -> None:

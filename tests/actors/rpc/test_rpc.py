@@ -13,12 +13,12 @@ from ray.exceptions import ActorDiedError
 
 from actors.errors import ActorLost, PromptTooLong, RequestFailed, Unreachable
 from actors.rpc import transport
-from actors.rpc.client import Correspondent
-from actors.rpc.server import Box, Load, Mailbox
-from actors.rpc.transport import CALLER, Address, Line, connect, listen
+from actors.rpc.client import RpcClient
+from actors.rpc.server import CallerState, Load, RpcServer
+from actors.rpc.transport import CALLER, Address, Connection, connect, listen
 
 
-class Desk(Mailbox):
+class Desk(RpcServer):
     """Doubles numbers, after as many hundredths of a second; notes the messages and who was stopped."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Desk(Mailbox):
     async def echo(self, value: object) -> object:
         return value
 
-    def _send_answers(self, caller: Line, box: Box) -> None:
+    def _send_answers(self, caller: Connection, box: CallerState) -> None:
         self.messages.append(len(box.ready))
         super()._send_answers(caller, box)
 
@@ -78,7 +78,7 @@ class Unreadable:
 
 
 async def test_every_letter_is_answered_once_and_none_waits_for_a_slower_one() -> None:
-    mail = Correspondent(Remote(Desk()))
+    mail = RpcClient(Remote(Desk()))
     order: list[int] = []
 
     async def one(number: int) -> None:
@@ -91,7 +91,7 @@ async def test_every_letter_is_answered_once_and_none_waits_for_a_slower_one() -
 
 
 async def test_letters_that_come_while_others_wait_are_not_held_back() -> None:
-    mail = Correspondent(Remote(Desk()))
+    mail = RpcClient(Remote(Desk()))
     slow = asyncio.ensure_future(mail.ask("double", 100))
     await asyncio.sleep(0.05)
     assert await asyncio.wait_for(mail.ask("double", 1), 0.5) == 2
@@ -100,7 +100,7 @@ async def test_letters_that_come_while_others_wait_are_not_held_back() -> None:
 
 
 async def test_an_error_reaches_its_sender_and_nobody_else() -> None:
-    mail = Correspondent(Remote(Desk()))
+    mail = RpcClient(Remote(Desk()))
     fine = asyncio.ensure_future(mail.ask("double", 1))
     with pytest.raises(PromptTooLong, match="3000 tokens"):
         await mail.ask("fail", PromptTooLong("3000 tokens"))
@@ -110,7 +110,7 @@ async def test_an_error_reaches_its_sender_and_nobody_else() -> None:
 
 
 async def test_what_cannot_be_sent_or_read_fails_alone() -> None:
-    mail = Correspondent(Remote(Desk()))
+    mail = RpcClient(Remote(Desk()))
     slow = asyncio.ensure_future(mail.ask("double", 10))
     with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
         await mail.ask("echo", lambda: None)
@@ -123,7 +123,7 @@ async def test_what_cannot_be_sent_or_read_fails_alone() -> None:
 
 async def test_an_answer_that_cannot_be_read_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk()
-    mail = Correspondent(Remote(desk))
+    mail = RpcClient(Remote(desk))
     monkeypatch.setattr(desk, "fail", answer_of(Unreadable()))
     with pytest.raises(RequestFailed, match="the answer cannot be read: ValueError"):
         await mail.ask("fail", 1)
@@ -139,7 +139,7 @@ def answer_of(value: object) -> Callable[..., Any]:
 
 async def test_cancelled_work_is_stopped_in_the_actor() -> None:
     desk = Desk()
-    mail = Correspondent(Remote(desk))
+    mail = RpcClient(Remote(desk))
     assert await mail.ask("double", 0) == 0
     unwanted, unsent = asyncio.ensure_future(mail.ask("double", 500)), asyncio.ensure_future(mail.ask("double", 600))
     unsent.cancel()
@@ -153,7 +153,7 @@ async def test_cancelled_work_is_stopped_in_the_actor() -> None:
 
 async def test_what_comes_too_late_is_not_waited_for() -> None:
     desk = Desk()
-    mail = Correspondent(Remote(desk))
+    mail = RpcClient(Remote(desk))
     assert await mail.ask("double", 1, within=5) == 2
     with pytest.raises(TimeoutError):
         await mail.ask("double", 500, within=0.1)
@@ -163,7 +163,7 @@ async def test_what_comes_too_late_is_not_waited_for() -> None:
 
 async def test_a_lost_actor_is_told_to_all_who_wait_and_the_next_letter_tries_again() -> None:
     remote = Remote(Desk())
-    mail = Correspondent(remote)
+    mail = RpcClient(remote)
     waiting = [asyncio.ensure_future(mail.ask("double", 600 + number)) for number in range(3)]
     await asyncio.sleep(0.1)
     remote.die()
@@ -177,7 +177,7 @@ async def test_a_lost_actor_is_told_to_all_who_wait_and_the_next_letter_tries_ag
 
 async def test_an_actor_that_starts_again_is_found_at_its_new_address() -> None:
     remote = Remote(Desk())
-    mail = Correspondent(remote)
+    mail = RpcClient(remote)
     assert await mail.ask("double", 1) == 2
     first = await remote.desk.receive()
     remote.die()
@@ -189,7 +189,7 @@ async def test_an_actor_that_starts_again_is_found_at_its_new_address() -> None:
 
 async def test_what_a_lost_caller_asked_for_is_stopped() -> None:
     desk = Desk()
-    mail, other = Correspondent(Remote(desk)), Correspondent(Remote(desk))
+    mail, other = RpcClient(Remote(desk)), RpcClient(Remote(desk))
     waiting = asyncio.ensure_future(mail.ask("double", 500))
     kept = asyncio.ensure_future(other.ask("double", 30))
     await asyncio.sleep(0.1)
@@ -206,7 +206,7 @@ async def test_an_actor_that_cannot_be_reached_is_named() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
-    mail = Correspondent(Remote(Desk()))
+    mail = RpcClient(Remote(Desk()))
     mail.handle.receive = Method(lambda: at(Address("127.0.0.1", port, b"k" * 32)))
     with pytest.raises(Unreachable, match=rf"127.0.0.1:{port} cannot be reached .*nodes must reach each other's ports"):
         await mail.ask("double", 1)
@@ -255,7 +255,7 @@ async def test_who_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("piece", [1, 7, 1 << 20])
 async def test_frames_arrive_whole_however_they_are_cut(piece: int) -> None:
     frames: list[bytes] = []
-    line = Line(b"k" * 32, CALLER, lambda _, frame: frames.append(frame), lambda _: None)
+    line = Connection(b"k" * 32, CALLER, lambda _, frame: frames.append(frame), lambda _: None)
     line._proved = True
     sent = [b"", b"a", b"b" * 70_000, b"", b"c" * 3]
     stream = b"".join(transport.LENGTH.pack(len(frame)) + frame for frame in sent)
@@ -266,7 +266,7 @@ async def test_frames_arrive_whole_however_they_are_cut(piece: int) -> None:
 
 async def test_two_callers_do_not_get_each_others_answers() -> None:
     desk = Desk()
-    first, second = Correspondent(Remote(desk)), Correspondent(Remote(desk))
+    first, second = RpcClient(Remote(desk)), RpcClient(Remote(desk))
     answers = await asyncio.gather(
         *(mail.ask("double", number) for number in range(8) for mail in (first, second)),
     )
@@ -275,7 +275,7 @@ async def test_two_callers_do_not_get_each_others_answers() -> None:
 
 async def test_what_comes_together_travels_together() -> None:
     desk = Desk()
-    mail = Correspondent(Remote(desk))
+    mail = RpcClient(Remote(desk))
     await asyncio.gather(*(mail.ask("echo", number) for number in range(200)))
     assert sum(desk.messages) == 200
     assert len(desk.messages) <= 2
@@ -283,7 +283,7 @@ async def test_what_comes_together_travels_together() -> None:
 
 async def test_a_caller_hears_what_the_actor_has_in_hand_for_others() -> None:
     desk, heard = Desk(), []
-    mine, other = Correspondent(Remote(desk), heard.append), Correspondent(Remote(desk))
+    mine, other = RpcClient(Remote(desk), heard.append), RpcClient(Remote(desk))
     assert await mine.ask("double", 1, size=2) == 2
     theirs = [asyncio.ensure_future(other.ask("double", 300, size=size)) for size in (3, 4)]
     await asyncio.sleep(0.1)

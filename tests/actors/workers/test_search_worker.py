@@ -11,14 +11,14 @@ import pytest
 
 from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
-from actors.stats import Pulse
-from actors.workers.messages import Assignment, Engines, Job, Report, Summary, summarise
+from actors.stats import WorkerStats
+from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, WorkerReport, summarise
 from actors.workers.search_worker import SearchWorker
 from search.config import SearchConfig
 from search.core.values import back_up
 from search.data import Cost, Problem, Step, StepStatus
 from search.formats.registry import CodeFormat
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
 from search.storage.tree_store import read_trees
 from search.tree import ROOT, Tree
@@ -33,9 +33,9 @@ class Scripted:
     def __init__(self, failing: dict[str, int]) -> None:
         self.failing = dict(failing)
         self.running = self.most = 0
-        self.seen: list[tuple[Problem, Tools, int]] = []
+        self.seen: list[tuple[Problem, SearchServices, int]] = []
 
-    async def search(self, problem: Problem, tools: Tools, seed: int) -> Tree:
+    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
         self.seen.append((problem, tools, seed))
         self.running += 1
         self.most = max(self.most, self.running)
@@ -52,15 +52,17 @@ class Scripted:
         return tree
 
 
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: bool = False, **failing: int) -> tuple[Job, Scripted]:
+def make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: bool = False, **failing: int
+) -> tuple[SearchJob, Scripted]:
     strategy = Scripted(failing)
     monkeypatch.setattr("actors.workers.search_worker.build", lambda config: strategy)
     config = WorkerConfig(trees_in_flight=3, attempts=2)
-    assignment = Assignment(SearchConfig(), CodeFormat(), tmp_path, 17, blind, {"policy": "r0"}, config)
-    return Job("first", assignment, ENGINES), strategy
+    assignment = SearchSpec(SearchConfig(), CodeFormat(), tmp_path, 17, blind, {"policy": "r0"}, config)
+    return SearchJob("first", assignment, ENGINES), strategy
 
 
-async def summaries(job: Job) -> dict[str, Summary]:
+async def summaries(job: SearchJob) -> dict[str, TreeSummary]:
     worker = SearchWorker(0)
     found = {summary.problem_id: summary async for report in worker.run(job, PROBLEMS) for summary in report.summaries}
     await worker.release()
@@ -72,7 +74,7 @@ async def test_every_problem_has_a_summary_and_a_stored_tree(tmp_path: Path, mon
     found = await summaries(job)
     assert {name for name, summary in found.items() if summary.correct and summary.solved} == {"p3"}
     cost = Cost(generated_tokens=5)
-    assert found["p3"] == Summary("p3", derive(17, "p3"), "3", True, True, nodes=2, rollouts=1, cost=cost)
+    assert found["p3"] == TreeSummary("p3", derive(17, "p3"), "3", True, True, nodes=2, rollouts=1, cost=cost)
     trees = {tree.problem.id: tree for tree in read_trees(tmp_path)}
     assert set(trees) == set(found) == {problem.id for problem in PROBLEMS}
     assert trees["p3"].models == {"policy": "r0"}
@@ -109,7 +111,7 @@ async def test_a_worker_is_heard_of_while_no_tree_is_finished(tmp_path: Path, mo
     monkeypatch.setattr("actors.workers.search_worker.PULSE_S", 0.01)
     gate = asyncio.Event()
 
-    async def slow(problem: Problem, tools: Tools, seed: int) -> Tree:
+    async def slow(problem: Problem, tools: SearchServices, seed: int) -> Tree:
         await gate.wait()
         return Tree(problem, "scripted", seed)
 
@@ -127,7 +129,7 @@ async def test_a_worker_is_heard_of_while_no_tree_is_finished(tmp_path: Path, mo
 
 async def test_a_worker_starts_afresh_on_another_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = make(tmp_path / "first", monkeypatch)
-    second = Job("second", replace(first.assignment, directory=tmp_path / "second", seed=18), ENGINES)
+    second = SearchJob("second", replace(first.assignment, directory=tmp_path / "second", seed=18), ENGINES)
     worker = SearchWorker(0)
     seeds = [
         [summary.seed async for report in worker.run(job, PROBLEMS[:1]) for summary in report.summaries]
@@ -139,9 +141,9 @@ async def test_a_worker_starts_afresh_on_another_job(tmp_path: Path, monkeypatch
 
 
 def test_what_crosses_to_a_worker_and_back_pickles(tmp_path: Path) -> None:
-    assignment = Assignment(SearchConfig(), CodeFormat(), tmp_path, 17)
-    summary = Summary("p", 1, "3", True, True, 4, 2, Cost(1, 2, 3), {"code_error": 2}, "")
-    report = Report([summary], Pulse(growing=2))
+    assignment = SearchSpec(SearchConfig(), CodeFormat(), tmp_path, 17)
+    summary = TreeSummary("p", 1, "3", True, True, 4, 2, Cost(1, 2, 3), {"code_error": 2}, "")
+    report = WorkerReport([summary], WorkerStats(growing=2))
     assert pickle.loads(pickle.dumps(report)) == report
     assert pickle.loads(pickle.dumps(assignment)) == assignment
     assert pickle.loads(pickle.dumps(summary)) == summary

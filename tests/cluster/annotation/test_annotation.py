@@ -25,7 +25,7 @@ from search import serialization
 from search.data import Problem, Step, StepStatus, Trajectory
 from search.errors import UserError
 from train.labels.annotation_files import read_labelling, write_labelling
-from train.labels.prm800k import Question, Row, read_rows
+from train.labels.prm800k import Prm800kRow, Question, read_rows
 
 TWO, THREE = Sheet(("a", "b")), Sheet(("c", "d", "e"))
 
@@ -91,8 +91,8 @@ def test_undo_takes_back_any_key(before: str, key: str) -> None:
 def test_any_state_comes_back_from_its_row(keys: str) -> None:
     for sheet in typed(keys):
         question = Question("?", pre_generated_steps=sheet.steps)
-        row = Row(None, None, None, False, False, question, label_of(sheet))
-        assert sheet_of("here", serialization.load(Row, serialization.dump(row))) == sheet
+        row = Prm800kRow(None, None, None, False, False, question, label_of(sheet))
+        assert sheet_of("here", serialization.load(Prm800kRow, serialization.dump(row))) == sheet
 
 
 PROBLEM = Problem("p", "What is 3 + 4?", "7", "t")

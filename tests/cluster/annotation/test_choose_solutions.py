@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from actors.engines.manager import Fleet
+from actors.engines.manager import EngineManager
 from cluster.annotation.choose_solutions import Candidate, Selection, chosen, select, solutions_file
 from cluster.reward_eval import step_scores
-from cluster.reward_eval.request import Asked
+from cluster.reward_eval.request import RewardEvalRequest
 from search.data import Trajectory
 from search.evaluation.voting import Aggregation
-from search.reward_models import JudgeKind, probability
-from tests.cluster.reward_eval.judged_samples import PROBLEMS, KnowingScorer, context, store_trees, tree, wrong
+from search.reward_models import RewardModelKind, probability
+from tests.cluster.reward_eval.judged_samples import PROBLEMS, KnowingRewardModel, context, store_trees, tree, wrong
 from train.data.loading import read_records
 from train.labels.active_selection import ScoredSolution
 from train.labels.annotation_files import read_labelling
@@ -24,8 +24,8 @@ from train.labels.prm800k import read_rows
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Fleet, "scorer", lambda *_: [])
-    monkeypatch.setattr(step_scores, "ScorerPool", KnowingScorer)
+    monkeypatch.setattr(EngineManager, "reward_model", lambda *_: [])
+    monkeypatch.setattr(step_scores, "RewardModelPool", KnowingRewardModel)
 
 
 def candidate(problem: str, place: int, score: float, right: bool) -> Candidate:
@@ -52,7 +52,7 @@ def test_the_count_is_of_each_problem_or_of_all_together() -> None:
 def test_chosen_solutions_are_a_labelling_file_that_can_be_read_back(tmp_path: Path) -> None:
     trees = store_trees(tmp_path / "trees", [tree(problem, 3, 2, 2) for problem in PROBLEMS[:6]])
     output = tmp_path / "label me.jsonl"
-    asked = Asked("select", Path("/judges/ppm"), JudgeKind.PPM, Aggregation.LAST, "", (), trees=trees)
+    asked = RewardEvalRequest("select", Path("/judges/ppm"), RewardModelKind.PPM, Aggregation.LAST, "", (), trees=trees)
     with context(tmp_path / "run") as running:
         found = select(running, asked, None, Selection(1, together=False, output=output, generation=2))
     assert found.told() == "chose 6 of 12 different solutions of 6 problems, 6 of them wrong"
@@ -67,7 +67,7 @@ def test_chosen_solutions_are_a_labelling_file_that_can_be_read_back(tmp_path: P
             problem.answer,
             steps[-1].answer,
         )
-        assert row.question.pre_generated_verifier_score == probability(-2.0, JudgeKind.PPM)
+        assert row.question.pre_generated_verifier_score == probability(-2.0, RewardModelKind.PPM)
         assert (row.labeler, row.timestamp, row.generation, row.label.finish_reason) == (None, None, 2, None)
     given_out = list(read_records(Trajectory, [solutions_file(output)]))
     assert [(one.problem.question, one.correct) for one in given_out] == [(row.question.problem, False) for row in rows]
@@ -78,7 +78,7 @@ def test_chosen_solutions_are_a_labelling_file_that_can_be_read_back(tmp_path: P
 
 def test_the_same_samples_and_seed_choose_the_same(tmp_path: Path) -> None:
     trees = store_trees(tmp_path / "trees", [tree(problem, 1, 1, 0) for problem in PROBLEMS[:8]])
-    asked = Asked("select", Path("/judges/ppm"), JudgeKind.PPM, Aggregation.MEAN, "", (), trees=trees)
+    asked = RewardEvalRequest("select", Path("/judges/ppm"), RewardModelKind.PPM, Aggregation.MEAN, "", (), trees=trees)
     contents = []
     for name in ("a", "b"):
         with context(tmp_path / "run") as running:

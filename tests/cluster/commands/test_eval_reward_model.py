@@ -19,7 +19,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     Path("mini.yaml").write_text(CONFIG)
-    for name, label in (("ppm", "reward"), ("unlabelled", "LABEL_0")):
+    for name, label in (("reward_model", "reward"), ("unlabelled", "LABEL_0")):
         Path(name).mkdir()
         config = {"architectures": ["Qwen2ForSequenceClassification"], "id2label": {"0": label}}
         Path(name, "config.json").write_text(json.dumps(config))
@@ -32,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-JUDGE, SELECT = ("judge", "mini.yaml", "--model", "ppm"), ("select", "mini.yaml", "--model", "ppm")
+JUDGE, SELECT = ("judge", "mini.yaml", "--model", "reward_model"), ("select", "mini.yaml", "--model", "reward_model")
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,15 @@ def test_dry_runs(here: Path, arguments: tuple[str, ...], words: list[str], caps
         (("judge", "mini.yaml"), "the following arguments are required: --model"),
         (("judge", "mini.yaml", "--model", "none"), "--model: no model directory none"),
         (("judge", "mini.yaml", "--model", "unlabelled"), "does not say what it was trained for: give --kind"),
-        ((*JUDGE, "--kind", "prm"), "--kind prm: the labels of ppm (reward) are those of the kind ppm"),
+        ((*JUDGE, "--kind", "prm"), "--kind prm: the labels of reward_model (reward) are those of the kind ppm"),
         ((*JUDGE, "--aggregate", "sum"), "invalid choice: 'sum'"),
         ((*JUDGE, "--split", "moon"), "--split 'moon' is unknown"),
         ((*JUDGE, "--policy", "none"), "--policy: no model directory none"),
-        ((*JUDGE, "--trees", "ppm"), "--trees: no trees in ppm"),
-        ((*JUDGE, "--trees", "trees", "--policy", "ppm"), "--policy: nothing is drawn where --trees are given"),
+        ((*JUDGE, "--trees", "reward_model"), "--trees: no trees in reward_model"),
+        (
+            (*JUDGE, "--trees", "trees", "--policy", "reward_model"),
+            "--policy: nothing is drawn where --trees are given",
+        ),
         ((*JUDGE, "--steps", "none.jsonl"), "none.jsonl: no such file; expected JSON lines with id, generator"),
         ((*JUDGE, "--steps", "mini.yaml"), "mini.yaml:1: not JSON"),
         ((*JUDGE, "--steps", "steps.jsonl", "--trees", "trees"), "--trees: nothing is drawn where --steps are given"),

@@ -98,18 +98,18 @@ def test_what_teaches_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         (
             ("--trees", "trees", "--method={rule: sphere, policy: {objective: dpo}}", "--search.strategy=sphere",
-             "--rounds=[{values: ppm}]", "--scorer.path=ppm"),
+             "--rounds=[{values: reward_model}]", "--reward_model.path=reward_model"),
             "rule 'sphere' reads trees of strategy 'sphere'; those in",
         ),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("ppm").mkdir()
-    Path("ppm/config.json").write_text(
+    Path("reward_model").mkdir()
+    Path("reward_model/config.json").write_text(
         json.dumps({"architectures": ["Qwen2ForSequenceClassification"], "id2label": {"0": "reward"}})
     )
-    Path("ppm/tokenizer.json").write_text("{}")
-    Path("ppm/model.safetensors").write_bytes(b"")
+    Path("reward_model/tokenizer.json").write_text("{}")
+    Path("reward_model/model.safetensors").write_bytes(b"")
     assert main(["harvest", "mini.yaml", *arguments]) == 2
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1

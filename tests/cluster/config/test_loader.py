@@ -52,7 +52,10 @@ def test_a_good_file_with_overrides(tmp_path: Path) -> None:
         (GOOD + "policy:\n  format: prose\n", "c.yaml:7: policy.format = 'prose' is not possible: one of code, plain"),
         (GOOD.replace("name: mini\n", ""), "name is missing"),
         (GOOD.replace("version: 1", "version: 2"), "c.yaml:1: version = 2 is not possible: input should be 1"),
-        (GOOD + "rounds: [{values: ppm}]\n", "rounds.0.values = 'ppm' needs an earlier round with train_ppm: true"),
+        (
+            GOOD + "rounds: [{values: reward_model}]\n",
+            "rounds.0.values = 'reward_model' needs an earlier round with train_reward_model: true",
+        ),
         (GOOD + "seed: 1\nseed: 2\n", "c.yaml:7: seed is given twice (first in line 6)"),
         (GOOD + "seed: [1\n", "c.yaml:7: not valid YAML"),
         ("- a\n", "c.yaml: a config is a mapping of sections, this file holds list"),
@@ -89,7 +92,7 @@ def test_every_field_says_what_it_is() -> None:
     found = list(leaves(RunConfig))
     assert [".".join(leaf.path) for leaf in found if not leaf.description] == []
     by_path = {".".join(leaf.path): leaf for leaf in found}
-    assert by_path["train.ppm.epochs"].default == 1
+    assert by_path["train.reward_model.epochs"].default == 1
     assert by_path["train.policy.epochs"].default == 2
     assert by_path["name"].required
     assert "rounds.N.values" in by_path

@@ -17,7 +17,7 @@ from cluster.run.models import in_units
 from search.config import SearchConfig
 from search.data import ModelRef, Problem
 from search.errors import UserError
-from search.reward_models import JudgeKind, kind_of
+from search.reward_models import RewardModelKind, kind_of
 from train.data.loading import READERS
 from train.objectives import OBJECTIVES
 from train.rules.registry import LEARNS_FROM, POLICY, REWARD, SOURCES
@@ -96,15 +96,19 @@ def test_what_does_not_fit_is_refused_with_what_does(method: dict[str, Any], lin
 def test_scores_are_asked_for_before_anything_starts() -> None:
     dpo = {"rule": "iterative_dpo", "policy": {"objective": "dpo"}}
     sphere = {"rule": "sphere", "policy": {"objective": "dpo"}}
-    assert "rounds.0: rule 'iterative_dpo' needs scores of a reward model: values: ppm" in refused(
+    assert "rounds.0: rule 'iterative_dpo' needs scores of a reward model: values: reward_model" in refused(
         method=dpo, rounds=[{"strategy": "samples"}]
     )
     assert "rounds.0: strategy 'sphere' needs scores" in refused(rounds=[{"strategy": "sphere"}])
-    assert "rounds.0.values = 'ppm' needs an earlier round" in refused(method=dpo, rounds=[{"values": "ppm"}])
-    assert "rule 'sphere' reads trees of strategy 'sphere', not of 'mcts'" in refused(
-        method=sphere, scorer={"path": "/rm"}, rounds=[{"values": "ppm"}]
+    assert "rounds.0.values = 'reward_model' needs an earlier round" in refused(
+        method=dpo, rounds=[{"values": "reward_model"}]
     )
-    found = config(method=sphere, scorer={"path": "/rm"}, rounds=[{"values": "ppm", "strategy": "sphere"}])
+    assert "rule 'sphere' reads trees of strategy 'sphere', not of 'mcts'" in refused(
+        method=sphere, reward_model={"path": "/rm"}, rounds=[{"values": "reward_model"}]
+    )
+    found = config(
+        method=sphere, reward_model={"path": "/rm"}, rounds=[{"values": "reward_model", "strategy": "sphere"}]
+    )
     assert found.round_search(found.rounds[0]).strategy == "sphere"
 
 
@@ -113,8 +117,8 @@ def test_a_round_may_have_a_method_of_its_own_and_leave_its_reward_model_out() -
         method={"rule": "iterative_dpo", "policy": {"objective": "dpo"}},
         rounds=[
             {"method": {"rule": "hard_labels", "reward": {"objective": "orm"}}},
-            {"values": "ppm", "strategy": "samples"},
-            {"values": "ppm", "method": {"rule": "rstar_math"}, "train_ppm": False},
+            {"values": "reward_model", "strategy": "samples"},
+            {"values": "reward_model", "method": {"rule": "rstar_math"}, "train_reward_model": False},
         ],
     )
     methods = [found.method_of(entry) for entry in found.rounds]
@@ -138,17 +142,20 @@ def test_references_are_the_curriculums_or_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "line"),
-    [("scorer", "scorer.path: no model directory /nowhere"), ("second", "second: no model directory /nowhere")],
+    [
+        ("reward_model", "reward_model.path: no model directory /nowhere"),
+        ("second", "second: no model directory /nowhere"),
+    ],
 )
 def test_models_that_are_named_are_looked_at_before_anything_starts(field: str, line: str) -> None:
-    named: Any = {"path": "/nowhere"} if field == "scorer" else "/nowhere"
+    named: Any = {"path": "/nowhere"} if field == "reward_model" else "/nowhere"
     with pytest.raises(UserError, match=line):
         preflight.inputs(config(**{field: named}))
 
 
 def test_a_ready_reward_model_is_measured_from_the_base_on() -> None:
     sizes = dry_run.Sizes((2,), 2, {"heldout": 2})
-    for fields, there in (({}, False), ({"scorer": {"path": "/rm"}}, True)):
+    for fields, there in (({}, False), ({"reward_model": {"path": "/rm"}}, True)):
         stages = {stage.name: stage.what for stage in dry_run.evolve(config(**fields, rounds=[{}]), sizes)}
         assert ("PPM best of 8" in stages["r0/evaluate"]) is there
 
@@ -156,18 +163,18 @@ def test_a_ready_reward_model_is_measured_from_the_base_on() -> None:
 @pytest.mark.parametrize(
     ("labels", "kind", "scale"),
     [
-        (("reward",), JudgeKind.PPM, 3.0),
-        (("value",), JudgeKind.Q_REGRESSION, 3.0),
-        (("right",), JudgeKind.ORM, 6.0),  # tanh(x / 2) = 2 sigmoid(x) - 1
-        (("right", "neutral", "wrong"), JudgeKind.PRM, 6.0),
+        (("reward",), RewardModelKind.PPM, 3.0),
+        (("value",), RewardModelKind.Q_REGRESSION, 3.0),
+        (("right",), RewardModelKind.ORM, 6.0),  # tanh(x / 2) = 2 sigmoid(x) - 1
+        (("right", "neutral", "wrong"), RewardModelKind.PRM, 6.0),
         (("LABEL_0",), None, 3.0),
     ],
 )
 def test_a_search_squashes_each_kind_in_its_own_units(
-    tmp_path: Path, labels: tuple[str, ...], kind: JudgeKind | None, scale: float
+    tmp_path: Path, labels: tuple[str, ...], kind: RewardModelKind | None, scale: float
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"id2label": dict(enumerate(labels))}))
     assert kind_of(tmp_path) is kind
     search = SearchConfig(squash_scale=3.0)
-    assert in_units(search, ModelRef("ppm", str(tmp_path))).squash_scale == scale
+    assert in_units(search, ModelRef("reward_model", str(tmp_path))).squash_scale == scale
     assert in_units(search, None) == search

@@ -75,7 +75,7 @@ def test_a_recipe_can_be_planned(
     text = capsys.readouterr().out
     for number, (rule, policy, reward) in enumerate(METHODS[name], 1):
         assert (f"r{number}/train_policy" in text) == (policy is not None)
-        assert (f"r{number}/train_ppm" in text) == (reward is not None)
+        assert (f"r{number}/train_reward_model" in text) == (reward is not None)
         assert (f"r{number}/search_hinted" in text) == (rule == "star")
         assert (f"r{number}/marks" in text) == (rule == "self_rewarding")
         assert rule == "rstar_math" or f"by rule {rule}: " in text

@@ -90,4 +90,4 @@ def test_promotion_needs_no_worse() -> None:
     assert decide("policy", "greedy", measured(0.5), measured(0.5), 0.0).promoted
     assert not decide("policy", "greedy", measured(0.49), measured(0.5), 0.0).promoted
     assert decide("policy", "greedy", measured(0.49), measured(0.5), 0.01).promoted
-    assert decide("ppm", "ppm_best_of", measured(0.0), None, 0.0).promoted
+    assert decide("reward_model", "best_of_n", measured(0.0), None, 0.0).promoted

@@ -19,7 +19,7 @@ from cluster.run.context import Context
 from cluster.run.directory import open_run
 from cluster.run.models import Models, model_ref
 from cluster.run.progress import Progress
-from cluster.searches.runner import Searchers, SearchPlan, SearchReport, report
+from cluster.searches.runner import SearchPlan, SearchReport, SearchRunner, report
 from search.data import ModelRef, Problem
 from search.grading.grader import grader
 from search.problems.loading import ProblemSets
@@ -41,7 +41,7 @@ def graded(plan: SearchPlan, grown: Tree) -> Tree:
     for node in grown.nodes:
         if node.answer is not None:
             node.correct = grader().grade(grown.problem, node.answer)
-            node.score = None if plan.ppm is None else 0.5 if node.correct else -0.5
+            node.score = None if plan.reward_model is None else 0.5 if node.correct else -0.5
     return grown
 
 
@@ -61,7 +61,7 @@ class Script:
         self.plans: list[SearchPlan] = []
         self.tasks: dict[str, TrainTask] = {}
         self.grow = grow
-        monkeypatch.setattr(Searchers, "run", lambda _, plan, directory: self.search(plan, directory))
+        monkeypatch.setattr(SearchRunner, "run", lambda _, plan, directory: self.search(plan, directory))
         monkeypatch.setattr(rounds, "fit", self.fit)
 
     def search(self, plan: SearchPlan, directory: Path) -> SearchReport:
@@ -86,11 +86,11 @@ def running(root: Path, **fields: Any) -> Iterator[Context]:
 
 
 def play(
-    context: Context, number: int = 1, policy: ModelRef = BASE, ppm: ModelRef | None = None
+    context: Context, number: int = 1, policy: ModelRef = BASE, reward_model: ModelRef | None = None
 ) -> tuple[ModelRef | None, ModelRef | None]:
     """Search, harvest and training of a round; what follows needs engines that measure."""
-    one = Round(number, context.config.rounds[number - 1], context, Searchers(context))
-    models = Models(BASE, policy, ppm)
+    one = Round(number, context.config.rounds[number - 1], context, SearchRunner(context))
+    models = Models(BASE, policy, reward_model)
     one.search(models)
     one.search_hinted(models)
     one.mark(models)

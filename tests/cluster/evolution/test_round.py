@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.engines.manager import Fleet
+from actors.engines.manager import EngineManager
 from cluster.evaluation import evaluate
 from cluster.run.models import model_ref
-from cluster.searches.runner import Searchers, SearchPlan
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import Problem, StepLabels, Trajectory
 from search.prompts import hint
 from search.tree import Tree
@@ -27,7 +27,7 @@ from tests.cluster.evolution.scripted_rounds import (
     read,
     running,
 )
-from tests.cluster.reward_eval.judged_samples import KnowingScorer, first_mistake, tree, wrong
+from tests.cluster.reward_eval.judged_samples import KnowingRewardModel, first_mistake, tree, wrong
 from tests.train.labels.prm800k_rows import FIRST_PHASE, SECOND_PHASE, write
 
 
@@ -36,15 +36,15 @@ def test_rstar_math_is_the_default_with_the_stages_and_facts_it_always_had(
 ) -> None:
     script, root = Script(monkeypatch, mixed), tmp_path / "run"
     with running(root, rounds=[{}]) as context:
-        policy, ppm = play(context, policy=POLICY)
+        policy, reward_model = play(context, policy=POLICY)
     assert policy == model_ref("policy", root / "rounds/r1/train_policy/model", 1)
-    assert ppm == model_ref("ppm", root / "rounds/r1/train_ppm/model", 1)
+    assert reward_model == model_ref("reward_model", root / "rounds/r1/train_reward_model/model", 1)
     assert {name: (task.objective, str(task.init), task.data[0].name) for name, task in script.tasks.items()} == {
         "policy": ("sft", "/base", "trajectories.jsonl"),
-        "ppm": ("ppm", str(root / "rounds/r1/train_policy/model"), "pairs.jsonl"),
+        "reward_model": ("ppm", str(root / "rounds/r1/train_policy/model"), "pairs.jsonl"),
     }
     assert sorted(path.name for path in (root / "rounds/r1").iterdir()) == [
-        "harvest", "search", "train_policy", "train_ppm",
+        "harvest", "search", "train_policy", "train_reward_model",
     ]  # fmt: skip
     found = facts(root, "r1/harvest")
     assert set(found) == {"counts", "seconds", "finished"}
@@ -78,8 +78,8 @@ def test_labels_by_people_take_its_place(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_method_without_a_reward_model_trains_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script, root = Script(monkeypatch, mixed), tmp_path / "run"
     with running(root, method={"rule": "expert_iteration"}, rounds=[{}]) as context:
-        policy, ppm = play(context, policy=POLICY)
-    assert (policy is not None, ppm) == (True, None)
+        policy, reward_model = play(context, policy=POLICY)
+    assert (policy is not None, reward_model) == (True, None)
     assert (script.tasks["policy"].objective, str(script.tasks["policy"].init)) == ("sft", "/base")
     assert [one.problem for one in read(root, Trajectory, "trajectories.jsonl")] == list(TRAIN[:2])
 
@@ -107,7 +107,9 @@ def test_nothing_to_learn_ends_the_stage_with_the_rules_reason(tmp_path: Path, m
     assert script.tasks == {}
     no_right = "no solution is right: of 3 problems 3 are all wrong, 0 without a graded solution"
     assert facts(root, "r1/train_policy")["skipped"] == no_right
-    assert facts(root, "r1/train_ppm")["skipped"].startswith("no problem has both a right and a wrong solution")
+    assert facts(root, "r1/train_reward_model")["skipped"].startswith(
+        "no problem has both a right and a wrong solution"
+    )
     assert f"no new policy: {no_right}" in " ".join(said.split())
 
 
@@ -117,8 +119,8 @@ def test_labels_teach_a_reward_model_and_no_policy(tmp_path: Path, monkeypatch: 
         method = {"rule": "hard_labels", "reward": {"objective": objective}}
         with running(root, method=method, rounds=[{}]) as context:
             policy, reward = play(context, policy=POLICY)
-        assert (policy, reward is not None, list(script.tasks)) == (None, True, ["ppm"])
-        task = script.tasks["ppm"]
+        assert (policy, reward is not None, list(script.tasks)) == (None, True, ["reward_model"])
+        task = script.tasks["reward_model"]
         assert (task.objective, str(task.init), task.data[0].name) == (objective, "/second round", file)
         assert sum(one.correct for one in read(root, Trajectory, "outcomes.jsonl")) == 2
         assert {label for one in read(root, StepLabels, "step_labels.jsonl") for label in one.labels} >= {1, -1}
@@ -130,7 +132,7 @@ def test_labels_that_all_say_the_same_train_nothing(tmp_path: Path, monkeypatch:
     with running(root, method=method, rounds=[{}]) as context:
         assert play(context) == (None, None)
     assert script.tasks == {}
-    assert "nothing to tell apart" in facts(root, "r1/train_ppm")["skipped"]
+    assert "nothing to tell apart" in facts(root, "r1/train_reward_model")["skipped"]
 
 
 def test_star_tries_what_failed_again_with_the_answer_given_away(
@@ -174,14 +176,14 @@ def test_another_reward_model_scores_the_same_samples_by_the_same_aggregation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """The scripted logit is 2 before a mistake and -2 from it on; an ORM's value is tanh(logit / 2)."""
-    monkeypatch.setattr(Fleet, "scorer", lambda *_: [])
-    monkeypatch.setattr(evaluate, "ScorerPool", KnowingScorer)
+    monkeypatch.setattr(EngineManager, "reward_model", lambda *_: [])
+    monkeypatch.setattr(evaluate, "RewardModelPool", KnowingRewardModel)
     model = tmp_path / "orm"
     model.mkdir()
     (model / "config.json").write_text(json.dumps({"id2label": {"0": "right"}}))
     grown = tree(TRAIN[0], 1, 1, 1)
     with running(tmp_path / "run", evaluation={"search": {"aggregate": how}}) as context:
-        found = evaluate.rescore(context, Searchers(context), model_ref("ppm", model, 1), [grown])
+        found = evaluate.rescore(context, SearchRunner(context), model_ref("reward_model", model, 1), [grown])
     value, before, many = math.tanh(1.0), first_mistake(TRAIN[0]), len(wrong(TRAIN[0]))
     expected = value * (2 * before - many) / many if how == "mean" else -value
     assert list(found[TRAIN[0].id].values()) == pytest.approx([value, expected])

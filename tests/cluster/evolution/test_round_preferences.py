@@ -93,10 +93,10 @@ def test_iterative_dpo_prefers_what_the_reward_model_scores_highest(
     script, root = Script(monkeypatch, mixed), tmp_path / "run"
     first = {"method": {"rule": "hard_labels", "reward": {"objective": "orm"}}}
     rest = {"rule": "iterative_dpo", "policy": DPO}
-    with running(root, method=rest, rounds=[first, {"values": "ppm"}]) as context:
+    with running(root, method=rest, rounds=[first, {"values": "reward_model"}]) as context:
         _, reward = play(context)
-        _, later = play(context, 2, ppm=reward)
-    assert script.plans[1].ppm == reward and later is None
+        _, later = play(context, 2, reward_model=reward)
+    assert script.plans[1].reward_model == reward and later is None
     pairs = read(root, PreferencePair, "pairs.jsonl", 2)
     assert [(pair.problem, pair.chosen_q, pair.rejected_q) for pair in pairs] == [(p, 0.5, -0.5) for p in TRAIN[:2]]
 
@@ -107,7 +107,7 @@ def test_a_strategy_without_the_reward_model_it_needs_is_not_searched(
     """An earlier round was to train one and had nothing to learn from."""
     script, root = Script(monkeypatch, all_wrong), tmp_path / "run"
     first = {"method": {"rule": "rstar_math", "policy": None}}
-    sphere = {"values": "ppm", "strategy": "sphere"}
+    sphere = {"values": "reward_model", "strategy": "sphere"}
     with running(root, method={"rule": "sphere", "policy": DPO}, rounds=[first, sphere]) as context:
         assert play(context, 2) == (None, None)
     assert script.plans == []

@@ -31,7 +31,7 @@ def test_summary_has_the_promised_shape(root: Path) -> None:
     assert [entry["round"] for entry in found["rounds"]] == [1, 2, 3, 4]
     for entry in (found["base"], *found["rounds"]):
         assert set(entry) == {"round", "solved", "tokens", "seconds", "heldout", "deeper"}
-        assert set(entry["heldout"]) == set(entry["deeper"]) == {"greedy", "majority", "ppm_best_of", "search"}
+        assert set(entry["heldout"]) == set(entry["deeper"]) == {"greedy", "majority", "best_of_n", "search"}
         greedy = entry["heldout"]["greedy"]
         assert set(greedy) == {"accuracy", "low", "high", "n", "tokens"}
         assert greedy["accuracy"] == pytest.approx(GREEDY[entry["round"]])
@@ -132,8 +132,8 @@ def test_the_report_shows_the_numbers(root: Path) -> None:
         "3 pens &amp; 4 &lt;caps&gt;",
         "Step 3: N 9, Q +0.75, PPM +0.50",
         "rounds/r0/base/model",
-        "round 2: train ppm",
-        "83 %</td><td class=n>71 %</td><td class=n>–</td>",  # engines, the policy's prefix cache, no scorer
+        "round 2: train reward model",
+        "83 %</td><td class=n>71 %</td><td class=n>–</td>",  # engines, the policy's prefix cache, no reward model
     ):
         assert part in text, part
 

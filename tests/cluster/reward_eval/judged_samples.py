@@ -1,4 +1,4 @@
-"""Stored samples of curriculum problems, a scorer that knows which are wrong, and a run that needs no Ray."""
+"""Stored samples of curriculum problems, a reward model that knows which are wrong, and a run that needs no Ray."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def store_trees(directory: Path, trees: Sequence[Tree]) -> Path:
     return directory
 
 
-class KnowingScorer:
+class KnowingRewardModel:
     """A PPM's logit: 2 for a state without a mistake, -2 for one with; counts what it was asked."""
 
     asked = 0
@@ -82,7 +82,7 @@ class KnowingScorer:
         pass
 
     async def score(self, states: Sequence[State]) -> Scores:
-        KnowingScorer.asked += 1
+        KnowingRewardModel.asked += 1
         found = (-2.0 if any("+ 1<" in step.text for step in state.steps) else 2.0 for state in states)
         return Scores(tuple(found), prompt_tokens=len(states))
 

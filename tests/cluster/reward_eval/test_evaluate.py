@@ -1,4 +1,4 @@
-"""Judging stored samples and files of steps, from trees to tables, with a scripted scorer in the engines' place."""
+"""Judging stored samples and files of steps, from trees to tables, with a scripted reward model in the engines' place."""
 
 from __future__ import annotations
 
@@ -8,33 +8,40 @@ from pathlib import Path
 
 import pytest
 
-from actors.engines.manager import Fleet
+from actors.engines.manager import EngineManager
 from actors.sandbox.limits import Tier
 from cluster.report import reward_eval
 from cluster.reward_eval import evaluate, step_scores, threshold
 from cluster.reward_eval.evaluate import RESULT
 from cluster.reward_eval.first_error import ROWS
-from cluster.reward_eval.request import Asked, rows_given
+from cluster.reward_eval.request import RewardEvalRequest, rows_given
 from cluster.reward_eval.threshold import Threshold, measured
-from cluster.searches.runner import Searchers, SearchPlan, SearchReport, report
+from cluster.searches.runner import SearchPlan, SearchReport, SearchRunner, report
 from search.data import ModelRef
 from search.errors import UserError
 from search.evaluation.confidence import wilson
 from search.evaluation.process_bench import JudgedSteps, ProcessRow, read
 from search.evaluation.voting import Aggregation
-from search.reward_models import JudgeKind, probability
-from tests.cluster.reward_eval.judged_samples import PROBLEMS, KnowingScorer, context, first_mistake, store_trees, tree
+from search.reward_models import RewardModelKind, probability
+from tests.cluster.reward_eval.judged_samples import (
+    PROBLEMS,
+    KnowingRewardModel,
+    context,
+    first_mistake,
+    store_trees,
+    tree,
+)
 
-MODEL = Path("/judges/ppm")
-HIGH, LOW = probability(2.0, JudgeKind.PPM), probability(-2.0, JudgeKind.PPM)
+MODEL = Path("/judges/reward_model")
+HIGH, LOW = probability(2.0, RewardModelKind.PPM), probability(-2.0, RewardModelKind.PPM)
 
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No engine: a pool is a scorer that knows the mistakes."""
-    monkeypatch.setattr(Fleet, "scorer", lambda *_: [])
-    monkeypatch.setattr(step_scores, "ScorerPool", KnowingScorer)
-    KnowingScorer.asked = 0
+    """No engine: a pool is a reward model that knows the mistakes."""
+    monkeypatch.setattr(EngineManager, "reward_model", lambda *_: [])
+    monkeypatch.setattr(step_scores, "RewardModelPool", KnowingRewardModel)
+    KnowingRewardModel.asked = 0
 
 
 @pytest.fixture
@@ -43,8 +50,8 @@ def trees(tmp_path: Path) -> Path:
     return store_trees(tmp_path / "trees", [tree(problem, 1, 2, 1) for problem in PROBLEMS])
 
 
-def asked(trees: Path, model: Path = MODEL, limit: int | None = None) -> Asked:
-    return Asked("judge", model, JudgeKind.PPM, Aggregation.LAST, "", (), trees=trees, limit=limit)
+def asked(trees: Path, model: Path = MODEL, limit: int | None = None) -> RewardEvalRequest:
+    return RewardEvalRequest("judge", model, RewardModelKind.PPM, Aggregation.LAST, "", (), trees=trees, limit=limit)
 
 
 def means(found: dict[str, list[dict[str, float]]], name: str) -> list[float]:
@@ -90,12 +97,12 @@ def test_a_second_start_asks_no_engine_and_another_judge_is_refused(trees: Path,
     root = tmp_path / "run"
     with context(root) as running:
         evaluate.judge(running, asked(trees, limit=4), None, Threshold())
-    first, requests = json.loads((root / RESULT).read_text()), KnowingScorer.asked
+    first, requests = json.loads((root / RESULT).read_text()), KnowingRewardModel.asked
     assert requests == 8  # the two finished solutions of four problems
     with context(root) as running:
         evaluate.judge(running, asked(trees, limit=4), None, Threshold())
     assert json.loads((root / RESULT).read_text()) == first
-    assert KnowingScorer.asked == requests
+    assert KnowingRewardModel.asked == requests
     asked(trees, limit=4).check(root)
     with pytest.raises(UserError, match=r'judge/scores was made from something else: model .*"/judges/other"'):
         asked(trees, Path("/judges/other"), limit=4).check(root)
@@ -143,7 +150,7 @@ CHOOSING = (row("a", ("x + 1<end_of_step>",), -1), row("d", ("x + 1<end_of_step>
 def test_the_steps_of_a_file_are_judged_with_a_threshold_from_another(tmp_path: Path) -> None:
     chosen = Threshold(rows=CHOOSING, source="/other.jsonl")
     with context(tmp_path / "run") as running:
-        evaluate.judge_file(running, MODEL, JudgeKind.PPM, Path("/bench.jsonl"), ROWS_OF_FILE, chosen)
+        evaluate.judge_file(running, MODEL, RewardModelKind.PPM, Path("/bench.jsonl"), ROWS_OF_FILE, chosen)
         stage = running.run.stage("judge/steps")
     assert json.loads((stage.path / "given.json").read_text()) == rows_given(MODEL, "/bench.jsonl", ROWS_OF_FILE)
     found = json.loads((tmp_path / "run" / RESULT).read_text())
@@ -190,18 +197,20 @@ def test_samples_are_drawn_blind_and_a_problem_without_a_tree_is_wrong(
 ) -> None:
     plans: list[SearchPlan] = []
 
-    def run(searchers: Searchers, plan: SearchPlan, directory: Path) -> SearchReport:
+    def run(searchers: SearchRunner, plan: SearchPlan, directory: Path) -> SearchReport:
         plans.append(plan)
         store_trees(directory, [tree(problem, 2, 2, 0) for problem in plan.problems[:3]])
         return report(directory, {plan.problems[3].id: "its worker died"})
 
-    monkeypatch.setattr(Searchers, "run", run)
-    wanted = Asked("judge", MODEL, JudgeKind.PPM, Aggregation.LAST, "heldout", PROBLEMS[:4], policy=Path("/policy"))
+    monkeypatch.setattr(SearchRunner, "run", run)
+    wanted = RewardEvalRequest(
+        "judge", MODEL, RewardModelKind.PPM, Aggregation.LAST, "heldout", PROBLEMS[:4], policy=Path("/policy")
+    )
     for _ in range(2):
         with context(tmp_path / "run") as running:
             evaluate.judge(running, wanted, ModelRef("policy", "/policy"), Threshold(0.5))
     (plan,) = plans
-    assert (plan.blind, plan.ppm, plan.policy.path) == (True, None, "/policy")
+    assert (plan.blind, plan.reward_model, plan.policy.path) == (True, None, "/policy")
     assert (plan.config.strategy, plan.config.candidates, plan.config.temperature) == ("samples", 8, 0.7)
     found = json.loads((tmp_path / "run" / RESULT).read_text())
     assert (found["source"], found["curves"]["problems"]) == ("heldout problems", 4)

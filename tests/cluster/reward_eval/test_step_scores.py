@@ -51,18 +51,18 @@ class Counting:
 
 
 async def test_a_request_is_one_solution_with_all_its_prefixes() -> None:
-    scorer, kept = Counting(), list[Scored]()
-    await score_all(scorer, works([tree()]), kept.append, at_once=4)
+    reward_model, kept = Counting(), list[Scored]()
+    await score_all(reward_model, works([tree()]), kept.append, at_once=4)
     assert kept == [Scored("p", ((1.0, 2.0), (1.0,)), 30)]
-    assert sorted(scorer.asked) == [1, 2]
+    assert sorted(reward_model.asked) == [1, 2]
 
 
 async def test_so_many_works_are_under_way_and_no_more() -> None:
-    scorer, kept = Counting(), list[Scored]()
+    reward_model, kept = Counting(), list[Scored]()
     wanted = [Work(str(n), (prefixes(State(PROBLEM, (final("1"),))),)) for n in range(20)]
-    await score_all(scorer, wanted, kept.append, at_once=3)
+    await score_all(reward_model, wanted, kept.append, at_once=3)
     assert sorted(int(scored.key) for scored in kept) == list(range(20))
-    assert scorer.most == 3
+    assert reward_model.most == 3
 
 
 def test_prefixes_end_with_the_whole_solution() -> None:

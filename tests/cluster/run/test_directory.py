@@ -42,11 +42,11 @@ def test_a_changed_config_is_refused_with_the_difference_and_nothing_is_written(
     root = tmp_path / "x"
     opened(root)
     before = snapshot(root)
-    changed = {"name": "x", "search": {"rollouts": 8, "c": 2.0}, "rounds": [{"values": "ppm"}]}
+    changed = {"name": "x", "search": {"rollouts": 8, "c": 2.0}, "rounds": [{"values": "reward_model"}]}
     with pytest.raises(UserError) as caught:
         opened(root, changed)
     line = str(caught.value)
-    for part in ("search.rollouts 4 -> 8", "search.c null -> 2.0", 'rounds.0.values "terminal" -> "ppm"'):
+    for part in ("search.rollouts 4 -> 8", "search.c null -> 2.0", 'rounds.0.values "terminal" -> "reward_model"'):
         assert part in line
     assert "\n" not in line
     assert snapshot(root) == before
@@ -154,7 +154,7 @@ def test_sigkill_leaves_a_partial_stage_that_can_be_kept(tmp_path: Path) -> None
 def test_lineage_replaces_an_entry_of_the_same_model(tmp_path: Path) -> None:
     with open_run(tmp_path / "x", CONFIG, seed=1, command="a") as run:
         run.add_lineage(role="policy", round=1, version=1, path="a")
-        run.add_lineage(role="ppm", round=1, version=1, path="b")
+        run.add_lineage(role="reward_model", round=1, version=1, path="b")
         run.add_lineage(role="policy", round=1, version=1, path="c")
         run.note(sandbox="strict")
         assert [entry["path"] for entry in run.manifest.lineage] == ["b", "c"]

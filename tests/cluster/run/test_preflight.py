@@ -12,7 +12,7 @@ from cluster.run import preflight
 from search.data import Problem
 from search.errors import UserError
 from search.formats.registry import END_OF_STEP
-from search.reward_models import JudgeKind
+from search.reward_models import RewardModelKind
 from search.storage import tree_store
 from search.tree import Tree
 
@@ -86,14 +86,16 @@ def judge(model: Path, labels: list[str] | None, architecture: str = "Qwen2ForSe
 @pytest.mark.parametrize(
     ("labels", "given", "kind"),
     [
-        (["reward"], None, JudgeKind.PPM),
-        (["value"], "q_regression", JudgeKind.Q_REGRESSION),
-        (["right"], None, JudgeKind.ORM),
-        (["right", "neutral", "wrong"], None, JudgeKind.PRM),
-        (["LABEL_0"], "orm", JudgeKind.ORM),
+        (["reward"], None, RewardModelKind.PPM),
+        (["value"], "q_regression", RewardModelKind.Q_REGRESSION),
+        (["right"], None, RewardModelKind.ORM),
+        (["right", "neutral", "wrong"], None, RewardModelKind.PRM),
+        (["LABEL_0"], "orm", RewardModelKind.ORM),
     ],
 )
-def test_a_judge_says_what_it_is_or_is_told(model: Path, labels: list[str], given: str | None, kind: JudgeKind) -> None:
+def test_a_judge_says_what_it_is_or_is_told(
+    model: Path, labels: list[str], given: str | None, kind: RewardModelKind
+) -> None:
     judge(model, labels)
     assert preflight.judge("--model", model, given) is kind
 

@@ -6,17 +6,17 @@ import asyncio
 
 import pytest
 
-from search.concurrency import together
+from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
-from search.core.expansion import Growth, expand, expand_all
+from search.core.expansion import ExpansionConfig, expand, expand_all
 from search.data import Scores, State, Step
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.tree import ROOT, Tree
 from tests.search.words import PROBLEM, WordPolicy, shape, word, word_tools
 
 
 class Deaf:
-    """A scorer that never answers."""
+    """A reward model that never answers."""
 
     async def score(self, states: list[State]) -> Scores:
         await asyncio.Event().wait()
@@ -25,9 +25,9 @@ class Deaf:
 
 async def test_an_expansion_that_is_cancelled_leaves_nothing_but_its_costs() -> None:
     tools = word_tools(WordPolicy({(): ["a", "=7", "!"]}))
-    deaf = Tools(tools.policy, tools.executor, tools.format, Deaf())  # type: ignore[arg-type]
+    deaf = SearchServices(tools.policy, tools.executor, tools.format, Deaf())  # type: ignore[arg-type]
     tree = Tree(PROBLEM)
-    task = asyncio.ensure_future(expand(tree, ROOT, Growth.of(SearchConfig(candidates=3)), deaf))
+    task = asyncio.ensure_future(expand(tree, ROOT, ExpansionConfig.of(SearchConfig(candidates=3)), deaf))
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait({task})
@@ -40,14 +40,14 @@ async def test_an_expansion_that_is_cancelled_leaves_nothing_but_its_costs() -> 
 @pytest.mark.parametrize(("keep", "grown"), [(True, ["", "a", "!"]), (False, ["", "a"])])
 async def test_failed_candidates_are_kept_or_only_counted(keep: bool, grown: list[str]) -> None:
     tree = Tree(PROBLEM)
-    growth = Growth.of(SearchConfig(candidates=2, keep_failed=keep))
+    growth = ExpansionConfig.of(SearchConfig(candidates=2, keep_failed=keep))
     assert await expand(tree, ROOT, growth, word_tools(WordPolicy({(): ["a", "!"]}))) == [1]
     assert [word(node.step) for node in tree.nodes] == grown
     assert tree.failures == {"no_answer": 1}
 
 
 async def test_the_first_finished_candidate_drops_all_others() -> None:
-    growth = Growth.of(SearchConfig(candidates=4, finish_first=True))
+    growth = ExpansionConfig.of(SearchConfig(candidates=4, finish_first=True))
     tree = Tree(PROBLEM)
     alive = await expand(tree, ROOT, growth, word_tools(WordPolicy({(): ["a", "=8", "=7", "!"]}), graded=True))
     assert alive == tree.nodes[ROOT].children == [1]
@@ -59,7 +59,7 @@ async def test_children_are_added_in_the_order_asked_for() -> None:
     tree = Tree(PROBLEM)
     first, second = tree.add(ROOT, Step("a\n\n")), tree.add(ROOT, Step("b\n\n"))
     tools = word_tools(WordPolicy({("a",): ["c", "!"], ("b",): ["d"]}))
-    drawn = await expand_all(tree, [second, first], Growth.of(SearchConfig(candidates=2)), tools)
+    drawn = await expand_all(tree, [second, first], ExpansionConfig.of(SearchConfig(candidates=2)), tools)
     assert drawn == [[3], [4]]
     assert [word(node.step) for node in tree.nodes] == ["", "a", "b", "d", "c", "!"]
 
@@ -77,7 +77,7 @@ async def test_an_error_beside_others_is_raised_when_they_are_over() -> None:
         raise ConnectionError("lost")
 
     with pytest.raises(ConnectionError, match="lost"):
-        await together([long(), broken(), long()])
+        await gather_or_cancel([long(), broken(), long()])
     assert over == ["long", "long"]
 
 
@@ -87,4 +87,4 @@ async def test_results_come_in_the_order_of_the_coroutines() -> None:
             await asyncio.sleep(0)
         return turns
 
-    assert await together(after(turns) for turns in (5, 0, 3)) == [5, 0, 3]
+    assert await gather_or_cancel(after(turns) for turns in (5, 0, 3)) == [5, 0, 3]

@@ -63,18 +63,18 @@ def test_segments_show_output_as_the_world() -> None:
     )
 
 
-def test_a_scorer_reads_what_every_step_printed() -> None:
+def test_a_reward_model_reads_what_every_step_printed() -> None:
     steps = (
         Step("x=1<end_of_step>", code="x=1", output="1\n", outcome=Outcome.OK),
         Step("# so<end_of_step>", code="# so", outcome=Outcome.OK),
         Step("print(x)<end_of_code>", code="print(x)", output="1\n", outcome=Outcome.OK),
     )
-    shown = "".join(segment.text for segment in CodeFormat().for_scorer().segments(State(PROBLEM, steps))[1:])
+    shown = "".join(segment.text for segment in CodeFormat().for_reward_model().segments(State(PROBLEM, steps))[1:])
     assert shown == (
         "x=1<end_of_step>\n<output>1<end_of_output>\n# so<end_of_step>\n"
         "print(x)<end_of_code>\n<output>1<end_of_output>\n"
     )
-    assert PlainFormat().for_scorer() == PlainFormat()
+    assert PlainFormat().for_reward_model() == PlainFormat()
 
 
 def test_stops_depend_on_where_the_solution_is() -> None:

@@ -12,7 +12,7 @@ from search.data import Problem
 from search.errors import UserError
 from search.problems import loading
 from search.problems.loading import ProblemsConfig, SourceConfig, load, load_sets
-from search.problems.rows import Row, content_id, hugging_face_rows, reference_answer
+from search.problems.rows import SourceRow, content_id, hugging_face_rows, reference_answer
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -181,9 +181,9 @@ def test_the_curriculum_by_name() -> None:
 def test_a_hugging_face_set_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
-    def rows(*arguments: object) -> list[Row]:
+    def rows(*arguments: object) -> list[SourceRow]:
         asked.append(arguments)
-        return [Row("openai/gsm8k/main[test] row 0", {"question": "q", "answer": "why\n#### 3"})]
+        return [SourceRow("openai/gsm8k/main[test] row 0", {"question": "q", "answer": "why\n#### 3"})]
 
     monkeypatch.setattr(loading, "hugging_face_rows", rows)
     found = load(SourceConfig(name="openai/gsm8k", subset="main", split="test"))

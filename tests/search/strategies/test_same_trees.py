@@ -18,7 +18,7 @@ import pytest
 from search.config import SearchConfig
 from search.data import Candidate, Finish, Outcome, Problem, Proposal, Sampling, Scores, State, Step, Until
 from search.formats.registry import CodeFormat, PlainFormat
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.seeds import derive
 from search.strategies.registry import build
 from search.tree import Tree
@@ -66,7 +66,7 @@ class HashedPolicy:
         return f"# How many?\nb = {number % 4}<end_of_step>\n{last}", Finish.STOP
 
 
-class HashedScorer:
+class HashedRewardModel:
     """A logit between -2 and 2 by the steps of a state."""
 
     async def score(self, states: Sequence[State]) -> Scores:
@@ -142,11 +142,11 @@ async def digest_of(strategy: str, options: dict[str, Any], code: bool, who: str
     """The digest of three trees, grown from seeds 1, 2 and 3."""
     texts = []
     for seed in (1, 2, 3):
-        tools = Tools(
+        tools = SearchServices(
             HashedPolicy(code),
             LineExecutor(),
             CodeFormat() if code else PlainFormat(),
-            HashedScorer() if who != "GRADED" else None,
+            HashedRewardModel() if who != "GRADED" else None,
             SameText() if who != "SCORED" else None,
             HashedPolicy(code, "second"),
         )

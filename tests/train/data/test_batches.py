@@ -10,21 +10,21 @@ import pytest
 import torch
 
 from train.data.batches import PlanConfig, collate, plan_epoch, step_batches, steps_per_epoch
-from train.data.tokenized import Row, Samples, pack
+from train.data.tokenized import TokenizedRow, TokenizedSet, pack
 from train.objectives import Kind
 
 PAD = 0
 
 
-def made_up(lengths: list[int], kind: Kind = Kind.TOKENS) -> Samples:
+def made_up(lengths: list[int], kind: Kind = Kind.TOKENS) -> TokenizedSet:
     starts = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
     targets = np.ones(int(starts[-1]), dtype=np.bool_)
     targets[starts[:-1]] = False
-    return Samples(kind, np.arange(starts[-1], dtype=np.int32) + 2, targets, starts, PAD)
+    return TokenizedSet(kind, np.arange(starts[-1], dtype=np.int32) + 2, targets, starts, PAD)
 
 
 def test_labels_stand_one_after_the_positions_that_predict_them() -> None:
-    samples = Samples(
+    samples = TokenizedSet(
         Kind.TOKENS,
         np.array([5, 6, 7, 8, 9], dtype=np.int32),
         np.array([False, True, False, False, True]),
@@ -49,7 +49,10 @@ def test_pairs_are_read_at_their_last_tokens() -> None:
 
 
 def test_what_is_judged_is_read_where_it_stands() -> None:
-    rows = [Row([5, 6], [False, True], [(0.5,)]), Row([7, 8, 9], [True, False, True], [(-1.0,), (0.25,)])]
+    rows = [
+        TokenizedRow([5, 6], [False, True], [(0.5,)]),
+        TokenizedRow([7, 8, 9], [True, False, True], [(-1.0,), (0.25,)]),
+    ]
     batch = collate(pack(Kind.STEP_VALUES, rows, PAD), np.array([1, 0]), items=3)
     assert batch.positions.tolist() == [0, 2, 16 + 1]
     assert batch.input_ids.reshape(-1)[batch.positions].tolist() == [7, 9, 6]
@@ -60,10 +63,10 @@ def test_what_is_judged_is_read_where_it_stands() -> None:
 
 def test_preferences_are_read_before_each_target_and_weigh_one_a_pair() -> None:
     rows = [
-        Row([5, 6, 7], [False, True, True]),
-        Row([5, 8], [False, True]),
-        Row([4, 3], [False, True]),
-        Row([4, 2, 3], [False, False, True]),
+        TokenizedRow([5, 6, 7], [False, True, True]),
+        TokenizedRow([5, 8], [False, True]),
+        TokenizedRow([4, 3], [False, True]),
+        TokenizedRow([4, 2, 3], [False, False, True]),
     ]
     samples = replace(pack(Kind.PREFERENCES, rows, PAD), reference=np.array([-1, -2, -3, -4], dtype=np.float32))
     batch = collate(samples, np.array([1, 0]), items=2)
@@ -124,10 +127,13 @@ def test_order_depends_on_seed_and_epoch_and_goes_on_where_it_was() -> None:
 
 
 def test_samples_come_back_from_disk_as_they_were(tmp_path: Path) -> None:
-    rows = [Row([5, 6], [False, True], [(1.0, 0.0, 0.0)]), Row([7, 8], [True, False], [(0.0, 0.0, 1.0)])]
+    rows = [
+        TokenizedRow([5, 6], [False, True], [(1.0, 0.0, 0.0)]),
+        TokenizedRow([7, 8], [True, False], [(0.0, 0.0, 1.0)]),
+    ]
     samples = replace(pack(Kind.STEP_LABELS, rows, PAD), reference=np.array([-1.5, -2.5], dtype=np.float32))
     samples.save(tmp_path / "s.npz")
-    loaded = Samples.load(tmp_path / "s.npz")
+    loaded = TokenizedSet.load(tmp_path / "s.npz")
     assert loaded.kind is Kind.STEP_LABELS and loaded.pad_id == PAD
     assert loaded.labels.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]
     for name in ("tokens", "targets", "starts", "labels", "reference"):

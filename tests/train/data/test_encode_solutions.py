@@ -9,14 +9,14 @@ from search.formats.registry import CodeFormat
 from tests.train.trainer.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
 from train.data.encode_solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
 from train.data.encoding import Encoder
-from train.data.tokenized import Samples
+from train.data.tokenized import TokenizedSet
 from train.labels.targets import classes, values
 
 RIGHT, NEUTRAL, WRONG = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 MIDDLE = Step("three ab", outcome=Outcome.OK)
 
 
-def learnt(samples: Samples, tokenise: Merging) -> list[tuple[str, list[float]]]:
+def learnt(samples: TokenizedSet, tokenise: Merging) -> list[tuple[str, list[float]]]:
     """The target tokens as text, with their labels."""
     pieces = tokenise.text(samples.tokens[samples.targets].tolist())
     return list(zip(pieces, samples.labels[samples.targets].tolist(), strict=True))
@@ -59,7 +59,7 @@ def test_too_long_and_useless_solutions_are_counted() -> None:
         assert len(samples) == 0 and dropped == {"too_long": 1, "nothing_to_learn": 1}
 
 
-def test_every_token_after_the_prompt_has_the_outcome_and_the_last_is_the_one_a_scorer_reads() -> None:
+def test_every_token_after_the_prompt_has_the_outcome_and_the_last_is_the_one_a_reward_model_reads() -> None:
     code, tokenise = encoder()
     records = [Trajectory(PROBLEM, (OPEN, FINAL), True, 1.0), Trajectory(PROBLEM, (OPEN,), False, -1.0)]
     samples, dropped = encode_outcomes(records, code, 100, PAD)

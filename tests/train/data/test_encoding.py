@@ -39,7 +39,7 @@ def test_a_real_tokenizer_merges_the_boundary_and_the_end_stays(tiny_model: Path
     assert made.ends == [made.prompt + lengths[0] - 1, made.prompt + sum(lengths) - 1]
 
 
-def test_a_step_ends_where_a_scorer_reads_the_state_that_ends_with_it() -> None:
+def test_a_step_ends_where_a_reward_model_reads_the_state_that_ends_with_it() -> None:
     tokenise = Merging()
     code = Encoder(tokenise, CodeFormat(), EOS)
     steps = (Step("x = 1<end_of_step>"), Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK), FINAL)

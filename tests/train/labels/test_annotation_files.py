@@ -14,7 +14,7 @@ from search.data import Outcome, Problem, Step, StepLabels, StepStatus, Trajecto
 from search.errors import UserError
 from tests.train.labels.prm800k_rows import Json, write
 from train.labels.annotation_files import read_labelling, write_labelling
-from train.labels.first_error import first_error, settled
+from train.labels.first_error import first_error, labels_complete
 
 
 def solution(number: int, right: bool = True) -> Trajectory:
@@ -85,7 +85,7 @@ def test_labels_come_back_with_our_own_steps(tmp_path: Path) -> None:
     found, counts = read(write(tmp_path / "back.jsonl", rate(first, 1, 0, 1, finish="solution"), second, third))
     assert found[0] == StepLabels(SOLUTIONS[0].problem, SOLUTIONS[0].steps, (1, 0, 1))
     assert found[1] == StepLabels(SOLUTIONS[1].problem, SOLUTIONS[1].steps, (1, -1))  # whole, and labelled to the error
-    assert (first_error(found[1]), settled(found[1])) == (1, True)
+    assert (first_error(found[1]), labels_complete(found[1])) == (1, True)
     added = Step("\ntotal = total + 4\n\n")  # what a person added has only its words
     assert found[2:] == [StepLabels(SOLUTIONS[1].problem, (SOLUTIONS[1].steps[0], added), (None, 1))]
     assert counts == {"rows": 3, "labelled": 2, "give_up": 1}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from search.data import LabelScale, Problem, Step, StepLabels
 from train.labels.consensus import ConsensusCounts, consensus
-from train.labels.first_error import first_error, hard, settled
+from train.labels.first_error import first_error, hard, labels_complete
 
 PROBLEM = Problem("p", "?", "7", "made up")
 SIGN, SHARE, VALUE = LabelScale.SIGN, LabelScale.SHARE, LabelScale.VALUE
@@ -42,11 +42,11 @@ def test_the_place_by_hand(
 ) -> None:
     one = record(labels, scale)
     assert first_error(one, threshold) == place
-    assert settled(one, threshold) is sure
+    assert labels_complete(one, threshold) is sure
 
 
 def test_a_solution_without_steps_settles_nothing() -> None:
-    assert not settled(record((), steps=0))
+    assert not labels_complete(record((), steps=0))
 
 
 def test_soft_labels_become_signs() -> None:
@@ -63,7 +63,7 @@ shares = st.lists(st.none() | st.floats(0, 1), max_size=4).map(tuple)
 def test_signs_have_the_place_of_the_shares_they_were_made_of(labels: tuple[float | None, ...], at: float) -> None:
     one = record(labels, SHARE, steps=4)
     assert first_error(hard(one, at)) == first_error(one, at)
-    assert settled(hard(one, at)) is settled(one, at)
+    assert labels_complete(hard(one, at)) is labels_complete(one, at)
 
 
 def test_consensus_by_hand() -> None:

@@ -8,16 +8,16 @@ from search import serialization
 from search.data import StepLabels, StepStatus
 from search.grading.grader import grader
 from tests.train.labels.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, candidate, changed, row, step
-from train.labels.first_error import first_error, settled
+from train.labels.first_error import first_error, labels_complete
 from train.labels.human_labels import RowLabels, labels_of, outcome_of, problem_of, step_in_words, why_left_out
-from train.labels.prm800k import Row
+from train.labels.prm800k import Prm800kRow
 from train.labels.targets import classes
 
 RIGHT, NEUTRAL, WRONG = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
-def parsed(made: Json) -> Row:
-    return serialization.load(Row, serialization.dump(made))
+def parsed(made: Json) -> Prm800kRow:
+    return serialization.load(Prm800kRow, serialization.dump(made))
 
 
 def labels(made: Json) -> RowLabels:
@@ -54,7 +54,7 @@ def test_a_row_of_the_second_phase() -> None:
     ]
     assert (found.whole, found.null_ratings, found.unreachable) == (False, 1, 0)
     whole = found.records[0]
-    assert first_error(whole) == 2 and settled(whole)
+    assert first_error(whole) == 2 and labels_complete(whole)
     assert classes(whole) == [NEUTRAL, RIGHT, WRONG]
 
 

@@ -11,8 +11,8 @@ from search.data import Candidate, Finish, LabelledSolution, Outcome, Problem, P
 from search.formats.registry import CodeFormat
 from search.grading.grader import grader
 from search.problems.curriculum import check_steps, composition_of, problems, worked
-from search.protocols import Tools
-from search.strategies.labelling.monte_carlo_labels import Prefixes, find_first_error, label_every_step
+from search.protocols import SearchServices
+from search.strategies.labelling.monte_carlo_labels import PrefixCompletions, find_first_error, label_every_step
 from tests.search.interpreter import Interpreter
 from train.labels.consensus import consensus
 from train.labels.quality import quality
@@ -61,15 +61,15 @@ async def truth(solutions: list[State]) -> list[int | None]:
     return [await check_steps(composition_of(s.problem.id), s, Interpreter()) for s in solutions]
 
 
-def tools(policy: Knowing) -> Tools:
-    return Tools(policy, Interpreter(), CodeFormat(), grader=grader())
+def tools(policy: Knowing) -> SearchServices:
+    return SearchServices(policy, Interpreter(), CodeFormat(), grader=grader())
 
 
 async def test_labels_by_completion_find_every_error_where_the_policy_can_go_on(solutions: list[State]) -> None:
     places = await truth(solutions)
     assert places == [place for s in solutions[::3] for place in (None, *(with_error(s.problem, i)[1] for i in (0, 2)))]
-    every = [await label_every_step(s, Prefixes(CONFIG, tools(Knowing()), 1)) for s in solutions]
-    search = [await find_first_error(s, Prefixes(CONFIG, tools(Knowing()), 1)) for s in solutions]
+    every = [await label_every_step(s, PrefixCompletions(CONFIG, tools(Knowing()), 1)) for s in solutions]
+    search = [await find_first_error(s, PrefixCompletions(CONFIG, tools(Knowing()), 1)) for s in solutions]
     for labelled in (every, search):
         found = quality(zip(labelled, places, strict=True))
         assert (found.erroneous, found.found, found.sound, found.cleared) == (8, 8, 4, 4)
@@ -84,7 +84,7 @@ async def test_labels_by_completion_find_every_error_where_the_policy_can_go_on(
 async def test_a_policy_that_cannot_go_on_is_a_false_alarm(solutions: list[State]) -> None:
     places = await truth(solutions)
     every: list[LabelledSolution] = [
-        await label_every_step(s, Prefixes(CONFIG, tools(Knowing(frozenset({1}))), 1)) for s in solutions
+        await label_every_step(s, PrefixCompletions(CONFIG, tools(Knowing(frozenset({1}))), 1)) for s in solutions
     ]
     found = quality(zip(every, places, strict=True))
     first = places.count(0)  # solutions that are wrong in the first step have it found all the same

@@ -12,13 +12,13 @@ import pytest
 from search import serialization
 from search.errors import UserError
 from tests.train.labels.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, changed, write
-from train.labels.prm800k import Row, read_rows, write_rows
+from train.labels.prm800k import Prm800kRow, read_rows, write_rows
 
 CANDIDATE, CHOSEN = "label.steps.0.completions.1", "label.steps.0.chosen_completion"
 RATINGS = "Input should be -1, 0 or 1"
 
 
-def read(*files: Path, skip: bool = False) -> tuple[list[Row], dict[str, int]]:
+def read(*files: Path, skip: bool = False) -> tuple[list[Prm800kRow], dict[str, int]]:
     tally = Counter[str]()
     return [row for _, row in read_rows(files, tally, skip)], dict(tally)
 
@@ -130,4 +130,4 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 def test_a_row_survives_as_a_record(tmp_path: Path) -> None:
     for row in read(write(tmp_path / "a.jsonl", FIRST_PHASE, SECOND_PHASE))[0]:
-        assert serialization.load(Row, serialization.dump(row)) == row
+        assert serialization.load(Prm800kRow, serialization.dump(row)) == row

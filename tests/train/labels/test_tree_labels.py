@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search.config import SearchConfig
 from search.data import LabelScale, Outcome, Problem, Step, StepLabels, StepStatus
-from search.strategies.sampling.sampling import Samples
+from search.strategies.sampling.sampling import IndependentSampling
 from search.tree import Tree
 from tests.search.words import WordPolicy, word_tools
 from train.labels.first_error import hard
@@ -120,7 +120,7 @@ def test_a_step_is_labelled_once() -> None:
 async def test_independent_samples_share_their_common_beginnings() -> None:
     lines = ["a b =7", "a b =8", "a c =8", "d =7", "a b =7", "!"]
     tools = word_tools(WordPolicy({}, lines=lines), graded=True)
-    tree = await Samples(SearchConfig(strategy="samples", candidates=6)).search(PROBLEM, tools, 1)
+    tree = await IndependentSampling(SearchConfig(strategy="samples", candidates=6)).search(PROBLEM, tools, 1)
     found = {" ".join(s.text.strip() for s in one.steps): one.labels for one in tree_labels(tree, SHARE)}
     # below a: =7 twice, =8 twice; below a b: =7 twice, =8 once
     assert found == {

@@ -13,7 +13,7 @@ from search.formats.registry import CodeFormat
 from train.config import TrainConfig
 from train.data.batches import Batch, PlanConfig, step_batches
 from train.data.loading import load_samples
-from train.data.tokenized import Samples
+from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES, Kind, Objective, Options
 from train.trainer.models import Readout, load
 from train.trainer.reference_logprobs import reference
@@ -44,7 +44,7 @@ def losses(readout: Readout, objective: Objective, steps: list[list[Batch]]) -> 
     return found, metrics
 
 
-def prepared(name: str, init: Path, data: dict[str, Path]) -> Samples:
+def prepared(name: str, init: Path, data: dict[str, Path]) -> TokenizedSet:
     """The objective's samples, with the reference where it needs one."""
     samples, _ = load_samples(OBJECTIVES[name].kind, init, (data[name],), CodeFormat(), 1024)
     if samples.kind is not Kind.PREFERENCES:
@@ -53,7 +53,7 @@ def prepared(name: str, init: Path, data: dict[str, Path]) -> Samples:
     return replace(samples, reference=reference(readout, samples, PlanConfig(BATCH, 1024, 1, seed=5), 0, CPU))
 
 
-def together(samples: Samples, world: int, tokens: int) -> list[list[Batch]]:
+def together(samples: TokenizedSet, world: int, tokens: int) -> list[list[Batch]]:
     """The batches of all ranks, a list a step."""
     plan = PlanConfig(BATCH, tokens, world, seed=5)
     ranks = [step_batches(samples, plan, rank, 0, EPOCHS) for rank in range(world)]

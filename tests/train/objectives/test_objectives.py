@@ -110,6 +110,6 @@ def test_config_and_options_have_the_same_defaults() -> None:
 
 
 def test_the_search_knows_every_head_by_the_names_of_its_outputs() -> None:
-    without_head = {names for names, kind in reward_models.HEADS.items() if kind is reward_models.JudgeKind.DPO}
+    without_head = {names for names, kind in reward_models.HEADS.items() if kind is reward_models.RewardModelKind.DPO}
     assert set(reward_models.HEADS) - without_head == set(HEADS.values())
     assert HEADS[Kind.STEP_LABELS] == reward_models.CLASSES

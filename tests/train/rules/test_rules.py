@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from search.data import PreferencePair, Problem, Step, StepStatus, Trajectory
 from search.errors import UserError
 from search.tree import ROOT, Tree
-from train.rules import POLICY, RULES, VERIFIER, Harvest, Marked, Material, RulesConfig, harvest
+from train.rules import POLICY, RULES, VERIFIER, Harvest, Marked, RuleInputs, RulesConfig, harvest
 from train.rules.irpo import cycle
 from train.rules.star import hinted
 from train.rules.vstar import crossed
@@ -62,19 +62,19 @@ SORTS = {"problems": 4, "mixed": 1, "all_right": 1, "all_wrong": 1, "ungraded": 
 
 
 def test_expert_iteration_imitates_what_is_right() -> None:
-    made = harvest("expert_iteration", Material(EVERY), RulesConfig())
+    made = harvest("expert_iteration", RuleInputs(EVERY), RulesConfig())
     assert shown(made) == [("p1", "a 7"), ("p1", "c 7"), ("p2", "d 7")]
     assert made.counts == {**SORTS, "trajectories": 3, "beyond_solutions": 0}
     first = made.lessons[POLICY].records[0]
     assert first == Trajectory(problem("p1"), MIXED.steps(2), True, 1.0)
-    made = harvest("expert_iteration", Material(EVERY), RulesConfig(solutions=1))
+    made = harvest("expert_iteration", RuleInputs(EVERY), RulesConfig(solutions=1))
     assert shown(made) == [("p1", "a 7"), ("p2", "d 7")]
     assert made.counts["beyond_solutions"] == 1
 
 
 def test_equal_solutions_of_several_trees_count_once() -> None:
     again = samples("p1", "c 7", "h 7", "b 8")
-    made = harvest("expert_iteration", Material((MIXED, again)), RulesConfig())
+    made = harvest("expert_iteration", RuleInputs((MIXED, again)), RulesConfig())
     assert shown(made) == [("p1", "a 7"), ("p1", "c 7"), ("p1", "h 7")]
     assert made.counts["problems"] == 1
 
@@ -85,10 +85,10 @@ def test_star_rationalises_what_failed() -> None:
         samples("p3", "h 8", "i 7", "j 7"),
         samples("p5", "k 7"),  # nobody tried it without help
     )
-    made = harvest("star", Material((MIXED, WRONG), hinted=helped), RulesConfig())
+    made = harvest("star", RuleInputs((MIXED, WRONG), hinted=helped), RulesConfig())
     assert shown(made) == [("p1", "a 7"), ("p1", "c 7"), ("p3", "i 7"), ("p3", "j 7")]
     assert (made.counts["rationalised"], made.counts["trajectories"], made.counts["hinted_problems"]) == (2, 4, 3)
-    assert shown(harvest("star", Material((MIXED, WRONG), hinted=helped), RulesConfig(solutions=1))) == [
+    assert shown(harvest("star", RuleInputs((MIXED, WRONG), hinted=helped), RulesConfig(solutions=1))) == [
         ("p1", "a 7"),
         ("p3", "i 7"),
     ]
@@ -100,21 +100,21 @@ def test_a_rationalised_solution_is_one_of_the_bare_question() -> None:
     assert told.question.startswith("What is p3?\n\n(The answer is 7.")
     helped = samples("p3", "i 7")
     helped.problem = told
-    (record,) = harvest("star", Material((WRONG,), hinted=(helped,)), RulesConfig()).lessons[POLICY].records
+    (record,) = harvest("star", RuleInputs((WRONG,), hinted=(helped,)), RulesConfig()).lessons[POLICY].records
     assert record.problem.question == "What is p3?"
 
 
 def test_vstar_trains_two_models() -> None:
-    made = harvest("vstar", Material((MIXED, RIGHT)), RulesConfig())
+    made = harvest("vstar", RuleInputs((MIXED, RIGHT)), RulesConfig())
     assert shown(made) == [("p1", "a 7"), ("p1", "c 7"), ("p2", "d 7")]
     assert shown(made, VERIFIER) == [("p1", "a 7", "b 8"), ("p1", "c 7", "!"), ("p1", "a 7", "!"), ("p1", "c 7", "b 8")]
     assert (made.counts["trajectories"], made.counts["pairs"]) == (3, 4)
-    made = harvest("vstar", Material((MIXED, RIGHT)), RulesConfig(solutions=1, verifier_pairs=3))
+    made = harvest("vstar", RuleInputs((MIXED, RIGHT)), RulesConfig(solutions=1, verifier_pairs=3))
     assert (len(made.lessons[POLICY].records), len(made.lessons[VERIFIER].records)) == (2, 3)
 
 
 def test_vstar_may_have_something_to_learn_for_one_model_only() -> None:
-    made = harvest("vstar", Material((RIGHT,)), RulesConfig())
+    made = harvest("vstar", RuleInputs((RIGHT,)), RulesConfig())
     assert (len(made.lessons[POLICY].records), made.lessons[POLICY].nothing) == (1, "")
     assert made.lessons[VERIFIER].records == ()
     assert made.lessons[VERIFIER].nothing == (
@@ -152,18 +152,18 @@ def test_cycling_uses_both_sides_evenly(winners: int, losers: int, k: int) -> No
 
 
 def test_irpo_takes_k_pairs_of_a_problem_with_both() -> None:
-    made = harvest("irpo", Material(EVERY), RulesConfig(pairs=3))
+    made = harvest("irpo", RuleInputs(EVERY), RulesConfig(pairs=3))
     assert shown(made) == [("p1", "a 7", "b 8"), ("p1", "c 7", "!"), ("p1", "a 7", "b 8")]
     assert made.counts == {**SORTS, "pairs": 3}
     pair = made.lessons[POLICY].records[0]
     assert isinstance(pair, PreferencePair)
     assert (pair.chosen_q, pair.rejected_q) == (1.0, -1.0)
-    assert len(harvest("irpo", Material(EVERY), RulesConfig()).lessons[POLICY].records) == 10
+    assert len(harvest("irpo", RuleInputs(EVERY), RulesConfig()).lessons[POLICY].records) == 10
 
 
 def test_a_reference_joins_the_winners() -> None:
     gold = {**reference("p3", "gold ", "7"), **reference("p1", "a", "7")}  # p1's was written by the model too
-    made = harvest("irpo", Material((MIXED, WRONG), references=gold), RulesConfig(pairs=2))
+    made = harvest("irpo", RuleInputs((MIXED, WRONG), references=gold), RulesConfig(pairs=2))
     assert shown(made) == [
         ("p1", "a 7", "b 8"), ("p1", "c 7", "!"), ("p3", "gold  7", "e 1"), ("p3", "gold  7", "f 2"),
     ]  # fmt: skip
@@ -175,7 +175,7 @@ def test_iterative_dpo_sets_the_best_scored_over_the_worst() -> None:
         samples("p2", "a 7", "b 8", "c 9", scores=(0.4, 0.4, 0.4)),
         samples("p3", "a 7", "b 8", scores=(0.4, None)),
     )
-    made = harvest("iterative_dpo", Material(trees), RulesConfig())
+    made = harvest("iterative_dpo", RuleInputs(trees), RulesConfig())
     assert shown(made) == [("p1", "b 8", "c 9")]  # grades do not count
     pair = made.lessons[POLICY].records[0]
     assert isinstance(pair, PreferencePair)
@@ -195,7 +195,7 @@ def test_self_rewarding_averages_the_marks_and_drops_ties() -> None:
         Marked("p3", "a7", (5,)),
         Marked("p3", "b8", ()),
     )
-    made = harvest("self_rewarding", Material(trees, marked=marked), RulesConfig())
+    made = harvest("self_rewarding", RuleInputs(trees, marked=marked), RulesConfig())
     assert shown(made) == [("p1", "b 8", "c 9")]
     pair = made.lessons[POLICY].records[0]
     assert isinstance(pair, PreferencePair)
@@ -210,7 +210,7 @@ def test_marks_lie_between_zero_and_five() -> None:
 
 def test_spin_sets_the_reference_over_the_model_s_samples() -> None:
     gold = {**reference("p1", "a", "7"), **reference("p2", "gold ", "7")}
-    made = harvest("spin", Material(EVERY, references=gold), RulesConfig())
+    made = harvest("spin", RuleInputs(EVERY, references=gold), RulesConfig())
     assert shown(made) == [("p1", "a 7", "b 8"), ("p1", "a 7", "c 7"), ("p1", "a 7", "!"), ("p2", "gold  7", "d 7")]
     assert made.counts == {"problems": 4, "without_reference": 2, "same_text": 1, "pairs": 4}
 
@@ -233,7 +233,7 @@ def test_spin_sets_the_reference_over_the_model_s_samples() -> None:
     ],
 )
 def test_nothing_to_learn_is_said_with_the_reason(name: str, trees: tuple[Tree, ...], reason: str) -> None:
-    made = harvest(name, Material(trees), RulesConfig())
+    made = harvest(name, RuleInputs(trees), RulesConfig())
     assert made.lessons[POLICY].records == ()
     assert reason in made.lessons[POLICY].nothing
 
@@ -245,7 +245,7 @@ LINES = st.lists(st.sampled_from(["a 7", "b 7", "c 8", "d 9", "!", "!!"]), max_s
 def test_every_rule_makes_what_it_says_or_gives_a_reason(every: list[list[str]], name: str) -> None:
     trees = [samples(f"p{number}", *lines) for number, lines in enumerate(every)]
     gold = {name: found for number in range(2) for name, found in reference(f"p{number}", "gold ", "7").items()}
-    made = harvest(name, Material(trees, references=gold, hinted=trees), RulesConfig(pairs=3))
+    made = harvest(name, RuleInputs(trees, references=gold, hinted=trees), RulesConfig(pairs=3))
     assert made.lessons.keys() == RULES[name].makes.keys()
     for role, lesson in made.lessons.items():
         assert bool(lesson.records) is not bool(lesson.nothing)
@@ -260,4 +260,4 @@ def test_every_rule_makes_what_it_says_or_gives_a_reason(every: list[list[str]],
 
 def test_a_rule_that_there_is_not() -> None:
     with pytest.raises(UserError, match="no harvest rule 'ppo': one of expert_iteration, irpo"):
-        harvest("ppo", Material(()), RulesConfig())
+        harvest("ppo", RuleInputs(()), RulesConfig())

@@ -11,7 +11,7 @@ from search.data import PreferencePair, Problem, Step, StepStatus
 from search.strategies.tree.sphere import Branch, Sphere
 from search.tree import ROOT, Tree
 from tests.search.words import WordPolicy, word_tools
-from train.rules import POLICY, Material, RulesConfig, harvest
+from train.rules import POLICY, RuleInputs, RulesConfig, harvest
 from train.rules.sphere import tree_pairs
 
 PROBLEM = Problem("p1", "What is 3 + 4?", "7", "made up")
@@ -65,7 +65,7 @@ def test_the_union_and_its_counts() -> None:
         grown((G, "7", 0.5), (G, "8", 0.1), graded=False),
         grown(),
     )
-    made = harvest("sphere", Material(trees), RulesConfig())
+    made = harvest("sphere", RuleInputs(trees), RulesConfig())
     assert made.counts == {
         "trees": 6, "generated": 1, "corrected": 1, "diversified": 1, "unsolved": 2, "no_pair": 1, "pairs": 3,
     }  # fmt: skip

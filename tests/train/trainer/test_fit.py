@@ -19,7 +19,7 @@ from train.data.batches import PlanConfig, step_batches, steps_per_epoch
 from train.data.loading import load_samples
 from train.objectives import OBJECTIVES, Kind, Options
 from train.trainer import launch
-from train.trainer.job import Report
+from train.trainer.job import TrainReport
 from train.trainer.launch import TrainTask, fit
 from train.trainer.loop import learning_rate
 from train.trainer.models import load
@@ -80,7 +80,7 @@ def test_two_workers_learn_what_one_process_learns(
 ) -> None:
     config = CONFIG.model_copy(update={"zero_stage": stage})
     made = task("sft", tiny_model, sft_file, tmp_path)
-    reports: list[Report] = []
+    reports: list[TrainReport] = []
     result = fit(config, made, reports.append)
     losses, model = alone(config, made)
     assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
@@ -111,7 +111,7 @@ def test_every_objective_is_learnt_by_two_workers_as_by_one_process(
 ) -> None:
     config = CONFIG.model_copy(update={"zero_stage": stage, "epochs": 7})
     made = task(name, tiny_model, data[name], tmp_path)
-    reports: list[Report] = []
+    reports: list[TrainReport] = []
     result = fit(config, made, reports.append)
     losses, model = alone(config, made)
     assert len(reports) == result.steps == len(losses) == 21
@@ -142,10 +142,10 @@ def test_training_goes_on_after_a_worker_was_killed(
     monkeypatch.setattr(launch, "POLL_S", 0.01)  # the kill is to come before the next checkpoint
     config = CONFIG.model_copy(update={"zero_stage": 2, "epochs": 4, "checkpoint_every": 8})
     made = task(name, tiny_model, data[name], tmp_path)
-    reports: list[Report] = []
+    reports: list[TrainReport] = []
     victim: list[int] = []
 
-    def kill_once(report: Report) -> None:
+    def kill_once(report: TrainReport) -> None:
         reports.append(report)
         if not victim:
             victim.append(_a_worker())

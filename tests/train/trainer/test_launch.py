@@ -15,9 +15,9 @@ from search.errors import UserError
 from search.formats.registry import CodeFormat
 from train.config import TrainConfig
 from train.data.loading import NothingToLearn
-from train.data.tokenized import Samples
+from train.data.tokenized import TokenizedSet
 from train.objectives import Kind
-from train.trainer.job import Report
+from train.trainer.job import TrainReport
 from train.trainer.launch import TrainTask, fingerprint, fit, following, placement
 from train.trainer.loop import learning_rate
 
@@ -65,12 +65,12 @@ def test_learning_rate_warms_up_and_falls() -> None:
 
 def test_fingerprint_tells_what_is_learnt_but_not_how_it_is_run(tmp_path: Path) -> None:
     tokens = np.arange(4, dtype=np.int32)
-    samples = Samples(Kind.TOKENS, tokens, np.ones(4, dtype=np.bool_), np.array([0, 4]), 0)
+    samples = TokenizedSet(Kind.TOKENS, tokens, np.ones(4, dtype=np.bool_), np.array([0, 4]), 0)
     base = fingerprint(TrainConfig(), task(tmp_path), samples)
     assert fingerprint(TrainConfig(max_failures=0, log_every=1), task(tmp_path), samples) == base
     assert fingerprint(TrainConfig(epochs=7), task(tmp_path), samples) != base
     assert fingerprint(TrainConfig(), task(tmp_path, seed=1), samples) != base
-    other = Samples(Kind.TOKENS, tokens + 1, samples.targets, samples.starts, 0)
+    other = TokenizedSet(Kind.TOKENS, tokens + 1, samples.targets, samples.starts, 0)
     assert fingerprint(TrainConfig(), task(tmp_path), other) != base
     labelled = replace(samples, kind=Kind.OUTCOMES, labels=np.ones((4, 1), dtype=np.float32))
     relabelled = replace(labelled, labels=np.zeros((4, 1), dtype=np.float32))
@@ -80,7 +80,7 @@ def test_fingerprint_tells_what_is_learnt_but_not_how_it_is_run(tmp_path: Path) 
 
 
 def test_reports_reach_the_callback_in_order(tmp_path: Path) -> None:
-    reports = [Report(i, 3, 1.0 / (i + 1), 1e-3, 0.5, 100.0, 2.0, {"token_accuracy": 0.5}) for i in range(3)]
+    reports = [TrainReport(i, 3, 1.0 / (i + 1), 1e-3, 0.5, 100.0, 2.0, {"token_accuracy": 0.5}) for i in range(3)]
     file, seen = tmp_path / "progress.jsonl", []
     with following(file, seen.append):
         file.write_text("".join(json.dumps(asdict(report)) + "\n" for report in reports) + '{"step": 9')

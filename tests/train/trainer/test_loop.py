@@ -15,9 +15,9 @@ from search.formats.registry import CodeFormat
 from train.config import TrainConfig
 from train.data.batches import PlanConfig, plan_epoch, step_batches
 from train.data.loading import load_samples
-from train.data.tokenized import Samples
+from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES, Kind
-from train.trainer.job import Job, Progress, Report
+from train.trainer.job import TrainJob, TrainProgress, TrainReport
 from train.trainer.loop import Plan, train
 from train.trainer.models import Readout, load
 from train.trainer.worker import with_reference
@@ -63,17 +63,17 @@ def test_dpo_nll_from_the_reference_to_the_reports(tmp_path: Path, tiny_model: P
     samples, dropped = load_samples(objective.kind, tiny_model, (data["dpo_nll"],), CodeFormat(), 1024)
     file = tmp_path / "samples.npz"
     samples.save(file)
-    job = Job("j", "dpo_nll", tiny_model, file, tmp_path / "out", tmp_path, 5, 1, CONFIG, {"dropped": dropped})
+    job = TrainJob("j", "dpo_nll", tiny_model, file, tmp_path / "out", tmp_path, 5, 1, CONFIG, {"dropped": dropped})
     engine = PlainEngine(load(tiny_model, Kind.PREFERENCES, CONFIG, samples.pad_id))
     order = PlanConfig(8, 320, 1, seed=5)
 
     known = with_reference(engine, samples, order, job)
-    assert np.array_equal(Samples.load(file).reference, known.reference) and (known.reference < -100).all()
-    assert with_reference(None, Samples.load(file), order, job).reference.tolist() == known.reference.tolist()
+    assert np.array_equal(TokenizedSet.load(file).reference, known.reference) and (known.reference < -100).all()
+    assert with_reference(None, TokenizedSet.load(file), order, job).reference.tolist() == known.reference.tolist()
 
-    reports: list[Report] = []
+    reports: list[TrainReport] = []
     plan = Plan(6, 0, 5, lambda progress: None, reports.append)
-    progress = train(engine, step_batches(known, order, 0, 0, 2), objective, CONFIG, plan, Progress())
+    progress = train(engine, step_batches(known, order, 0, 0, 2), objective, CONFIG, plan, TrainProgress())
     assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
     first, last = reports[0], reports[-1]
     # Before the first step DPO costs log 2; the rest is half the chosen solutions' negative log-likelihood a token.

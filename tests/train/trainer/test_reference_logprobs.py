@@ -14,7 +14,7 @@ from search.formats.registry import CodeFormat
 from train.config import TrainConfig
 from train.data.batches import PlanConfig
 from train.data.loading import load_samples
-from train.data.tokenized import Samples
+from train.data.tokenized import TokenizedSet
 from train.objectives import Kind
 from train.trainer.models import Readout, load
 from train.trainer.reference_logprobs import reference
@@ -23,17 +23,17 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def samples(tiny_model: Path, data: dict[str, Path]) -> Samples:
+def samples(tiny_model: Path, data: dict[str, Path]) -> TokenizedSet:
     return load_samples(Kind.PREFERENCES, tiny_model, (data["dpo"],), CodeFormat(), 1024)[0]
 
 
 @pytest.fixture(scope="module")
-def readout(tiny_model: Path, samples: Samples) -> Readout:
+def readout(tiny_model: Path, samples: TokenizedSet) -> Readout:
     return load(tiny_model, Kind.PREFERENCES, TrainConfig(precision="fp32", zero_stage=0), samples.pad_id)
 
 
 def test_reference_is_what_transformers_computes_a_sequence(
-    samples: Samples, readout: Readout, tiny_model: Path
+    samples: TokenizedSet, readout: Readout, tiny_model: Path
 ) -> None:
     found = reference(readout, samples, PlanConfig(8, 320, 1, seed=5), 0, CPU)
     assert found.shape == (44,) and found.dtype == np.float32
@@ -48,7 +48,7 @@ def test_reference_is_what_transformers_computes_a_sequence(
         assert found[row] == pytest.approx(-mean * int(learnt.sum()), abs=1e-3)
 
 
-def test_shares_of_the_ranks_add_up_to_what_one_process_computes(samples: Samples, readout: Readout) -> None:
+def test_shares_of_the_ranks_add_up_to_what_one_process_computes(samples: TokenizedSet, readout: Readout) -> None:
     alone = reference(readout, samples, PlanConfig(8, 320, 1, seed=5), 0, CPU)
     shares = [reference(readout, samples, PlanConfig(8, 320, 3, seed=5), rank, CPU) for rank in range(3)]
     assert sum(shares) == pytest.approx(alone, abs=1e-3)
@@ -56,7 +56,7 @@ def test_shares_of_the_ranks_add_up_to_what_one_process_computes(samples: Sample
     assert sum(np.count_nonzero(share) for share in shares) == 44
 
 
-def test_reference_is_kept_with_the_samples(samples: Samples, readout: Readout, tmp_path: Path) -> None:
+def test_reference_is_kept_with_the_samples(samples: TokenizedSet, readout: Readout, tmp_path: Path) -> None:
     found = reference(readout, samples, PlanConfig(8, 1024, 1, seed=5), 0, CPU)
     replace(samples, reference=found).save(tmp_path / "samples.npz")
-    assert np.array_equal(Samples.load(tmp_path / "samples.npz").reference, found)
+    assert np.array_equal(TokenizedSet.load(tmp_path / "samples.npz").reference, found)

@@ -14,8 +14,13 @@ from hypothesis import strategies as st
 from search.config import SearchConfig
 from search.data import LabelScale, Outcome, Proposal, Sampling, State, Step, StepStatus
 from search.formats.registry import CodeFormat
-from search.protocols import Tools
-from search.strategies.labelling.monte_carlo_labels import Prefixes, estimate, find_first_error, label_every_step
+from search.protocols import SearchServices
+from search.strategies.labelling.monte_carlo_labels import (
+    PrefixCompletions,
+    estimate,
+    find_first_error,
+    label_every_step,
+)
 from tests.search.conftest import TABLE, ScriptedPolicy, SumExecutor
 from tests.search.words import PROBLEM, TOKENS, WordPolicy, candidate, word_tools
 
@@ -41,7 +46,7 @@ class Reaching:
         return Proposal(tuple(candidate(f"w{i if i >= right else ''} ={7 if i < right else 8}") for i in range(n)))
 
 
-def tools_of(policy: object) -> Tools:
+def tools_of(policy: object) -> SearchServices:
     return replace(word_tools(WordPolicy({}), graded=True), policy=policy)  # type: ignore[arg-type]
 
 
@@ -84,8 +89,8 @@ async def test_where_only_the_answer_is_left_one_greedy_completion_is_enough() -
     assert tools.policy.calls[0][1] == 1  # type: ignore[attr-defined]
 
 
-def code_tools() -> Tools:
-    return Tools(ScriptedPolicy(TABLE), SumExecutor(), CodeFormat(), grader=tools_of(None).grader)
+def code_tools() -> SearchServices:
+    return SearchServices(ScriptedPolicy(TABLE), SumExecutor(), CodeFormat(), grader=tools_of(None).grader)
 
 
 async def test_a_finished_solution_is_only_graded() -> None:
@@ -105,7 +110,7 @@ async def test_labels_need_a_grader() -> None:
 
 async def test_every_step_of_eight() -> None:
     policy = Reaching({1: 8, 2: 6, 3: 7, 4: 1})  # of eight; nothing from the fifth on
-    found = await label_every_step(solution(8), Prefixes(CONFIG, tools_of(policy), 1))
+    found = await label_every_step(solution(8), PrefixCompletions(CONFIG, tools_of(policy), 1))
     assert found.record.scale is LabelScale.SHARE
     assert found.record.labels == (1.0, 0.75, 0.875, 0.125, 0.0, 0.0, 0.0, 0.0)
     assert (found.completions, found.cost.requests) == (
@@ -118,7 +123,7 @@ async def test_every_step_of_eight() -> None:
 
 async def test_binary_search_in_eight_steps() -> None:
     policy = Reaching({1: 8, 2: 6, 3: 7, 4: 1})
-    found = await find_first_error(solution(8), Prefixes(CONFIG, tools_of(policy), 1))
+    found = await find_first_error(solution(8), PrefixCompletions(CONFIG, tools_of(policy), 1))
     assert found.record.scale is LabelScale.SIGN
     assert found.record.labels == (1, 1, 1, 1, -1)
     assert found.record.steps == solution(8).steps
@@ -132,7 +137,7 @@ async def test_binary_search_in_eight_steps() -> None:
 )
 async def test_where_binary_search_looks(steps: int, error: int, looks: tuple[int, ...]) -> None:
     policy = Reaching(dict.fromkeys(range(1, error), 1))
-    found = await find_first_error(solution(steps), Prefixes(CONFIG, tools_of(policy), 1))
+    found = await find_first_error(solution(steps), PrefixCompletions(CONFIG, tools_of(policy), 1))
     assert tuple(policy.asked) == looks
     assert found.record.labels == (1.0,) * (error - 1) + (-1.0,)
     assert found.completions == 8 * len(looks)
@@ -140,7 +145,7 @@ async def test_where_binary_search_looks(steps: int, error: int, looks: tuple[in
 
 async def test_a_right_solution_needs_no_completion() -> None:
     policy = Reaching({})
-    found = await find_first_error(solution(6, "7"), Prefixes(CONFIG, tools_of(policy), 1))
+    found = await find_first_error(solution(6, "7"), PrefixCompletions(CONFIG, tools_of(policy), 1))
     assert (found.record.labels, found.completions) == ((1.0,) * 6, 0)
     assert policy.asked.total() == 0
 
@@ -148,34 +153,39 @@ async def test_a_right_solution_needs_no_completion() -> None:
 async def test_an_unfinished_solution_is_looked_at_from_its_end_first() -> None:
     unfinished = State(PROBLEM, solution(8).steps[:4])
     policy = Reaching({4: 1})
-    assert (await find_first_error(unfinished, Prefixes(CONFIG, tools_of(policy), 1))).record.labels == (1, 1, 1, 1)
+    assert (await find_first_error(unfinished, PrefixCompletions(CONFIG, tools_of(policy), 1))).record.labels == (
+        1,
+        1,
+        1,
+        1,
+    )
     assert policy.asked == Counter((4,))
     policy = Reaching({1: 1, 2: 1})
-    found = await find_first_error(unfinished, Prefixes(CONFIG, tools_of(policy), 1))
+    found = await find_first_error(unfinished, PrefixCompletions(CONFIG, tools_of(policy), 1))
     assert (found.record.labels, found.completions) == ((1, 1, -1), 24)
     assert tuple(policy.asked) == (4, 2, 3)
 
 
 async def test_a_policy_that_has_nothing_to_say_leaves_steps_without_labels() -> None:
     policy = Reaching({1: 8, 2: 4}, silent=frozenset((3, 4)))
-    every = await label_every_step(solution(5), Prefixes(CONFIG, tools_of(policy), 1))
+    every = await label_every_step(solution(5), PrefixCompletions(CONFIG, tools_of(policy), 1))
     assert every.record.labels == (1.0, 0.5, None, None, 0.0)
     assert every.completions == 16
-    search = await find_first_error(solution(5), Prefixes(CONFIG, tools_of(policy), 1))
+    search = await find_first_error(solution(5), PrefixCompletions(CONFIG, tools_of(policy), 1))
     assert (search.record.labels, search.completions) == ((), 8)  # 2 is right; at 3 nobody knows
 
 
 async def test_no_steps_no_labels() -> None:
     for look in (find_first_error, label_every_step):
-        found = await look(State(PROBLEM), Prefixes(CONFIG, tools_of(Reaching({})), 1))
+        found = await look(State(PROBLEM), PrefixCompletions(CONFIG, tools_of(Reaching({})), 1))
         assert (found.record.labels, found.completions) == ((), 0)
 
 
 async def test_seeds_depend_on_the_step_and_not_on_the_way_there() -> None:
     every, search, other = Reaching({1: 1}), Reaching({1: 1}), Reaching({1: 1})
-    await label_every_step(solution(8), Prefixes(CONFIG, tools_of(every), 5))
-    await find_first_error(solution(8), Prefixes(CONFIG, tools_of(search), 5))
-    await find_first_error(solution(8), Prefixes(CONFIG, tools_of(other), 6))
+    await label_every_step(solution(8), PrefixCompletions(CONFIG, tools_of(every), 5))
+    await find_first_error(solution(8), PrefixCompletions(CONFIG, tools_of(search), 5))
+    await find_first_error(solution(8), PrefixCompletions(CONFIG, tools_of(other), 6))
     assert len(set(every.seeds.values())) == 7
     assert search.seeds.items() <= every.seeds.items()
     assert not set(other.seeds.values()) & set(search.seeds.values())
@@ -187,8 +197,8 @@ def test_binary_search_finds_what_a_look_at_every_step_finds(steps: int, data: s
     error = data.draw(st.integers(1, steps))
     right = {done: data.draw(st.integers(1, 4)) for done in range(1, error)}
     config = CONFIG.model_copy(update={"candidates": 4})
-    scan = asyncio.run(label_every_step(solution(steps), Prefixes(config, tools_of(Reaching(right)), 1)))
-    search = asyncio.run(find_first_error(solution(steps), Prefixes(config, tools_of(Reaching(right)), 1)))
+    scan = asyncio.run(label_every_step(solution(steps), PrefixCompletions(config, tools_of(Reaching(right)), 1)))
+    search = asyncio.run(find_first_error(solution(steps), PrefixCompletions(config, tools_of(Reaching(right)), 1)))
     assert scan.record.labels.index(0.0) == search.record.labels.index(-1.0) == error - 1
     assert scan.completions == 4 * (steps - 1)
     assert search.completions <= 4 * math.ceil(math.log2(steps))
@@ -198,7 +208,7 @@ def test_binary_search_finds_what_a_look_at_every_step_finds(steps: int, data: s
 @given(st.integers(2, 12), st.sets(st.integers(1, 11)))
 def test_whatever_is_right_from_where_the_place_is_one_where_right_turns_wrong(steps: int, reached: set[int]) -> None:
     policy = Reaching(dict.fromkeys(reached, 1))
-    found = asyncio.run(find_first_error(solution(steps), Prefixes(CONFIG, tools_of(policy), 1)))
+    found = asyncio.run(find_first_error(solution(steps), PrefixCompletions(CONFIG, tools_of(policy), 1)))
     place = found.record.labels.index(-1.0)
     assert place + 1 == steps or place + 1 not in reached
     assert place == 0 or place in reached

@@ -9,7 +9,7 @@ import pytest
 
 from search.config import SearchConfig
 from search.data import Proposal, Sampling, Scores, State
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.strategies.registry import build
 from search.tree import Tree
 from tests.search.words import PROBLEM, TOKENS, WordPolicy, candidate, word_tools
@@ -44,8 +44,8 @@ def config(strategy: str, candidates: int = 4) -> SearchConfig:
     return SearchConfig(strategy=strategy, candidates=candidates, solutions=4)
 
 
-def tools_of(policy: object, scorer: object | None = None) -> Tools:
-    return replace(word_tools(WordPolicy({}), graded=True), policy=policy, scorer=scorer)  # type: ignore[arg-type]
+def tools_of(policy: object, reward_model: object | None = None) -> SearchServices:
+    return replace(word_tools(WordPolicy({}), graded=True), policy=policy, reward_model=reward_model)  # type: ignore[arg-type]
 
 
 def labels(tree: Tree) -> dict[tuple[str, ...], tuple[float | None, int]]:
@@ -80,7 +80,7 @@ async def test_first_errors_take_fewer_completions_and_none_where_the_solution_i
     assert sum(node.completions for node in tree.nodes) == 3 * 4
 
 
-async def test_a_scorer_scores_every_step() -> None:
+async def test_a_reward_model_scores_every_step() -> None:
     tree = await build(config("first_error")).search(PROBLEM, tools_of(Reaching({}), Wary()), 1)
     finished = [i for end in tree.terminals() for i in tree.path(end)]
     assert all(tree.nodes[i].score is not None for i in finished)

@@ -9,13 +9,13 @@ import pytest
 from search.config import SearchConfig
 from search.data import Scores, State
 from search.formats.registry import CodeFormat
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.strategies.sampling.best_of_n import BestOf
-from search.strategies.sampling.sampling import Samples
+from search.strategies.sampling.sampling import IndependentSampling
 from search.tree import Tree
 from tests.search.conftest import PROBLEM as SUM
-from tests.search.conftest import ScriptedPolicy, SumExecutor, TableScorer
-from tests.search.words import PROBLEM, WordPolicy, WordScorer, shape, word_tools
+from tests.search.conftest import ScriptedPolicy, SumExecutor, TableRewardModel
+from tests.search.words import PROBLEM, WordPolicy, WordRewardModel, shape, word_tools
 
 LINES = ["a =7", "b =8", "a =7", "c !", "b =9"]
 REWARDS = {"a": -0.6, "b": 0.4, "=7": 0.5, "=8": 0.6, "=9": 0.1}
@@ -31,7 +31,7 @@ async def test_the_best_end_and_the_weighted_vote_by_hand() -> None:
     assert (await answered(answer_by="weighted")).answer == "7"  # 2 * 0.75 against 0.8 and 0.55
 
 
-async def test_without_a_scorer_a_vote_is_the_majority() -> None:
+async def test_without_a_reward_model_a_vote_is_the_majority() -> None:
     tree = await answered(None, answer_by="weighted")
     assert (tree.strategy, tree.answer) == ("best_of", "7")
 
@@ -41,13 +41,13 @@ async def test_steps_are_scored_where_the_aggregation_wants_them(aggregate: str,
     """Three distinct solutions of two steps have an answer; one request scores them."""
     asked: list[int] = []
 
-    class Counting(WordScorer):
+    class Counting(WordRewardModel):
         async def score(self, states: Sequence[State]) -> Scores:
             asked.append(len(states))
             return await super().score(states)
 
     tools = word_tools(WordPolicy({}, lines=LINES))
-    counting = Tools(tools.policy, tools.executor, tools.format, Counting(REWARDS))
+    counting = SearchServices(tools.policy, tools.executor, tools.format, Counting(REWARDS))
     config = SearchConfig(strategy="best_of", candidates=5, aggregate=aggregate)  # type: ignore[arg-type]
     tree = await BestOf(config).search(PROBLEM.blind(), counting, 1)
     assert asked == [judged]
@@ -65,7 +65,7 @@ async def test_the_same_solutions_as_samples() -> None:
     config = SearchConfig(candidates=5)
     trees = [
         await strategy(config).search(PROBLEM.blind(), word_tools(WordPolicy({}, lines=LINES), REWARDS), 1)
-        for strategy in (BestOf, Samples)
+        for strategy in (BestOf, IndependentSampling)
     ]
     assert shape(trees[0]) == shape(trees[1])
     assert (trees[0].answer, trees[1].answer) == ("8", None)
@@ -110,7 +110,7 @@ async def test_solutions_of_several_requests_are_merged() -> None:
             return await super().propose(state, n, sampling, seed)
 
     from_table = InTurn({})
-    tools = Tools(from_table, SumExecutor(), CodeFormat(), TableScorer({}))
+    tools = SearchServices(from_table, SumExecutor(), CodeFormat(), TableRewardModel({}))
     config = SearchConfig(strategy="best_of", candidates=3, budget_tokens=1000, max_solution_tokens=990)
     tree = await BestOf(config).search(SUM.blind(), tools, 1)
     ends = {node.answer: node.multiplicity for node in tree.nodes if node.answer is not None}

@@ -9,8 +9,8 @@ import pytest
 from search.config import SearchConfig
 from search.data import Problem, Step, StepStatus
 from search.evaluation.voting import Aggregation
-from search.protocols import Tools
-from search.strategies.sampling.sampling import Samples, draw
+from search.protocols import SearchServices
+from search.strategies.sampling.sampling import IndependentSampling, draw_solutions
 from search.strategies.tree.mcts import Mcts
 from search.tree import Tree
 
@@ -22,9 +22,11 @@ WHOLE = [
 ]
 
 
-async def test_samples_by_hand(problem: Problem, blind_tools: Tools) -> None:
+async def test_samples_by_hand(problem: Problem, blind_tools: SearchServices) -> None:
     blind_tools.policy.table = {(): WHOLE}  # type: ignore[attr-defined]
-    tree = await Samples(SearchConfig(strategy="samples", candidates=4)).search(problem.blind(), blind_tools, 1)
+    tree = await IndependentSampling(SearchConfig(strategy="samples", candidates=4)).search(
+        problem.blind(), blind_tools, 1
+    )
     leaves = [node for node in tree.nodes[1:] if not node.children]
     assert [(n.step.answer, n.step.status, n.multiplicity) for n in leaves if n.step] == [
         ("7", StepStatus.FINAL, 2),
@@ -34,29 +36,29 @@ async def test_samples_by_hand(problem: Problem, blind_tools: Tools) -> None:
     assert leaves[0].score == math.tanh(0.0)
     assert tree.failures == {"exception": 1, "no_answer": 1}
     assert tree.cost.executions == 2
-    assert tree.cost.requests == 3  # one for all samples, one for an answer, one to the scorer
+    assert tree.cost.requests == 3  # one for all samples, one for an answer, one to the reward model
 
 
 async def test_all_steps_are_scored_where_a_solution_is_more_than_its_last(
-    problem: Problem, blind_tools: Tools
+    problem: Problem, blind_tools: SearchServices
 ) -> None:
     blind_tools.policy.table = {(): WHOLE[:1]}  # type: ignore[attr-defined]
     config = SearchConfig(strategy="samples", candidates=1)
-    last = await Samples(config).search(problem.blind(), blind_tools, 1)
-    every = await Samples(config.model_copy(update={"aggregate": Aggregation.PRODUCT})).search(
+    last = await IndependentSampling(config).search(problem.blind(), blind_tools, 1)
+    every = await IndependentSampling(config.model_copy(update={"aggregate": Aggregation.PRODUCT})).search(
         problem.blind(), blind_tools, 1
     )
     assert [node.score for node in last.nodes[1:]] == [None, None, 0.0]
     assert [node.score for node in every.nodes[1:]] == [math.tanh(0.2), math.tanh(2.0), 0.0]
 
 
-async def test_solutions_may_go_on_from_a_node(problem: Problem, tools: Tools) -> None:
+async def test_solutions_may_go_on_from_a_node(problem: Problem, tools: SearchServices) -> None:
     tools.policy.table = {
         ("a = 3",): ["print(7)<end_of_code>", "print(7)<end_of_code>", "b = 2<end_of_step>raise<end_of_code>"]
     }  # type: ignore[attr-defined]
     tree = Tree(problem)
     start = tree.add(0, Step("a = 3<end_of_step>", code="a = 3"))
-    ends = await draw(tree, SearchConfig(strategy="samples", candidates=3), tools, start)
+    ends = await draw_solutions(tree, SearchConfig(strategy="samples", candidates=3), tools, start)
     assert [[step.code for step in tree.steps(end)[:-1]] for end in ends] == [["a = 3", "print(7)"], ["a = 3", "b = 2"]]
     assert [(tree.nodes[end].answer, tree.nodes[end].multiplicity) for end in ends] == [("7", 2), (None, 1)]
     assert tree.nodes[start].multiplicity == 1
@@ -64,12 +66,12 @@ async def test_solutions_may_go_on_from_a_node(problem: Problem, tools: Tools) -
     assert tree.failures == {"exception": 1}
 
 
-@pytest.mark.parametrize("strategy", [Samples, Mcts])
+@pytest.mark.parametrize("strategy", [IndependentSampling, Mcts])
 async def test_a_program_that_goes_on_after_its_output_has_no_answer(
-    strategy: type[Samples] | type[Mcts], problem: Problem, tools: Tools
+    strategy: type[IndependentSampling] | type[Mcts], problem: Problem, tools: SearchServices
 ) -> None:
     tools.policy.table = {(): WHOLE[:1], ("a = 3",): ["print(7)<end_of_code>"]}  # type: ignore[attr-defined]
     tools.policy.instead = "total = 7<end_of_step>"  # type: ignore[attr-defined]
     tree = await strategy(SearchConfig(candidates=1, rollouts=1)).search(problem, tools, 1)
     assert [node.step.status for node in tree.nodes if node.step] == [*[StepStatus.OPEN] * 2, StepStatus.NO_ANSWER]
-    assert (tree.failures, tree.cost.executions) == ({"no_answer": 1}, 1 if strategy is Samples else 2)
+    assert (tree.failures, tree.cost.executions) == ({"no_answer": 1}, 1 if strategy is IndependentSampling else 2)

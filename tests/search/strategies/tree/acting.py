@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from search.data import Proposal, Sampling, State, Step, Until
 from search.formats.registry import PlainFormat
 from search.prompts import REQUESTS
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.strategies.tree.rstar_actions import Action
 from search.tree import Tree
 from tests.search.words import NoCode, WordGrader, Words, candidate, word
@@ -60,8 +60,8 @@ class Agreeable:
         return Proposal((candidate(self.line),) if self.line else ())
 
 
-def acting_tools(policy: ActingPolicy, second: Agreeable | None = None, *, graded: bool = False) -> Tools:
-    return Tools(policy, NoCode(), PlainFormat(), None, WordGrader() if graded else None, second)
+def acting_tools(policy: ActingPolicy, second: Agreeable | None = None, *, graded: bool = False) -> SearchServices:
+    return SearchServices(policy, NoCode(), PlainFormat(), None, WordGrader() if graded else None, second)
 
 
 def drawn(tree: Tree) -> list[tuple[int, str, str, int, float]]:

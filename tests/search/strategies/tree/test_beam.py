@@ -109,7 +109,7 @@ async def test_beam_expands_nothing_once_its_budget_is_spent(budget: int, nodes:
 
 
 async def test_a_graded_beam_keeps_right_answers_and_stops_when_it_has_enough() -> None:
-    """Without a scorer open steps stand at 0, between right (+1) and wrong (-1)."""
+    """Without a reward model open steps stand at 0, between right (+1) and wrong (-1)."""
     table = {(): ["=8", "a", "=7"], ("a",): ["=9", "b"], ("a", "b"): ["=7"]}
     config = SearchConfig(strategy="beam", beam_width=2, candidates=3)
     tree = await StepBeam(config).search(PROBLEM, word_tools(WordPolicy(table), graded=True), 1)

@@ -10,7 +10,7 @@ from search.config import SearchConfig
 from search.core.expansion import squash
 from search.core.values import answer, back_up, terminal_value
 from search.data import Problem, Step, StepStatus
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.strategies.tree.mcts import Mcts, draws_due, select, uct
 from search.tree import ROOT, Node, Tree
 from tests.search.words import PROBLEM, WordPolicy, word, word_tools
@@ -78,7 +78,7 @@ def test_terminal_values() -> None:
     assert terminal_value(Node(0, Step("x", status=StepStatus.TOO_DEEP), 1)) == -1.0
 
 
-async def test_golden_tree(problem: Problem, tools: Tools) -> None:
+async def test_golden_tree(problem: Problem, tools: SearchServices) -> None:
     tree = await Mcts(SearchConfig(rollouts=4, candidates=3)).search(problem, tools, seed=11)
     assert rows(tree) == [
         (-1, None, 4, 0.0, None, 1),
@@ -117,7 +117,7 @@ async def test_a_widened_tree_by_hand() -> None:
 
 
 async def test_the_tree_does_not_depend_on_when_answers_come(
-    problem: Problem, tools: Tools, shuffled_tools: Tools
+    problem: Problem, tools: SearchServices, shuffled_tools: SearchServices
 ) -> None:
     strategy = Mcts(SearchConfig(rollouts=4, candidates=3))
     one, other = await strategy.search(problem, tools, 11), await strategy.search(problem, shuffled_tools, 11)
@@ -125,16 +125,16 @@ async def test_the_tree_does_not_depend_on_when_answers_come(
     assert tools.policy.calls == shuffled_tools.policy.calls  # type: ignore[attr-defined]
 
 
-async def test_seeds_follow_the_place_in_the_tree(problem: Problem, tools: Tools) -> None:
+async def test_seeds_follow_the_place_in_the_tree(problem: Problem, tools: SearchServices) -> None:
     await Mcts(SearchConfig(rollouts=4, candidates=3)).search(problem, tools, 11)
     calls = tools.policy.calls  # type: ignore[attr-defined]
     assert len({seed for _, _, seed in calls}) == len(calls)
-    again = Tools(type(tools.policy)(tools.policy.table), tools.executor, tools.format, grader=tools.grader)  # type: ignore
+    again = SearchServices(type(tools.policy)(tools.policy.table), tools.executor, tools.format, grader=tools.grader)  # type: ignore
     await Mcts(SearchConfig(rollouts=4, candidates=3)).search(problem, again, 12)
     assert not {seed for *_, seed in calls} & {seed for *_, seed in again.policy.calls}  # type: ignore[attr-defined]
 
 
-async def test_blind_search_answers_by_score(problem: Problem, blind_tools: Tools) -> None:
+async def test_blind_search_answers_by_score(problem: Problem, blind_tools: SearchServices) -> None:
     tree = await Mcts(SearchConfig(rollouts=4, candidates=3)).search(problem.blind(), blind_tools, 11)
     assert all(node.correct is None for node in tree.nodes)
     assert tree.nodes[1].score == pytest.approx(squash(0.2, 1.0))
@@ -144,7 +144,9 @@ async def test_blind_search_answers_by_score(problem: Problem, blind_tools: Tool
     assert tree.answer == max(scored, key=lambda key: scored[key])  # type: ignore[arg-type, return-value]
 
 
-async def test_first_finished_answer_drops_the_others_in_the_released_preset(problem: Problem, tools: Tools) -> None:
+async def test_first_finished_answer_drops_the_others_in_the_released_preset(
+    problem: Problem, tools: SearchServices
+) -> None:
     config = SearchConfig(preset="released", rollouts=1, candidates=3)
     assert (config.unvisited, config.finish_first, config.candidates) == ("zero", True, 3)
     tree = await Mcts(config).search(problem, tools, 1)
@@ -157,14 +159,14 @@ def test_presets_fill_in_what_is_not_given() -> None:
     assert (released.candidates, released.rollouts) == (12, 5)
 
 
-async def test_depth_limit_ends_a_path(problem: Problem, tools: Tools) -> None:
+async def test_depth_limit_ends_a_path(problem: Problem, tools: SearchServices) -> None:
     tree = await Mcts(SearchConfig(rollouts=1, candidates=3, max_depth=2)).search(problem, tools, 1)
     too_deep = [n for n in tree.nodes if n.step and n.step.status is StepStatus.TOO_DEEP]
     assert [n.step.code for n in too_deep if n.step] == ["print(7)", "print(12)"]
     assert (tree.nodes[ROOT].visits, tree.nodes[ROOT].value_sum) == (1, -1.0)
 
 
-async def test_a_budget_of_tokens_ends_a_search(problem: Problem, tools: Tools) -> None:
+async def test_a_budget_of_tokens_ends_a_search(problem: Problem, tools: SearchServices) -> None:
     tree = await Mcts(SearchConfig(rollouts=50, candidates=3, budget_tokens=1)).search(problem, tools, 1)
     assert tree.nodes[ROOT].visits == 1
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.config import SearchConfig
-from search.core.inflight import Flight
+from search.core.inflight import InflightRollouts
 from search.core.values import back_up
 from search.data import Step
 from search.seeds import derive
@@ -123,7 +123,7 @@ CONFIGS = st.builds(
 REWARDS = st.sampled_from([None, {"0": 0.5, "1": -0.5, "=7": 0.8, "=8": -0.9}])
 
 
-def check(tree: Tree, policy: WordPolicy, flight: Flight, config: SearchConfig) -> None:
+def check(tree: Tree, policy: WordPolicy, flight: InflightRollouts, config: SearchConfig) -> None:
     """What holds for every tree, finished or broken off."""
     check_sums(tree)
     assert not any(flight.unobserved.values())
@@ -143,7 +143,7 @@ def test_every_tree_adds_up(
     delays: random.Random,
 ) -> None:
     async def search() -> None:
-        policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), Flight()
+        policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), InflightRollouts()
         await grow(tree, config, word_tools(policy, rewards, graded=graded), flight)
         check(tree, policy, flight, config)
         assert tree.nodes[ROOT].visits == config.rollouts
@@ -159,7 +159,7 @@ def test_an_error_ends_all_rollouts_and_is_raised_itself(
     table: dict[Words, list[str]], config: SearchConfig, broken: int, delays: random.Random
 ) -> None:
     async def search() -> None:
-        policy, tree, flight = WordPolicy(table, delays, broken), Tree(PROBLEM, seed=1), Flight()
+        policy, tree, flight = WordPolicy(table, delays, broken), Tree(PROBLEM, seed=1), InflightRollouts()
         try:
             await grow(tree, config, word_tools(policy, {}), flight)
         except ConnectionError as error:
@@ -178,7 +178,7 @@ def test_a_search_that_is_cancelled_takes_everything_back(
     table: dict[Words, list[str]], config: SearchConfig, turns: int, delays: random.Random
 ) -> None:
     async def search() -> None:
-        policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), Flight()
+        policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), InflightRollouts()
         task = asyncio.ensure_future(grow(tree, config, word_tools(policy, {}), flight))
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -192,7 +192,7 @@ def test_a_search_that_is_cancelled_takes_everything_back(
 
 
 async def test_one_cancelled_rollout_leaves_the_expansion_to_the_others() -> None:
-    flight, answered, results = Flight(), asyncio.Event(), []
+    flight, answered, results = InflightRollouts(), asyncio.Event(), []
 
     async def expansion() -> None:
         await answered.wait()
@@ -259,7 +259,7 @@ async def solved(tables: list[dict[Words, list[str]]], parallel: int, counts: ty
     for number, table in enumerate(tables):
         tree = Tree(PROBLEM, seed=number)
         tools = word_tools(WordPolicy(table, random.Random(number)), graded=True)
-        await grow(tree, config, tools, Flight(counts()))
+        await grow(tree, config, tools, InflightRollouts(counts()))
         found += tree.solved
     return found / len(tables)
 

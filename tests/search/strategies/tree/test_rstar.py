@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from search.config import SearchConfig
 from search.data import Candidate, Finish, Proposal, Sampling, Scores, State, Until
 from search.formats.registry import CodeFormat
-from search.protocols import Tools
+from search.protocols import SearchServices
 from search.strategies.tree.mutual_consistency import DISAGREED, NO_SURVIVOR, NOT_CHECKED
 from search.strategies.tree.rstar import Rstar
 from search.strategies.tree.rstar_actions import Action, permitted, taken
@@ -59,7 +59,7 @@ class Unasked:
     """rStar has no use for rewards."""
 
     async def score(self, states: Sequence[State]) -> Scores:
-        raise AssertionError("a scorer was asked")
+        raise AssertionError("a reward model was asked")
 
 
 async def golden(second: Agreeable | None = None) -> Tree:
@@ -159,7 +159,7 @@ async def test_a_second_policy_with_nothing_to_say_agrees_with_nothing() -> None
 @pytest.mark.parametrize("reference", ["7", "8", "1"])
 async def test_the_tree_is_the_same_whatever_the_reference_answer(reference: str) -> None:
     blind = await golden(Agreeable("=9"))
-    tools = replace(acting_tools(ActingPolicy(TABLE), Agreeable("=9"), graded=True), scorer=Unasked())
+    tools = replace(acting_tools(ActingPolicy(TABLE), Agreeable("=9"), graded=True), reward_model=Unasked())
     eager = CONFIG.model_copy(update={"enough_right": 1, "enough_wrong": 1})  # there is nothing to count while it grows
     seen = await Rstar(eager).search(replace(PROBLEM, answer=reference), tools, 1)
     assert drawn(seen) == drawn(blind)
@@ -223,7 +223,7 @@ async def test_actions_are_ways_of_drawing_code() -> None:
     }
     policy = Coder(table)
     config = SearchConfig(strategy="rstar", rollouts=9, candidates=1, actions=(A2, A3, A4), max_actions=3)
-    tree = await Rstar(config).search(PROBLEM.blind(), Tools(policy, SumExecutor(), CodeFormat()), 1)
+    tree = await Rstar(config).search(PROBLEM.blind(), SearchServices(policy, SumExecutor(), CodeFormat()), 1)
     # A2 → print(1); A3 → left = 3, A4 below it → left = 7 in its place
     again = next(i for i, node in enumerate(tree.nodes) if node.instead)
     assert (tree.nodes[again].action, [s.code for s in tree.steps(again)]) == ("A4", ["# How many?\nleft = 7"])

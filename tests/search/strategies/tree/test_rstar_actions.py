@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from search.data import Candidate, Finish, Proposal, Sampling, State, Step
 from search.prompts import REQUESTS, beginning, hint, reflection, request
 from search.seeds import derive
-from search.strategies.tree.prompted_policy import Asking
+from search.strategies.tree.prompted_policy import PromptedPolicy
 from search.strategies.tree.rstar_actions import GRAMMAR, Action, asked_by, permitted, taken
 from search.tree import ROOT, Tree
 from tests.search.words import PROBLEM
@@ -111,7 +111,7 @@ async def test_a_policy_is_asked_in_other_words_and_nobody_else_sees_them() -> N
             return Proposal((Candidate("three", (1, 2), Finish.STOP),), prompt_tokens=5, cached_tokens=3, version=4)
 
     state = State(PROBLEM, (Step("one"),))
-    asking = Asking(Recorder(), "A3", lambda question: question.upper(), "So: ")
+    asking = PromptedPolicy(Recorder(), "A3", lambda question: question.upper(), "So: ")
     proposal = await asking.propose(state, 2, Sampling(), 9)
     ((seen, n, seed),) = asked
     assert (seen.problem.id, seen.problem.question) == ("p1", "WHAT IS 3 + 4?")

@@ -15,7 +15,7 @@ help:
 	@echo "make setup     only the set-up: .venv, the pinned packages, this project"
 	@echo "make lint      ruff, import-linter, mypy"
 	@echo "make lock      resolve requirements/*.in into the locks again"
-	@echo "make thorough  slow tests that make test leaves out: every objective at every ZeRO stage, judge and select"
+	@echo "make thorough  slow tests that make test leaves out: every objective at every ZeRO stage, eval-reward-model and select"
 	@echo "make clean     remove .venv and caches; runs/ stays"
 
 setup: $(STAMP)

@@ -1,1 +1,1 @@
-"""What runs on the cluster: policy engines, reward reward models, executors, the pools that route to them, search workers."""
+"""Ray actors of a run: policy engines, reward models, executors and search workers, and the pools that call them."""

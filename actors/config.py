@@ -1,6 +1,6 @@
-"""Settings of the vLLM engines and of the search workers. Knows limits and defaults, and starts nothing.
+"""Define the settings of vLLM engines and of search workers.
 
-The defaults were measured on two cores with a model of a few million parameters; a GPU config states its own.
+The defaults were measured on two cores with a model of a few million parameters. A GPU config states its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class EngineConfig(BaseModel):
-    """One kind of vLLM engine: how many, how large, and how long to wait for it."""
+    """One kind of vLLM engine: number of replicas, sizes and deadlines."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,54 +26,52 @@ class EngineConfig(BaseModel):
     max_num_seqs: int = Field(256, ge=1, description="sequences decoded at once in one engine")
     max_batched_tokens: int = Field(8192, ge=64, description="tokens in one forward pass")
     block_size: int = Field(
-        32, ge=32, multiple_of=32, description="tokens a KV block holds on CPU: the grain of prefix caching"
+        32, ge=32, multiple_of=32, description="tokens in a KV block on CPU: the granularity of prefix caching"
     )
     kv_cache_gib: float = Field(1.0, gt=0, description="memory for the KV cache of one engine on CPU (GiB)")
-    gpu_memory_utilization: float = Field(0.9, gt=0, le=1, description="share of one GPU that one engine may take")
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1, description="share of one GPU that one engine may use")
     enforce_eager: Literal["auto"] | bool = Field("auto", description="no compilation; auto: true on CPU, false on GPU")
     tensor_parallel: int = Field(1, ge=1, description="GPUs one engine is spread over")
-    num_gpus: float = Field(0, ge=0, description="GPUs one engine asks Ray for; 0 runs it on CPU")
-    num_cpus: float = Field(0.5, ge=0, description="CPUs one engine asks Ray for (a share, for placement only)")
+    num_gpus: float = Field(0, ge=0, description="GPUs one engine requests from Ray; 0 runs it on CPU")
+    num_cpus: float = Field(0.5, ge=0, description="CPUs one engine requests from Ray (a share, for placement only)")
     cpu_threads: int = Field(1, ge=0, description="compute threads of one engine; 0: the machine's cores / replicas")
-    own_cores: bool = Field(
+    reserve_cores: bool = Field(
         True,
-        description="on a CPU with at most twice the policy engines' threads: they have cores that the search's other "
-        "actors stay off; false where several runs share the machine",
+        description="on a CPU with at most twice the policy engines' threads: keep the search's other actors off the "
+        "policy engines' cores; false where several runs share the machine",
     )
     queue: float = Field(
         1.0, ge=0, description="sequences that may wait in an engine for each that it decodes at once, over all callers"
     )
     start_deadline_s: float = Field(300, gt=0, description="longest wait for an engine to start or come back (s)")
-    request_deadline_s: float = Field(300, gt=0, description="longest wait for one answer (s)")
-    max_attempts: int = Field(4, ge=1, description="tries of one request before it is given up")
+    request_deadline_s: float = Field(300, gt=0, description="longest wait for one response (s)")
+    max_attempts: int = Field(4, ge=1, description="tries of one request before it fails for good")
     backoff_s: float = Field(0.2, gt=0, description="wait before the second try, doubled for each further one (s)")
     reload: bool = Field(
-        True, description="take a new model's weights into the running engines instead of starting new ones"
+        True, description="load a new model's weights into the running engines instead of starting new ones"
     )
-    metrics: bool = Field(False, description="put vLLM's own metrics into Ray's")
+    metrics: bool = Field(False, description="export vLLM's own metrics to Ray's")
 
     @property
-    def holds(self) -> int:
-        """Sequences that one engine is given at once: those that it decodes, and those that wait for a place."""
+    def max_inflight(self) -> int:
+        """Sequences that one engine accepts at once: ``max_num_seqs`` decoding, the rest in its queue."""
         return math.ceil(self.max_num_seqs * (1 + self.queue))
 
     @property
-    def cores(self) -> int:
-        """Cores that all engines of this kind have for themselves, where they are to have any; 0: none, or on GPUs."""
-        return 0 if self.num_gpus or not self.own_cores else self.replicas * self.cpu_threads
+    def reserved_cores(self) -> int:
+        """CPU cores reserved for all engines of this kind; 0 without a reservation or on GPUs."""
+        return 0 if self.num_gpus or not self.reserve_cores else self.replicas * self.cpu_threads
 
 
 class WorkerConfig(BaseModel):
-    """The actors that grow trees."""
+    """The search workers: actors that grow trees."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     workers: int = Field(1, ge=1, description="search workers (actors)")
     trees_in_flight: int = Field(32, ge=1, description="trees one worker grows at once")
-    chunk: int = Field(8, ge=1, description="problems handed to a busy worker at a time")
-    attempts: int = Field(2, ge=1, description="tries of one problem before it is put in quarantine")
-    num_cpus: float = Field(0.5, ge=0, description="CPUs one worker asks Ray for (a share, for placement only)")
-    deaths: int = Field(3, ge=1, description="dead workers with a problem in hand that put it in quarantine")
-    stall_s: float = Field(
-        1800, gt=0, description="longest time without a finished tree before the search is given up (s)"
-    )
+    chunk_size: int = Field(8, ge=1, description="problems dispatched to a busy worker at a time")
+    max_attempts: int = Field(2, ge=1, description="tries of one problem before it is put in quarantine")
+    num_cpus: float = Field(0.5, ge=0, description="CPUs one worker requests from Ray (a share, for placement only)")
+    max_deaths: int = Field(3, ge=1, description="dead workers with a problem in hand that put it in quarantine")
+    stall_s: float = Field(1800, gt=0, description="longest time without a finished tree before the search fails (s)")

@@ -1,14 +1,14 @@
-"""What can go wrong between a search and its actors, by name; a message is one line: what, where, the remedy."""
+"""Define the errors between a search and its actors. Each message is one line: what, where, the remedy."""
 
 from __future__ import annotations
 
 
 class PromptTooLong(ValueError):
-    """The prompt and the tokens asked for do not fit the engine's context. Trying again cannot help."""
+    """The prompt and the requested tokens do not fit the engine's context. Retrying cannot help."""
 
 
 class BadScore(ValueError):
-    """A reward model's logit is not a finite number. The weights are broken; trying again cannot help."""
+    """A reward model's score is not a finite number. The weights are broken; retrying cannot help."""
 
 
 class RequestFailed(RuntimeError):
@@ -16,7 +16,7 @@ class RequestFailed(RuntimeError):
 
 
 class ActorLost(ConnectionError):
-    """The connection to an actor ended before it answered: its process, its node or the network went away."""
+    """The connection to an actor ended before it responded: its process, its node or the network failed."""
 
 
 class Unreachable(ConnectionError):
@@ -24,7 +24,7 @@ class Unreachable(ConnectionError):
 
 
 class WrongModel(RuntimeError):
-    """The engine serves another model than the request is meant for: it started again on its first one."""
+    """The engine serves another model than the request is meant for, because it was restarted on its first one."""
 
 
 class EngineGaveUp(RuntimeError):

@@ -1,49 +1,61 @@
-"""What a search worker has in hand and has done so far, in a few numbers that its driver adds up. Knows no engine."""
+"""Count what engine pools and search workers do; the driver adds the counts up."""
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, TypeVar
 
-from search.serialization import fast_pickle
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Counts = TypeVar("Counts", bound="DataclassInstance")
 
 
-@dataclass(slots=True)
+def add_fields(first: Counts, second: Counts) -> Counts:
+    """Return a record whose every field is the sum of that field in both records."""
+    sums = {field.name: getattr(first, field.name) + getattr(second, field.name) for field in fields(first)}
+    return type(first)(**sums)
+
+
+@dataclass(slots=True, kw_only=True)
 class PoolStats:
-    """What a pool got from its engines since it was made: answers, what they hold, and prompts as the engines read them.
+    """Totals of one engine pool since it was made; ``responses`` is a number of requests.
 
-    ``made`` counts generated tokens of a policy, judged states of a reward_model.
+    ``outputs`` are generated tokens of a policy, or scored states of a reward model.
     """
 
-    answers: int = 0
-    made: int = 0
+    responses: int = 0
+    outputs: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
 
+    def __add__(self, other: PoolStats) -> PoolStats:
+        return add_fields(self, other)
 
-@fast_pickle
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStats:
-    """One worker, or several added up, in one moment of a search.
+    """The heartbeat of a search worker, or the sum over several workers, during one search.
 
-    ``growing`` trees are under way. ``expansions`` to ``executions`` count what was done since the search began, in trees
-    that are not finished, too. The rest is in hand: sequences at policy engines and states at reward models, those that wait for
-    room there, and programs at executors.
+    ``active_trees`` are being grown now. ``expansions`` to ``executions`` are totals since the search began, unfinished
+    trees included. The rest is in flight now: sequences at policy engines and states at reward models, those that wait
+    for room there, and programs at executors.
     """
 
-    growing: int = 0
+    active_trees: int = 0
     expansions: int = 0
     generated_tokens: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
-    scored: int = 0
-    reward_model_tokens: int = 0
-    reward_model_cached: int = 0
+    scored_states: int = 0
+    reward_model_prompt_tokens: int = 0
+    reward_model_cached_tokens: int = 0
     executions: int = 0
-    policy_busy: int = 0
+    policy_inflight: int = 0
     policy_waiting: int = 0
-    reward_model_busy: int = 0
+    reward_model_inflight: int = 0
     reward_model_waiting: int = 0
-    programs: int = 0
+    inflight_programs: int = 0
 
     def __add__(self, other: WorkerStats) -> WorkerStats:
-        return WorkerStats(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return add_fields(self, other)

@@ -1,4 +1,4 @@
-"""RayStar's commands as a benchmark runs them, one after the other."""
+"""Run RayStar's commands from a benchmark, one after the other."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ROOT / "configs" / "recipes"
 
 
-def raystar(command: Sequence[str], where: Path, log: Path) -> int:
-    """One command of RayStar into the run directory ``where``, its output to the end of ``log``; returns the exit code."""
+def run_raystar(command: Sequence[str], run_dir: Path, log: Path) -> int:
+    """Run one command of RayStar into ``run_dir``, append its output to ``log`` and return the exit code."""
     with log.open("a", encoding="utf-8") as out:
-        done = subprocess.run(
-            [sys.executable, "-m", "cluster.cli", *command, "--run-dir", str(where)],
+        process = subprocess.run(
+            [sys.executable, "-m", "cluster.cli", *command, "--run-dir", str(run_dir)],
             cwd=ROOT,
             stdout=out,
             stderr=out,
             check=False,
         )
-    told = f"exit {done.returncode}, see {log}" if done.returncode else "done"
-    print(f"{where.name}: {told}", file=sys.stderr, flush=True)
-    return done.returncode
+    outcome = f"exit {process.returncode}, see {log}" if process.returncode else "done"
+    print(f"{run_dir.name}: {outcome}", file=sys.stderr, flush=True)
+    return process.returncode
 
 
-def needed(command: Sequence[str], where: Path, log: Path) -> None:
-    """The same, where nothing that follows makes sense without it: the benchmark ends if it fails."""
-    code = raystar(command, where, log)
+def require_raystar(command: Sequence[str], run_dir: Path, log: Path) -> None:
+    """Run one command of RayStar and exit with its code if it fails."""
+    code = run_raystar(command, run_dir, log)
     if code:
         sys.exit(code)

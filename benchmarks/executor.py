@@ -1,11 +1,11 @@
-"""Steps per second and core: a fresh interpreter a step, a replaying ``exec`` pool, and the executor at each tier.
+"""Measure steps per second and core: a fresh interpreter a step, a replaying ``exec`` pool, and the executor at each tier.
 
     python benchmarks/executor.py --cores 1 --seconds 4
 
-Every way runs the same steps: at depth d, groups of eight siblings after a shared path of d - 1 steps that was run
-before, as a search meets them. The pool is what rStar-Math's released code does: ``exec`` of the whole program in a
-worker process, without isolation. "wall" is steps per second of the clock and core; "cpu" is steps per second of
-processor time, service processes included: the same on a quiet machine, and still true on a busy one.
+Every way runs the same steps: at depth d, groups of eight siblings after a shared path of d - 1 steps that ran before, as a
+search meets them. The pool does what rStar-Math's released code does: ``exec`` of the whole program in a worker process,
+without isolation. "wall" is steps per second of the clock and core. "cpu" is steps per second of processor time, service
+processes included: the same on a quiet machine, and still true on a busy one.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ KINDS = {"trivial": trivial, "sympy": with_sympy}
 
 
 def groups(kind: str, depth: int) -> itertools.chain[tuple[tuple[str, ...], list[Program]]]:
-    """Endless (path, siblings): fresh numbers each time, so that nothing is remembered from before."""
-    write = KINDS[kind]
+    """Yield endless (path, siblings), with new numbers each time, so that no cached result fits."""
+    make_step = KINDS[kind]
 
-    def one(k: int) -> tuple[tuple[str, ...], list[Program]]:
-        path = tuple(write(level, 1000 * k + 3) for level in range(depth - 1))
-        return path, [(path, write(depth - 1, 1000 * k + 10 * i + 7)) for i in range(SIBLINGS)]
+    def group(k: int) -> tuple[tuple[str, ...], list[Program]]:
+        path = tuple(make_step(level, 1000 * k + 3) for level in range(depth - 1))
+        return path, [(path, make_step(depth - 1, 1000 * k + 10 * i + 7)) for i in range(SIBLINGS)]
 
-    return itertools.chain.from_iterable([one(k)] for k in itertools.count())
+    return itertools.chain.from_iterable([group(k)] for k in itertools.count())
 
 
 def replay(program: Program) -> str:
-    """The whole program in this process, output of its last step only."""
+    """Run the whole program in this process and return the output of its last step."""
     names: dict[str, object] = {}
     with contextlib.redirect_stdout(io.StringIO()):
         for code in program[0]:
@@ -75,8 +75,8 @@ def replay(program: Program) -> str:
 
 def in_fresh_interpreter(program: Program) -> str:
     code = "\n".join((*program[0], "print('---')", program[1]))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout.partition("---\n")[2]
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return process.stdout.partition("---\n")[2]
 
 
 @contextlib.asynccontextmanager
@@ -107,12 +107,17 @@ def executor(tier: Tier) -> Callable[[int], contextlib.AbstractAsyncContextManag
     @contextlib.asynccontextmanager
     async def start(cores: int) -> AsyncIterator[RunMany]:
         config = ExecutorConfig(
-            concurrency=cores, require=tier, at_most=tier, sums=False, wall_seconds=60, cpu_seconds=20
+            concurrency=cores,
+            required_tier=tier,
+            max_tier=tier,
+            evaluate_arithmetic=False,
+            wall_seconds=60,
+            cpu_seconds=20,
         )
         async with LocalExecutor(config) as local:
 
             async def run(programs: list[Program]) -> list[str]:
-                return [result.output for result in await local.run_many(programs)]
+                return [result.output for result in await local.run_programs(programs)]
 
             yield run
 
@@ -127,7 +132,7 @@ WAYS: dict[str, Callable[[int], contextlib.AbstractAsyncContextManager[RunMany]]
 
 
 def processor_seconds() -> float:
-    """Used by this process and all its descendants, the dead ones included that their parents have collected (s)."""
+    """Return the processor seconds of this process and its descendants, including dead ones that their parents waited for."""
     ticks, parents = {}, {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -138,27 +143,27 @@ def processor_seconds() -> float:
             continue
         parents[int(entry)] = int(fields[1])
         ticks[int(entry)] = sum(int(field) for field in fields[11:15])
-    mine = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
-        mine |= more
-    return sum(ticks.get(pid, 0) for pid in mine) / os.sysconf("SC_CLK_TCK")
+    family = {os.getpid()}
+    while children := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= children
+    return sum(ticks.get(pid, 0) for pid in family) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(run: RunMany, kind: str, depth: int, seconds: float, tree: bool) -> tuple[float, float, int]:
-    """(clock seconds, processor seconds, steps) of sibling runs; their paths are run before, off the clock."""
+    """Return clock seconds, processor seconds and steps of sibling runs. Their paths run before, off the clock."""
     source = groups(kind, depth)
     clock = processor = 0.0
     steps = 0
     while clock < seconds:
-        chosen = [next(source) for _ in range(PATHS)]
+        paths = [next(source) for _ in range(PATHS)]
         if tree:
             for level in range(depth - 1):
-                await run([(path[:level], path[level]) for path, _ in chosen])
-        programs = [program for _, siblings in chosen for program in siblings]
-        began, used = time.perf_counter(), processor_seconds()
+                await run([(path[:level], path[level]) for path, _ in paths])
+        programs = [program for _, siblings in paths for program in siblings]
+        start, cpu_start = time.perf_counter(), processor_seconds()
         outputs = await run(programs)
-        clock += time.perf_counter() - began
-        processor += processor_seconds() - used
+        clock += time.perf_counter() - start
+        processor += processor_seconds() - cpu_start
         steps += len(programs)
         if not all(outputs):
             raise RuntimeError(f"a step printed nothing: {kind}, depth {depth}")

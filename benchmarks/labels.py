@@ -1,17 +1,17 @@
-"""How good step labels are and what they cost: each kind against the curriculum's exact check of every step.
+"""Measure how good step labels are and what they cost: each kind against the curriculum's exact check of every step.
 
-    python benchmarks/labels.py                         labels of the base policy's solutions, three seeds
-    python benchmarks/labels.py --policy DIR --reward-model DIR  of another policy; and those that a reward model agrees with
+    python benchmarks/labels.py                                     labels of the base policy's solutions, three seeds
+    python benchmarks/labels.py --policy DIR --reward-model DIR     of another policy; and those that a reward model agrees with
 
 Every kind labels solutions of the same problems, other ones for each seed:
 
-    every step   k completions after every step (Math-Shepherd), right where any of them is
-    first error  the same k where a binary search for the first error looks (OmegaPRM)
-    samples      right where any of the samples that begin so is
-    mcts         right where any end below the step in the tree is
+    math_shepherd       k completions after every step, correct if any of them is
+    first_error_search  the same k where a binary search for the first error looks (OmegaPRM)
+    sampling            correct if any of the samples with this prefix is
+    mcts                correct if any end below the step in the tree is
 
-"place right" is the share of solutions whose first wrong step, or its absence, the labels say exactly, F1 is ProcessBench's;
-completions and tokens are a labelled solution, all that was drawn for it included. Ends with the same as JSON.
+The table has F1 of ProcessBench and the share of solutions whose first error, or its absence, the labels say exactly.
+Completions and tokens are per labelled solution, all that was drawn for it included. The last line is the same as JSON.
 """
 
 from __future__ import annotations
@@ -28,112 +28,113 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from actors.sandbox.client.executor import LocalExecutor
-from cluster.commands.jobs import given
+from cluster.commands.jobs import resolve_models
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight
-from cluster.run.context import Context, Invocation, running
+from cluster.run.context import Context, Invocation, open_context
 from cluster.run.models import Models
 from cluster.searches.runner import SearchPlan, SearchRunner
-from search.config import LABELLING
 from search.data import Cost, LabelledSolution, LabelScale, Problem, State
 from search.problems.curriculum import check_steps, composition_of
 from search.storage.tree_store import read_trees
+from search.strategies.registry import revise
 from search.tree import Tree
-from train.labels.consensus import consensus, solution_key
-from train.labels.quality import Quality, quality, table
-from train.labels.tree_labels import score_labels, tree_labels
+from train.labels.consensus import filter_by_consensus, solution_key
+from train.labels.quality import measure_quality, quality_table
+from train.labels.tree_labels import label_tree, score_labels
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "recipes" / "lets_verify.yaml"
 SOLUTIONS = 4
-JUDGE_THRESHOLD = 0.5  # a reward of no more than this share is a wrong step to the reward model
+REWARD_THRESHOLD = 0.5  # the reward model calls a step incorrect at a reward of no more than this
+STEP_LABELLING = ("math_shepherd", "first_error_search")
 
-Measured = list[tuple[LabelledSolution, int | None]]
-Truths = dict[tuple[str, ...], int | None]
+CheckedSolutions = list[tuple[LabelledSolution, int | None]]  # each with its exact first error
+FirstErrors = dict[tuple[str, ...], int | None]  # solution key -> exact first error
 
 
-def kinds(completions: Iterable[int]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and search of every kind."""
-    for strategy in LABELLING:
+def label_searches(completions: Iterable[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the search options of every kind."""
+    for strategy in STEP_LABELLING:
         for k in completions:
-            fields = {"strategy": strategy, "candidates": k, "solutions": SOLUTIONS}
-            yield f"{strategy.replace('_', ' ')}, k = {k}", fields
-    yield "samples, 32", {"strategy": "samples", "candidates": 32}
-    yield "mcts, 16 x 4", {"strategy": "mcts", "rollouts": 16, "candidates": 4, "enough_right": 0, "enough_wrong": 0}
+            yield f"{strategy}, k = {k}", {"strategy": strategy, "candidates": k, "solutions": SOLUTIONS}
+    yield "sampling, 32", {"strategy": "sampling", "candidates": 32}
+    never_stop = {"stop_after_correct": 0, "stop_after_incorrect": 0}
+    yield "mcts, 16 x 4", {"strategy": "mcts", "rollouts": 16, "candidates": 4, **never_stop}
 
 
-def labelled(trees: Iterable[Tree]) -> Iterator[LabelledSolution]:
-    """Hard labels of each tree's solutions; the first of them bears the cost of the tree."""
+def hard_labels(trees: Iterable[Tree]) -> Iterator[LabelledSolution]:
+    """Yield the hard labels of each tree's solutions. The first of them carries the cost of the tree."""
     for tree in trees:
         completions, cost = sum(node.completions for node in tree.nodes), tree.cost
-        for record in tree_labels(tree, LabelScale.SIGN, SOLUTIONS, SOLUTIONS):
+        for record in label_tree(tree, LabelScale.SIGN, SOLUTIONS, SOLUTIONS):
             yield LabelledSolution(record, completions, cost)
             completions, cost = 0, Cost()
 
 
-def agreed(trees: Iterable[Tree]) -> Iterator[LabelledSolution]:
-    """Those of them that the reward model, which scored the trees, agrees with."""
+def consensus_labels(trees: Iterable[Tree]) -> Iterator[LabelledSolution]:
+    """Yield the hard labels that agree with the reward model, which scored the trees."""
     for tree in trees:
-        own = {solution_key(one.record): one for one in labelled([tree])}
-        judged = score_labels(tree, SOLUTIONS, SOLUTIONS)
-        kept, _ = consensus([one.record for one in own.values()], judged, judge_threshold=JUDGE_THRESHOLD)
-        yield from (own[solution_key(record)] for record in kept)
+        by_key = {solution_key(labelled.record): labelled for labelled in hard_labels([tree])}
+        reward_labels = score_labels(tree, SOLUTIONS, SOLUTIONS)
+        agreed, _ = filter_by_consensus(
+            [labelled.record for labelled in by_key.values()], reward_labels, judge_threshold=REWARD_THRESHOLD
+        )
+        yield from (by_key[solution_key(record)] for record in agreed)
 
 
-async def with_truth(context: Context, found: list[LabelledSolution], known: Truths) -> Measured:
-    """The solutions with their first wrong step; ``known`` remembers it."""
+async def join_exact_checks(
+    context: Context, solutions: list[LabelledSolution], first_errors: FirstErrors
+) -> CheckedSolutions:
+    """Return the solutions with their exact first errors, which ``first_errors`` caches."""
     async with LocalExecutor(context.config.executor) as executor:
-        for one in found:
-            record = one.record
-            if solution_key(record) not in known:
+        for labelled in solutions:
+            record, key = labelled.record, solution_key(labelled.record)
+            if key not in first_errors:
                 state = State(record.problem, record.steps)
-                known[solution_key(record)] = await check_steps(composition_of(record.problem.id), state, executor)
-    return [(one, known[solution_key(one.record)]) for one in found]
+                first_errors[key] = await check_steps(composition_of(record.problem.id), state, executor)
+    return [(labelled, first_errors[solution_key(labelled.record)]) for labelled in solutions]
 
 
 def measure(
     context: Context, models: Models, problems: list[tuple[Problem, ...]], completions: list[int], work: Path
-) -> dict[str, list[Measured]]:
-    """Labelled solutions with their truth, by kind, one list a seed."""
-    found: dict[str, list[Measured]] = {}
-    with SearchRunner(context) as searchers:
-        for seed, some in enumerate(problems):
-            known: Truths = {}
-            for place, (name, fields) in enumerate(kinds(completions)):
-                scored = models.reward_model if fields["strategy"] in LABELLING else None
-                config = context.config.search.model_copy(update=fields)
-                plan = SearchPlan(config, models.policy, scored, some, ("labels", seed), f"seed {seed}: {name}")
-                directory = work / f"{seed}-{place}"
-                searchers.run(plan, directory)
-                own = list(labelled(read_trees(directory)))
-                found.setdefault(name, []).append(asyncio.run(with_truth(context, own, known)))
-                if scored is not None:
-                    kept = list(agreed(read_trees(directory)))
-                    found.setdefault(f"{name}, agreed", []).append(asyncio.run(with_truth(context, kept, known)))
-    return found
+) -> dict[str, list[CheckedSolutions]]:
+    """Return checked solutions by kind, a list for each seed."""
+    by_kind: dict[str, list[CheckedSolutions]] = {}
+    with SearchRunner(context) as runner:
+        for seed, seed_problems in enumerate(problems):
+            first_errors: FirstErrors = {}
+            for index, (kind, options) in enumerate(label_searches(completions)):
+                reward_model = models.reward_model if options["strategy"] in STEP_LABELLING else None
+                plan = SearchPlan(
+                    config=revise(context.config.search, options),
+                    policy=models.policy,
+                    reward_model=reward_model,
+                    problems=seed_problems,
+                    seed=("labels", seed),
+                    label=f"seed {seed}: {kind}",
+                )
+                directory = work / f"{seed}-{index}"
+                runner.run(plan, directory)
+                kinds = {kind: hard_labels}
+                if reward_model is not None:
+                    kinds[f"{kind}, agreed"] = consensus_labels
+                for name, labels_of in kinds.items():
+                    solutions = list(labels_of(read_trees(directory)))
+                    checked = asyncio.run(join_exact_checks(context, solutions, first_errors))
+                    by_kind.setdefault(name, []).append(checked)
+    return by_kind
 
 
-def show(found: dict[str, list[Measured]]) -> None:
-    """A table over all seeds, the F1 of each, and as the last line the same as JSON."""
-    over_all = {name: quality(pair for seed in seeds for pair in seed) for name, seeds in found.items()}
-    each = {name: [quality(seed) for seed in seeds] for name, seeds in found.items()}
-    print(table(over_all))
+def show(by_kind: dict[str, list[CheckedSolutions]]) -> None:
+    """Print a table over all seeds and the F1 of each seed, then JSON."""
+    overall = {kind: measure_quality(pair for seed in seeds for pair in seed) for kind, seeds in by_kind.items()}
+    f1_by_seed = {kind: [measure_quality(seed).rates()["f1"] for seed in seeds] for kind, seeds in by_kind.items()}
+    print(quality_table(overall))
     print("\nF1 of each seed, %:")
-    for name, seeds in each.items():
-        print(f"  {name}: {', '.join(map(_f1, seeds))}")
-    print(
-        json.dumps(
-            {
-                name: {**over_all[name].facts(), "f1_by_seed": [one.rates()["f1"] for one in each[name]]}
-                for name in found
-            }
-        )
-    )
-
-
-def _f1(one: Quality) -> str:
-    f1 = one.rates()["f1"]
-    return "–" if f1 is None else f"{100 * f1:.1f}"
+    for kind, values in f1_by_seed.items():
+        print(f"  {kind}: {', '.join('–' if f1 is None else f'{100 * f1:.1f}' for f1 in values)}")
+    print(json.dumps({kind: {**overall[kind].to_json(), "f1_by_seed": f1_by_seed[kind]} for kind in by_kind}))
 
 
 def main() -> None:
@@ -144,21 +145,27 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=60, help="training problems a seed (count)")
     parser.add_argument("--seeds", type=int, default=3, help="seeds (count)")
     parser.add_argument("--completions", type=int, nargs="+", default=[2, 4, 8], help="k, completions of a prefix")
-    args, rest = parser.parse_known_args()
-    config = configs.load(args.config, overrides.parse(rest))
-    sets = preflight.inputs(config)
+    args, fields = parser.parse_known_args()
+    config = configs.load(args.config, overrides.parse(fields))
+    sets = preflight.check_config(config)
     parts = [sets.train[seed * args.problems : (seed + 1) * args.problems] for seed in range(args.seeds)]
     if len(parts[-1]) < args.problems:
         sys.exit(
             f"{args.seeds} x {args.problems} problems are needed: --problems.train.count={len(sets.train)} is too low"
         )
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
-        job = Invocation("benchmark", config, Path(work) / "run", None, sets, preflight.shots(config.policy))
-        with running(job) as context:
-            found = measure(
-                context, given(context, args.policy, args.reward_model), parts, args.completions, Path(work)
-            )
-        show(found)
+        invocation = Invocation(
+            command="benchmark",
+            config=config,
+            root=Path(work) / "run",
+            address=None,
+            problems=sets,
+            shots=preflight.load_shots(config.policy),
+        )
+        with open_context(invocation) as context:
+            models = resolve_models(context, args.policy, args.reward_model)
+            by_kind = measure(context, models, parts, args.completions, Path(work))
+        show(by_kind)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Which first wrong steps a PRM lets pass, by what is wrong with them.
+"""Count the first incorrect steps that a PRM accepts, by the kind of error.
 
-    raystar judge configs/recipes/lets_verify.yaml --model PRM --split validation --run-dir runs/judged
-    python benchmarks/missed_mistakes.py runs/judged
+    raystar eval-reward-model configs/recipes/lets_verify.yaml --model PRM --split validation --run-dir runs/scored
+    python benchmarks/missed_mistakes.py runs/scored
 
-Reads the samples of curriculum problems that `raystar judge` checked and scored. For each kind of first wrong step the
-number of solutions, the median probability of "right" that the PRM gives the step, and the share that it calls right (above
-0.5); for right solutions that of their lowest step. Ends with the same as JSON.
+Reads the samples of curriculum problems that `raystar eval-reward-model` checked and scored. For each kind of first
+incorrect step: the number of solutions, the median probability of "correct" that the PRM gives the step, and the share
+that it calls correct (above 0.5); for correct solutions the same of their lowest step. The last line is the same as JSON.
 """
 
 from __future__ import annotations
@@ -21,57 +21,57 @@ from statistics import fmean, median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cluster.reward_eval.step_scores import known
-from search.evaluation.process_bench import ProcessRow, read
+from cluster.reward_eval.step_scores import read_logits
+from search.evaluation.process_bench import ProcessRow, read_rows
 from search.problems.curriculum import composition_of
 
-SAID = re.compile(r"# (.*)")
+COMMENT = re.compile(r"# (.*)")
 
 
 def sentence(step: str) -> str:
-    """What a step says it does; empty where it only prints or answers."""
-    found = SAID.match(step)
-    return found.group(1).strip().rstrip(".") if found else ""
+    """Return the comment of a step, which names the sentence it uses. Empty where it only prints or answers."""
+    match = COMMENT.match(step)
+    return match.group(1).strip().rstrip(".") if match else ""
 
 
-def kind(row: ProcessRow) -> str:
-    """What is wrong with the first wrong step."""
+def error_kind(row: ProcessRow) -> str:
+    """Return the kind of error of the first incorrect step."""
     facts = [fact.sentence.rstrip(".") for fact in composition_of(row.id.rpartition("/")[0]).facts]
-    before, said = [sentence(step) for step in row.steps[: row.label]], sentence(row.steps[row.label])
-    if not said:
+    used, current = [sentence(step) for step in row.steps[: row.label]], sentence(row.steps[row.label])
+    if not current:
         return "the end, too early"
-    if said not in facts:
-        return "an idle sentence" if said in row.problem else "a sentence that does not stand in the problem"
-    if any(earlier not in before for earlier in facts[: facts.index(said)]):
+    if current not in facts:
+        return "an idle sentence" if current in row.problem else "a sentence that does not stand in the problem"
+    if any(earlier not in used for earlier in facts[: facts.index(current)]):
         return "the one after a sentence that was left out"
-    return "a sentence that was there already" if said in before else "right sentence, wrong code"
+    return "a sentence that was there already" if current in used else "correct sentence, incorrect code"
 
 
-def by_kind(run: Path) -> dict[str, list[float]]:
-    """Probabilities of "right" by kind."""
-    scores = known(run / "rounds/judge/scores/scores.jsonl")
-    found = defaultdict(list)
-    for row in read(run / "rounds/judge/checked/process.jsonl"):
-        problem, _, number = row.id.rpartition("/")
-        right = [1 / (1 + math.exp(-logit)) for logit in scores[problem].logits[int(number)]]
+def probabilities_by_kind(run: Path) -> dict[str, list[float]]:
+    """Return the probabilities of "correct" that the PRM gives, by the kind of error."""
+    logits = read_logits(run / "rounds/reward_eval/scores/scores.jsonl")
+    by_kind = defaultdict(list)
+    for row in read_rows(run / "rounds/reward_eval/exact_check/process_bench.jsonl"):
+        problem_id, _, index = row.id.rpartition("/")
+        probabilities = [1 / (1 + math.exp(-logit)) for logit in logits[problem_id].logits[int(index)]]
         if row.label < 0:
-            found["none: the lowest step of a right solution"].append(min(right))
+            by_kind["none: the lowest step of a correct solution"].append(min(probabilities))
         else:
-            found[kind(row)].append(right[row.label])
-    return dict(sorted(found.items(), key=lambda one: -len(one[1])))
+            by_kind[error_kind(row)].append(probabilities[row.label])
+    return dict(sorted(by_kind.items(), key=lambda item: -len(item[1])))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="directory of a judgement of curriculum samples")
+    parser.add_argument("run", type=Path, help="run directory of raystar eval-reward-model on curriculum problems")
     table = {
-        name: {"solutions": len(values), "median": median(values), "called_right": fmean(p > 0.5 for p in values)}
-        for name, values in by_kind(parser.parse_args().run).items()
+        name: {"solutions": len(values), "median": median(values), "called_correct": fmean(p > 0.5 for p in values)}
+        for name, values in probabilities_by_kind(parser.parse_args().run).items()
     }
-    print("| what the first wrong step is | solutions | median | called right |")
+    print("| first incorrect step | solutions | median | called correct |")
     print("|---" * 4 + "|")
     for name, row in table.items():
-        print(f"| {name} | {row['solutions']} | {row['median']:.2f} | {row['called_right']:.0%} |")
+        print(f"| {name} | {row['solutions']} | {row['median']:.2f} | {row['called_correct']:.0%} |")
     print(json.dumps(table))
 
 

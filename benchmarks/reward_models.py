@@ -1,15 +1,15 @@
-"""Reward models of every kind as choosers among the same samples: PRM, ORM, PPM, Q-regression and majority over N.
+"""Compare reward models of every kind as choosers among the same samples: PRM, ORM, PPM, Q-regression, and majority.
 
     python benchmarks/reward_models.py runs/rewards                       three seeds, held-out problems
     python benchmarks/reward_models.py runs/rewards --split validation    to change settings by
 
 Each seed draws its own training samples (the search of recipe lets_verify) and its own trees (that of rstar_math) with the
-base policy. ORM and both PRMs, one by the curriculum's exact check of every step and one by hard labels of the samples
-themselves, learn from the same samples, PPM and Q-regression from the same trees, each from the base by the training
-section of its recipe, Q-regression for eight epochs (chosen on validation problems); --train.reward_model.FIELD=VALUE changes all.
-All judge the same 32 samples a problem. What is done is
-not done again. Numbers are means over seeds, with the range of the seeds; intervals of each seed stand in its judge.json.
-Ends with the same as JSON.
+base policy. ORM and both PRMs learn from the same samples: one PRM from the curriculum's exact check of every step, one
+from hard labels of the samples themselves. PPM and Q-regression learn from the same trees. Each starts from the base and is
+trained by the training section of its recipe, Q-regression for eight epochs (chosen on validation problems);
+--train.reward_model.FIELD=VALUE changes all. All score the same 32 samples a problem. What is done is not done again.
+Numbers are means over seeds, with the range of the seeds; intervals of each seed are in its reward_eval.json. The last line
+is the same as JSON.
 """
 
 from __future__ import annotations
@@ -25,119 +25,127 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.commands import RECIPES, needed
+from benchmarks.commands import RECIPES, require_raystar
+from cluster.reward_eval.evaluate import RESULT
 from cluster.run.directory import DONE
-from train.rules.registry import LEARNS_FROM
+from train.objectives import OBJECTIVES
 
 SAMPLES = 32
-SHOWN = (1, 2, 4, 8, 16, 32)
-JUDGE_RECIPE = "lets_verify"  # whose problems and sampling all are judged with
+SIZES = (1, 2, 4, 8, 16, 32)
+EVALUATION_RECIPE = "lets_verify"  # whose problems and sampling all are evaluated with
 
-Found = dict[str, dict[str, Any]]  # reward model -> what its judge.json says
+Evaluations = dict[str, dict[str, Any]]  # reward model -> what its reward_eval.json says
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A reward model: the recipe whose search and training it takes, the rule and the objective, how it chooses, and the
-    fields of its training that differ from the recipe's."""
+    """A reward model: the recipe of its search and training, its harvest rule and objective, and how it aggregates steps.
+
+    ``overrides``: options of its training that differ from the recipe's.
+    """
 
     recipe: str
     rule: str
     objective: str
-    chooses: str
-    training: tuple[str, ...] = ()
+    step_aggregation: str
+    overrides: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
-        return f"--method={{rule: {self.rule}, policy: null, reward: {{objective: {self.objective}, start: base}}}}"
+        """Return the option that sets rule and objective."""
+        return (
+            f"--method={{rule: {self.rule}, policy: null, reward_model: {{objective: {self.objective}, start: base}}}}"
+        )
 
 
 KINDS = {
-    "PRM": Kind("lets_verify", "checked_labels", "prm", "product"),
-    "PRM-sampled": Kind("lets_verify", "hard_labels", "prm", "product"),
-    "ORM": Kind("lets_verify", "checked_labels", "orm", "last"),
-    "PPM": Kind("rstar_math", "rstar_math", "ppm", "last"),
-    "Q-regression": Kind("rstar_math", "q_labels", "q_regression", "last", ("--train.reward_model.epochs=8",)),
+    "PRM": Kind(recipe="lets_verify", rule="checked_labels", objective="prm", step_aggregation="product"),
+    "PRM-sampled": Kind(recipe="lets_verify", rule="hard_labels", objective="prm", step_aggregation="product"),
+    "ORM": Kind(recipe="lets_verify", rule="checked_labels", objective="orm", step_aggregation="last"),
+    "PPM": Kind(recipe="rstar_math", rule="rstar_math", objective="ppm", step_aggregation="last"),
+    "Q-regression": Kind(
+        recipe="rstar_math",
+        rule="q_labels",
+        objective="q_regression",
+        step_aggregation="last",
+        overrides=("--train.reward_model.epochs=8",),
+    ),
 }
 
 
-def model(folder: Path, name: str, seed: int, fields: Sequence[str]) -> Path:
-    """The reward model of one kind and seed, trained where it is not there."""
+def train_reward_model(folder: Path, name: str, seed: int, overrides: Sequence[str]) -> Path:
+    """Train the reward model of one kind and seed, unless it exists, and return its directory."""
     kind = KINDS[name]
-    config, more = str(RECIPES / f"{kind.recipe}.yaml"), ["--seed", str(seed)]
-    once = ["--rounds=[{}]"]
+    common = [str(RECIPES / f"{kind.recipe}.yaml"), "--seed", str(seed), "--rounds=[{}]"]
     log = folder / f"{name}-{seed}.log"
-    trees = folder / f"{kind.recipe}-{seed}"
-    if not (trees / "rounds/r1/search" / DONE).exists():
-        needed(["search", config, *more, *once], trees, log)
-    records = folder / f"{kind.recipe}-{kind.rule}-{seed}"
-    harvested = records / "rounds/r1/harvest"
-    if not (harvested / DONE).exists():
-        needed(["harvest", config, *more, *once, kind.method, "--trees", f"{trees}/rounds/r1/search"], records, log)
-    trained = folder / f"{name}-{seed}"
-    if not (trained / "rounds/r1/train_reward_model" / DONE).exists():
-        data = harvested / LEARNS_FROM[kind.objective]
-        needed(
-            ["train", "reward_model", config, *more, *once, kind.method, *kind.training, *fields, "--data", str(data)],
-            trained,
-            log,
-        )
-    return trained / "rounds/r1/train_reward_model/model"
+    search_dir = folder / f"{kind.recipe}-{seed}"
+    if not (search_dir / "rounds/r1/search" / DONE).exists():
+        require_raystar(["search", *common], search_dir, log)
+    harvest_dir = folder / f"{kind.recipe}-{kind.rule}-{seed}"
+    if not (harvest_dir / "rounds/r1/harvest" / DONE).exists():
+        trees = f"{search_dir}/rounds/r1/search"
+        require_raystar(["harvest", *common, kind.method, "--trees", trees], harvest_dir, log)
+    train_dir = folder / f"{name}-{seed}"
+    if not (train_dir / "rounds/r1/train_reward_model" / DONE).exists():
+        data = harvest_dir / "rounds/r1/harvest" / OBJECTIVES[kind.objective].records
+        options = [kind.method, *kind.overrides, *overrides, "--data", str(data)]
+        require_raystar(["train", "reward_model", *common, *options], train_dir, log)
+    return train_dir / "rounds/r1/train_reward_model/model"
 
 
-def judged(folder: Path, seed: int, split: str, names: Sequence[str], fields: Sequence[str]) -> Found:
-    """What every reward model says of the same samples; the first draws them."""
-    found, samples = {}, None
+def evaluate_all(folder: Path, seed: int, split: str, names: Sequence[str], overrides: Sequence[str]) -> Evaluations:
+    """Evaluate every reward model on the same samples, which the first evaluation draws."""
+    evaluations, samples = {}, None
     for name in names:
-        directory = model(folder, name, seed, fields)
-        where = folder / f"judge-{split}-{name}-{seed}"
-        if not (where / "judge.json").exists():
-            config = [str(RECIPES / f"{JUDGE_RECIPE}.yaml"), "--seed", str(seed), f"--evaluation.samples={SAMPLES}"]
+        model = train_reward_model(folder, name, seed, overrides)
+        run_dir = folder / f"reward-eval-{split}-{name}-{seed}"
+        if not (run_dir / RESULT).exists():
+            config = [str(RECIPES / f"{EVALUATION_RECIPE}.yaml"), "--seed", str(seed)]
             source = ["--split", split] if samples is None else ["--trees", str(samples)]
-            needed(
-                ["judge", *config, *source, "--model", str(directory), "--aggregate", KINDS[name].chooses],
-                where,
-                folder / f"{name}-{seed}.log",
-            )
-        samples = samples or where / "rounds/judge/samples"
-        found[name] = json.loads((where / "judge.json").read_text(encoding="utf-8"))
-    return found
+            options = ["--model", str(model), "--step-aggregation", KINDS[name].step_aggregation]
+            command = ["eval-reward-model", *config, f"--evaluation.samples={SAMPLES}", *source, *options]
+            require_raystar(command, run_dir, folder / f"{name}-{seed}.log")
+        samples = samples or run_dir / "rounds/reward_eval/samples"
+        evaluations[name] = json.loads((run_dir / RESULT).read_text(encoding="utf-8"))
+    return evaluations
 
 
-def curve(found: Found, name: str, how: str) -> list[float]:
-    """Accuracy at each N of SHOWN."""
-    curves = found[name]["curves"]
-    return [curves["methods"][how][curves["sizes"].index(n)]["mean"] for n in SHOWN]
+def accuracy_curve(evaluations: Evaluations, name: str, method: str) -> list[float]:
+    """Return the accuracy at each N of SIZES."""
+    curves = evaluations[name]["curves"]
+    return [curves["methods"][method][curves["sizes"].index(n)]["mean"] for n in SIZES]
 
 
-def lines(found: Found) -> dict[str, list[float]]:
-    """Accuracy at each N of SHOWN by way to choose."""
-    first = next(iter(found))
-    rows = {"majority": curve(found, first, "majority"), "any right": curve(found, first, "any")}
-    for name in found:
-        rows[f"{name}, best of N"] = curve(found, name, KINDS[name].chooses)
-        rows[f"{name}, weighted vote"] = curve(found, name, "weighted")
+def curves_by_method(evaluations: Evaluations) -> dict[str, list[float]]:
+    """Return the accuracy at each N of SIZES by the way to choose."""
+    first = next(iter(evaluations))
+    rows = {
+        "majority": accuracy_curve(evaluations, first, "majority"),
+        "any correct": accuracy_curve(evaluations, first, "any"),
+    }
+    for name in evaluations:
+        rows[f"{name}, best of N"] = accuracy_curve(evaluations, name, KINDS[name].step_aggregation)
+        rows[f"{name}, weighted vote"] = accuracy_curve(evaluations, name, "weighted")
     return rows
 
 
-def show(seeds: Sequence[Found]) -> None:
-    """Means over seeds and their range, then how well steps are judged, then JSON."""
-    every = [lines(found) for found in seeds]
-    print(f"| % right, {len(seeds)} seeds | {' | '.join(f'N = {n}' for n in SHOWN)} |")
-    print("|---" * (1 + len(SHOWN)) + "|")
-    for name in every[0]:
-        print(
-            f"| {name} | {' | '.join(ranged([rows[name][place] for rows in every]) for place in range(len(SHOWN)))} |"
-        )
-    f1 = {name: [found[name]["steps"]["f1"]["mean"] for found in seeds if found[name]["steps"]] for name in seeds[0]}
-    print("\nfirst wrong steps, F1 in %:")
+def show(seeds: Sequence[Evaluations]) -> None:
+    """Print means over seeds and their range, then how well steps are scored, then JSON."""
+    by_seed = [curves_by_method(evaluations) for evaluations in seeds]
+    print(f"| % correct, {len(seeds)} seeds | {' | '.join(f'N = {n}' for n in SIZES)} |")
+    print("|---" * (1 + len(SIZES)) + "|")
+    for name in by_seed[0]:
+        cells = [format_range([rows[name][index] for rows in by_seed]) for index in range(len(SIZES))]
+        print(f"| {name} | {' | '.join(cells)} |")
+    f1 = {name: [seed[name]["steps"]["f1"]["mean"] for seed in seeds if seed[name]["steps"]] for name in seeds[0]}
+    print("\nfirst incorrect steps, F1 in %:")
     for name, values in f1.items():
-        print(f"  {name}: {ranged(values) if values else '–'}")
-    print(json.dumps({"sizes": SHOWN, "accuracy": every, "f1": f1}))
+        print(f"  {name}: {format_range(values) if values else '–'}")
+    print(json.dumps({"sizes": SIZES, "accuracy": by_seed, "f1": f1}))
 
 
-def ranged(values: Sequence[float]) -> str:
-    """Mean and range over seeds, in percent."""
+def format_range(values: Sequence[float]) -> str:
+    """Return mean and range over seeds, in percent."""
     return f"{100 * fmean(values):.1f} ({100 * min(values):.1f}–{100 * max(values):.1f})"
 
 
@@ -147,10 +155,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--split", default="heldout", choices=("heldout", "validation"))
     parser.add_argument("--only", nargs="+", default=list(KINDS), choices=list(KINDS))
-    args, fields = parser.parse_known_args()
+    args, overrides = parser.parse_known_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     folder = args.folder.resolve()
-    show([judged(folder, seed, args.split, args.only, fields) for seed in args.seeds])
+    show([evaluate_all(folder, seed, args.split, args.only, overrides) for seed in args.seeds])
 
 
 if __name__ == "__main__":

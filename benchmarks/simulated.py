@@ -1,9 +1,9 @@
-"""Engines and executors that take as long as real ones but compute nothing: what is left is the cost of coordination.
+"""Simulate engines and executors that take as long as real ones but compute nothing, so that coordination is all that costs.
 
-An engine decodes all its sequences in step. With n of them a token takes ``step + n * sequence`` seconds, a prompt
-token that is not cached ``prefill`` seconds on top, and beyond ``most`` sequences the next ones wait. A sequence ends
-with a step, as in an engine, and those that end with the same one are answered together. Nothing happens between an
-arrival and an end, so one timer does for all sequences.
+An engine decodes all its sequences in step. With n of them a token takes ``step + n * sequence`` seconds, and a prompt token
+that is not cached ``prefill`` seconds on top. At most ``most`` sequences run, the others wait. A sequence ends with a step,
+as in an engine, and those that end with the same step are answered together. Nothing happens between an arrival and an end,
+so one timer serves all sequences.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import Any
 from actors.rpc.server import RpcServer
 from actors.sandbox.client.result import ExecResult
 from search.data import Candidate, Finish, Outcome, Proposal, Sampling
-from search.formats.registry import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_STEP
+from search.formats.code_format import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_STEP
 
-WORDS = 16  # tokens of a step, on average
-STEPS = 6  # steps of a solution before the one that prints
+MEAN_STEP_TOKENS = 16  # tokens of a step, on average
+SOLUTION_STEPS = 6  # steps of a solution before the one that prints
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds of one engine: a token with nobody else there, more for each other sequence, and per prompt token."""
+    """Seconds of one engine: per decoding step, per sequence in a step, and per prompt token. ``most`` sequences run."""
 
     step: float
     sequence: float
@@ -39,7 +39,7 @@ class Latency:
 
     @classmethod
     def read(cls, text: str, most: int = 256) -> Latency:
-        """Of STEP,SEQUENCE,PREFILL, as command lines have it (s)."""
+        """Parse STEP,SEQUENCE,PREFILL of a command line (s)."""
         step, sequence, prefill = map(float, text.split(","))
         return cls(step, sequence, prefill, most)
 
@@ -48,9 +48,8 @@ class Latency:
 
 
 @dataclass(eq=False)
-class Shared:
-    """Sequences that share an engine. ``clock`` counts the steps so far: the tokens that each of them has got, had it been
-    there from the beginning."""
+class EngineClock:
+    """The sequences of one engine. ``clock`` counts its steps so far, which is the tokens of a sequence there from the start."""
 
     latency: Latency
     clock: float = 0.0
@@ -61,14 +60,14 @@ class Shared:
     timer: asyncio.TimerHandle | None = None
 
     async def decode(self, tokens: float) -> None:
-        """Returns when a sequence of so many tokens would be done."""
+        """Return when a sequence of so many tokens would be done."""
         done = asyncio.get_running_loop().create_future()
         self.waiting.append((tokens, done))
-        self._turn()
+        self._advance()
         await done
 
-    def _turn(self) -> None:
-        """Bring the clock up to now, end what is done, let in who waits, and come back for the next end."""
+    def _advance(self) -> None:
+        """Advance the clock, end finished sequences, admit waiting ones, and set the timer to the next end."""
         now = time.monotonic()
         if self.running:
             self.clock += (now - self.seen) / self.latency.token(len(self.running))
@@ -85,17 +84,19 @@ class Shared:
             self.timer = None
         if self.running:
             left = (self.running[0][0] - self.clock) * self.latency.token(len(self.running))
-            self.timer = asyncio.get_running_loop().call_later(max(0.0, left), self._turn)
+            self.timer = asyncio.get_running_loop().call_later(max(0.0, left), self._advance)
 
 
 class SimulatedEngine(RpcServer):
-    """Answers as a policy engine does: STEPS steps, then print and answer. A step is as long as one drawn from ``lengths``
-    (tokens); without them about WORDS."""
+    """Answers as a policy engine does: SOLUTION_STEPS steps, then print and answer.
+
+    The tokens of a step are drawn from ``lengths``; without them they are MEAN_STEP_TOKENS on average.
+    """
 
     def __init__(self, latency: Latency, lengths: tuple[int, ...] = ()) -> None:
         super().__init__()
-        self._latency, self._shared = latency, Shared(latency)
-        self._lengths = lengths or tuple(range(WORDS // 2, WORDS + WORDS // 2 + 1))
+        self._latency, self._clock = latency, EngineClock(latency)
+        self._lengths = lengths or tuple(range(MEAN_STEP_TOKENS // 2, MEAN_STEP_TOKENS + MEAN_STEP_TOKENS // 2 + 1))
 
     async def propose(
         self,
@@ -107,19 +108,20 @@ class SimulatedEngine(RpcServer):
         key: str,
         model: Any = None,
     ) -> Proposal:
-        fresh = len(segments[-1].split())
-        many = 1 if sampling.temperature == 0 else n
-        candidates = tuple(_candidate(random.Random(seed + i), segments, self._lengths) for i in range(many))
-        prompt = fresh * self._latency.prefill / self._latency.step
-        await asyncio.gather(*(self._shared.decode(prompt + len(one.token_ids)) for one in candidates))
+        uncached = len(segments[-1].split())
+        count = 1 if sampling.temperature == 0 else n
+        candidates = tuple(_candidate(random.Random(seed + i), segments, self._lengths) for i in range(count))
+        prompt = uncached * self._latency.prefill / self._latency.step
+        await asyncio.gather(*(self._clock.decode(prompt + len(candidate.token_ids)) for candidate in candidates))
         return Proposal(candidates, sum(len(text.split()) for text in segments), 0, 0)
 
     async def replay(self, batch: list[tuple[tuple[str, ...], int, int]], sampling: Sampling) -> tuple[float, int]:
-        """Seconds and tokens of all these requests (segments, candidates, seed) when they come at once."""
-        began = time.perf_counter()
-        found = await asyncio.gather(*(self.propose(parts, (), n, sampling, seed, "") for parts, n, seed in batch))
-        tokens = sum(len(one.token_ids) for proposal in found for one in proposal.candidates)
-        return time.perf_counter() - began, tokens
+        """Return seconds and tokens of these requests (segments, candidates, seed) when they come at once."""
+        start = time.perf_counter()
+        calls = (self.propose(segments, (), n, sampling, seed, "") for segments, n, seed in batch)
+        proposals = await asyncio.gather(*calls)
+        tokens = sum(len(candidate.token_ids) for proposal in proposals for candidate in proposal.candidates)
+        return time.perf_counter() - start, tokens
 
     async def health(self) -> str:
         return "simulated"
@@ -129,7 +131,7 @@ class SimulatedEngine(RpcServer):
 
 
 class SimulatedExecutor(RpcServer):
-    """Every program runs well, after ``seconds``."""
+    """Runs every program without an error, in ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -145,10 +147,10 @@ class SimulatedExecutor(RpcServer):
 
 def _candidate(rng: random.Random, segments: tuple[str, ...], lengths: tuple[int, ...]) -> Candidate:
     steps = len(segments) - 1
-    if steps > STEPS:
+    if steps > SOLUTION_STEPS:
         text = f"\n{ANSWER}\\boxed{{{rng.randrange(3)}}}{END_OF_ANSWER}"
         length = 8
-    elif steps == STEPS:
+    elif steps == SOLUTION_STEPS:
         text, length = f"\nprint(total){END_OF_CODE}", 4
     else:
         text = f"\n# {rng.randrange(10**9)}\ntotal = {rng.randrange(10**6)}{END_OF_STEP}"

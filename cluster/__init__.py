@@ -1,1 +1,1 @@
-"""How a run is put together: command line, config, run directory, rounds, evaluation, report."""
+"""Put a run together: command line, config, run directory, rounds, evaluation, report."""

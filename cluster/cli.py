@@ -1,12 +1,13 @@
-"""The ``raystar`` command: finds the command, reads its arguments, and turns bad input into one line and exit code 2.
+"""Run the ``raystar`` command line. Bad input is one line on stderr and exit code 2.
 
-Imports nothing heavy: a command imports Ray, torch or vLLM itself, after its config has been checked.
+Imports nothing heavy: a command imports Ray, torch or vLLM itself, after it has checked its config.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -15,17 +16,17 @@ from cluster.commands.inspect import doctor, report, sandbox
 from cluster.commands.models import eval_reward_model, train
 from cluster.commands.run import compare, evaluate, evolve, search
 from cluster.run import manifest
-from cluster.run.context import Crashed
+from cluster.run.context import UnexpectedCrash
 from search.errors import UserError
 
-COMMANDS = {
+COMMANDS = {  # a command is a module with HELP, add_arguments(parser) and run(args) -> exit code
     "evolve": evolve,
     "search": search,
     "harvest": harvest,
     "train": train,
     "evaluate": evaluate,
     "compare": compare,
-    "judge": eval_reward_model,
+    "eval-reward-model": eval_reward_model,
     "select": select_solutions,
     "label": label,
     "report": report,
@@ -33,67 +34,73 @@ COMMANDS = {
     "sandbox": sandbox,
 }
 BAD_INPUT, CRASHED, INTERRUPTED = 2, 1, 130
+HELP_WIDTH = 78
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, except that a bad argument is a UserError like all other bad input."""
+    """argparse whose errors are UserErrors."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see {self.prog} --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0 done, 1 unexpected error, 2 bad input, 130 interrupted."""
+    """Run one command. Return its exit code: 0 done, 1 unexpected error, 2 bad input, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        parsed = parse(arguments)
-        return int(parsed.run(parsed))
+        args = parse_arguments(arguments)
+        return int(args.run(args))
     except UserError as error:
         print(f"raystar: {error}", file=sys.stderr)
         return BAD_INPUT
-    except Crashed as crash:
+    except UnexpectedCrash as crash:
         print(f"raystar: {crash}", file=sys.stderr)
         return CRASHED
     except KeyboardInterrupt:
-        print("raystar: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        print("raystar: interrupted; the same command resumes", file=sys.stderr)
         return INTERRUPTED
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command's arguments; ``overrides`` keeps those that set config fields, as they were typed."""
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line. ``overrides`` holds the arguments that set config fields, unparsed. Raise UserError."""
+    plain, overrides = split_overrides(arguments)
+    args, rest = build_parser().parse_known_args(plain)
+    takes_fields = hasattr(args, "config") or hasattr(args, "takes_fields")
+    if rest and not (takes_fields and all(argument.startswith("--") and "=" in argument for argument in rest)):
+        raise UserError(f"unexpected argument {rest[0]!r} (see raystar {args.command} --help)")
+    args.overrides = [*overrides, *rest]
+    if args.overrides and not takes_fields:
+        raise UserError(f"raystar {args.command} takes no config fields: unexpected {args.overrides[0]!r}")
+    return args
+
+
+def build_parser() -> Parser:
+    """Return the parser of all commands."""
     parser = Parser(
         prog="raystar",
-        description="Self-evolution of a language model by step-wise search and process preference models.",
-        epilog="Every command explains itself: raystar COMMAND --help",
+        description="Teach a language model to reason by search: grow trees of reasoning steps, train policy and "
+        "reward model on them, and search again with the better models.",
+        epilog="Help of a command: raystar COMMAND --help",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--version", action="version", version=f"raystar {manifest.versions().get('raystar', 'source')}"
-    )
+    version = manifest.installed_versions().get("raystar", "source")
+    parser.add_argument("--version", action="version", version=f"raystar {version}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for name, module in COMMANDS.items():
-        sub = commands.add_parser(
+        command = commands.add_parser(
             name,
             help=module.HELP,
-            description=module.HELP[0].upper() + module.HELP[1:] + ".",
+            description=textwrap.fill(f"{module.HELP[0].upper()}{module.HELP[1:]}.", HELP_WIDTH),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        module.add(sub)
-        sub.set_defaults(run=module.run, command=name)
-    plain, overrides = split(arguments)
-    parsed, rest = parser.parse_known_args(plain)
-    takes_fields = hasattr(parsed, "config") or hasattr(parsed, "takes_fields")
-    if rest and not (takes_fields and all(item.startswith("--") and "=" in item for item in rest)):
-        raise UserError(f"unexpected argument {rest[0]!r} (see raystar {parsed.command} --help)")
-    parsed.overrides = [*overrides, *rest]
-    if parsed.overrides and not takes_fields:
-        raise UserError(f"raystar {parsed.command} takes no config fields: unexpected {parsed.overrides[0]!r}")
-    return parsed
+        module.add_arguments(command)
+        command.set_defaults(run=module.run, command=name)
+    return parser
 
 
-def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Arguments of the command, and overrides (``--a.b=value`` or ``--a.b value``): those with a dot in their name."""
+def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate overrides, whose names have a dot (``--a.b=value``, ``--a.b value``), from the command's arguments."""
     plain: list[str] = []
     overrides: list[str] = []
     rest = iter(arguments)

@@ -1,35 +1,35 @@
-"""Format numbers for people: accuracies, intervals, counts, rates and durations."""
+"""Format accuracies, intervals, counts, rates and durations for people."""
 
 from __future__ import annotations
 
 from search.evaluation.confidence import Interval
 
 
-def points(lead: Interval) -> str:
-    """ "+2.3 [-0.5, +5.1]": a difference in points with its 95 % interval."""
-    return f"{100 * lead.mean:+.1f} [{100 * lead.low:+.1f}, {100 * lead.high:+.1f}]"
+def format_difference(difference: Interval) -> str:
+    """Return a difference of accuracies in points with its 95 % interval: "+2.3 [-0.5, +5.1]"."""
+    return f"{100 * difference.mean:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
 
 
-def percent(share: float | None) -> str:
-    """ "48.3", or a dash where nothing was measured."""
+def format_percent(share: float | None) -> str:
+    """Return "48.3", or a dash where nothing was measured."""
     return "–" if share is None else f"{100 * share:.1f}"
 
 
-def share_cached(cached: int, prompt: int) -> float | None:
-    """Share in [0, 1] of prompt tokens that a prefix cache had; None where no prompt was read."""
+def cached_share(cached: int, prompt: int) -> float | None:
+    """Return the share in [0, 1] of prompt tokens that the prefix cache held, None without prompt tokens."""
     return cached / prompt if prompt else None
 
 
-def count(number: float) -> str:
-    """ "950", "12.3k" or "4.56M"."""
+def format_count(number: float) -> str:
+    """Return "950", "12.3k" or "4.56M"."""
     for size, unit, digits in ((1e9, "G", 2), (1e6, "M", 2), (1e4, "k", 1)):
         if number >= size:
             return f"{number / (size if unit != 'k' else 1e3):.{digits}f}{unit}"
     return f"{number:.0f}"
 
 
-def rate(per_second: float | None) -> str:
-    """ "12.3/s", "4.0/min" or "2.0/h"; empty where unknown."""
+def format_rate(per_second: float | None) -> str:
+    """Return "12.3/s", "4.0/min" or "2.0/h"; empty for an unknown rate."""
     if not per_second:
         return ""
     for factor, unit in ((1, "s"), (60, "min")):
@@ -38,8 +38,8 @@ def rate(per_second: float | None) -> str:
     return f"{per_second * 3600:.1f}/h"
 
 
-def duration(seconds: float) -> str:
-    """ "42 s", "3:05 min" or "1:02 h"."""
+def format_duration(seconds: float) -> str:
+    """Return "42 s", "3:05 min" or "1:02 h"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -1,9 +1,9 @@
-"""What ``ray submit`` copies to the head node and runs there: ``raystar evolve`` on the cluster. Knows nothing else.
+"""Run ``raystar evolve`` on the head node of a cluster; ``ray submit`` copies this script there.
 
     ray submit ray_cluster.yaml deploy/submit_evolve.py -- configs/gsm8k_qwen.yaml --run-dir /shared/runs/gsm8k
 
-Only this file is copied; the project is already on the nodes (``file_mounts`` in ray_cluster.yaml). Paths are taken
-relative to it. ``ray submit`` does not quote arguments: give none with spaces.
+Only this file is copied. The project is already on the nodes (``file_mounts`` in ray_cluster.yaml), and relative paths
+start there. ``ray submit`` does not quote arguments: give none with spaces.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PROJECT = Path.home() / "raystar"
 
 
 def main() -> None:
-    """Become ``raystar evolve``, joined to the cluster that runs here."""
+    """Replace this process by ``raystar evolve``, joined to the cluster of this node."""
     os.environ.pop("OMP_NUM_THREADS", None)  # the launcher sets it to 1 for every command
     os.environ.setdefault("RAY_ADDRESS", "auto")
     os.chdir(PROJECT)

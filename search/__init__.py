@@ -1,1 +1,1 @@
-"""What a search is: vocabulary, strategies, step formats, grading, storage. Pure Python: no Ray, torch or vLLM."""
+"""Search: data types, strategies, step formats, grading and storage. Pure Python: no Ray, torch or vLLM."""

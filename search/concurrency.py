@@ -1,4 +1,4 @@
-"""Coroutines side by side, none of which outlives a failure of another. Knows nothing of what they do."""
+"""Concurrent execution of coroutines and functions in which a failure ends the whole group."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from threading import Thread
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+First = TypeVar("First")
+Second = TypeVar("Second")
 
 
 async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """What the coroutines return, in their order. The first error is raised after all others are cancelled and over."""
+    """Return the results in the order of the coroutines.
+
+    On the first error, or if this call is cancelled, the others are cancelled and awaited before it is raised.
+    """
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         return await asyncio.gather(*tasks)
@@ -22,29 +27,26 @@ async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) ->
 
 
 async def cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancel what still runs and wait until it is over; what these tasks raised is dropped."""
-    every = list(tasks)
-    for task in every:
+    """Cancel the unfinished tasks and wait until all have ended. Their exceptions are dropped."""
+    pending = list(tasks)
+    for task in pending:
         task.cancel()
-    await asyncio.gather(*every, return_exceptions=True)
-
-
-First = TypeVar("First")
-
-
-Second = TypeVar("Second")
+    await asyncio.gather(*pending, return_exceptions=True)
 
 
 def run_both(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
-    """What both return. ``first`` runs in this thread; if it raises, nobody waits for ``second``, which the end of the
-    process ends. What ``second`` raises is raised when ``first`` is done."""
-    outcome: Future[Second] = Future()
+    """Run ``first`` in this thread and ``second`` in another; return both results.
+
+    If ``first`` raises, ``second`` is left to a daemon thread, which ends with the process. An error of ``second`` is
+    raised after ``first`` has returned.
+    """
+    result: Future[Second] = Future()
 
     def work() -> None:
         try:
-            outcome.set_result(second())
-        except BaseException as error:  # noqa: BLE001 the boundary of a thread: raised where its result is asked for
-            outcome.set_exception(error)
+            result.set_result(second())
+        except BaseException as error:  # noqa: BLE001 thread boundary: ``result`` raises it in the caller
+            result.set_exception(error)
 
     Thread(target=work, name="run_both", daemon=True).start()
-    return first(), outcome.result()
+    return first(), result.result()

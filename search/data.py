@@ -1,28 +1,29 @@
-"""The vocabulary of the house: problems, steps, states, proposals, costs and what is learned from trees.
+"""Shared data types: problems, steps, states, proposals, costs and training records.
 
-Frozen records without behaviour beyond arithmetic on themselves and checks of themselves. Knows no model, no cluster and no file.
+All are frozen dataclasses. Those that cross processes thousands of times a second (``fast_pickle``) take positional
+arguments, because their pickle is a positional call; the others name most of their fields.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from enum import StrEnum
 
 from search.serialization import fast_pickle
 
 
 class StepStatus(StrEnum):
-    """What a step means for the solution it ends."""
+    """State of a solution after its last step. Every status but OPEN ends the solution."""
 
-    OPEN = "open"  # the solution goes on
+    OPEN = "open"  # the solution continues
     FINAL = "final"  # the step carries an answer
-    CODE_ERROR = "code_error"  # its code did not run
+    CODE_ERROR = "code_error"  # the step's code failed
     TOO_DEEP = "too_deep"  # the depth limit was reached without an answer
     NO_ANSWER = "no_answer"  # the model stopped, or was cut off, without a step or an answer
 
 
 class Outcome(StrEnum):
-    """How running a step's code ended."""
+    """Result of executing a step's code."""
 
     NOT_RUN = "not_run"
     OK = "ok"
@@ -36,7 +37,7 @@ class Outcome(StrEnum):
 
 
 class Finish(StrEnum):
-    """Why the policy stopped writing a candidate."""
+    """Reason why the generation of a candidate stopped."""
 
     STOP = "stop"  # a stop string of the step format
     END = "end"  # the model's own end-of-sequence token
@@ -44,23 +45,23 @@ class Finish(StrEnum):
 
 
 class Until(StrEnum):
-    """How far one request to the policy goes."""
+    """Point up to which one policy request generates."""
 
-    STEP = "step"  # to the end of one step
-    PAUSE = "pause"  # to where the world must answer (code to run) or the solution ends
+    STEP = "step"  # the end of one step
+    PAUSE = "pause"  # the end of a program that must be run, or the end of the solution
 
 
 class LabelScale(StrEnum):
-    """What the numbers of step labels mean."""
+    """Scale of step labels."""
 
-    SIGN = "sign"  # 1 right, 0 neutral, -1 wrong
-    SHARE = "share"  # in [0, 1]: the share of continuations that end right, or a probability of being right
-    VALUE = "value"  # in [-1, 1]: the Q-value of the step
+    SIGN = "sign"  # 1 correct, 0 neutral, -1 incorrect
+    SHARE = "share"  # in [0, 1]: share of completions that end correct, or probability that the step is correct
+    VALUE = "value"  # in [-1, 1]: Q-value of the step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One question with its reference answer. ``level`` is the number of reasoning steps, where it is known."""
+    """A question with its reference answer. ``level`` is the number of reasoning steps, if known."""
 
     id: str
     question: str
@@ -68,20 +69,21 @@ class Problem:
     source: str
     level: int | None = None
 
-    def blind(self) -> Problem:
-        """The same problem without its answer: what a search sees while it is evaluated."""
+    def without_answer(self) -> Problem:
+        """Return the problem without its reference answer, as an evaluated search sees it."""
         return replace(self, answer="")
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step as the policy wrote it (``text``, its closing tag included), and what came of it.
+    """One reasoning step.
 
-    ``code`` is the Python in ``text``; ``output`` what the code printed, or the one error line shown to the model.
-    ``answer`` is set exactly when ``status`` is FINAL.
+    ``text`` is the step as generated, closing tag included. ``code`` is the Python in it; ``output`` is what the code
+    printed, or the one error line that the model is shown. ``answer`` is set if and only if ``status`` is FINAL.
     """
 
     text: str
+    _: KW_ONLY
     code: str = ""
     output: str = ""
     status: StepStatus = StepStatus.OPEN
@@ -89,25 +91,26 @@ class Step:
     outcome: Outcome = Outcome.NOT_RUN
 
     @property
-    def terminal(self) -> bool:
+    def is_terminal(self) -> bool:
         return self.status is not StepStatus.OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A problem and the steps taken so far: what a policy continues and a reward model judges."""
+    """A problem and the steps so far: what a policy continues and a reward model scores."""
 
     problem: Problem
     steps: tuple[Step, ...] = ()
 
     def then(self, *steps: Step) -> State:
+        """Return the state after more steps."""
         return State(self.problem, self.steps + steps)
 
 
 @fast_pickle
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How candidates are drawn. ``temperature`` 0 is greedy; ``top_k`` 0 and ``top_p`` 1 mean no cut."""
+    """Sampling parameters of a policy request. ``temperature`` 0 is greedy; ``top_k`` 0 and ``top_p`` 1 are off."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -119,7 +122,7 @@ class Sampling:
 @fast_pickle
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One continuation: its text (stop string included), token ids and why it ended."""
+    """One continuation: its text (stop string included), token ids and finish reason."""
 
     text: str
     token_ids: tuple[int, ...]
@@ -129,7 +132,7 @@ class Candidate:
 @fast_pickle
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a policy answers: n candidates and what they cost. ``version`` names the weights that wrote them."""
+    """The candidates of one policy request and their token counts. ``version`` is that of the policy's weights."""
 
     candidates: tuple[Candidate, ...]
     prompt_tokens: int = 0
@@ -144,7 +147,7 @@ class Proposal:
 @fast_pickle
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Raw reward logits, one a state, in the order asked; ``version`` names the weights that gave them."""
+    """One raw reward logit per state, in the order of the request. ``version`` is that of the reward model's weights."""
 
     logits: tuple[float, ...]
     prompt_tokens: int = 0
@@ -152,11 +155,12 @@ class Scores:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What was spent. Tokens are counted at the engines; ``seconds`` is wall time of the tree, waiting included.
+    """Resources that a search has used. ``seconds`` is the tree's wall time, waiting included.
 
-    Prompts are counted whole, and what of them a prefix cache had already as ``cached``.
+    Tokens are counted at the engines. Prompt tokens include those that the prefix cache served (``cached_tokens`` for
+    the policy, ``scored_cached_tokens`` for the reward model).
     """
 
     generated_tokens: int = 0
@@ -169,22 +173,13 @@ class Cost:
     scored_cached_tokens: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.generated_tokens + other.generated_tokens,
-            self.prompt_tokens + other.prompt_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.scored_tokens + other.scored_tokens,
-            self.requests + other.requests,
-            self.executions + other.executions,
-            self.seconds + other.seconds,
-            self.scored_cached_tokens + other.scored_cached_tokens,
-        )
+        return Cost(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)})
 
 
 @fast_pickle
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model directory by role ("policy", "reward_model"), the round that made it (0 = base) and a weight version."""
+    """A model directory, its role ("policy", "reward_model"), the round that trained it (0 = base) and its version."""
 
     role: str
     path: str
@@ -194,20 +189,21 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """A finished solution taken from a tree. ``q`` is the mean Q-value of its steps, each in [-1, 1]."""
+    """A finished solution of a tree. ``values`` are the Q-values of its steps in [-1, 1], ``q`` is their mean."""
 
     problem: Problem
     steps: tuple[Step, ...]
+    _: KW_ONLY
     correct: bool
     q: float
     values: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreferencePair:
-    """``chosen`` is preferred over ``rejected`` after the shared ``prefix``.
+    """Two continuations of ``prefix``, of which ``chosen`` is preferred, with their Q-values in [-1, 1].
 
-    Step pairs: both sides are one step. Answer pairs: the prefix is empty and both sides are whole solutions.
+    In a step pair both are one step. In an answer pair the prefix is empty and both are whole solutions.
     """
 
     problem: Problem
@@ -220,15 +216,16 @@ class PreferencePair:
 
 @dataclass(frozen=True, slots=True)
 class StepLabels:
-    """A label a step, for as many steps as there are labels; a person's labels stop at the first wrong step.
+    """Labels of a solution's first steps, one per step. Human labels end at the first incorrect step.
 
-    Three steps of which the second is wrong: ``labels=(1, -1)`` with SIGN, ``(0.875, 0.0, 0.0)`` with SHARE. None
-    stands for a step that has no label: it is only what leads to the next one.
-    Raises ValueError where there are more labels than steps, or a label is not on the scale.
+    Three steps, the second incorrect: ``labels=(1, -1)`` on the scale SIGN, ``(0.875, 0.0, 0.0)`` on SHARE. A step
+    labelled None is not trained on; it only leads to the next one. Raises ValueError if there are more labels than
+    steps or a label is off the scale.
     """
 
     problem: Problem
     steps: tuple[Step, ...]
+    _: KW_ONLY
     labels: tuple[float | None, ...] = ()
     scale: LabelScale = LabelScale.SIGN
 
@@ -247,7 +244,7 @@ class StepLabels:
 
 @dataclass(frozen=True, slots=True)
 class LabelledSolution:
-    """Step labels, and what it cost to find them: ``completions`` drawn to the end, and all that ``cost`` counts."""
+    """Step labels with the number of completions drawn for them and their total cost."""
 
     record: StepLabels
     completions: int = 0

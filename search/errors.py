@@ -1,7 +1,7 @@
-"""The one exception that means "the user can mend this": printed as one line, exit code 2."""
+"""The exception for errors that the user can mend: the command line prints it as one line and exits with code 2."""
 
 from __future__ import annotations
 
 
 class UserError(ValueError):
-    """Bad input. The message says what is wrong, where, and what would be right; nothing has been written."""
+    """Bad input. The message names what is wrong, where, and what is expected; nothing has been written yet."""

@@ -1,6 +1,6 @@
-"""What a search asks of the world: a policy, a reward model, an executor and a grader, each behind one narrow protocol.
+"""Protocols of the services that a search calls: policy, reward model, executor and grader.
 
-Knows none of their implementations. The actors implement them over Ray; tests implement them in ten lines.
+The ``actors`` package implements them on Ray; tests implement them in ten lines each.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from search.data import Problem, Proposal, Sampling, Scores, State, Step
-from search.formats.registry import StepFormat
+from search.formats.base import StepFormat
 from search.tree import Tree
 
 
 class Policy(Protocol):
-    """Writes candidate continuations of a state."""
+    """A language model that proposes continuations of a state."""
 
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
         """Draw ``n`` candidates. The same arguments and weights give the same candidates."""
@@ -23,36 +23,38 @@ class Policy(Protocol):
 
 
 class RewardModel(Protocol):
-    """Judges states."""
+    """A model that scores states."""
 
     async def score(self, states: Sequence[State]) -> Scores:
-        """One raw reward logit a state (not squashed), all finite."""
+        """Return one raw reward logit per state (not squashed), all finite."""
         ...
 
 
 class Executor(Protocol):
-    """Runs model-written code."""
+    """A sandbox that runs model-written code."""
 
     async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
-        """Run the code of each step after the code of ``state.steps``, side by side; they come back in their order, with
-        outcome, output and status.
+        """Run each step's code after the code of ``state.steps``; return the steps with outcome, output and status.
 
-        Never raises for what the code does: that is an outcome.
+        The steps are alternatives: none sees another's effects. Failing code is an outcome and never raises.
         """
         ...
 
 
 class Grader(Protocol):
-    """Compares an answer with the reference. The only one that may read ``Problem.answer``."""
+    """Compares answers with the reference. Nothing else in a search reads ``Problem.answer``."""
 
-    def grade(self, problem: Problem, answer: str | None) -> bool: ...
+    def grade(self, problem: Problem, answer: str | None) -> bool:
+        """Return whether ``answer`` equals the reference answer; False for None."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchServices:
-    """What a strategy works with. ``reward_model`` and ``grader`` are None where a search must do without.
+    """The services that a strategy may call.
 
-    ``second`` is another policy: the discriminator of "rstar", the smaller model of "sphere".
+    Without ``reward_model`` steps have no scores; without ``grader`` solutions have no grades. ``second_policy`` is the
+    discriminator of the strategy "rstar" and the smaller model of "sphere".
     """
 
     policy: Policy
@@ -60,10 +62,12 @@ class SearchServices:
     format: StepFormat
     reward_model: RewardModel | None = None
     grader: Grader | None = None
-    second: Policy | None = None
+    second_policy: Policy | None = None
 
 
 class SearchStrategy(Protocol):
-    """Grows one tree for one problem."""
+    """A way to grow the search tree of a problem."""
 
-    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree: ...
+    async def search(self, problem: Problem, services: SearchServices, seed: int) -> Tree:
+        """Grow one tree. Raises what the services raise; a failing step is a node, not an exception."""
+        ...

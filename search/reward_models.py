@@ -1,8 +1,4 @@
-"""What a judge says of a step: kinds of reward models, and how the one logit of each becomes a probability.
-
-Knows the names of heads, where a model's directory has them, and their arithmetic; no model and no engine. What became of a
-whole solution's steps is voting.py's business.
-"""
+"""Kinds of reward models: the labels of their heads, and how their outputs become logits and probabilities."""
 
 from __future__ import annotations
 
@@ -16,31 +12,31 @@ from search.evaluation.voting import Aggregation
 
 
 class RewardModelKind(StrEnum):
-    """What a reward model was trained for."""
+    """Training target of a reward model."""
 
-    PPM = "ppm"  # to rank steps (rStar-Math)
-    Q_REGRESSION = "q_regression"  # to give a step's Q-value
-    ORM = "orm"  # to foretell the outcome
-    DPO = "dpo"  # to make right solutions likelier than wrong ones: a language model, not a classifier (V-STaR)
-    PRM = "prm"  # to call a step right, neutral or wrong (Let's Verify Step by Step)
+    PPM = "ppm"  # ranks steps (rStar-Math)
+    Q_REGRESSION = "q_regression"  # predicts the Q-value of a step
+    ORM = "orm"  # predicts whether the solution will be correct
+    DPO = "dpo"  # gives correct solutions a higher likelihood: a language model, not a classifier (V-STaR)
+    PRM = "prm"  # classifies a step as correct, neutral or incorrect (Let's Verify Step by Step)
 
 
-CLASSES = ("right", "neutral", "wrong")  # of a PRM, in the order of its outputs
+PRM_CLASSES = ("correct", "neutral", "incorrect")  # in the order of the outputs
 
-# What the outputs of a head are called in the model's directory, one a number that it gives.
-HEADS: dict[tuple[str, ...], RewardModelKind] = {
+# Labels of the outputs, as ``id2label`` in the model's config.json has them.
+KIND_BY_LABELS: dict[tuple[str, ...], RewardModelKind] = {
     ("reward",): RewardModelKind.PPM,
     ("value",): RewardModelKind.Q_REGRESSION,
-    ("right",): RewardModelKind.ORM,
+    ("correct",): RewardModelKind.ORM,
     ("likelihood",): RewardModelKind.DPO,
-    CLASSES: RewardModelKind.PRM,
+    PRM_CLASSES: RewardModelKind.PRM,
 }
 
-LIKELIHOOD_UNIT = 32.0  # nats: under tanh(log-likelihood / unit) solutions of a hundred nats can still be told apart
+LIKELIHOOD_UNIT = 32.0  # nats: tanh(log-likelihood / unit) still separates solutions of a hundred nats
 
-# Labels that come from Monte-Carlo estimates make the last step the best judge of a solution, labels of judges or people
-# the product (Lessons of Developing PRMs, arXiv 2501.07301; Let's Verify Step by Step, section 2.6).
-USUAL: dict[RewardModelKind, Aggregation] = {
+# A model trained on Monte-Carlo estimates judges a solution best at its last step, one trained on labels of people or
+# of another model by the product (Lessons of Developing PRMs, arXiv 2501.07301; Let's Verify Step by Step, section 2.6).
+DEFAULT_AGGREGATION: dict[RewardModelKind, Aggregation] = {
     RewardModelKind.PPM: Aggregation.LAST,
     RewardModelKind.Q_REGRESSION: Aggregation.LAST,
     RewardModelKind.ORM: Aggregation.LAST,
@@ -49,32 +45,35 @@ USUAL: dict[RewardModelKind, Aggregation] = {
 }
 
 
-def kind_of(directory: Path) -> RewardModelKind | None:
-    """What the reward model was trained for, as the names of its outputs say; None where they say nothing."""
+def read_kind(directory: Path) -> RewardModelKind | None:
+    """Return the kind that the labels in the directory's config.json stand for; None if they name none."""
     file = directory / "config.json"
-    names = json.loads(file.read_text(encoding="utf-8")).get("id2label") if file.is_file() else None
-    return HEADS.get(tuple(str(names[key]) for key in sorted(names, key=int))) if names else None
+    labels = json.loads(file.read_text(encoding="utf-8")).get("id2label") if file.is_file() else None
+    return KIND_BY_LABELS.get(tuple(str(labels[key]) for key in sorted(labels, key=int))) if labels else None
 
 
-def one_logit(outputs: Sequence[float]) -> float:
-    """The one number of a head: its only output, or of right, neutral and wrong the log-odds of P(right) + P(neutral).
+def to_logit(outputs: Sequence[float]) -> float:
+    """Return a head's only output, or the log-odds of P(correct) + P(neutral) of a head with three.
 
-    log((e^r + e^n) / e^w) = logsumexp(r, n) - w. ValueError for any other number of outputs.
+    log((e^c + e^n) / e^i) = logsumexp(c, n) - i for the outputs c, n, i of PRM_CLASSES. Raises ValueError for any other
+    number of outputs.
     """
     if len(outputs) == 1:
         return outputs[0]
-    if len(outputs) != len(CLASSES):
-        raise ValueError(f"a judge gives one number, or {len(CLASSES)} ({', '.join(CLASSES)}), not {len(outputs)}")
-    right, neutral, wrong = outputs
-    high = max(right, neutral)
-    return high + math.log(math.exp(right - high) + math.exp(neutral - high)) - wrong
+    if len(outputs) != len(PRM_CLASSES):
+        raise ValueError(
+            f"a reward model has one output, or {len(PRM_CLASSES)} ({', '.join(PRM_CLASSES)}), not {len(outputs)}"
+        )
+    correct, neutral, incorrect = outputs
+    high = max(correct, neutral)
+    return high + math.log(math.exp(correct - high) + math.exp(neutral - high)) - incorrect
 
 
 def logit_unit(kind: RewardModelKind | None) -> float:
-    """Logits that make one unit under tanh, so that value = tanh(logit / unit) is what the model was trained to mean.
+    """Return the unit u with which value = tanh(logit / u) in [-1, 1] means what the model was trained to predict.
 
-    PPM and Q-regression: 1, their value is tanh(logit). ORM and PRM: 2, for 2 * sigmoid(logit) - 1 = tanh(logit / 2) is
-    their probability brought into [-1, 1]. DPO: LIKELIHOOD_UNIT. A model of an unknown kind is taken for a PPM.
+    PPM and Q-regression: 1, because their value is tanh(logit). ORM and PRM: 2, because 2 * sigmoid(logit) - 1 =
+    tanh(logit / 2) is their probability mapped to [-1, 1]. DPO: LIKELIHOOD_UNIT. An unknown kind counts as a PPM.
     """
     if kind is RewardModelKind.DPO:
         return LIKELIHOOD_UNIT
@@ -82,16 +81,16 @@ def logit_unit(kind: RewardModelKind | None) -> float:
 
 
 def probability(logit: float, kind: RewardModelKind, squash_scale: float = 1.0) -> float:
-    """The score of a step in [0, 1].
+    """Return the score of a step in [0, 1].
 
-    ORM and PRM: sigmoid(logit). PPM and Q-regression: (1 + v) / 2 of the value v = tanh(logit / squash_scale), which is
-    sigmoid(2 * logit / squash_scale), so that the scores of all kinds can be multiplied and can weigh a vote. DPO: the
-    likelihood itself, of which V-STaR takes the greatest.
+    ORM and PRM: sigmoid(logit). PPM and Q-regression: (1 + v) / 2 with v = tanh(logit / squash_scale), which is
+    sigmoid(2 * logit / squash_scale); so the scores of all kinds can be multiplied and can weigh votes. DPO: the
+    likelihood exp(logit), by which V-STaR ranks solutions.
     """
     if kind is RewardModelKind.DPO:
         return math.exp(min(0.0, logit))
-    odds = logit if kind in (RewardModelKind.ORM, RewardModelKind.PRM) else 2 * logit / squash_scale
-    if odds >= 0:
-        return 1.0 / (1.0 + math.exp(-odds))
-    small = math.exp(odds)  # in this form a very low score stays above 0 and can be told from a lower one
-    return small / (1.0 + small)
+    log_odds = logit if kind in (RewardModelKind.ORM, RewardModelKind.PRM) else 2 * logit / squash_scale
+    if log_odds >= 0:
+        return 1.0 / (1.0 + math.exp(-log_odds))
+    odds = math.exp(log_odds)  # this form keeps very low scores above 0 and distinct
+    return odds / (1.0 + odds)

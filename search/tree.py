@@ -1,12 +1,9 @@
-"""A search tree as a flat list of nodes that point at each other by index: picklable, storable, comparable.
-
-Knows what a node holds and how paths are read; how a tree grows is the strategies' business.
-"""
+"""A search tree as a flat list of nodes that refer to each other by index: picklable, storable, comparable."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from search.data import Cost, Problem, State, Step, StepStatus
 
@@ -15,22 +12,24 @@ ROOT = 0
 
 @dataclass(slots=True)
 class Node:
-    """One step in the tree.
+    """One step of a search tree, with its statistics.
 
-    ``score``: the process reward in [-1, 1] that the node started with, None where no reward model was asked.
-    ``visits`` N counts the rollouts that passed through, ``value_sum`` the values they backed up (rStar-Math, 3.2).
-    ``correct``: set on graded terminal nodes only. ``multiplicity``: how many identical candidates were merged into it.
-    ``tokens`` is the length of the step as generated; ``version`` names the weights that wrote it.
-    ``action``: what a strategy with several ways to draw a step did to get this one; empty where it goes on with what
-    the node before began. ``instead``: the step stands in place of the one before it, which is then not part of the
-    solution (rStar answers a sub-question again). ``draws``: how often candidates were drawn to continue the step.
-    ``label``: the share of right, in [0, 1], that a search for labels gives the step (step_labelling.py), and ``completions`` how
-    many it drew from here to find it.
+    ``children`` are indices into ``Tree.nodes``. ``visits`` is N, the number of rollouts that passed through the node;
+    ``value_sum`` is the sum of the values that they backed up (rStar-Math, section 3.2). ``score`` is the reward model's
+    value in [-1, 1], None if none was asked. ``correct`` is the grade of a graded terminal node. ``draws`` counts the
+    requests for candidates that continue the step. ``tokens`` is the generated length of the step, ``multiplicity`` how
+    many identical candidates were merged into it, ``version`` the version of the policy that wrote it.
+
+    ``action`` names how the step was drawn, in strategies that have several ways. ``replaces_parent``: the step stands
+    in place of its parent, which is then not part of the solution (rStar answers a sub-question again). ``label`` is the
+    share in [0, 1] of completions from here that end correct, ``completions`` how many were drawn to find it
+    (step_labelling.py).
     """
 
     parent: int
     step: Step | None
     depth: int
+    _: KW_ONLY
     children: list[int] = field(default_factory=list)
     visits: int = 0
     value_sum: float = 0.0
@@ -41,16 +40,16 @@ class Node:
     multiplicity: int = 1
     version: int = 0
     action: str = ""
-    instead: bool = False
+    replaces_parent: bool = False
     label: float | None = None
     completions: int = 0
 
     @property
-    def terminal(self) -> bool:
-        return self.step is not None and self.step.terminal
+    def is_terminal(self) -> bool:
+        return self.step is not None and self.step.is_terminal
 
     @property
-    def expanded(self) -> bool:
+    def is_expanded(self) -> bool:
         return self.draws > 0
 
     @property
@@ -58,31 +57,35 @@ class Node:
         return self.step.answer if self.step is not None else None
 
     @property
-    def failed(self) -> bool:
-        """Whether the solution ends here without an answer."""
+    def is_failed(self) -> bool:
+        """True if the solution ends here without an answer."""
         step = self.step
         return step is not None and step.answer is None and step.status is not StepStatus.OPEN
 
     @property
     def weight(self) -> int:
-        """Visits, with the prior score counted as one: what the mean value stands on."""
+        """Number of values behind the mean: visits, plus one for a score."""
         return self.visits + (self.score is not None)
 
     @property
     def q(self) -> float:
-        """Mean value Q. Without a score value_sum / visits; with one the score is the first value: score 0.5, one
-        rollout of value 1 → (0.5 + 1) / 2 = 0.75. A node that nothing is known of stands at 0."""
+        """Mean value Q = (score + value_sum) / weight: a score counts as the first value. 0 without any value.
+
+        Score 0.5 and one rollout of value 1: (0.5 + 1) / 2 = 0.75.
+        """
         return (self.value_sum + (self.score or 0.0)) / self.weight if self.weight else 0.0
 
 
 @dataclass(slots=True)
 class Tree:
-    """All nodes grown for one problem; node 0 is the question. ``answer`` is what the strategy settled on.
+    """The search tree of one problem; node 0 is the question.
 
-    ``models`` are the names of the models that grew it, ``seed`` the seed of the tree, ``failures`` counts by name.
+    ``answer`` is the strategy's final answer. ``models`` has the models that grew the tree, by role. ``failures`` counts
+    failed steps and requests by reason.
     """
 
     problem: Problem
+    _: KW_ONLY
     strategy: str = ""
     seed: int = 0
     nodes: list[Node] = field(default_factory=lambda: [Node(parent=-1, step=None, depth=0)])
@@ -92,26 +95,26 @@ class Tree:
     failures: dict[str, int] = field(default_factory=dict)
 
     def add(self, parent: int, step: Step, **fields: object) -> int:
-        """Append a child of ``parent``; returns its index."""
+        """Append a child of ``parent`` and return its index. ``fields`` are those of Node."""
         node = Node(parent=parent, step=step, depth=self.nodes[parent].depth + 1, **fields)  # type: ignore[arg-type]
         self.nodes.append(node)
         index = len(self.nodes) - 1
         self.nodes[parent].children.append(index)
         return index
 
-    def child(self, index: int, text: str, action: str = "") -> Node | None:
-        """The child whose step was written so and drawn by that action; None where there is none."""
+    def find_child(self, index: int, text: str, action: str = "") -> Node | None:
+        """Return the child of node ``index`` with this step text and action, or None."""
         for node in (self.nodes[i] for i in self.nodes[index].children):
             if node.step is not None and node.step.text == text and node.action == action:
                 return node
         return None
 
-    def alive(self, index: int) -> list[int]:
-        """Children that a search may enter: those that did not fail."""
-        return [child for child in self.nodes[index].children if not self.nodes[child].failed]
+    def live_children(self, index: int) -> list[int]:
+        """Return the children that a search may enter: those that have not failed."""
+        return [child for child in self.nodes[index].children if not self.nodes[child].is_failed]
 
     def path(self, index: int) -> list[int]:
-        """Indices from the first step below the root down to ``index``; empty for the root."""
+        """Return the indices from the first step below the root down to ``index``; empty for the root."""
         path = []
         while index != ROOT:
             path.append(index)
@@ -119,26 +122,29 @@ class Tree:
         return path[::-1]
 
     def solution(self, index: int) -> list[int]:
-        """The path down to ``index`` without the nodes in whose place another one stands."""
-        standing: list[int] = []
+        """Return the path down to ``index`` without the nodes that their child replaces."""
+        indices: list[int] = []
         for i in self.path(index):
-            if self.nodes[i].instead:
-                standing.pop()
-            standing.append(i)
-        return standing
+            if self.nodes[i].replaces_parent:
+                indices.pop()
+            indices.append(i)
+        return indices
 
     def steps(self, index: int) -> tuple[Step, ...]:
+        """Return the steps of the solution that ends at ``index``."""
         return tuple(step for i in self.solution(index) if (step := self.nodes[i].step) is not None)
 
     def state(self, index: int) -> State:
+        """Return the problem with the steps down to ``index``."""
         return State(self.problem, self.steps(index))
 
     def terminals(self) -> Iterator[int]:
-        """Indices of the nodes that carry an answer, in the order in which they were grown."""
+        """Yield the indices of the nodes that carry an answer, in the order of their creation."""
         for index, node in enumerate(self.nodes):
             if node.answer is not None:
                 yield index
 
     @property
-    def solved(self) -> bool:
+    def is_solved(self) -> bool:
+        """True if a solution of the tree was graded correct."""
         return any(node.correct for node in self.nodes)

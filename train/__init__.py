@@ -1,1 +1,1 @@
-"""What is learned from trees: harvest, objectives and one training loop on Ray Train and DeepSpeed."""
+"""Learning from search trees: harvest rules, step labels, objectives, and one training loop on Ray Train and DeepSpeed."""

@@ -1,6 +1,6 @@
-"""What a policy engine and a reward model share: how vLLM starts, what it is told, what is counted, how it dies.
+"""Define what policy engines and reward models share: vLLM's settings, model reloading, counters and failure handling.
 
-Knows vLLM and one model directory. Knows no trees; the fleet makes Ray actors of the subclasses.
+``manager.py`` makes Ray actors of the subclasses.
 """
 
 from __future__ import annotations
@@ -29,23 +29,22 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 GIB = 1 << 30
-RELOADING = "actors.engines.weight_reload.WeightReload"
-EXECUTORS = (
-    "actors.engines.vllm_executor.OneProcess",
-    "actors.engines.vllm_executor.ManyProcesses",
-)  # vLLM imports them by name in its own process
+# vLLM imports these classes by name in its own processes.
+WORKER_EXTENSION = "actors.engines.weight_reload.WeightReload"
+SINGLE_PROCESS_EXECUTOR = "actors.engines.vllm_executor.SingleProcessExecutor"
+MULTI_PROCESS_EXECUTOR = "actors.engines.vllm_executor.MultiProcessExecutor"
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
-DEAD = 17  # exit code of an actor whose engine core is gone; Ray then starts the actor again
+EXIT_ENGINE_DEAD = 17  # exit code of an actor whose engine core is dead; Ray then restarts the actor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class EngineStats:
-    """What one engine did since it started. ``busy`` is the number of requests it holds now."""
+    """Totals of one engine since it started. ``inflight`` is the number of requests that it has now."""
 
     name: str
     version: int
     requests: int = 0
-    busy: int = 0
+    inflight: int = 0
     generated_tokens: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -53,49 +52,49 @@ class EngineStats:
     failed: int = 0
 
 
-def environment(model: ModelRef, config: EngineConfig, cores: int | None = None) -> dict[str, str]:
-    """Environment variables that must stand before vLLM and torch are imported."""
+def engine_environment(model: ModelRef, config: EngineConfig, cores: int | None = None) -> dict[str, str]:
+    """Return the environment variables that must be set before vLLM and torch are imported."""
     variables = {
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
         "TOKENIZERS_PARALLELISM": "false",
     }
     if Path(model.path).is_dir():
-        variables["HF_HUB_OFFLINE"] = "1"  # nothing to ask the hub for
+        variables["HF_HUB_OFFLINE"] = "1"
     if not config.num_gpus:
         threads = config.cpu_threads or max(1, (cores or os.cpu_count() or 1) // config.replicas)
         variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
-        variables |= affinity_env(model.role, config.cores)
-        # Threads that spin while they wait take the cores from those they wait for, where policy and reward model share them.
+        variables |= affinity_env(model.role, config.reserved_cores)
+        # Where policy and reward model share cores, threads that spin while they wait slow down those they wait for.
         variables["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
     return variables
 
 
 def saved_dtype(model: Path) -> str:
-    """The type a local model directory says its weights have; "auto" leaves it to vLLM, which halves float32."""
-    described = model / "config.json"
-    if not described.exists():
+    """Return the dtype in a local model's config.json; "auto" where there is none, under which vLLM halves float32."""
+    config_file = model / "config.json"
+    if not config_file.exists():
         return "auto"
-    config = json.loads(described.read_text())
+    config = json.loads(config_file.read_text())
     return str(config.get("dtype") or config.get("torch_dtype") or "auto")
 
 
-def natural_dtype(model: Path, on_cpu: bool) -> str:
-    """The type that a model was saved in, but float32 for bfloat16 on a CPU without instructions for it."""
+def resolve_dtype(model: Path, on_cpu: bool) -> str:
+    """Return the saved dtype, but float32 in place of bfloat16 on a CPU without instructions for it."""
     import torch  # after the environment is set, as for vLLM
 
     saved, capabilities = saved_dtype(model), torch.cpu.get_capabilities()
-    slow = on_cpu and not any(capabilities.get(name) for name in BF16_INSTRUCTIONS)
-    return "float32" if slow and saved in ("auto", "bfloat16") else saved
+    lacks_bf16 = on_cpu and not any(capabilities.get(name) for name in BF16_INSTRUCTIONS)
+    return "float32" if lacks_bf16 and saved in ("auto", "bfloat16") else saved
 
 
-def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate", "pooling"]) -> dict[str, Any]:
-    """Keyword arguments of vLLM's AsyncEngineArgs."""
+def engine_arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate", "pooling"]) -> dict[str, Any]:
+    """Return the keyword arguments of vLLM's AsyncEngineArgs."""
     on_cpu = not config.num_gpus
-    chosen: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "model": model.path,
         "runner": runner,
-        "dtype": natural_dtype(Path(model.path), on_cpu) if config.dtype == "auto" else config.dtype,
+        "dtype": resolve_dtype(Path(model.path), on_cpu) if config.dtype == "auto" else config.dtype,
         "max_model_len": config.max_model_len,
         "max_num_seqs": config.max_num_seqs,
         "max_num_batched_tokens": max(config.max_batched_tokens, config.max_model_len),
@@ -103,81 +102,73 @@ def arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate",
         "tensor_parallel_size": config.tensor_parallel,
         "enable_prefix_caching": True,
         "disable_log_stats": True,
-        "distributed_executor_backend": EXECUTORS[config.tensor_parallel > 1],
-        "worker_extension_cls": RELOADING,
+        "distributed_executor_backend": MULTI_PROCESS_EXECUTOR
+        if config.tensor_parallel > 1
+        else SINGLE_PROCESS_EXECUTOR,
+        "worker_extension_cls": WORKER_EXTENSION,
     }
     if on_cpu:
-        # An explicit size also spares the warm-up by which vLLM would measure how much is free. A prompt that is read in
-        # several passes makes vLLM 0.32 rewind the request's seeded generator, which torch's CPU generator cannot do:
-        # it would end the engine. So no prompt is split.
-        chosen |= {
+        # An explicit cache size spares the warm-up by which vLLM would measure the free memory. A prompt that is read
+        # in several passes makes vLLM 0.32 rewind the request's seeded generator. torch's CPU generator cannot do
+        # that, and the engine would die. So no prompt is split.
+        arguments |= {
             "kv_cache_memory_bytes": math.ceil(config.kv_cache_gib * GIB),
             "block_size": config.block_size,
             "enable_chunked_prefill": False,
         }
     else:
-        chosen["gpu_memory_utilization"] = config.gpu_memory_utilization
-    return chosen
+        arguments["gpu_memory_utilization"] = config.gpu_memory_utilization
+    return arguments
 
 
 class Engine(RpcServer):
-    """One vLLM engine on one model. Starting blocks until the model is loaded."""
+    """One vLLM engine on one model. The constructor blocks until the model is loaded."""
 
     runner: Literal["generate", "pooling"]
 
     def __init__(self, model: ModelRef, config: EngineConfig, name: str) -> None:
         super().__init__()
         self._model, self._config, self._name = model, config, name
-        self._requests = self._busy = self._generated = self._prompt = self._cached = 0
-        self._too_long = self._failed = 0
+        self._stats = EngineStats(name=name, version=model.version)
         self._llm = self._start()
-        pin(config.cores, as_engine=False)  # this process only speaks for the engine core that it has started
+        pin(config.reserved_cores, as_engine=False)  # the model runs in vLLM's engine core, not in this process
         tokenizer = self._llm.renderer.get_tokenizer()
-        self._tokens = Tokens(tokenizer, eos=self._end_ids(tokenizer))
-        self._end: int | None = tokenizer.eos_token_id
-        self._loading = asyncio.Lock()
+        self._tokens = Tokens(tokenizer, eos=self._eos_ids(tokenizer))
+        self._eos: int | None = tokenizer.eos_token_id
+        self._load_lock = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"{self._name} ({Path(self._model.path).name}, round {self._model.round}, v{self._model.version})"
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     async def health(self) -> str:
-        """The engine's name, once it can answer; the process ends where the engine core is dead."""
-        with self._mortal():
+        """Return the engine's name once it can serve; the process exits where the engine core is dead."""
+        with self._exit_if_engine_dead():
             await self._llm.check_health()
         return self._name
 
     async def load(self, model: ModelRef) -> str:
-        """Serve ``model`` from now on, if it is not served already; returns the engine's name.
+        """Load the weights of ``model``, if it is not served already; return the engine's name.
 
-        For models that are ``alike``, between searches: a request that runs meanwhile would be answered by both. In the
-        lane of the requests, because vLLM's answers arrive in the event loop of the first one. An engine that cannot
-        load ends, since nobody knows what is left of its weights.
+        For models of the ``same_architecture``, and between searches: both models would serve a request that runs
+        meanwhile. Not in the concurrency group "control", because vLLM's outputs arrive in the event loop of the first
+        request. An engine that fails to load exits, since its weights are in an unknown state.
         """
-        async with self._loading:
+        async with self._load_lock:
             if model != self._model:
                 try:
                     await self._llm.collective_rpc("load_directory", args=(model.path,))
                     await self._llm.reset_prefix_cache()
                 except Exception:
                     logging.getLogger(__name__).exception("%s could not load %s", self._name, model.path)
-                    os._exit(DEAD)
+                    os._exit(EXIT_ENGINE_DEAD)
                 self._model = model
+                self._stats.version = model.version
         return self._name
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     async def stats(self) -> EngineStats:
-        return EngineStats(
-            self._name,
-            self._model.version,
-            self._requests,
-            self._busy,
-            self._generated,
-            self._prompt,
-            self._cached,
-            self._too_long,
-            self._failed,
-        )
+        return self._stats
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     async def pid(self) -> int:
@@ -185,12 +176,12 @@ class Engine(RpcServer):
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     async def stop(self) -> None:
-        """End the engine core and free its memory; the actor itself is ended by the fleet."""
+        """Stop the engine core and free its memory; the engine manager ends the actor."""
         self._llm.shutdown(timeout=0)
 
     def _start(self) -> AsyncLLM:
-        # Imported here because vLLM takes seconds to import and reads the environment while it does:
-        # whoever only wants the class (driver, fleet, tests) must not pay for it.
+        # vLLM takes seconds to import and reads the environment on import. Processes that only need the class (driver,
+        # engine manager, tests) must not pay for it.
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -199,42 +190,43 @@ class Engine(RpcServer):
             from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
 
             loggers = [RayPrometheusStatLogger]
-        args = AsyncEngineArgs(**arguments(self._model, self._config, self.runner))
-        return AsyncLLM.from_engine_args(args, stat_loggers=loggers)
+        arguments = AsyncEngineArgs(**engine_arguments(self._model, self._config, self.runner))
+        return AsyncLLM.from_engine_args(arguments, stat_loggers=loggers)
 
-    def _end_ids(self, tokenizer: Any) -> tuple[int, ...]:
-        """The tokenizer's end of sequence, and those that the model's generation config names."""
-        named = self._llm.model_config.try_get_generation_config().get("eos_token_id")
-        ids = {tokenizer.eos_token_id} | set(named if isinstance(named, list) else [named])
+    def _eos_ids(self, tokenizer: Any) -> tuple[int, ...]:
+        """Return the end-of-sequence ids of the tokenizer and of the model's generation config."""
+        configured = self._llm.model_config.try_get_generation_config().get("eos_token_id")
+        ids = {tokenizer.eos_token_id} | set(configured if isinstance(configured, list) else [configured])
         return tuple(token for token in ids if token is not None)
 
-    def _serves(self, model: ModelRef | None) -> None:
-        """Refuse a request that is meant for another model."""
+    def _check_model(self, model: ModelRef | None) -> None:
+        """Raise WrongModel where a request is meant for another model than the one served."""
         if model is not None and model != self._model:
             raise WrongModel(f"{self._name} serves {self._model.path}, the request is for {model.path}")
 
-    def _fit(self, ids: list[int], room: int, key: str) -> None:
-        limit = self._config.max_model_len - room
+    def _check_length(self, ids: list[int], new_tokens: int, key: str) -> None:
+        """Raise PromptTooLong where the prompt leaves no room for ``new_tokens``."""
+        limit = self._config.max_model_len - new_tokens
         if len(ids) > limit:
-            self._too_long += 1
+            self._stats.too_long += 1
             raise PromptTooLong(
-                f"{self._name}: request {key} has {len(ids)} prompt tokens, at most {limit} fit beside {room} new ones "
-                f"(max_model_len {self._config.max_model_len})"
+                f"{self._name}: request {key} has {len(ids)} prompt tokens, at most {limit} fit beside {new_tokens} "
+                f"new ones (max_model_len {self._config.max_model_len})"
             )
 
     @contextmanager
-    def _mortal(self) -> Iterator[None]:
-        """Count a request; leave the process when the engine core is dead, so that Ray starts the actor again."""
+    def _exit_if_engine_dead(self) -> Iterator[None]:
+        """Count a request. Exit the process where the engine core is dead, so that Ray restarts the actor."""
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        self._requests += 1
-        self._busy += 1
+        self._stats.requests += 1
+        self._stats.inflight += 1
         try:
             yield
         except EngineDeadError:
-            os._exit(DEAD)
+            os._exit(EXIT_ENGINE_DEAD)
         except EngineGenerateError as error:
-            self._failed += 1
+            self._stats.failed += 1
             raise RequestFailed(f"{self._name}: {error.__cause__!r}") from error
         finally:
-            self._busy -= 1
+            self._stats.inflight -= 1

@@ -1,6 +1,6 @@
-"""A language model as a judge: the log-likelihood of what was written, given the question (V-STaR, arXiv 2402.06457).
+"""Serve a language model as a reward model: its score is the log-likelihood of the solution given the question.
 
-Knows vLLM's log-probabilities of prompts. A directory says that it is such a judge by the name of its one label.
+The method is V-STaR's (arXiv 2402.06457). A model directory declares this kind by the name of its one label.
 """
 
 from __future__ import annotations
@@ -14,62 +14,63 @@ from typing import Literal
 from actors.engines.base import Engine
 from actors.errors import BadScore, PromptTooLong
 from search.data import ModelRef, Scores
-from search.reward_models import RewardModelKind, kind_of
+from search.reward_models import RewardModelKind, read_kind
 
-HOPELESS = -1000.0  # nats of a state that cannot be read: far below what anybody writes
+TOO_LONG_SCORE = -1000.0  # nats, for a state too long for the model: far below any written solution
 
-Pieces = Sequence[tuple[str, bool]]  # text, and whether the policy wrote it
+Segments = Sequence[tuple[str, bool]]  # text, and whether the policy wrote it
 
 
-def likelihood(model: ModelRef) -> bool:
-    """Whether a judge is a language model whose score is a likelihood."""
-    return kind_of(Path(model.path)) is RewardModelKind.DPO
+def is_likelihood_model(model: ModelRef) -> bool:
+    """Return whether the reward model is a language model whose score is a log-likelihood."""
+    return read_kind(Path(model.path)) is RewardModelKind.DPO
 
 
 class LikelihoodEngine(Engine):
-    """Judges states by the sum of the log-probabilities of all tokens that the policy wrote, in nats."""
+    """Scores states by the sum of the log-probabilities of all tokens that the policy wrote, in nats."""
 
     runner: Literal["generate", "pooling"] = "generate"
 
-    async def likelihood(
-        self, states: Sequence[tuple[Pieces, bool]], key: str, model: ModelRef | None = None
+    async def score_likelihood(
+        self, states: Sequence[tuple[Segments, bool]], key: str, model: ModelRef | None = None
     ) -> Scores:
-        """One log-likelihood a state, in order. A state is its pieces, and whether it is finished: then the end of the
-        sequence counts as written. Raises BadScore where one is not finite, and WrongModel as reward models do.
+        """Return one log-likelihood a state, in order.
 
-        A state too long for the model is given HOPELESS and counted.
+        A state is its segments and whether it is finished. In a finished one the end-of-sequence token counts as
+        written by the policy. A state too long for the model scores TOO_LONG_SCORE and is counted. Raises BadScore
+        where a log-likelihood is not finite, and WrongModel where ``model`` is given and is not the one served.
         """
-        self._serves(model)
-        read = [self._read(pieces, finished) for pieces, finished in states]
-        with self._mortal():
-            found = await asyncio.gather(
-                *(self._one(ids, written, f"{key}/{i}") for i, (ids, written) in enumerate(read))
+        self._check_model(model)
+        prompts = [self._tokenize(segments, is_finished) for segments, is_finished in states]
+        with self._exit_if_engine_dead():
+            logits = await asyncio.gather(
+                *(self._log_likelihood(ids, mask, f"{key}/{i}") for i, (ids, mask) in enumerate(prompts))
             )
-        tokens = sum(len(ids) for ids, _ in read)
-        self._prompt += tokens
-        return Scores(tuple(found), tokens, 0, self._model.version)
+        prompt_tokens = sum(len(ids) for ids, _ in prompts)
+        self._stats.prompt_tokens += prompt_tokens
+        return Scores(tuple(logits), prompt_tokens, 0, self._model.version)
 
-    def _read(self, pieces: Pieces, finished: bool) -> tuple[list[int], list[bool]]:
-        """Token ids of a state, and which of them were written by the policy."""
+    def _tokenize(self, segments: Segments, is_finished: bool) -> tuple[list[int], list[bool]]:
+        """Return the token ids of a state, and a mask of those that the policy wrote."""
         ids: list[int] = []
-        written: list[bool] = []
-        for text, own in pieces:
-            new = self._tokens.ids((text,))
-            ids.extend(new)
-            written.extend([own] * len(new))
-        if finished and self._end is not None:
-            ids.append(self._end)
-            written.append(True)
-        return ids, written
+        mask: list[bool] = []
+        for text, is_from_policy in segments:
+            segment_ids = self._tokens.ids((text,))
+            ids.extend(segment_ids)
+            mask.extend([is_from_policy] * len(segment_ids))
+        if is_finished and self._eos is not None:
+            ids.append(self._eos)
+            mask.append(True)
+        return ids, mask
 
-    async def _one(self, ids: list[int], written: list[bool], key: str) -> float:
+    async def _log_likelihood(self, ids: list[int], mask: list[bool], key: str) -> float:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
         try:
-            self._fit(ids, 1, key)
+            self._check_length(ids, 1, key)
         except PromptTooLong:
-            return HOPELESS
+            return TOO_LONG_SCORE
         parameters = SamplingParams(
             max_tokens=1,
             temperature=0.0,
@@ -77,14 +78,14 @@ class LikelihoodEngine(Engine):
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
-        async for answer in self._llm.generate({"type": "token", "prompt_token_ids": ids}, parameters, key):
-            last = answer
+        async for output in self._llm.generate({"type": "token", "prompt_token_ids": ids}, parameters, key):
+            final = output
         total = math.fsum(
-            of_token[token].logprob
-            for of_token, token, own in zip(last.prompt_logprobs, ids, written, strict=True)
-            if own and of_token is not None
+            logprobs[token].logprob
+            for logprobs, token, is_from_policy in zip(final.prompt_logprobs, ids, mask, strict=True)
+            if is_from_policy and logprobs is not None
         )
         if not math.isfinite(total):
-            self._failed += 1
+            self._stats.failed += 1
             raise BadScore(f"{self._name}: the log-likelihood of request {key} is {total}: the weights are broken")
         return total

@@ -1,7 +1,4 @@
-"""New weights for a running engine: which models can take another's place, and how vLLM's worker takes them in.
-
-Knows model directories and, inside vLLM's own process, the layers that keep a packed copy of their weights.
-"""
+"""Load new weights into a running engine."""
 
 from __future__ import annotations
 
@@ -14,11 +11,12 @@ SHAPE_FILES = ("config.json", "generation_config.json", "tokenizer.json", "token
 
 
 def same_architecture(old: ModelRef, new: ModelRef) -> bool:
-    """Whether an engine that serves ``old`` can take in ``new``: two directories that differ in weights alone."""
-    directories = Path(old.path), Path(new.path)
-    if old.role != new.role or not all((directory / "config.json").is_file() for directory in directories):
+    """Return whether two model directories of one role differ in nothing but weights."""
+    old_directory, new_directory = Path(old.path), Path(new.path)
+    has_configs = all((directory / "config.json").is_file() for directory in (old_directory, new_directory))
+    if old.role != new.role or not has_configs:
         return False
-    return all(_content(directories[0] / name) == _content(directories[1] / name) for name in SHAPE_FILES)
+    return all(_content(old_directory / name) == _content(new_directory / name) for name in SHAPE_FILES)
 
 
 def _content(file: Path) -> bytes | None:
@@ -26,14 +24,14 @@ def _content(file: Path) -> bytes | None:
 
 
 class WeightReload:
-    """Mixed into vLLM's worker (``worker_extension_cls``): one more method that an engine may call in all its processes.
+    """Mixed into vLLM's worker (``worker_extension_cls``): adds a method that the engine calls in all its processes.
 
-    On a CPU vLLM 0.32 computes with packed copies of the weights and forgets to pack a tied output head again after
-    ``reload_weights``: the head would go on with the old weights (docs/LOG.md).
+    On a CPU vLLM 0.32 computes with packed copies of the weights. ``reload_weights`` does not pack a tied output head
+    again, which would go on with the old weights (docs/LOG.md).
     """
 
     def load_directory(self: Any, path: str) -> None:
-        """Take in the weights of a model directory of the same shape as the one that is served."""
+        """Load the weights of a model directory of the same architecture as the one served."""
         from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
 
         self.reload_weights(weights_path=path)

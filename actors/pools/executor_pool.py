@@ -1,7 +1,4 @@
-"""Executors: model-written code run in sandboxed services, one a node, behind search's Executor protocol.
-
-Knows routing and retries. What a step may do and how it is confined is the sandbox's business.
-"""
+"""Implement a search's Executor over sandbox actors, one a node, with routing and retries."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 from actors.errors import ActorLost, Unreachable
 from actors.rpc.client import RpcClient
 from actors.rpc.server import RpcServer
-from actors.sandbox.client.executor import LocalExecutor, codes_of, ran
+from actors.sandbox.client.executor import LocalExecutor, codes_of, run_steps
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
@@ -35,14 +32,14 @@ __all__ = [
     "stop_executors",
 ]
 
-START_SECONDS = 120.0  # for an actor to be placed and its service to start, beyond the pool's patience
-READY_SECONDS = 60  # an executor that has started says at once what it is
-PAUSE_SECONDS = 0.5  # between tries while an executor restarts
+START_S = 120.0  # for an actor to be placed and its service to start, beyond the pool's patience
+READY_S = 60  # for a started executor to describe itself
+PAUSE_S = 0.5  # between tries while an executor restarts
 REMEMBERED_PROBLEMS = 10_000
 
 
 class ExecutorUnavailable(TimeoutError):
-    """No executor answered in time."""
+    """No executor responded in time."""
 
 
 class ExecutorActor(RpcServer):
@@ -53,11 +50,11 @@ class ExecutorActor(RpcServer):
         self.executor = LocalExecutor(config)
 
     async def ready(self) -> dict[str, Any]:
-        """Returns once steps are taken, with the isolation in force."""
+        """Start the sandbox; return the isolation in force."""
         return await self.executor.start()
 
     async def run(self, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
-        """One result for each of ``codes`` after those of ``prefix``."""
+        """Run each of ``codes`` after all of ``prefix``; return one result for each."""
         return await self.executor.run_siblings(prefix, codes)
 
     async def stop(self) -> None:
@@ -65,21 +62,24 @@ class ExecutorActor(RpcServer):
 
 
 def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = None) -> list[Any]:
-    """``config.replicas`` executor actors, ready for steps. ``options`` are Ray's, for placement; spread by default.
+    """Start ``config.replicas`` executor actors and return their handles once they are ready.
 
-    Raises UserError where an executor cannot isolate as ``config.require`` demands.
+    ``options`` are Ray's, for placement; by default actors are spread over the nodes. Raises UserError where an
+    executor cannot provide ``config.required_tier``, and ExecutorUnavailable where one does not start in time.
     """
-    chosen = {"num_cpus": config.num_cpus, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
-    remote = ray.remote(ExecutorActor).options(**{**chosen, **(options or {})})
+    defaults = {"num_cpus": config.num_cpus, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+    remote = ray.remote(ExecutorActor).options(**{**defaults, **(options or {})})
     handles = [remote.remote(config) for _ in range(config.replicas)]
-    patience = config.patience_seconds + START_SECONDS
+    timeout_s = config.patience_seconds + START_S
     try:
-        ray.get([handle.ready.remote() for handle in handles], timeout=patience)
+        ray.get([handle.ready.remote() for handle in handles], timeout=timeout_s)
     except GetTimeoutError as error:
         for handle in handles:
             ray.kill(handle)
-        asked = f"{config.replicas} executor(s) of {config.num_cpus:g} CPU(s)"
-        raise ExecutorUnavailable(f"{asked} did not start within {patience:.0f} s: has the cluster room?") from error
+        executors = f"{config.replicas} executor(s) of {config.num_cpus:g} CPU(s)"
+        raise ExecutorUnavailable(
+            f"{executors} did not start within {timeout_s:.0f} s: has the cluster room?"
+        ) from error
     except RayTaskError as error:
         stop_executors(handles)
         raise error.cause or error from error
@@ -87,15 +87,15 @@ def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = Non
 
 
 def isolation(handles: Sequence[Any]) -> str:
-    """The weakest isolation in force among the executors, with what it is made of: for the manifest and the report."""
-    said = ray.get([handle.ready.remote() for handle in handles], timeout=READY_SECONDS)
-    weakest = min(said, key=lambda hello: Tier(hello["tier"]).rank)
+    """Describe the weakest isolation in force among the executors, for the manifest and the report."""
+    descriptions = ray.get([handle.ready.remote() for handle in handles], timeout=READY_S)
+    weakest = min(descriptions, key=lambda description: Tier(description["tier"]).rank)
     reasons = "; ".join(weakest["missing"])
     return f"{weakest['tier']} ({', '.join(weakest['parts'])}{'; ' + reasons if reasons else ''})"
 
 
 def stop_executors(handles: Sequence[Any]) -> None:
-    """End the services, then the actors. Actors that are already gone are no error."""
+    """Stop the sandboxes, then the actors. Actors that are already gone are no error."""
     for handle in handles:
         try:
             ray.get(handle.stop.remote(), timeout=10)
@@ -106,72 +106,78 @@ def stop_executors(handles: Sequence[Any]) -> None:
 
 @dataclass(eq=False)
 class ExecutorReplica:
-    """The way to one executor, and how many steps are on it."""
+    """The connection to one executor, and the number of steps in flight on it."""
 
-    executor: RpcClient
-    runs: int = 0
+    client: RpcClient
+    inflight: int = 0
 
 
 class ExecutorPool:
     """Routes steps to executors; implements search.protocols.Executor. Belongs to one event loop.
 
-    All steps of a problem go to the same executor, which has its states live. Steps of an executor that died are run
-    again when it is back.
+    All steps of a problem go to the same executor, which keeps the states of its programs alive. Steps of an executor
+    that died are run again when it is back.
     """
 
     def __init__(self, handles: Sequence[Any], config: ExecutorConfig) -> None:
-        self.lanes = [ExecutorReplica(RpcClient(handle)) for handle in handles]
+        self.replicas = [ExecutorReplica(RpcClient(handle)) for handle in handles]
         self.config = config
-        self.homes: OrderedDict[str, ExecutorReplica] = OrderedDict()
+        self.replica_by_problem: OrderedDict[str, ExecutorReplica] = OrderedDict()
         self.retries = 0
         self.executions = 0
 
     async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
-        """Run the steps, in one request. Never raises for what their code does; ExecutorUnavailable when no executor
-        answers in time."""
-        return await ran(steps, partial(self._run, state))
+        """Run the steps after those of ``state``, in one request.
+
+        Never raises for what their code does. Raises ExecutorUnavailable when no executor responds in time.
+        """
+        return await run_steps(steps, partial(self._run, state))
 
     async def _run(self, state: State, codes: tuple[str, ...]) -> list[ExecResult]:
-        lane = self._home(state.problem.id)
-        lane.runs += len(codes)
+        replica = self._replica_of(state.problem.id)
+        replica.inflight += len(codes)
         try:
-            results = await self._insist(lane, codes_of(state), codes)
+            results = await self._run_with_retries(replica, codes_of(state), codes)
             self.executions += len(codes)
             return results
         finally:
-            lane.runs -= len(codes)
+            replica.inflight -= len(codes)
 
     @property
-    def busy(self) -> int:
+    def inflight(self) -> int:
         """Steps that executors have in hand for this pool."""
-        return sum(lane.runs for lane in self.lanes)
+        return sum(replica.inflight for replica in self.replicas)
 
     def close(self) -> None:
-        """Hang up on all executors. Nothing may be under way."""
-        for lane in self.lanes:
-            lane.executor.close()
+        """Close the connections to all executors. Nothing may be in flight."""
+        for replica in self.replicas:
+            replica.client.close()
 
-    def _home(self, problem: str) -> ExecutorReplica:
-        """The executor of a problem: where it was before, else the least busy one."""
-        lane = self.homes.get(problem) or min(self.lanes, key=lambda lane: lane.runs)
-        self.homes[problem] = lane
-        self.homes.move_to_end(problem)
-        if len(self.homes) > REMEMBERED_PROBLEMS:
-            self.homes.popitem(last=False)
-        return lane
+    def _replica_of(self, problem_id: str) -> ExecutorReplica:
+        """Return the executor of a problem: the one it had before, else the least loaded one."""
+        replica = self.replica_by_problem.get(problem_id) or min(self.replicas, key=lambda replica: replica.inflight)
+        self.replica_by_problem[problem_id] = replica
+        self.replica_by_problem.move_to_end(problem_id)
+        if len(self.replica_by_problem) > REMEMBERED_PROBLEMS:
+            self.replica_by_problem.popitem(last=False)
+        return replica
 
-    async def _insist(self, lane: ExecutorReplica, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
-        """Ask until answered or out of patience; a died actor is restarted by Ray and asked again."""
-        rounds = 1 + lane.runs // (self.config.concurrency or 1)
+    async def _run_with_retries(
+        self, replica: ExecutorReplica, prefix: tuple[str, ...], codes: tuple[str, ...]
+    ) -> list[ExecResult]:
+        """Call the executor until it responds or the deadline passes; Ray restarts an actor that died."""
+        rounds = 1 + replica.inflight // (self.config.concurrency or 1)
         deadline = time.monotonic() + self.config.patience_seconds + rounds * self.config.wall_seconds
         while True:
             try:
-                within = max(0.1, deadline - time.monotonic())
-                return await lane.executor.ask("run", prefix, codes, within=within)  # type: ignore[no-any-return]
+                timeout_s = max(0.1, deadline - time.monotonic())
+                results = await replica.client.call("run", prefix, codes, timeout_s=timeout_s)
+                return results  # type: ignore[no-any-return]
             except (RayActorError, ActorLost, Unreachable, TimeoutError) as error:
-                if time.monotonic() + PAUSE_SECONDS >= deadline:
-                    waited = self.config.patience_seconds
-                    told = f"; last: {error}" if isinstance(error, Unreachable) else ""
-                    raise ExecutorUnavailable(f"no executor answered in {waited:.0f} s{told}") from error
+                if time.monotonic() + PAUSE_S >= deadline:
+                    cause = f"; last: {error}" if isinstance(error, Unreachable) else ""
+                    raise ExecutorUnavailable(
+                        f"no executor answered in {self.config.patience_seconds:.0f} s{cause}"
+                    ) from error
                 self.retries += 1
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_S)

@@ -1,9 +1,9 @@
-"""Which engine a request goes to, and which engines are out. Pure asyncio: knows no Ray and no request.
+"""Choose the replica for each request, and keep callers waiting while all replicas are full or down. Pure asyncio.
 
-A key (a problem's id) has an order of preference over the lanes by rendezvous hashing, so a tree's requests meet
-the prefix cache that its earlier ones filled. When the preferred lane is full, or well ahead of the others, the next in
-order takes over (consistent hashing with bounded loads, arXiv 1608.01350), then the least loaded one. How much room a
-lane has is said by the engine behind it (engine_pool.py).
+Rendezvous hashing gives each key (a problem's id) an order over the replicas, so that the requests of one tree meet the
+prefix cache that its earlier requests filled. Where the first replica is full, or well ahead of the others, the second
+one serves (consistent hashing with bounded loads, arXiv 1608.01350), then the least loaded one. The pool sets the limit
+of each replica (engine_pool.py).
 """
 
 from __future__ import annotations
@@ -18,114 +18,121 @@ from typing import Generic, TypeVar
 from search.seeds import derive
 
 Handle = TypeVar("Handle")
-AHEAD, SLACK = 1.1, 8  # a lane may have so many times the mean, and so many sequences more
-REMEMBERED = 1 << 13  # keys; a tree asks again and again
+# A replica that has more than LOAD_FACTOR times the mean plus LOAD_SLACK sequences is passed over.
+LOAD_FACTOR, LOAD_SLACK = 1.1, 8
+CACHED_KEYS = 1 << 13  # a tree sends many requests with one key
 
 
 class Replica(Generic[Handle]):
-    """One engine as its caller sees it: ``busy`` of ``room`` sequences; ``up`` while it answers."""
+    """One engine as its caller sees it: ``inflight`` sequences of at most ``limit``; ``is_up`` while it responds."""
 
-    __slots__ = ("busy", "handle", "name", "room", "up")
+    __slots__ = ("handle", "inflight", "is_up", "limit", "name")
 
-    def __init__(self, handle: Handle, name: str, room: int) -> None:
-        self.handle, self.name, self.room = handle, name, room
-        self.busy = 0
-        self.up = True
+    def __init__(self, handle: Handle, name: str, limit: int) -> None:
+        self.handle, self.name, self.limit = handle, name, limit
+        self.inflight = 0
+        self.is_up = True
 
     def fits(self, size: int) -> bool:
-        """Whether it takes a request of so many sequences; an engine with nothing to do takes any."""
-        return self.up and (not self.busy or self.busy + size <= self.room)
+        """Return whether there is room for ``size`` more sequences; an idle engine takes any request."""
+        return self.is_up and (not self.inflight or self.inflight + size <= self.limit)
 
 
 @dataclass(eq=False, slots=True)
 class Waiter(Generic[Handle]):
-    """A request in the queue, and the lane that it is given."""
+    """A queued request; ``replica`` resolves to the replica that it gets."""
 
     key: str
     size: int
-    lane: asyncio.Future[Replica[Handle]]
+    replica: asyncio.Future[Replica[Handle]]
 
 
-@lru_cache(REMEMBERED)
-def preference(key: str, names: tuple[str, ...]) -> tuple[int, ...]:
-    """Indices of ``names`` in the order in which ``key`` prefers them; losing one name moves only its own keys."""
+@lru_cache(CACHED_KEYS)
+def rendezvous_order(key: str, names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return indices of ``names`` in the order in which ``key`` prefers them.
+
+    Without one of the names only the keys that preferred it move.
+    """
     return tuple(sorted(range(len(names)), key=lambda index: derive(key, names[index]), reverse=True))
 
 
 class Router(Generic[Handle]):
-    """Hands out room on lanes, first come first served, and makes callers wait while all lanes are full or out."""
+    """Grants room on replicas, first come first served."""
 
-    def __init__(self, lanes: Sequence[Replica[Handle]]) -> None:
-        if not lanes:
+    def __init__(self, replicas: Sequence[Replica[Handle]]) -> None:
+        if not replicas:
             raise ValueError("a pool needs at least one engine, got none")
-        self.lanes = list(lanes)
-        self._names = tuple(lane.name for lane in lanes)
+        self.replicas = list(replicas)
+        self._names = tuple(replica.name for replica in replicas)
         self._queue: deque[Waiter[Handle]] = deque()
 
     @property
-    def busy(self) -> int:
-        """Sequences on all lanes."""
-        return sum(lane.busy for lane in self.lanes)
+    def inflight(self) -> int:
+        """Sequences on all replicas."""
+        return sum(replica.inflight for replica in self.replicas)
 
     @property
     def waiting(self) -> int:
-        """Sequences that nobody has room for yet."""
-        return sum(waiter.size for waiter in self._queue if not waiter.lane.done())
+        """Sequences in the queue."""
+        return sum(waiter.size for waiter in self._queue if not waiter.replica.done())
 
-    def take_now(self, key: str, size: int = 1) -> Replica[Handle] | None:
-        """Room for ``size`` sequences on a lane, where there is some and nobody waits for it."""
-        if any(not waiter.lane.done() for waiter in self._queue):
+    def try_acquire(self, key: str, size: int = 1) -> Replica[Handle] | None:
+        """Acquire room for ``size`` sequences, or return None where there is none or others wait for it."""
+        if any(not waiter.replica.done() for waiter in self._queue):
             return None
-        lane = self._choose(key, size)
-        if lane is not None:
-            lane.busy += size
-        return lane
+        replica = self._choose(key, size)
+        if replica is not None:
+            replica.inflight += size
+        return replica
 
-    async def take(self, key: str, size: int = 1) -> Replica[Handle]:
-        """Room on a lane; give it back with ``give``. Cancel to stop waiting."""
+    async def acquire(self, key: str, size: int = 1) -> Replica[Handle]:
+        """Wait for room for ``size`` sequences; ``release`` it afterwards. Cancel to stop waiting."""
         waiter = Waiter(key, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiter)
-        self.serve()
+        self.wake_waiters()
         try:
-            return await waiter.lane
+            return await waiter.replica
         except asyncio.CancelledError:
-            if not waiter.lane.cancelled():
-                self.give(waiter.lane.result(), size)  # it was given room in the moment it left
+            if not waiter.replica.cancelled():
+                self.release(waiter.replica.result(), size)  # cancelled after the room was granted
             raise
 
-    def give(self, lane: Replica[Handle], size: int = 1) -> None:
-        lane.busy -= size
-        self.serve()
+    def release(self, replica: Replica[Handle], size: int = 1) -> None:
+        replica.inflight -= size
+        self.wake_waiters()
 
-    def down(self, lane: Replica[Handle]) -> None:
-        """The lane does not answer: no request goes there until ``back``."""
-        lane.up = False
+    def mark_down(self, replica: Replica[Handle]) -> None:
+        """Send no request to the replica until ``mark_up``."""
+        replica.is_up = False
 
-    def back(self, lane: Replica[Handle]) -> None:
-        lane.up = True
-        self.serve()
+    def mark_up(self, replica: Replica[Handle]) -> None:
+        replica.is_up = True
+        self.wake_waiters()
 
-    def serve(self) -> None:
-        """Give room to those who wait, in order, as far as it goes; to be called when a lane has got more."""
+    def wake_waiters(self) -> None:
+        """Grant room to the queue in order, as far as it goes. To be called when the limit of a replica has grown."""
         while self._queue:
             first = self._queue[0]
-            if not first.lane.done():
-                lane = self._choose(first.key, first.size)
-                if lane is None:
+            if not first.replica.done():
+                replica = self._choose(first.key, first.size)
+                if replica is None:
                     return
-                lane.busy += first.size
-                first.lane.set_result(lane)
+                replica.inflight += first.size
+                first.replica.set_result(replica)
             self._queue.popleft()
 
     def _choose(self, key: str, size: int) -> Replica[Handle] | None:
-        """The first or the second lane in the key's order, if it has room and not so much more than the others that they
-        would wait for it in the end; else the least loaded one that has room."""
-        if len(self.lanes) == 1:
-            return self.lanes[0] if self.lanes[0].fits(size) else None
-        loads = [lane.busy for lane in self.lanes if lane.up]
-        most = SLACK + AHEAD * sum(loads) / max(1, len(loads))
-        for index in preference(key, self._names)[:2]:
-            if self.lanes[index].busy <= most and self.lanes[index].fits(size):
-                return self.lanes[index]
-        free = [lane for lane in self.lanes if lane.fits(size)]
-        return min(free, key=lambda lane: lane.busy / lane.room, default=None)
+        """Return the first or second replica in the key's order that has room and is not well ahead of the mean.
+
+        A replica well ahead of the others would keep them waiting at the end. Where both are full or ahead, return the
+        least loaded replica with room; None where there is none.
+        """
+        if len(self.replicas) == 1:
+            return self.replicas[0] if self.replicas[0].fits(size) else None
+        loads = [replica.inflight for replica in self.replicas if replica.is_up]
+        bound = LOAD_SLACK + LOAD_FACTOR * sum(loads) / max(1, len(loads))
+        for index in rendezvous_order(key, self._names)[:2]:
+            if self.replicas[index].inflight <= bound and self.replicas[index].fits(size):
+                return self.replicas[index]
+        fitting = [replica for replica in self.replicas if replica.fits(size)]
+        return min(fitting, key=lambda replica: replica.inflight / replica.limit, default=None)

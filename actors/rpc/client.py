@@ -1,4 +1,4 @@
-"""The caller's end of a connection to one actor."""
+"""Call the methods of an RpcServer actor over one connection."""
 
 from __future__ import annotations
 
@@ -9,108 +9,111 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.errors import ActorLost, RequestFailed
-from actors.rpc.server import ANSWER, LETTER, LOAD, Load
+from actors.rpc.messages import LOAD_FRAME, REQUEST_HEADER, RESPONSE_HEADER, Load
 from actors.rpc.transport import Connection, connect
 
 
 class RpcClient:
-    """The caller's end of one actor. Belongs to one asyncio loop; ``close`` it where that outlives it.
+    """The connection to one actor, opened by the first call and again after it was lost.
 
-    ``heard`` is told how busy the actor is with others, before the answers that came with it are handed out.
+    Belongs to one asyncio loop. ``close`` it where the loop outlives it. ``on_load`` gets the actor's load by other
+    callers, before the responses that came with it are resolved.
     """
 
-    def __init__(self, handle: Any, heard: Callable[[Load], None] | None = None) -> None:
-        self.handle, self._heard = handle, heard
-        self._sent = 0
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._outbox: dict[int, bytes] = {}
-        self._line: Connection | None = None
-        self._opening: asyncio.Task[None] | None = None
-        self._stirred = False
+    def __init__(self, handle: Any, on_load: Callable[[Load], None] | None = None) -> None:
+        self.handle, self._on_load = handle, on_load
+        self._last_id = 0
+        self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._outgoing: dict[int, bytes] = {}
+        self._connection: Connection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._flush_scheduled = False
 
-    async def ask(self, method: str, *arguments: Any, size: int = 1, within: float = math.inf) -> Any:
-        """What the actor's method answers, or raises. Ray's errors where the actor is not there, ActorLost where it went
-        before it answered, Unreachable where the network lets only Ray through, TimeoutError after ``within`` seconds.
+    async def call(self, method: str, *arguments: Any, size: int = 1, timeout_s: float = math.inf) -> Any:
+        """Return what the actor's method returns, or raise what it raises.
 
-        The work is stopped when nobody waits for it any more. ``size`` is how much work it is, for the actor's Load.
+        Raises Ray's errors where the actor is not running, ActorLost where it is lost before it responds, Unreachable
+        where the network lets only Ray through, and TimeoutError after ``timeout_s``. A call that is cancelled or times
+        out is cancelled in the actor too. ``size`` is the request's share of the actor's Load.
         """
         loop = asyncio.get_running_loop()
-        self._sent += 1
-        number, future = self._sent, loop.create_future()
+        self._last_id += 1
+        request_id, future = self._last_id, loop.create_future()
         # A timer of the loop costs a third of asyncio.timeout.
-        late = loop.call_later(within, _expire, future) if within < math.inf else None
-        self._outbox[number] = LETTER.pack(number, size) + pickle.dumps((method, arguments))
-        self._waiting[number] = future
-        self._stir()
+        timer = loop.call_later(timeout_s, _expire, future) if timeout_s < math.inf else None
+        self._outgoing[request_id] = REQUEST_HEADER.pack(request_id, size) + pickle.dumps((method, arguments))
+        self._pending[request_id] = future
+        self._schedule_flush()
         try:
             return await future
         finally:
-            if late is not None:
-                late.cancel()
-            if self._waiting.pop(number, None) is not None and self._outbox.pop(number, None) is None:
-                self._outbox[number] = LETTER.pack(number, 0)
-                self._stir()
+            if timer is not None:
+                timer.cancel()
+            if self._pending.pop(request_id, None) is not None and self._outgoing.pop(request_id, None) is None:
+                self._outgoing[request_id] = REQUEST_HEADER.pack(request_id, 0)
+                self._schedule_flush()
 
     def close(self) -> None:
-        """Hang up. What is still under way is stopped, and who waits for it is told."""
-        line, self._line = self._line, None
-        if self._opening is not None:
-            self._opening.cancel()
-        if line is not None:
-            line.close()
-        self._lose(ActorLost("this end hung up"))
+        """Close the connection. Pending calls raise ActorLost, and the actor cancels them."""
+        connection, self._connection = self._connection, None
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if connection is not None:
+            connection.close()
+        self._fail_pending(ActorLost("this end hung up"))
 
-    def _stir(self) -> None:
-        """Have what gathers go out at the end of this turn of the loop, or as soon as there is a line."""
-        if self._line is None:
-            if self._opening is None:
-                self._opening = asyncio.get_running_loop().create_task(self._open())
-        elif not self._stirred:
-            self._stirred = True
-            asyncio.get_running_loop().call_soon(self._send)
+    def _schedule_flush(self) -> None:
+        """Send the outgoing frames at the end of this turn of the loop, or as soon as there is a connection."""
+        if self._connection is None:
+            if self._connecting is None:
+                self._connecting = asyncio.get_running_loop().create_task(self._connect())
+        elif not self._flush_scheduled:
+            self._flush_scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
-    def _send(self) -> None:
-        self._stirred = False
-        if self._line is not None:
-            self._line.write(self._outbox.values())
-            self._outbox.clear()
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if self._connection is not None:
+            self._connection.write(self._outgoing.values())
+            self._outgoing.clear()
 
-    async def _open(self) -> None:
+    async def _connect(self) -> None:
         try:
-            self._line = await connect(await self.handle.receive.remote(), self._deliver, self._hung_up)
-        except Exception as error:  # noqa: BLE001 the boundary: all who wait get it, none may hang
-            self._lose(error)
+            address = await self.handle.listen_address.remote()
+            self._connection = await connect(address, self._resolve, self._on_close)
+        except Exception as error:  # noqa: BLE001 the boundary: every pending call gets it, none may hang
+            self._fail_pending(error)
         else:
-            self._send()
+            self._flush()
         finally:
-            self._opening = None
+            self._connecting = None
 
-    def _deliver(self, _: Connection, answer: bytes) -> None:
-        number, well = ANSWER.unpack_from(answer)
-        if not number and self._heard is not None:
-            self._heard(Load(*LOAD.unpack(answer)[2:]))
-        future = self._waiting.pop(number, None)
+    def _resolve(self, _: Connection, frame: bytes) -> None:
+        """Hand a response to the call that waits for it, or a load frame to ``on_load``."""
+        request_id, succeeded = RESPONSE_HEADER.unpack_from(frame)
+        if not request_id and self._on_load is not None:
+            self._on_load(Load(*LOAD_FRAME.unpack(frame)[2:]))
+        future = self._pending.pop(request_id, None)
         if future is None or future.done():
             return
         try:
-            value = pickle.loads(memoryview(answer)[ANSWER.size :])
-        except Exception as error:  # noqa: BLE001 whatever an answer's own classes raise: its sender is told
-            well, value = False, RequestFailed(f"the answer cannot be read: {type(error).__name__}: {error}")
-        if well:
+            value = pickle.loads(memoryview(frame)[RESPONSE_HEADER.size :])
+        except Exception as error:  # noqa: BLE001 whatever a response's own classes raise: its caller gets it
+            succeeded, value = False, RequestFailed(f"the response cannot be read: {type(error).__name__}: {error}")
+        if succeeded:
             future.set_result(value)
         else:
             future.set_exception(value)
 
-    def _hung_up(self, line: Connection) -> None:
-        if line is self._line:
-            self._line = None
-            self._lose(ActorLost("the connection ended"))
+    def _on_close(self, connection: Connection) -> None:
+        if connection is self._connection:
+            self._connection = None
+            self._fail_pending(ActorLost("the connection ended"))
 
-    def _lose(self, error: Exception) -> None:
-        """The actor is gone, or the way to it, and with it all that it was asked."""
-        waiting, self._waiting = self._waiting, {}
-        self._outbox.clear()
-        for future in waiting.values():
+    def _fail_pending(self, error: Exception) -> None:
+        pending, self._pending = self._pending, {}
+        self._outgoing.clear()
+        for future in pending.values():
             if not future.done():
                 future.set_exception(error)
 

@@ -1,106 +1,93 @@
-"""Many small requests to one actor, over a connection: a call of Ray costs several times as much at both ends.
+"""Serve many small requests to one actor over TCP connections: a Ray call costs several times as much at both ends.
 
-Ray places the actor, says where it listens, and starts it again; letters and answers never pass through Ray. What
-gathers in one turn of the event loop goes out together. Knows neither engines nor executors.
+Ray places the actor, tells clients its address and restarts it. Requests and responses never pass through Ray. All
+frames that are written in one turn of the event loop are sent together.
 
-    caller: ask ──> outbox ──frames──> one task a letter              actor
-            future <── answers <──frames── ready, as each of them ends
-            heard  <── load    <──┘  what the actor has in hand for others, when that has changed
-            all who wait are told <──── the connection ended ────> work for the caller is stopped
+    client                                                  server (the actor)
+      call ────> outgoing requests ──── request frames ───> one task per request
+      future <── response frames ──────────────────────────  responses, as each task ends
+      on_load <─ load frame ───────────────────────────────  what is in flight for other clients, when it has changed
+      connection ends: all pending calls raise ActorLost     connection ends: the client's tasks are cancelled
 """
 
 from __future__ import annotations
 
 import asyncio
 import pickle
-import struct
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from actors.errors import RequestFailed
+from actors.rpc.messages import LOAD_FRAME, REQUEST_HEADER, RESPONSE_HEADER, portable_error
 from actors.rpc.transport import Address, Connection, listen
 
-LETTER = struct.Struct("!QI")  # in front of a letter: its number, and how much work it is; a number alone withdraws it
-ANSWER = struct.Struct("!Q?")  # in front of an answer: its letter's number, and whether it went well
-LOAD = struct.Struct("!Q?QI")  # what stands in place of an answer to the letter 0, which there is not
 
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What an actor has in hand for others than the one it answers: the sizes of their letters, and how many they are."""
-
-    held: int = 0
-    callers: int = 0
-
-
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class CallerState:
-    """What an actor does for one caller: tasks under way with the sizes of their letters, and answers to be sent."""
+    """What an actor has in hand for one caller.
 
-    under_way: dict[int, tuple[asyncio.Task[None], int]] = field(default_factory=dict)
-    ready: list[bytes] = field(default_factory=list)
-    held: int = 0
-    stirred: bool = False
-    told: bytes = b""  # what its caller knows of the others
+    ``tasks``: running requests by id, each with its size. ``inflight``: the sum of these sizes. ``last_load``: the load
+    frame sent last to this caller.
+    """
 
-    def take(self, number: int) -> asyncio.Task[None] | None:
-        """The letter is no longer under way; None where it was not."""
-        task, size = self.under_way.pop(number, (None, 0))
-        self.held -= size
+    tasks: dict[int, tuple[asyncio.Task[None], int]] = field(default_factory=dict)
+    responses: list[bytes] = field(default_factory=list)
+    inflight: int = 0
+    flush_scheduled: bool = False
+    last_load: bytes = b""
+
+    def remove(self, request_id: int) -> asyncio.Task[None] | None:
+        """Drop a request and return its task; None where it is not running."""
+        task, size = self.tasks.pop(request_id, (None, 0))
+        self.inflight -= size
         return task
 
 
 class RpcServer:
-    """The actor's end: a base class of actors whose methods are asked by letter."""
+    """Base class of actors whose methods an RpcClient calls."""
 
     def __init__(self) -> None:
-        self._boxes: defaultdict[Connection, CallerState] = defaultdict(CallerState)
+        self._callers: defaultdict[Connection, CallerState] = defaultdict(CallerState)
         self._listening: asyncio.Task[tuple[asyncio.Server, Address]] | None = None
 
-    async def receive(self) -> Address:
-        """Where letters go. They are worked on in the event loop of the first such call."""
+    async def listen_address(self) -> Address:
+        """Return where clients connect to. The event loop of the first such call runs all requests."""
         if self._listening is None:
-            self._listening = asyncio.ensure_future(listen(self._take_in, self._forget))
+            self._listening = asyncio.ensure_future(listen(self._on_request, self._on_close))
         return (await self._listening)[1]
 
-    def _take_in(self, caller: Connection, letter: bytes) -> None:
-        box = self._boxes[caller]
-        number, size = LETTER.unpack_from(letter)
-        if len(letter) > LETTER.size:
-            box.under_way[number] = asyncio.ensure_future(self._answer(caller, box, number, letter)), size
-            box.held += size
-        elif (task := box.take(number)) is not None:
+    def _on_request(self, connection: Connection, frame: bytes) -> None:
+        caller = self._callers[connection]
+        request_id, size = REQUEST_HEADER.unpack_from(frame)
+        if len(frame) > REQUEST_HEADER.size:
+            task = asyncio.ensure_future(self._respond(connection, caller, request_id, frame))
+            caller.tasks[request_id] = task, size
+            caller.inflight += size
+        elif (cancelled := caller.remove(request_id)) is not None:
+            cancelled.cancel()
+
+    def _on_close(self, connection: Connection) -> None:
+        """Cancel all requests of a caller that is gone."""
+        for task, _ in self._callers.pop(connection, CallerState()).tasks.values():
             task.cancel()
 
-    def _forget(self, caller: Connection) -> None:
-        """The caller is gone: nobody waits for what is done for it."""
-        for task, _ in self._boxes.pop(caller, CallerState()).under_way.values():
-            task.cancel()
-
-    async def _answer(self, caller: Connection, box: CallerState, number: int, letter: bytes) -> None:
+    async def _respond(self, connection: Connection, caller: CallerState, request_id: int, frame: bytes) -> None:
         try:
-            method, arguments = pickle.loads(memoryview(letter)[LETTER.size :])
-            answer = ANSWER.pack(number, True) + pickle.dumps(await getattr(self, method)(*arguments))
-        except Exception as error:  # noqa: BLE001 the boundary of a letter: its sender gets the error
-            answer = ANSWER.pack(number, False) + pickle.dumps(portable(error))
-        if box.take(number) is not None:
-            box.ready.append(answer)
-            if not box.stirred:
-                box.stirred = True
-                asyncio.get_running_loop().call_soon(self._send_answers, caller, box)
+            method, arguments = pickle.loads(memoryview(frame)[REQUEST_HEADER.size :])
+            response = RESPONSE_HEADER.pack(request_id, True) + pickle.dumps(await getattr(self, method)(*arguments))
+        except Exception as error:  # noqa: BLE001 the boundary of a request: its caller gets the error
+            response = RESPONSE_HEADER.pack(request_id, False) + pickle.dumps(portable_error(error))
+        if caller.remove(request_id) is not None:
+            caller.responses.append(response)
+            if not caller.flush_scheduled:
+                caller.flush_scheduled = True
+                asyncio.get_running_loop().call_soon(self._flush, connection, caller)
 
-    def _send_answers(self, caller: Connection, box: CallerState) -> None:
-        box.stirred = False
-        if caller in self._boxes:
-            others = [other.held for other in self._boxes.values() if other is not box and other.under_way]
-            load = LOAD.pack(0, True, sum(others), len(others))
-            caller.write(box.ready if load == box.told else [load, *box.ready])
-            box.told = load
-            box.ready.clear()
-
-
-def portable(error: Exception) -> Exception:
-    """The error itself where it is one of ours, which the caller knows; else RequestFailed in its words."""
-    if type(error).__module__.split(".")[0] in ("actors", "search"):
-        return error
-    return RequestFailed(f"{type(error).__name__}: {error}")
+    def _flush(self, connection: Connection, caller: CallerState) -> None:
+        """Send the caller's responses, behind a load frame where the load of the others has changed."""
+        caller.flush_scheduled = False
+        if connection in self._callers:
+            others = [other.inflight for other in self._callers.values() if other is not caller and other.tasks]
+            load = LOAD_FRAME.pack(0, True, sum(others), len(others))
+            connection.write(caller.responses if load == caller.last_load else [load, *caller.responses])
+            caller.last_load = load
+            caller.responses.clear()

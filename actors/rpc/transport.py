@@ -1,12 +1,12 @@
-"""Connections between actors: plain TCP whose two ends prove to each other that they know the actor's key.
+"""Connect actors by TCP connections whose two ends prove to each other that they know the actor's key.
 
-Ray hands out address and key by a call, so who may call an actor may write to it, and nobody else. What is sent is not
-encrypted, as Ray's own traffic is not. Knows frames, and nothing of what is in them.
+Ray hands out address and key by a call, so only those who may call an actor can connect to it. Frames are not
+encrypted, as Ray's own traffic is not.
 
-    caller                                              actor
-      nonce ──────────────────────────────────────> <── nonce
-      HMAC(key, "caller", own nonce, other nonce) ──> <── HMAC(key, "actor", own nonce, other nonce)
-      length, frame, length, frame … <──────────────> length, frame …
+    caller                                                actor
+      nonce ──────────────────────────────────────────> <── nonce
+      HMAC(key, "caller", nonce, peer nonce) ──────────> <── HMAC(key, "actor", nonce, peer nonce)
+      length, frame, length, frame … <─────────────────> length, frame …
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import ray
 
 from actors.errors import Unreachable
 
-OPEN_S = 30.0  # both ends have proved themselves within this time, or the network is in the way
+HANDSHAKE_S = 30.0  # longest time for TCP to connect and for both proofs
 SECRET = 32  # bytes of a key, of a nonce and of a proof
 LENGTH = struct.Struct("!I")
 CALLER, ACTOR = b"caller", b"actor"
-# A node that vanished without a word is noticed after a minute (s, s, number, ms).
-ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
+# A node that vanished without closing is noticed after a minute (s, s, number, ms).
+KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +41,24 @@ class Address:
     key: bytes = field(repr=False)
 
 
-class Connection(asyncio.Protocol):
-    """One end of a connection. ``heard`` gets each frame; ``lost`` is told when the connection ends, however it does."""
+OnFrame = Callable[["Connection", bytes], None]
+OnClose = Callable[["Connection"], None]
 
-    def __init__(
-        self, key: bytes, side: bytes, heard: Callable[[Connection, bytes], None], lost: Callable[[Connection], None]
-    ) -> None:
-        self._key, self._side, self._heard, self._lost = key, side, heard, lost
-        self._own, self._other = secrets.token_bytes(SECRET), b""
+
+class Connection(asyncio.Protocol):
+    """One end of a connection. ``on_frame`` gets each frame; ``on_close`` is called once when the connection ends."""
+
+    def __init__(self, key: bytes, side: bytes, on_frame: OnFrame, on_close: OnClose) -> None:
+        self._key, self._side, self._on_frame, self._on_close = key, side, on_frame, on_close
+        self._nonce, self._peer_nonce = secrets.token_bytes(SECRET), b""
         self._unread = bytearray()
-        self._proved = False
-        self.ended = False
-        # Whether the other end proved itself.
-        self.settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._is_authenticated = False
+        self.is_closed = False
+        # Resolves to whether the peer proved that it knows the key.
+        self.handshake: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def write(self, frames: Iterable[bytes]) -> None:
-        """Send frames together. What is not yet sent when the connection ends is lost."""
+        """Send frames together. Frames not yet sent when the connection ends are lost."""
         self._transport.write(b"".join(part for frame in frames for part in (LENGTH.pack(len(frame)), frame)))
 
     def close(self) -> None:
@@ -64,83 +66,79 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        plain = transport.get_extra_info("socket")
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in ALIVE.items():
-            plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        self._transport.write(self._own)
-        self._deadline = asyncio.get_running_loop().call_later(OPEN_S, self._transport.abort)
+        raw_socket = transport.get_extra_info("socket")
+        raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEPALIVE.items():
+            raw_socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self._transport.write(self._nonce)
+        self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         self._unread += data
-        if not self._proved:
-            self._greet()
-        if self._proved:
-            self._read()
+        if not self._is_authenticated:
+            self._shake_hands()
+        if self._is_authenticated:
+            self._read_frames()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.ended = True
+        self.is_closed = True
         self._deadline.cancel()
-        if not self.settled.done():
-            self.settled.set_result(False)
-        self._lost(self)
+        if not self.handshake.done():
+            self.handshake.set_result(False)
+        self._on_close(self)
 
-    def _greet(self) -> None:
-        if not self._other and (nonce := self._take(SECRET)):
-            self._other = nonce
-            self._transport.write(self._proof(self._side, self._own, self._other))
-        if self._other and (proof := self._take(SECRET)):
-            other_side = ACTOR if self._side is CALLER else CALLER
-            self._proved = hmac.compare_digest(proof, self._proof(other_side, self._other, self._own))
-            if not self._proved:
+    def _shake_hands(self) -> None:
+        if not self._peer_nonce and (nonce := self._pop(SECRET)):
+            self._peer_nonce = nonce
+            self._transport.write(self._proof(self._side, self._nonce, self._peer_nonce))
+        if self._peer_nonce and (proof := self._pop(SECRET)):
+            peer_side = ACTOR if self._side is CALLER else CALLER
+            self._is_authenticated = hmac.compare_digest(proof, self._proof(peer_side, self._peer_nonce, self._nonce))
+            if not self._is_authenticated:
                 self._transport.abort()
-            elif not self.settled.done():
+            elif not self.handshake.done():
                 self._deadline.cancel()
-                self.settled.set_result(True)
+                self.handshake.set_result(True)
 
-    def _take(self, length: int) -> bytes:
-        """The next bytes; none while there are too few."""
-        taken = bytes(self._unread[:length]) if len(self._unread) >= length else b""
-        del self._unread[: len(taken)]
-        return taken
+    def _pop(self, length: int) -> bytes:
+        """Return and remove the next ``length`` unread bytes; empty while there are fewer."""
+        popped = bytes(self._unread[:length]) if len(self._unread) >= length else b""
+        del self._unread[: len(popped)]
+        return popped
 
     def _proof(self, side: bytes, first: bytes, second: bytes) -> bytes:
         return hmac.digest(self._key, side + first + second, "sha256")
 
-    def _read(self) -> None:
-        unread, at = self._unread, 0
-        while len(unread) >= at + LENGTH.size:
-            end = at + LENGTH.size + LENGTH.unpack_from(unread, at)[0]
+    def _read_frames(self) -> None:
+        unread, begin = self._unread, 0
+        while len(unread) >= begin + LENGTH.size:
+            end = begin + LENGTH.size + LENGTH.unpack_from(unread, begin)[0]
             if len(unread) < end:
                 break
-            self._heard(self, bytes(unread[at + LENGTH.size : end]))
-            at = end
-        del unread[:at]
+            self._on_frame(self, bytes(unread[begin + LENGTH.size : end]))
+            begin = end
+        del unread[:begin]
 
 
-async def listen(
-    heard: Callable[[Connection, bytes], None], lost: Callable[[Connection], None]
-) -> tuple[asyncio.Server, Address]:
-    """A server on a free port of this node, for callers that know the key of its address."""
+async def listen(on_frame: OnFrame, on_close: OnClose) -> tuple[asyncio.Server, Address]:
+    """Start a server on a free port of this node and return it with its address, whose key is new."""
     key, host = secrets.token_bytes(SECRET), ray.util.get_node_ip_address()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(key, ACTOR, heard, lost), host, 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(key, ACTOR, on_frame, on_close), host, 0)
     return server, Address(host, server.sockets[0].getsockname()[1], key)
 
 
-async def connect(
-    address: Address, heard: Callable[[Connection, bytes], None], lost: Callable[[Connection], None]
-) -> Connection:
-    """A line to the actor that listens there. Raises Unreachable."""
-    where = f"{address.host}:{address.port}"
+async def connect(address: Address, on_frame: OnFrame, on_close: OnClose) -> Connection:
+    """Return an authenticated connection to the actor at ``address``. Raises Unreachable."""
+    peer = f"{address.host}:{address.port}"
     try:
-        async with asyncio.timeout(OPEN_S):
-            _, line = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(address.key, CALLER, heard, lost), address.host, address.port
+        async with asyncio.timeout(HANDSHAKE_S):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(address.key, CALLER, on_frame, on_close), address.host, address.port
             )
-            if await line.settled and not line.ended:
-                return line
+            if await connection.handshake and not connection.is_closed:
+                return connection
     except (OSError, TimeoutError) as error:
         raise Unreachable(
-            f"{where} cannot be reached ({error or 'no answer'}): nodes must reach each other's ports"
+            f"{peer} cannot be reached ({error or 'no answer'}): nodes must reach each other's ports"
         ) from error
-    raise Unreachable(f"{where} hung up: it does not know the actor's key, or {OPEN_S:g} s were not enough")
+    raise Unreachable(f"{peer} hung up: it does not know the actor's key, or {HANDSHAKE_S:g} s were not enough")

@@ -1,1 +1,1 @@
-"""Runs of model-written Python: a service process, its warm interpreter, a fork a step. Knows no Ray and no search."""
+"""Run model-written Python: a fork server process, its warm interpreter, and one fork per step."""

@@ -1,4 +1,4 @@
-"""Frames of JSON between the warden and its client: a length of four bytes, then the message. Non-blocking."""
+"""Frame JSON messages between the fork server and its client: a length of four bytes, then the message."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 FRAME = struct.Struct(">I")
 
 
-def framed(message: object) -> bytes:
+def encode_frame(message: object) -> bytes:
     body = json.dumps(message).encode()
     return FRAME.pack(len(body)) + body
 
 
 class Channel:
-    """The warden's end. Raises ConnectionError when the client is gone."""
+    """The fork server's non-blocking end of the client's socket. Raises ConnectionError when the client is gone."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -25,7 +25,7 @@ class Channel:
         self.outbox = bytearray()
 
     def receive(self) -> Iterator[Any]:
-        """The messages that are complete after one read."""
+        """Read once and yield the messages that are complete."""
         data = self.sock.recv(1 << 20)
         if not data:
             raise ConnectionResetError("the client is gone")
@@ -39,8 +39,8 @@ class Channel:
             yield message
 
     def send(self, message: object) -> bool:
-        """Send, or keep what does not fit now; True when nothing is left to send."""
-        self.outbox += framed(message)
+        """Send, or buffer what does not fit now. Return True when nothing is left to send."""
+        self.outbox += encode_frame(message)
         return self.flush()
 
     def flush(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the service processes need to know, as plain data: limits with units, outcomes, keys. Standard library only."""
+"""Define what the sandbox's processes share as plain data: limits, isolation tiers, keys. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 
 class Tier(StrEnum):
-    """How far a step is kept from the machine. Ordered: ``none`` < ``basic`` < ``strict``."""
+    """How far a step is isolated from the machine. Ordered: ``none`` < ``basic`` < ``strict``."""
 
     NONE = "none"  # a process of its own with resource limits, nothing more
     BASIC = "basic"  # and system calls filtered: no network, no processes, no signals, no writing
@@ -20,26 +20,26 @@ class Tier(StrEnum):
         return list(Tier).index(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Everything that bounds one step and the service. Times in seconds, sizes in the unit that the name ends in."""
+    """The bounds of a step and of the fork server. Times in seconds, sizes in the unit that the name ends in."""
 
     cpu_seconds: float = 2.0
     wall_seconds: float = 6.0
     memory_mib: int = 512
     output_bytes: int = 16_384
     code_bytes: int = 262_144
-    processes: int = 1
+    threads: int = 1
     open_files: int = 32
     scratch_files: int = 16
-    scratch_mib: int = 1
+    scratch_file_mib: int = 1
     concurrency: int = 1
     live_states: int = 64
-    live_mib: int = 512
+    live_states_mib: int = 512
     replay_forks: float = 0.0
-    sums: bool = False
+    evaluate_arithmetic: bool = False
     preload: tuple[str, ...] = ()
-    at_most: Tier = Tier.STRICT
+    max_tier: Tier = Tier.STRICT
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -47,17 +47,17 @@ class Limits:
     @classmethod
     def from_json(cls, text: str) -> Limits:
         values = json.loads(text)
-        known = {field.name for field in fields(cls)}
+        names = {field.name for field in fields(cls)}
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        values["at_most"] = Tier(values["at_most"])
-        return cls(**{name: value for name, value in values.items() if name in known})
+        values["max_tier"] = Tier(values["max_tier"])
+        return cls(**{name: value for name, value in values.items() if name in names})
 
 
-ROOT_KEY = b""
+ROOT_KEY = b""  # of the empty program
 
 
-def chain(codes: tuple[str, ...], start: bytes = ROOT_KEY) -> tuple[bytes, ...]:
-    """The key of the state after each code: a hash of all codes up to it (prefix and order matter)."""
+def prefix_keys(codes: tuple[str, ...], start: bytes = ROOT_KEY) -> tuple[bytes, ...]:
+    """Return the key of the state after each code: a hash of all codes up to it, in order."""
     keys = []
     for code in codes:
         start = blake2b(start + b"\x00" + code.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Numbers and structures of the Linux kernel that no library of ours knows. Standard library only; no policy."""
+"""Define numbers and calls of the Linux kernel that our libraries lack. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ CAPABILITY_VERSION_3, LAST_CAPABILITY = 0x20080522, 63
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class SyscallNumbers:
     """System call numbers of one architecture."""
 
     clone: int
     openat: int
 
 
-NUMBERS = {"x86_64": Numbers(clone=56, openat=257), "aarch64": Numbers(clone=220, openat=56)}
+SYSCALL_NUMBERS = {
+    "x86_64": SyscallNumbers(clone=56, openat=257),
+    "aarch64": SyscallNumbers(clone=220, openat=56),
+}
 
 libc = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter lock: the child of a clone must hold it
 libc.syscall.restype = ctypes.c_long
 
 
-def numbers() -> Numbers:
-    """Those of this machine. OSError on an architecture that the sandbox does not know."""
+def syscall_numbers() -> SyscallNumbers:
+    """Return the numbers of this machine's architecture. Raise OSError where the sandbox does not support it."""
     machine = platform.machine()
-    if machine not in NUMBERS:
-        raise OSError(f"the sandbox does not know the architecture {machine}: x86_64 or aarch64")
-    return NUMBERS[machine]
+    if machine not in SYSCALL_NUMBERS:
+        raise OSError(f"the sandbox does not support the architecture {machine}: x86_64 or aarch64")
+    return SYSCALL_NUMBERS[machine]
 
 
 def drop_capabilities() -> None:
-    """Give up every capability, those included that an exec could bring back. No error without any."""
+    """Drop every capability, those included that an exec could bring back. A process without any is no error."""
     for capability in range(LAST_CAPABILITY + 1):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)

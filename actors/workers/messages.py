@@ -1,4 +1,4 @@
-"""What travels between the driver and search workers: assignments, jobs, summaries and reports."""
+"""Define the messages between the driver and its search workers: jobs, summaries and reports."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from actors.sandbox.config import ExecutorConfig
 from actors.stats import WorkerStats
 from search.config import SearchConfig
 from search.data import Cost, ModelRef
-from search.formats.registry import StepFormat
+from search.formats.base import StepFormat
 from search.grading.grader import grader
 from search.tree import ROOT, Tree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """Handles of what a worker calls, with the settings of their pools. No reward_model: a search must do without.
-    ``second`` are those of another policy, under the settings of the first.
+    """Handles of the actors that a worker calls, with the settings of their pools.
 
-    The models are what the engines are to serve; None leaves it to them.
+    ``reward_model`` is empty for a search without one. ``second_policy`` shares the settings of ``policy``. Each
+    ModelRef is the model that the engines must serve; None accepts any.
     """
 
     policy: tuple[Any, ...]
@@ -32,25 +32,26 @@ class Engines:
     reward_model_config: EngineConfig = field(default_factory=EngineConfig)
     policy_ref: ModelRef | None = None
     reward_model_ref: ModelRef | None = None
-    second: tuple[Any, ...] = ()
+    second_policy: tuple[Any, ...] = ()
     second_policy_ref: ModelRef | None = None
 
     @property
-    def places(self) -> tuple[int, int]:
-        """Sequences that all policy engines, and all reward models, work on at once."""
-        policies = len(self.policy) + len(self.second)
-        return policies * self.policy_config.max_num_seqs, len(
-            self.reward_model
-        ) * self.reward_model_config.max_num_seqs
+    def capacity(self) -> tuple[int, int]:
+        """Sequences that all policy engines, and all reward models, process at once."""
+        policies = len(self.policy) + len(self.second_policy)
+        return (
+            policies * self.policy_config.max_num_seqs,
+            len(self.reward_model) * self.reward_model_config.max_num_seqs,
+        )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpec:
-    """What all workers of one search do alike.
+    """The settings that all workers of one search share.
 
-    ``blind``: strategies see neither reference answers nor a grader; a summary still says whether the answer was right.
-    ``models``: names put into every tree, by role. Trees go to ``directory``; a tree's seed is derived from ``seed``
-    and its problem's id.
+    ``blind``: strategies see neither reference answers nor a grader; a summary still says whether the answer was
+    correct. ``models``: names stored in every tree, by role. Trees go to ``directory``. A tree's seed is derived from
+    ``seed`` and its problem's id.
     """
 
     search: SearchConfig
@@ -63,11 +64,20 @@ class SearchSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class TreeSummary:
-    """What became of one problem. ``quarantined`` is the reason why there is no tree, empty where there is one.
+class SearchJob:
+    """One search, as a worker receives it. A worker that receives another ``id`` drops its old job."""
 
-    ``solved``: some node of the tree is right. ``correct``: the answer the strategy settled on is right. ``rollouts``:
-    passes from the root to an end, 0 for a strategy that has none.
+    id: str
+    spec: SearchSpec
+    engines: Engines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeSummary:
+    """The result of one problem. ``quarantine_reason`` says why there is no tree; empty where there is one.
+
+    ``solved``: some node of the tree is correct. ``correct``: the answer that the strategy chose is correct.
+    ``rollouts``: passes from the root to an end, 0 for a strategy that has none.
     """
 
     problem_id: str
@@ -79,37 +89,27 @@ class TreeSummary:
     rollouts: int = 0
     cost: Cost = field(default_factory=Cost)
     failures: dict[str, int] = field(default_factory=dict)
-    quarantined: str = ""
+    quarantine_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
-    """Trees that were finished since the last report, and how the worker does. There may be none."""
+    """Summaries of the trees finished since the last report, maybe none, and the worker's heartbeat."""
 
     summaries: list[TreeSummary]
-    pulse: WorkerStats
+    stats: WorkerStats
 
 
 def summarise(tree: Tree) -> TreeSummary:
-    """The summary of a finished tree that holds its problem's reference answer."""
-    correct = grader().grade(tree.problem, tree.answer)
+    """Return the summary of a finished tree whose problem has its reference answer."""
     return TreeSummary(
-        tree.problem.id,
-        tree.seed,
-        tree.answer,
-        tree.solved,
-        correct,
-        len(tree.nodes),
-        tree.nodes[ROOT].visits,
-        tree.cost,
-        dict(tree.failures),
+        problem_id=tree.problem.id,
+        seed=tree.seed,
+        answer=tree.answer,
+        solved=tree.is_solved,
+        correct=grader().grade(tree.problem, tree.answer),
+        nodes=len(tree.nodes),
+        rollouts=tree.nodes[ROOT].visits,
+        cost=tree.cost,
+        failures=dict(tree.failures),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SearchJob:
-    """One search as a worker is given it. Workers that are handed another ``id`` start afresh on its assignment."""
-
-    id: str
-    assignment: SearchSpec
-    engines: Engines

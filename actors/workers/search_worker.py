@@ -1,10 +1,14 @@
-"""The search worker: one asyncio loop that grows many trees at once, stores them and reports each in a few words.
+"""Grow many trees at once in one asyncio loop, store them and report a summary of each.
 
-Knows how strategy, tools and store come together. Knows no strategy, and sends no tree through Ray: a tree goes to
-the worker's own file as soon as it is finished, and only its Summary travels.
+No tree passes through Ray: a finished tree goes to the worker's own file, and only its summary travels.
 
-    problems ──> place (trees_in_flight) ──> strategy.search ──> store ──> Summary ──> Report
-                                                 └─ raised: again, then quarantine
+    problem ──> wait for one of trees_in_flight slots ──> strategy.search ──> store the tree ──> TreeSummary
+                       ^                                        │
+                       └── an exception: retry with the same ───┘
+                           seed; after max_attempts tries: TreeSummary with a quarantine reason
+
+    TreeSummary ──> wait BATCH_S for more of them ──> WorkerReport to the driver
+                    no summary for HEARTBEAT_S:  ──> WorkerReport without summaries, as a heartbeat
 """
 
 from __future__ import annotations
@@ -29,164 +33,175 @@ from search.storage.tree_store import TreeWriter, worker_file
 from search.strategies.registry import build
 from search.tree import Tree
 
-GARBAGE_EVERY = 20_000  # new objects between two garbage collections; Python's default is less than an expansion makes
-REPORT_S = 0.25  # trees that are finished within it are reported together
-PULSE_S = 1.0  # a worker is heard of so often, whether a tree is finished or not
-SYNC_EVERY = 16  # trees between two forced writes to the disk; a killed process loses none of them
+GC_THRESHOLD = 20_000  # new objects between two garbage collections; an expansion makes more than Python's default
+BATCH_S = 0.25  # trees finished within it are reported together, since each report costs Ray a millisecond
+HEARTBEAT_S = 1.0  # longest time between two reports
+SYNC_EVERY = 16  # trees between two fsyncs; a killed process loses none of them
 
 
 class JobState:
-    """What a worker needs for one job: the strategy, the tools of all its trees and the file they go to."""
+    """What a worker holds for one job: the strategy, the services of all its trees and the file that they go to."""
 
-    def __init__(self, job: SearchJob, index: int) -> None:
-        self.job, self.assignment = job, job.assignment
-        self.strategy = build(job.assignment.search)
-        self.writer = TreeWriter(worker_file(job.assignment.directory, index), SYNC_EVERY)
-        self._places = asyncio.Semaphore(job.assignment.worker.trees_in_flight)
-        self.growing, self._told = 0, monotonic()
-        engines, form = job.engines, job.assignment.format
-        self.policy = PolicyPool(engines.policy, form, engines.policy_config, engines.policy_ref)
-        self.reward_model = None
+    def __init__(self, job: SearchJob, worker_index: int) -> None:
+        self.job, self.spec = job, job.spec
+        self.strategy = build(job.spec.search)
+        self.writer = TreeWriter(worker_file(job.spec.directory, worker_index), SYNC_EVERY)
+        self._slots = asyncio.Semaphore(job.spec.worker.trees_in_flight)
+        self._active_trees, self._last_heartbeat = 0, monotonic()
+        engines, step_format = job.engines, job.spec.format
+        self._policy = PolicyPool(engines.policy, step_format, engines.policy_config, engines.policy_ref)
+        self._reward_model = None
         if engines.reward_model:
-            self.reward_model = RewardModelPool(
-                engines.reward_model, form, engines.reward_model_config, engines.reward_model_ref
+            self._reward_model = RewardModelPool(
+                engines.reward_model, step_format, engines.reward_model_config, engines.reward_model_ref
             )
-        self.second = None
-        if engines.second:
-            self.second = PolicyPool(engines.second, form, engines.policy_config, engines.second_policy_ref)
-            self.second.kind = "second"
-        self.executor = ExecutorPool(engines.executors, engines.executor_config)
-        judge = None if job.assignment.blind else grader()
-        self.tools = SearchServices(self.policy, self.executor, form, self.reward_model, judge, self.second)
+        self._second_policy = None
+        if engines.second_policy:
+            self._second_policy = PolicyPool(
+                engines.second_policy, step_format, engines.policy_config, engines.second_policy_ref, "second_policy"
+            )
+        self._executor = ExecutorPool(engines.executors, engines.executor_config)
+        self.services = SearchServices(
+            policy=self._policy,
+            executor=self._executor,
+            format=step_format,
+            reward_model=self._reward_model,
+            grader=None if job.spec.blind else grader(),
+            second_policy=self._second_policy,
+        )
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Room for one more tree, once there is some."""
-        async with self._places:
-            self.growing += 1
+    async def tree_slot(self) -> AsyncIterator[None]:
+        """Hold one of the ``trees_in_flight`` slots; wait until one is free."""
+        async with self._slots:
+            self._active_trees += 1
             try:
                 yield
             finally:
-                self.growing -= 1
+                self._active_trees -= 1
 
     @property
-    def pools(self) -> list[PolicyPool | RewardModelPool]:
-        return [pool for pool in (self.policy, self.second, self.reward_model) if pool is not None]
+    def _policies(self) -> list[PolicyPool]:
+        return [pool for pool in (self._policy, self._second_policy) if pool is not None]
+
+    @property
+    def _pools(self) -> list[PolicyPool | RewardModelPool]:
+        return [*self._policies, *([self._reward_model] if self._reward_model else [])]
 
     def counts(self) -> dict[str, int]:
-        """What the pools counted, as "policy_retries" and the like."""
-        return {f"{pool.kind}_{name}": number for pool in self.pools for name, number in pool.counts.items()}
+        """Return the counts of all pools, named "policy_retries" and the like."""
+        return {f"{pool.role}_{name}": number for pool in self._pools for name, number in pool.counts.items()}
 
     @property
-    def silent(self) -> bool:
-        """Whether nobody was told of this worker for as long as it may be."""
-        return monotonic() - self._told >= PULSE_S
+    def is_heartbeat_due(self) -> bool:
+        """True if the last heartbeat is at least HEARTBEAT_S old."""
+        return monotonic() - self._last_heartbeat >= HEARTBEAT_S
 
-    def pulse(self) -> WorkerStats:
-        """What is in hand and was done in this job so far; the second policy counts with the first."""
-        self._told = monotonic()
-        policies = [pool for pool in (self.policy, self.second) if pool is not None]
-        busy, waiting = (sum(loads) for loads in zip(*(pool.load for pool in policies), strict=True))
-        judge, (judging, unjudged) = (
-            (self.reward_model.meter, self.reward_model.load) if self.reward_model else (PoolStats(), (0, 0))
-        )
+    def heartbeat(self) -> WorkerStats:
+        """Return this worker's stats in this job. The second policy counts with the first."""
+        self._last_heartbeat = monotonic()
+        policy = sum((pool.stats for pool in self._policies), PoolStats())
+        reward_model = self._reward_model.stats if self._reward_model else PoolStats()
         return WorkerStats(
-            growing=self.growing,
-            expansions=sum(pool.meter.answers for pool in policies),
-            generated_tokens=sum(pool.meter.made for pool in policies),
-            prompt_tokens=sum(pool.meter.prompt_tokens for pool in policies),
-            cached_tokens=sum(pool.meter.cached_tokens for pool in policies),
-            scored=judge.made,
-            reward_model_tokens=judge.prompt_tokens,
-            reward_model_cached=judge.cached_tokens,
-            executions=self.executor.executions,
-            policy_busy=busy,
-            policy_waiting=waiting,
-            reward_model_busy=judging,
-            reward_model_waiting=unjudged,
-            programs=self.executor.busy,
+            active_trees=self._active_trees,
+            expansions=policy.responses,
+            generated_tokens=policy.outputs,
+            prompt_tokens=policy.prompt_tokens,
+            cached_tokens=policy.cached_tokens,
+            scored_states=reward_model.outputs,
+            reward_model_prompt_tokens=reward_model.prompt_tokens,
+            reward_model_cached_tokens=reward_model.cached_tokens,
+            executions=self._executor.executions,
+            policy_inflight=sum(pool.inflight for pool in self._policies),
+            policy_waiting=sum(pool.waiting for pool in self._policies),
+            reward_model_inflight=self._reward_model.inflight if self._reward_model else 0,
+            reward_model_waiting=self._reward_model.waiting if self._reward_model else 0,
+            inflight_programs=self._executor.inflight,
         )
 
     def close(self) -> None:
-        """Force the trees to the disk, let go of the file and hang up on engines and executors."""
+        """Sync and close the trees' file, and close the connections to engines and executors."""
         self.writer.close()
-        for pool in (*self.pools, self.executor):
+        for pool in (*self._pools, self._executor):
             pool.close()
 
 
 class SearchWorker:
-    """Grows trees for the problems it is handed. A Ray async actor that its crowd keeps between searches."""
+    """Grows trees for the problems it receives. A Ray async actor that its pool keeps between searches."""
 
     def __init__(self, index: int) -> None:
         self._index = index
-        self._desk: JobState | None = None
+        self._state: JobState | None = None
         apply_affinity()
-        gc.freeze()  # the modules are no garbage, and need not be looked through for it
-        gc.set_threshold(GARBAGE_EVERY)
+        gc.freeze()  # imported modules are no garbage: spare collections the scan
+        gc.set_threshold(GC_THRESHOLD)
 
     def __repr__(self) -> str:
         return f"search-{self._index}"
 
     async def run(self, job: SearchJob, problems: tuple[Problem, ...]) -> AsyncIterator[WorkerReport]:
-        """One Summary a problem, those of all trees that were finished within REPORT_S in one Report, since each takes Ray
-        a millisecond; and a Report without any where the worker would else be silent for PULSE_S."""
-        if self._desk is None or self._desk.job.id != job.id:
+        """Search all ``problems`` and yield reports, with one summary a problem in all.
+
+        Trees that are finished within BATCH_S share a report. A report without summaries is yielded where there would
+        be none for HEARTBEAT_S.
+        """
+        if self._state is None or self._state.job.id != job.id:
             await self.release()
-            self._desk = JobState(job, self._index)
-        desk = self._desk
-        growing = {asyncio.ensure_future(_grow(desk, problem)) for problem in problems}
+            self._state = JobState(job, self._index)
+        state = self._state
+        tasks = {asyncio.ensure_future(_grow_tree(state, problem)) for problem in problems}
         try:
-            while growing:
-                done, _ = await asyncio.wait(growing, timeout=PULSE_S, return_when=asyncio.FIRST_COMPLETED)
+            while tasks:
+                done, _ = await asyncio.wait(tasks, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
                 if done:
-                    done, growing = await asyncio.wait(growing, timeout=REPORT_S)
-                if done or desk.silent:
-                    yield WorkerReport([task.result() for task in done], desk.pulse())
+                    done, tasks = await asyncio.wait(tasks, timeout=BATCH_S)
+                if done or state.is_heartbeat_due:
+                    yield WorkerReport([task.result() for task in done], state.heartbeat())
         finally:
-            for task in growing:
+            for task in tasks:
                 task.cancel()
 
     async def counts(self) -> dict[str, int]:
-        """What the pools counted in the job at hand: requests, retries, engines that died, prompts too long."""
-        return self._desk.counts() if self._desk is not None else {}
+        """Return the pools' counts in the current job: requests, retries, dead engines, prompts too long."""
+        return self._state.counts() if self._state is not None else {}
 
     async def pid(self) -> int:
         return os.getpid()
 
     async def release(self) -> None:
-        """End the job at hand: its trees are on the disk and nobody is asked any more."""
-        if self._desk is not None:
-            self._desk.close()
-            self._desk = None
+        """End the current job: close its file and its connections."""
+        if self._state is not None:
+            self._state.close()
+            self._state = None
 
 
-async def _grow(desk: JobState, problem: Problem) -> TreeSummary:
-    """The tree of one problem, stored, in brief; or, after as many tries as the config allows, why there is none.
+async def _grow_tree(state: JobState, problem: Problem) -> TreeSummary:
+    """Grow and store the tree of one problem; return its summary, or a quarantine reason after ``max_attempts`` tries.
 
-    A store that cannot be written to (OSError) is no problem's fault and ends the search.
+    An OSError of the store is not the problem's fault and ends the search.
     """
-    seed, reason = derive(desk.assignment.seed, problem.id), ""
-    for attempt in range(desk.assignment.worker.attempts):
-        async with desk.place():
+    seed, reason = derive(state.spec.seed, problem.id), ""
+    for attempt in range(state.spec.worker.max_attempts):
+        async with state.tree_slot():
             try:
-                tree = await _search(desk, problem, seed)
+                tree = await _search(state, problem, seed)
                 summary = summarise(tree)
             except Exception as error:  # noqa: BLE001 the boundary of a problem: a failure is counted, the run goes on
-                reason = f"{type(error).__name__}: {_line(error)} (try {attempt + 1})"
+                reason = f"{type(error).__name__}: {_last_line(error)} (try {attempt + 1})"
                 continue
-            desk.writer.append(tree)
+            state.writer.append(tree)
             return summary
-    return TreeSummary(problem.id, seed, quarantined=reason)
+    return TreeSummary(problem_id=problem.id, seed=seed, quarantine_reason=reason)
 
 
-async def _search(desk: JobState, problem: Problem, seed: int) -> Tree:
-    seen = problem.blind() if desk.assignment.blind else problem
-    tree = await desk.strategy.search(seen, desk.tools, seed)
+async def _search(state: JobState, problem: Problem, seed: int) -> Tree:
+    visible = problem.without_answer() if state.spec.blind else problem
+    tree = await state.strategy.search(visible, state.services, seed)
     tree.problem = problem
-    tree.models = dict(desk.assignment.models)
+    tree.models = dict(state.spec.models)
     return tree
 
 
-def _line(error: BaseException) -> str:
+def _last_line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else "no message"

@@ -1,7 +1,19 @@
-"""Many workers on one list of problems: hand out shares, then small chunks as they fall idle, take what died back.
+"""Distribute the problems of a search over workers: first a share for each, then small chunks as they fall idle.
 
-Knows Ray and the store of finished trees, not how a tree is grown. The driver calls ``Crowd.run``; nobody waits for
-the slowest chunk, because no worker holds more than it grows at once and one chunk.
+No worker has more problems than it grows at once plus one chunk, so nobody waits long for the slowest chunk. The
+driver's loop (``stream_summaries``):
+
+    waiting ───┐  a chunk for the least loaded worker     ┌── report ──────────> yield its summaries
+               ├──────────────> inflight chunks ──────────┼── end of stream ───> drop the chunk
+    isolated ──┘  one problem for an idle worker          └── worker died ──────> requeue, see below
+
+    worker died:  a problem whose tree is stored ───────────> yield its summary
+                  a problem with two chances or more left ──> waiting
+                  a problem with one chance left ───────────> isolated
+                  a problem with none left (max_deaths) ────> yield a quarantine reason
+                  the worker itself ──> restarting, polled every PAUSE_S ──> available again, or dead for good
+
+    SearchStalled ends the loop when no summary came for stall_s, or when all workers are dead.
 """
 
 from __future__ import annotations
@@ -19,7 +31,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayActorError
 
 from actors.config import WorkerConfig
-from actors.cpu_affinity import OFF
+from actors.cpu_affinity import OTHER_CORES_ENV
 from actors.stats import WorkerStats
 from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, summarise
 from actors.workers.search_worker import SearchWorker
@@ -27,60 +39,70 @@ from search.data import Problem
 from search.seeds import derive
 from search.storage.tree_store import read_trees
 
-CALLS_AT_ONCE = 1024
+MAX_CONCURRENCY = 1024
 RELEASE_S = 60.0  # a worker has this long to close its file
-PAUSE_S = 0.2  # between two questions to a worker whether it is back
+PAUSE_S = 0.2  # between two liveness checks of a worker that died
+
+OnStats = Callable[[int, WorkerStats], None]  # worker index, its heartbeat
 
 
 class SearchStalled(TimeoutError):
     """No tree was finished for longer than the config allows, or no worker is left."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class InflightChunk:
-    """Problems under way in one worker, and the stream of their summaries."""
+    """Problems that one worker has, by id, and the stream of its reports on them."""
 
     worker: int
     stream: Any
-    open: dict[str, Problem]
-    alone: bool = False
+    problems: dict[str, Problem]
+    is_isolated: bool = False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DispatchState:
-    """Who works on what. ``deaths`` counts the workers that died with a problem in hand.
+    """Which worker has which problems.
 
-    ``alone`` are problems on their last chance: each gets a worker for itself, so that a problem that kills its worker
-    takes no other with it. ``out`` are workers that died, each with the question whether it is back; ``lost`` never
-    come back.
+    ``isolated``: problems with one chance left. Each gets a worker of its own, so that a problem that kills its worker
+    takes no other with it. ``deaths``: for each problem, workers that died with it in hand. ``restarting``: dead
+    workers with their pending liveness check. ``dead``: workers that Ray will not restart.
     """
 
+    job: SearchJob
     workers: Sequence[Any]
     waiting: deque[Problem]
-    on_pulse: Callable[[int, WorkerStats], None] | None = None
-    alone: deque[Problem] = field(default_factory=deque)
+    on_stats: OnStats | None = None
+    isolated: deque[Problem] = field(default_factory=deque)
     chunks: list[InflightChunk] = field(default_factory=list)
     deaths: Counter[str] = field(default_factory=Counter)
-    out: dict[int, Any] = field(default_factory=dict)
-    lost: set[int] = field(default_factory=set)
+    restarting: dict[int, Any] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
 
     def load(self, worker: int) -> int:
-        return sum(len(chunk.open) for chunk in self.chunks if chunk.worker == worker)
+        """Return how many problems the worker has."""
+        return sum(len(chunk.problems) for chunk in self.chunks if chunk.worker == worker)
 
-    def ready(self) -> list[int]:
-        """Workers that may be handed something."""
-        shut = self.lost | set(self.out) | {chunk.worker for chunk in self.chunks if chunk.alone}
-        return [index for index in range(len(self.workers)) if index not in shut]
+    def available(self) -> list[int]:
+        """Return the workers that may get problems."""
+        excluded = self.dead | set(self.restarting) | {chunk.worker for chunk in self.chunks if chunk.is_isolated}
+        return [index for index in range(len(self.workers)) if index not in excluded]
 
-    def give(self, worker: int, job: SearchJob, problems: tuple[Problem, ...], alone: bool = False) -> None:
-        stream = self.workers[worker].run.remote(job, problems)
-        self.chunks.append(InflightChunk(worker, stream, {problem.id: problem for problem in problems}, alone))
+    def dispatch(self, worker: int, problems: tuple[Problem, ...], is_isolated: bool = False) -> None:
+        """Send a chunk of problems to a worker."""
+        stream = self.workers[worker].run.remote(self.job, problems)
+        by_id = {problem.id: problem for problem in problems}
+        self.chunks.append(InflightChunk(worker=worker, stream=stream, problems=by_id, is_isolated=is_isolated))
+
+    def check_liveness(self, worker: int) -> None:
+        """Call a worker that died; the call returns once Ray has restarted it."""
+        self.restarting[worker] = self.workers[worker].pid.remote()
 
 
 class SearchWorkerPool:
     """Search workers that stay between searches. One driver owns them; use as a context manager, or call ``stop``.
 
-    ``counts`` adds up what the workers' pools counted in all searches, such as "policy_retries" or "policy_too_long".
+    ``counts`` adds up the counts of the workers' pools in all searches, such as "policy_retries" or "policy_too_long".
     """
 
     def __init__(self, config: WorkerConfig) -> None:
@@ -98,50 +120,50 @@ class SearchWorkerPool:
 
     def run(
         self,
-        assignment: SearchSpec,
+        spec: SearchSpec,
         engines: Engines,
         problems: Sequence[Problem],
         on_summary: Callable[[TreeSummary], None] | None = None,
-        on_pulse: Callable[[int, WorkerStats], None] | None = None,
+        on_stats: OnStats | None = None,
     ) -> list[TreeSummary]:
-        """Search all problems; the summaries in the order in which they came. ``on_pulse`` hears of each worker about once
-        a second.
+        """Search all problems; return the summaries in the order of their arrival.
 
-        Raises SearchStalled where nothing is finished for ``stall_s``, and ValueError for two problems with one id.
+        ``on_stats`` gets the heartbeat of each worker about once a second. Raises SearchStalled where no tree is
+        finished for ``stall_s``, and ValueError for two problems with one id.
         """
         if len({problem.id for problem in problems}) < len(problems):
             raise ValueError("two problems have the same id: a tree belongs to one problem")
-        self._start(engines.policy_config.cores)
-        job, found = SearchJob(uuid4().hex, assignment, engines), []
+        self._start(engines.policy_config.reserved_cores)
+        job, summaries = SearchJob(uuid4().hex, spec, engines), []
         try:
-            for summary in summaries(self._workers, job, problems, on_pulse):
-                found.append(summary)
+            for summary in stream_summaries(self._workers, job, problems, on_stats):
+                summaries.append(summary)
                 if on_summary is not None:
                     on_summary(summary)
             self._release()
         except BaseException:
             self.stop()  # workers may still be growing trees of this search
             raise
-        return found
+        return summaries
 
     def pids(self) -> list[int]:
-        """The workers' process ids."""
+        """Return the workers' process ids."""
         return list(ray.get([worker.pid.remote() for worker in self._workers], timeout=RELEASE_S))
 
     def stop(self) -> None:
-        """End the workers; what they had stored stays."""
+        """Kill the workers; the trees that they stored stay."""
         for worker in self._workers:
             ray.kill(worker)
         self._workers = []
 
     def _release(self) -> None:
-        """Have the workers close their files, and add up what their pools counted."""
+        """Add up the workers' counts and have them close their files."""
         for worker in self._workers:
             try:
                 self.counts.update(ray.get(worker.counts.remote(), timeout=RELEASE_S))
                 ray.get(worker.release.remote(), timeout=RELEASE_S)
             except RayActorError:
-                continue  # it died: its successor holds no file
+                continue  # it died: its successor has no open file
 
     def _start(self, engine_cores: int) -> None:
         if not self._workers:
@@ -150,123 +172,127 @@ class SearchWorkerPool:
                 num_cpus=config.num_cpus,
                 max_restarts=-1,
                 max_task_retries=0,
-                max_concurrency=CALLS_AT_ONCE,
-                runtime_env={"env_vars": {OFF: str(engine_cores)}},
+                max_concurrency=MAX_CONCURRENCY,
+                runtime_env={"env_vars": {OTHER_CORES_ENV: str(engine_cores)}},
             )
             self._workers = [actor.remote(index) for index in range(config.workers)]
 
 
-def summaries(
-    workers: Sequence[Any],
-    job: SearchJob,
-    problems: Sequence[Problem],
-    on_pulse: Callable[[int, WorkerStats], None] | None = None,
+def stream_summaries(
+    workers: Sequence[Any], job: SearchJob, problems: Sequence[Problem], on_stats: OnStats | None = None
 ) -> Iterator[TreeSummary]:
-    """Summaries as they come: every problem has exactly one in the end."""
-    board, stall_s = DispatchState(workers, deque(problems), on_pulse), job.assignment.worker.stall_s
-    last = time.monotonic()  # that a tree was finished
-    while board.waiting or board.alone or board.chunks:
-        _dispatch_waiting(board, job)
-        streams = {chunk.stream: chunk for chunk in board.chunks}
-        asked = {question: worker for worker, question in board.out.items()}
-        if not streams and not asked:
-            raise SearchStalled(
-                f"no worker is left for {len(board.waiting) + len(board.alone)} problems: all died for good"
-            )
-        left = max(0.0, last + stall_s - time.monotonic())
-        for one in ray.wait([*streams, *asked], num_returns=1, timeout=left)[0]:
-            if one in asked:
-                _check_restarted(board, asked[one])
+    """Yield summaries as they come, exactly one for every problem. Raises SearchStalled."""
+    state = DispatchState(job=job, workers=workers, waiting=deque(problems), on_stats=on_stats)
+    stall_s = job.spec.worker.stall_s
+    last_summary = time.monotonic()
+    while state.waiting or state.isolated or state.chunks:
+        _dispatch_waiting(state)
+        streams = {chunk.stream: chunk for chunk in state.chunks}
+        checks = {check: worker for worker, check in state.restarting.items()}
+        if not streams and not checks:
+            left = len(state.waiting) + len(state.isolated)
+            raise SearchStalled(f"no worker is left for {left} problems: all died for good")
+        timeout_s = max(0.0, last_summary + stall_s - time.monotonic())
+        for ready in ray.wait([*streams, *checks], num_returns=1, timeout=timeout_s)[0]:
+            if ready in checks:
+                _check_restarted(state, checks[ready])
                 continue
-            for summary in _poll_stream(board, streams[one], job):
+            for summary in _poll_stream(state, streams[ready]):
                 yield summary
-                last = time.monotonic()
-        if time.monotonic() - last >= stall_s:  # workers that grow trees without an end are heard of all the same
-            raise SearchStalled(_stalled(board, stall_s))
+                last_summary = time.monotonic()
+        if time.monotonic() - last_summary >= stall_s:  # heartbeats of workers that finish nothing do not count
+            raise SearchStalled(_stall_message(state, stall_s))
 
 
-def _poll_stream(board: DispatchState, chunk: InflightChunk, job: SearchJob) -> Iterator[TreeSummary]:
-    """The next summaries of a chunk; or its end; or, where its worker died, what is to be saved of it."""
+def _poll_stream(state: DispatchState, chunk: InflightChunk) -> Iterator[TreeSummary]:
+    """Yield the chunk's next summaries.
+
+    At the end of the stream drop the chunk. On worker death yield the summaries of its stored trees and requeue the
+    rest.
+    """
     try:
         report = ray.get(next(chunk.stream))
     except StopIteration:
-        board.chunks.remove(chunk)
+        state.chunks.remove(chunk)
     except RayActorError as error:
-        board.chunks.remove(chunk)
-        if chunk.worker not in board.out and chunk.worker not in board.lost:
-            board.out[chunk.worker] = board.workers[chunk.worker].pid.remote()
-            _report_stats(board, chunk.worker, WorkerStats())  # nothing of what it last said is under way any more
-        yield from _requeue(board, chunk, job.assignment, error)
+        state.chunks.remove(chunk)
+        if chunk.worker not in state.restarting and chunk.worker not in state.dead:
+            state.check_liveness(chunk.worker)
+            _report_stats(state, chunk.worker, WorkerStats())  # nothing of its last heartbeat is in flight any more
+        yield from _requeue(state, chunk, error)
     else:
-        _report_stats(board, chunk.worker, report.pulse)
+        _report_stats(state, chunk.worker, report.stats)
         for summary in report.summaries:
-            del chunk.open[summary.problem_id]
+            del chunk.problems[summary.problem_id]
             yield summary
 
 
-def _report_stats(board: DispatchState, worker: int, pulse: WorkerStats) -> None:
-    if board.on_pulse is not None:
-        board.on_pulse(worker, pulse)
+def _report_stats(state: DispatchState, worker: int, stats: WorkerStats) -> None:
+    if state.on_stats is not None:
+        state.on_stats(worker, stats)
 
 
-def _check_restarted(board: DispatchState, worker: int) -> None:
-    """What a worker that died answers to the question whether it is back."""
+def _check_restarted(state: DispatchState, worker: int) -> None:
+    """Read a liveness check: the worker is available again, still restarting (check again), or dead."""
     try:
-        ray.get(board.out[worker])
+        ray.get(state.restarting[worker])
     except ActorUnavailableError:
         time.sleep(PAUSE_S)
-        board.out[worker] = board.workers[worker].pid.remote()
+        state.check_liveness(worker)
         return
     except RayActorError:
-        board.lost.add(worker)
-    del board.out[worker]
+        state.dead.add(worker)
+    del state.restarting[worker]
 
 
-def _dispatch_waiting(board: DispatchState, job: SearchJob) -> None:
-    """Fill every worker up to what it grows at once and one chunk more, the least loaded first."""
-    config = job.assignment.worker
-    full = config.trees_in_flight + config.chunk
-    while board.waiting and (able := board.ready()):
-        worker = min(able, key=board.load)
-        held = board.load(worker)
-        room = min(config.chunk, full - held) if held else _first(len(board.waiting), len(able), config)
-        if held and room < config.chunk:
-            break
-        board.give(worker, job, tuple(board.waiting.popleft() for _ in range(min(room, len(board.waiting)))))
-    for worker in board.ready():
-        if board.alone and not board.load(worker):
-            board.give(worker, job, (board.alone.popleft(),), alone=True)
-
-
-def _first(waiting: int, workers: int, config: WorkerConfig) -> int:
-    """Problems for a worker that has none: its fair share, as far as it grows them at once, since each chunk costs Ray a
-    few milliseconds; a chunk at least."""
-    return max(config.chunk, min(config.trees_in_flight, math.ceil(waiting / workers)))
-
-
-def _requeue(
-    board: DispatchState, chunk: InflightChunk, assignment: SearchSpec, error: Exception
-) -> Iterator[TreeSummary]:
-    """After a worker's death: what it had stored is done, the rest waits again or goes into quarantine.
-
-    With one chance left a problem waits for a worker of its own.
-    """
-    for tree in read_trees(assignment.directory):
-        if tree.problem.id in chunk.open:
-            del chunk.open[tree.problem.id]
-            yield summarise(tree)
-    for problem in chunk.open.values():
-        board.deaths[problem.id] += 1
-        chances = assignment.worker.deaths - board.deaths[problem.id]
-        if chances > 1:
-            board.waiting.append(problem)
-        elif chances == 1:
-            board.alone.append(problem)
+def _dispatch_waiting(state: DispatchState) -> None:
+    """Fill every available worker up to ``trees_in_flight`` and one chunk more, the least loaded first."""
+    config = state.job.spec.worker
+    max_load = config.trees_in_flight + config.chunk_size
+    while state.waiting and (available := state.available()):
+        worker = min(available, key=state.load)
+        load = state.load(worker)
+        if load == 0:
+            size = _first_chunk_size(len(state.waiting), len(available), config)
+        elif load + config.chunk_size <= max_load:
+            size = config.chunk_size
         else:
-            reason = f"its worker died {board.deaths[problem.id]} times; last: {str(error).splitlines()[0]}"
-            yield TreeSummary(problem.id, derive(assignment.seed, problem.id), quarantined=reason)
+            break
+        size = min(size, len(state.waiting))
+        state.dispatch(worker, tuple(state.waiting.popleft() for _ in range(size)))
+    for worker in state.available():
+        if state.isolated and not state.load(worker):
+            state.dispatch(worker, (state.isolated.popleft(),), is_isolated=True)
 
 
-def _stalled(board: DispatchState, stall_s: float) -> str:
-    held = [f"search-{chunk.worker}: {', '.join(sorted(chunk.open)[:3])}" for chunk in board.chunks]
-    return f"no tree was finished in {stall_s:g} s; under way in {'; '.join(held[:4])}"
+def _first_chunk_size(waiting: int, workers: int, config: WorkerConfig) -> int:
+    """Return the size of an idle worker's chunk: its fair share, within [chunk_size, trees_in_flight].
+
+    One large chunk, because each costs Ray a few milliseconds.
+    """
+    return max(config.chunk_size, min(config.trees_in_flight, math.ceil(waiting / workers)))
+
+
+def _requeue(state: DispatchState, chunk: InflightChunk, error: Exception) -> Iterator[TreeSummary]:
+    """After a worker's death yield the summaries of its stored trees; queue the other problems or quarantine them."""
+    spec = state.job.spec
+    for tree in read_trees(spec.directory):
+        if tree.problem.id in chunk.problems:
+            del chunk.problems[tree.problem.id]
+            yield summarise(tree)
+    for problem in chunk.problems.values():
+        state.deaths[problem.id] += 1
+        chances = spec.worker.max_deaths - state.deaths[problem.id]
+        if chances > 1:
+            state.waiting.append(problem)
+        elif chances == 1:
+            state.isolated.append(problem)
+        else:
+            reason = f"its worker died {state.deaths[problem.id]} times; last: {str(error).splitlines()[0]}"
+            seed = derive(spec.seed, problem.id)
+            yield TreeSummary(problem_id=problem.id, seed=seed, quarantine_reason=reason)
+
+
+def _stall_message(state: DispatchState, stall_s: float) -> str:
+    loads = [f"search-{chunk.worker}: {', '.join(sorted(chunk.problems)[:3])}" for chunk in state.chunks]
+    return f"no tree was finished in {stall_s:g} s; under way in {'; '.join(loads[:4])}"

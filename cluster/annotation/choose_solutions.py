@@ -1,9 +1,8 @@
-"""``raystar select``: the solutions that a person should label next, chosen by a judge, as a labelling file.
+"""Choose the solutions that a person should label next (``raystar select``) and write them as a labelling file.
 
-    problems ──> samples, drawn or stored ──> a logit a step ──> 80 % convincing and wrong, 20 % convincing ──> file
+    problems ──> samples, drawn or stored ──> a logit a step ──> 80 % convincing incorrect, 20 % convincing ──> file
 
-The rule is train/labels/active_selection.py's, the file is train/labels/annotation_files.py's, which wants the
-solutions again when labels come back: they are kept beside it.
+The solutions are kept beside the file: they are joined with the labels again in ``raystar harvest``.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from pathlib import Path
 
 from cluster.annotation.file import solutions_file
 from cluster.reward_eval import samples
-from cluster.reward_eval.request import RewardEvalRequest
-from cluster.reward_eval.step_scores import Scored
+from cluster.reward_eval.request import SEED_NAMES, SELECT, RewardEvalRequest
+from cluster.reward_eval.step_scores import SolutionLogits
 from cluster.run.context import Context
 from cluster.searches.runner import SearchRunner
 from search import serialization
@@ -24,14 +23,14 @@ from search.data import ModelRef, Trajectory
 from search.evaluation.voting import aggregate
 from search.grading.grader import grader
 from search.seeds import derive
-from search.storage.files import write_atomic
+from search.storage.files import write_text
 from train.labels.active_selection import ScoredSolution, choose
-from train.labels.annotation_files import write_labelling
+from train.labels.annotation_files import write_annotation_file
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What to choose: ``count`` solutions of each problem as in the paper, or of all problems together."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionRequest:
+    """How many solutions to choose: ``count`` of each problem as in the paper, or of all problems ``together``."""
 
     count: int
     together: bool
@@ -39,71 +38,91 @@ class Selection:
     generation: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """What was chosen: of ``pool`` different finished solutions of ``problems`` so many, ``wrong`` of them wrong."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionResult:
+    """How many of the ``candidates``, different finished solutions of ``problems``, were chosen, and how many incorrect."""
 
     problems: int
-    pool: int
+    candidates: int
     chosen: int
-    wrong: int
+    incorrect: int
 
-    def told(self) -> str:
-        return f"chose {self.chosen} of {self.pool} different solutions of {self.problems} problems, {self.wrong} of them wrong"
+    def describe(self) -> str:
+        return (
+            f"chose {self.chosen} of {self.candidates} different solutions of {self.problems} problems, "
+            f"{self.incorrect} of them incorrect"
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A solution that may be labelled; ``place`` counts the finished solutions of its tree."""
+class LabelCandidate:
+    """A solution that may be labelled: the finished solution number ``index`` of the problem's tree, with its score."""
 
-    problem: str
-    place: int
+    problem_id: str
+    index: int
     scored: ScoredSolution
 
 
-def select(context: Context, asked: RewardEvalRequest, policy: ModelRef | None, wanted: Selection) -> Selected:
-    """Samples, their scores, the choice; writes ``wanted.output``, in an order that says nothing of the solutions."""
-    with SearchRunner(context) as searchers:
-        samples.draw(context, searchers, asked, policy)
-        scored = samples.score(context, searchers, asked)
-    found = candidates(context, asked, scored)
-    seed = derive(context.config.seed, "select")
-    taken = chosen(found, wanted.count, wanted.together, seed)
-    random.Random(seed).shuffle(taken)
-    solutions = _solutions(context, asked, taken)
-    write_atomic(solutions_file(wanted.output), "".join(f"{serialization.dump(solution)}\n" for solution in solutions))
-    write_labelling(solutions, wanted.output, [one.scored.score for one in taken], wanted.generation)
-    problems = len({one.problem for one in found})
-    return Selected(problems, len(found), len(taken), sum(not one.scored.right for one in taken))
+def select_solutions(
+    context: Context, request: RewardEvalRequest, policy: ModelRef | None, selection: SelectionRequest
+) -> SelectionResult:
+    """Draw samples where none are stored, score them, choose, and write ``selection.output`` in a random order."""
+    with SearchRunner(context) as runner:
+        samples.draw(context, runner, request, policy)
+        logits = samples.score(context, runner, request)
+    candidates = read_candidates(context, request, logits)
+    seed = derive(context.config.seed, SEED_NAMES[SELECT])
+    chosen = choose_candidates(candidates, selection.count, selection.together, seed)
+    random.Random(seed).shuffle(chosen)
+    solutions = _trajectories(context, request, chosen)
+    write_text(solutions_file(selection.output), "".join(f"{serialization.dump(solution)}\n" for solution in solutions))
+    scores = [candidate.scored.score for candidate in chosen]
+    write_annotation_file(solutions, selection.output, scores, selection.generation)
+    return SelectionResult(
+        problems=len({candidate.problem_id for candidate in candidates}),
+        candidates=len(candidates),
+        chosen=len(chosen),
+        incorrect=sum(not candidate.scored.correct for candidate in chosen),
+    )
 
 
-def candidates(context: Context, asked: RewardEvalRequest, scored: dict[str, Scored]) -> list[Candidate]:
-    """All different finished solutions, graded and scored as a whole. Those without an answer are not asked about."""
-    scale, found = context.config.evaluation.search.squash_scale, []
-    for tree in asked.read(context.run):
-        steps = samples.scores_of_steps(scored[tree.problem.id], asked.kind, scale)
-        for place, (end, scores) in enumerate(zip(tree.terminals(), steps, strict=True)):
-            right = grader().grade(tree.problem, tree.nodes[end].answer)
-            solution = ScoredSolution(f"{tree.problem.id}/{place}", aggregate(scores, asked.by), right)
-            found.append(Candidate(tree.problem.id, place, solution))
-    return found
+def read_candidates(
+    context: Context, request: RewardEvalRequest, logits: dict[str, SolutionLogits]
+) -> list[LabelCandidate]:
+    """Return all different finished solutions, graded and scored as a whole. Unfinished ones are left out."""
+    scale, candidates = context.config.evaluation.search.squash_scale, []
+    for tree in request.read_trees(context.run):
+        problem_id = tree.problem.id
+        step_scores = samples.step_probabilities(logits[problem_id], request.kind, scale)
+        for index, (terminal, scores) in enumerate(zip(tree.terminals(), step_scores, strict=True)):
+            correct = grader().grade(tree.problem, tree.nodes[terminal].answer)
+            scored = ScoredSolution(
+                name=f"{problem_id}/{index}", score=aggregate(scores, request.aggregation), correct=correct
+            )
+            candidates.append(LabelCandidate(problem_id, index, scored))
+    return candidates
 
 
-def chosen(found: Sequence[Candidate], count: int, together: bool, seed: int) -> list[Candidate]:
-    """``count`` of each problem's solutions, or of all ``together``."""
-    pools: dict[str, list[Candidate]] = {}
-    for one in found:
-        pools.setdefault("" if together else one.problem, []).append(one)
-    return [pool[i] for pool in pools.values() for i in choose([one.scored for one in pool], count, seed)]
+def choose_candidates(
+    candidates: Sequence[LabelCandidate], count: int, together: bool, seed: int
+) -> list[LabelCandidate]:
+    """Choose ``count`` of each problem's solutions, or of all ``together``."""
+    pools: dict[str, list[LabelCandidate]] = {}
+    for candidate in candidates:
+        pools.setdefault("" if together else candidate.problem_id, []).append(candidate)
+    return [pool[i] for pool in pools.values() for i in choose([candidate.scored for candidate in pool], count, seed)]
 
 
-def _solutions(context: Context, asked: RewardEvalRequest, taken: Sequence[Candidate]) -> list[Trajectory]:
-    """The chosen solutions, in the order of ``taken``."""
-    right = {(one.problem, one.place): one.scored.right for one in taken}
-    found: dict[tuple[str, int], Trajectory] = {}
-    for tree in asked.read(context.run):
-        for place, end in enumerate(tree.terminals()):
-            name = (tree.problem.id, place)
-            if name in right:
-                found[name] = Trajectory(tree.problem, tree.steps(end), right[name], 1.0 if right[name] else -1.0)
-    return [found[one.problem, one.place] for one in taken]
+def _trajectories(context: Context, request: RewardEvalRequest, chosen: Sequence[LabelCandidate]) -> list[Trajectory]:
+    """Return the chosen solutions, in the order of ``chosen``."""
+    is_correct = {(candidate.problem_id, candidate.index): candidate.scored.correct for candidate in chosen}
+    trajectories: dict[tuple[str, int], Trajectory] = {}
+    for tree in request.read_trees(context.run):
+        for index, terminal in enumerate(tree.terminals()):
+            key = (tree.problem.id, index)
+            if key in is_correct:
+                correct = is_correct[key]
+                trajectories[key] = Trajectory(
+                    tree.problem, tree.steps(terminal), correct=correct, q=1.0 if correct else -1.0
+                )
+    return [trajectories[candidate.problem_id, candidate.index] for candidate in chosen]

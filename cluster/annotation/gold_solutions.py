@@ -1,7 +1,4 @@
-"""Reference solutions for rules that set them against, or beside, what the policy wrote: from a file, or the curriculum's.
-
-Knows where they come from; what is learnt from them is the rules' business.
-"""
+"""Read gold solutions for rules that learn from them, or pair them with the policy's: from a file or the curriculum."""
 
 from __future__ import annotations
 
@@ -11,14 +8,17 @@ from pathlib import Path
 from cluster.config.method_config import MethodConfig
 from search.data import Problem, Trajectory
 from search.problems import curriculum
-from train.data.loading import read_records
+from train.data.records import read_records
+from train.rules.base import RuleInput
 
 
-def references(method: MethodConfig, train: Iterable[Problem]) -> Mapping[str, Trajectory]:
-    """Solutions by problem id: those in ``method.references``; without it the curriculum's, for a rule that needs some."""
+def gold_solutions(method: MethodConfig, train: Iterable[Problem]) -> Mapping[str, Trajectory]:
+    """Return solutions by problem id: those in ``method.references``, else the curriculum's if the rule needs some."""
     if method.references is not None:
         file = Path(method.references).expanduser()
-        return {found.problem.id: found for found in read_records(Trajectory, [file])}
-    if "references" not in method.source.needs:
+        return {solution.problem.id: solution for solution in read_records(Trajectory, [file])}
+    if RuleInput.REFERENCES not in method.harvest_rule.needs:
         return {}
-    return {problem.id: curriculum.worked(problem) for problem in train if curriculum.of_curriculum(problem)}
+    return {
+        problem.id: curriculum.worked_trajectory(problem) for problem in train if curriculum.is_from_curriculum(problem)
+    }

@@ -1,7 +1,7 @@
-"""What a labelling key does: sheets of steps and ratings, one solution a sheet, and the place where a person is.
+"""Apply the keys of a labelling session to the solutions being rated, one solution after another, one step after another.
 
-Pure. The place follows from the sheets: the first one that is not done, after its last rating. So whoever reads the file
-again is where the last one stopped, and can take back what the last one did.
+The position follows from the ratings: the first solution that is not finished, after its last rating. So whoever reads
+the file again continues where the last session stopped, and can undo what it did.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from train.labels.prm800k import FinishReason, Rating
 
 
 class Key(StrEnum):
-    """What a person may do at a step."""
+    """The keys that a person may press at a step."""
 
     GOOD = "g"
     NEUTRAL = "n"
@@ -27,60 +27,59 @@ class Key(StrEnum):
 RATINGS: dict[Key, Rating] = {Key.GOOD: 1, Key.NEUTRAL: 0, Key.BAD: -1}
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A solution and what was said of it so far.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedSolution:
+    """A solution and the ratings of its first steps, in order.
 
-    ``ratings`` of the first steps, in order. ``finish`` is None until the solution is done: "found_error" at the first
-    bad step, where labelling ends (Let's Verify Step by Step, section 2.6), "solution" after the last step, "give_up"
-    where it was skipped. ``milliseconds`` a person spent on it.
+    ``finish_reason`` is None until the solution is finished: "found_error" at the first bad step, where labelling ends
+    (Let's Verify Step by Step, section 2.6), "solution" after the last step, "give_up" where it was skipped.
+    ``milliseconds``: the time that a person spent on it.
     """
 
     steps: tuple[str, ...]
     ratings: tuple[Rating, ...] = ()
-    finish: FinishReason | None = None
+    finish_reason: FinishReason | None = None
     milliseconds: int = 0
 
 
-def place(sheets: Sequence[Sheet]) -> int | None:
-    """Index of the sheet that a person is at; None where all are done. Its step is the one after the last rating."""
-    return next((index for index, sheet in enumerate(sheets) if sheet.finish is None), None)
+def current_index(solutions: Sequence[RatedSolution]) -> int | None:
+    """Return the index of the first unfinished solution, or None. Its current step is the one after the last rating."""
+    return next((index for index, solution in enumerate(solutions) if solution.finish_reason is None), None)
 
 
-def press(sheets: Sequence[Sheet], key: Key, milliseconds: int = 0) -> tuple[int, Sheet] | None:
-    """The sheet that a key changes, by its index, and how it is then; None where the key changes nothing.
+def apply_key(solutions: Sequence[RatedSolution], key: Key, milliseconds: int = 0) -> tuple[int, RatedSolution] | None:
+    """Return the index of the solution that a key changes and its new state, or None where the key changes nothing.
 
-    ``milliseconds`` since the key before. Undo takes back the last rating or skip, on the sheet before where this one
-    has none.
+    ``milliseconds``: the time since the previous key. Undo removes the last rating or skip, that of the previous
+    solution where the current one has none.
     """
-    at = place(sheets)
+    current = current_index(solutions)
     if key is Key.UNDO:
-        last = _last(sheets, at)
-        return None if last is None else (last, _undone(sheets[last], milliseconds))
-    if at is None or key is Key.QUIT:
+        last = _last_rated_index(solutions, current)
+        return None if last is None else (last, _undo(solutions[last], milliseconds))
+    if current is None or key is Key.QUIT:
         return None
-    sheet = replace(sheets[at], milliseconds=sheets[at].milliseconds + milliseconds)
+    solution = replace(solutions[current], milliseconds=solutions[current].milliseconds + milliseconds)
     if key is Key.SKIP:
-        return at, replace(sheet, finish="give_up")
-    ratings = (*sheet.ratings, RATINGS[key])
-    return at, replace(sheet, ratings=ratings, finish=finish_of(sheet.steps, ratings))
+        return current, replace(solution, finish_reason="give_up")
+    ratings = (*solution.ratings, RATINGS[key])
+    return current, replace(solution, ratings=ratings, finish_reason=finish_reason_of(solution.steps, ratings))
 
 
-def finish_of(steps: Sequence[str], ratings: Sequence[Rating]) -> FinishReason | None:
-    """How a solution with these ratings is done; None where there is more to say."""
+def finish_reason_of(steps: Sequence[str], ratings: Sequence[Rating]) -> FinishReason | None:
+    """Return how a solution with these ratings is finished, or None where steps remain to be rated."""
     if -1 in ratings:
         return "found_error"
     return "solution" if len(ratings) == len(steps) else None
 
 
-def _last(sheets: Sequence[Sheet], at: int | None) -> int | None:
-    """The sheet of the last decision."""
-    if at is not None and sheets[at].ratings:
-        return at
-    before = (len(sheets) if at is None else at) - 1
-    return before if before >= 0 else None
+def _last_rated_index(solutions: Sequence[RatedSolution], current: int | None) -> int | None:
+    if current is not None and solutions[current].ratings:
+        return current
+    previous = (len(solutions) if current is None else current) - 1
+    return previous if previous >= 0 else None
 
 
-def _undone(sheet: Sheet, milliseconds: int) -> Sheet:
-    kept = sheet.ratings if sheet.finish == "give_up" else sheet.ratings[:-1]
-    return replace(sheet, ratings=kept, finish=None, milliseconds=sheet.milliseconds + milliseconds)
+def _undo(solution: RatedSolution, milliseconds: int) -> RatedSolution:
+    ratings = solution.ratings if solution.finish_reason == "give_up" else solution.ratings[:-1]
+    return replace(solution, ratings=ratings, finish_reason=None, milliseconds=solution.milliseconds + milliseconds)

@@ -1,1 +1,1 @@
-"""The commands of ``raystar``, one a file: HELP, its arguments and a ``run`` that returns the exit code."""
+"""The subcommands of ``raystar``, a module each: HELP, ``add_arguments(parser)`` and ``run(args) -> exit code``."""

@@ -1,10 +1,10 @@
-"""Arguments that several commands share, and how they become a checked job. Starts nothing and writes nothing."""
+"""Declare the arguments that several commands share, and check their values. Starts nothing and writes nothing."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from textwrap import wrap
@@ -12,9 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cluster.config import overrides
-from cluster.config import run_config as configs
-from cluster.config.loader import Leaf, leaves
+from cluster.config import overrides, run_config
+from cluster.config.loader import ConfigField, Location, config_fields
 from cluster.config.run_config import RunConfig
 from cluster.host import ray_session
 from cluster.reward_eval.request import RewardEvalRequest
@@ -25,14 +24,17 @@ from search.data import Problem
 from search.errors import UserError
 from search.evaluation.voting import Aggregation
 from search.problems.loading import ProblemSets
-from search.reward_models import USUAL, RewardModelKind
+from search.reward_models import DEFAULT_AGGREGATION, RewardModelKind
 
 RUNS = Path("runs")
-HELP_WIDTH = 100
+HELP_WIDTH = 80
 
 
-def add(parser: argparse.ArgumentParser, sections: Iterable[str] = (), *, suffix: str = "") -> None:
-    """The arguments of a command that works on a config; its help lists the fields of ``sections`` (default: all)."""
+def add_config_arguments(parser: argparse.ArgumentParser, sections: Iterable[str] = (), *, suffix: str = "") -> None:
+    """Add the arguments of a command that works on a config.
+
+    ``sections``: sections whose fields its help lists (default: all). The run directory is runs/NAME + ``suffix``.
+    """
     parser.add_argument("config", metavar="CONFIG", type=Path, help="config file (YAML)")
     parser.add_argument("--name", help="name of the run (default: the config's)")
     parser.add_argument("--run-dir", metavar="DIR", type=Path, help=f"run directory (default: {RUNS}/NAME{suffix})")
@@ -48,149 +50,173 @@ def add(parser: argparse.ArgumentParser, sections: Iterable[str] = (), *, suffix
     parser.epilog = fields_help(tuple(sections))
 
 
-def job(args: argparse.Namespace) -> Invocation:
-    """Check config, inputs and run directory, in this order. Raises UserError."""
-    config = load(args)
+def read_invocation(args: argparse.Namespace) -> Invocation:
+    """Check config, run directory and inputs, in this order. Raise UserError."""
+    config = read_config(args)
     root = (args.run_dir or RUNS / f"{config.name}{args.suffix}").expanduser().absolute()
-    run_directory.check(root, config.resolved())
-    problems = preflight.inputs(config)
-    command = " ".join(["raystar", *sys.argv[1:]])
-    address = ray_session.requested_address(args.address)
-    return Invocation(command, config, root, address, problems, preflight.shots(config.policy))
+    run_directory.check_run_dir(root, config.resolved())
+    return Invocation(
+        command=" ".join(["raystar", *sys.argv[1:]]),
+        config=config,
+        root=root,
+        address=ray_session.requested_address(args.address),
+        problems=preflight.check_config(config),
+        shots=preflight.load_shots(config.policy),
+    )
 
 
-def load(args: argparse.Namespace) -> RunConfig:
-    """The config with everything that the command line changes."""
-    typed = list(args.overrides)
-    typed += [f"--{key}={value}" for key in ("name", "seed") if (value := getattr(args, key)) is not None]
-    config = configs.load(args.config, overrides.parse(typed))
+def read_config(args: argparse.Namespace) -> RunConfig:
+    """Load the config with the overrides of the command line. Raise UserError."""
+    arguments = list(args.overrides)
+    arguments += [f"--{key}={value}" for key in ("name", "seed") if (value := getattr(args, key)) is not None]
+    config = run_config.load(args.config, overrides.parse(arguments))
     if not args.skip_bad_lines:
         return config
     lenient = {"skip_bad_lines": True}
     sets = config.problems
-    skipping: dict[str, Any] = {
+    sources: dict[str, Any] = {
         "train": sets.train.model_copy(update=lenient),
         "validation": sets.validation.model_copy(update=lenient),
         "evaluation": {name: source.model_copy(update=lenient) for name, source in sets.evaluation.items()},
     }
-    return config.model_copy(update={"problems": sets.model_copy(update=skipping)})
+    return config.model_copy(update={"problems": sets.model_copy(update=sources)})
 
 
-def add_models(parser: argparse.ArgumentParser, reward_model: str) -> None:
-    """``--policy`` and ``--reward-model``; ``reward_model`` says what the PPM is for."""
-    parser.add_argument("--policy", type=Path, metavar="DIR", help="policy model (default: the config's base policy)")
+def add_model_arguments(parser: argparse.ArgumentParser, reward_model: str) -> None:
+    """Add ``--policy`` and ``--reward-model``. ``reward_model``: help of the latter."""
+    parser.add_argument("--policy", type=Path, metavar="DIR", help="policy (default: the config's base policy)")
     parser.add_argument("--reward-model", type=Path, metavar="DIR", help=reward_model)
 
 
 def check_models(args: argparse.Namespace) -> None:
-    """Raise UserError where one of ``add_models`` is given and no model directory."""
+    """Raise UserError if ``--policy`` or ``--reward-model`` is given and is no model directory."""
     for flag, directory in (("--policy", args.policy), ("--reward-model", args.reward_model)):
         if directory is not None:
-            preflight.model(flag, directory)
+            preflight.check_model(flag, directory)
 
 
-def add_judge(parser: argparse.ArgumentParser, split: str) -> None:
-    """The arguments of a command that lets a judge score samples; ``split`` is the default."""
-    parser.add_argument("--model", type=Path, metavar="DIR", required=True, help="reward model that judges")
+def add_problem_arguments(parser: argparse.ArgumentParser, split: str) -> None:
+    """Add ``--split``, by default ``split``, and ``--limit``."""
+    parser.add_argument(
+        "--split",
+        default=split,
+        metavar="NAME",
+        help=f"problem set: train, validation or an evaluation set (default: {split})",
+    )
+    parser.add_argument("--limit", type=positive_int, metavar="N", help="only the first N problems (default: all)")
+
+
+def read_problems(args: argparse.Namespace, sets: ProblemSets) -> tuple[Problem, ...]:
+    """Return the problems that ``--split`` and ``--limit`` name. Raise UserError for an unknown split."""
+    splits = {"train": sets.train, "validation": sets.validation, **sets.evaluation}
+    if args.split not in splits:
+        raise UserError(f"--split {args.split!r} is unknown: one of {', '.join(splits)}")
+    return splits[args.split][: args.limit]
+
+
+def add_reward_eval_arguments(parser: argparse.ArgumentParser, split: str) -> None:
+    """Add the arguments of a command in which a reward model scores solutions. ``split``: default problem set."""
+    parser.add_argument("--model", type=Path, metavar="DIR", required=True, help="reward model")
     parser.add_argument(
         "--kind",
         choices=list(RewardModelKind),
-        help="what it was trained for (default: as its labels in config.json say)",
+        help="kind of the reward model (default: by the labels in its config.json)",
     )
     parser.add_argument(
-        "--aggregate",
+        "--step-aggregation",
         choices=list(Aggregation),
-        help="one score of a solution's steps, for weighted votes and selection (default: product of a PRM, else last)",
+        help="how step scores become the score of a solution, for weighted votes and selection (default: product for a "
+        "PRM, else last)",
     )
     parser.add_argument(
-        "--policy", type=Path, metavar="DIR", help="policy that draws (default: the config's base policy)"
+        "--policy", type=Path, metavar="DIR", help="policy to draw samples from (default: the config's base policy)"
     )
-    parser.add_argument("--split", default=split, metavar="NAME", help=f"problems (default: {split})")
-    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N problems (default: all)")
-    parser.add_argument("--trees", type=Path, metavar="DIR", help="stored trees to judge, instead of drawing samples")
+    add_problem_arguments(parser, split)
+    parser.add_argument(
+        "--trees", type=Path, metavar="DIR", help="score the solutions of stored trees, draw no samples"
+    )
 
 
-def asked(args: argparse.Namespace, sets: ProblemSets, *, independent: bool) -> RewardEvalRequest:
-    """What ``add_judge`` was given, checked; ``independent``: only independent samples will do. Raises UserError."""
-    kind = preflight.judge("--model", args.model, args.kind)
-    problems = split(sets, args.split)[: args.limit]
+def read_request(args: argparse.Namespace, sets: ProblemSets, folder: str, *, independent: bool) -> RewardEvalRequest:
+    """Check the values of ``add_reward_eval_arguments``. Raise UserError.
+
+    ``folder``: of the stages. ``independent``: refuse trees whose solutions are not independent samples.
+    """
+    kind = preflight.reward_model_kind("--model", args.model, args.kind)
+    problems = read_problems(args, sets)
     if args.trees is not None:
         if args.policy is not None:
-            raise UserError("--policy: nothing is drawn where --trees are given: leave one of them out")
-        preflight.trees("--trees", args.trees, independent=independent)
+            raise UserError("--policy: no samples are drawn if --trees is given: leave one of them out")
+        preflight.check_trees("--trees", args.trees, independent=independent)
         problems = ()
     elif args.policy is not None:
-        preflight.model("--policy", args.policy)
+        preflight.check_model("--policy", args.policy)
     return RewardEvalRequest(
-        args.command,
-        args.model.absolute(),
-        kind,
-        Aggregation(args.aggregate) if args.aggregate else USUAL[kind],
-        args.split,
-        problems,
-        args.policy.absolute() if args.policy else None,
-        args.trees.absolute() if args.trees else None,
-        args.limit,
+        folder=folder,
+        model=args.model.absolute(),
+        kind=kind,
+        aggregation=Aggregation(args.step_aggregation) if args.step_aggregation else DEFAULT_AGGREGATION[kind],
+        split=args.split,
+        problems=problems,
+        policy=args.policy.absolute() if args.policy else None,
+        trees=args.trees.absolute() if args.trees else None,
+        limit=args.limit,
     )
 
 
 def fields_help(sections: tuple[str, ...]) -> str:
-    """The config's fields with defaults and units; of a section like an earlier one only the difference."""
-    lines = ["config fields: set any with --FIELD=VALUE (a YAML value; N counts list items from 0):"]
-    chosen = [leaf for leaf in leaves(RunConfig) if not sections or leaf.path[0] in sections]
-    shown: dict[type[BaseModel], list[Leaf]] = {}
-    for _, group in groupby(chosen, key=lambda leaf: (leaf.path[:-1], leaf.owner)):
-        fields = list(group)
-        earlier = shown.setdefault(fields[0].owner, fields)
-        if earlier is fields or fields[0].path[:-1] == earlier[0].path[:-1]:
-            lines += [_field(leaf) for leaf in fields]
+    """List config fields with defaults and units. A section like an earlier one is one line with its differences."""
+    lines = ["config fields, set by --FIELD=VALUE (VALUE is YAML; N: index of a list item):"]
+    fields = [field for field in config_fields(RunConfig) if not sections or field.path[0] in sections]
+    listed: dict[tuple[type[BaseModel], ...], Location] = {}
+    defaults: dict[tuple[type[BaseModel], str], Any] = {}
+    for path, group in groupby(fields, key=lambda field: field.path[:-1]):
+        section = list(group)
+        earlier = listed.setdefault(tuple(dict.fromkeys(field.owner for field in section)), path)
+        if earlier == path:
+            lines += map(_describe_field, section)
+            defaults.update({(field.owner, field.path[-1]): field.default for field in section})
         else:
-            lines.append(_like(fields, earlier))
-    return "\n".join(lines)
+            changed = [field for field in section if field.default != defaults.get((field.owner, field.path[-1]))]
+            lines.append(_describe_repetition(path, earlier, changed))
+    return "\n".join(dict.fromkeys(lines))
 
 
-def _field(leaf: Leaf) -> str:
-    name = f"  --{'.'.join(leaf.path)} {_default(leaf)}"
-    line = f"{name}  {leaf.description}"
+def _describe_field(field: ConfigField) -> str:
+    """Return the field with its default, the variants of a union that have it (empty: all), and its description."""
+    name = f"  --{'.'.join(field.path)} {_format_default(field)}"
+    description = f"({', '.join(field.variants)}) {field.description}" if field.variants else field.description
+    line = f"{name}  {description}".rstrip()
     if len(line) <= HELP_WIDTH:
         return line
-    return "\n".join([name, *wrap(leaf.description, HELP_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)])
+    indent = " " * 6
+    return "\n".join([name, *wrap(description, HELP_WIDTH, initial_indent=indent, subsequent_indent=indent)])
 
 
-def _like(fields: list[Leaf], earlier: list[Leaf]) -> str:
-    """One line for a section whose fields were listed before under another path."""
-    before = {leaf.path[-1]: leaf.default for leaf in earlier}
-    other = [leaf for leaf in fields if leaf.default != before.get(leaf.path[-1])]
-    differs = "".join(f", {leaf.path[-1]} {_default(leaf)}" for leaf in other)
-    text = f"--{'.'.join(fields[0].path[:-1])}.*  as --{'.'.join(earlier[0].path[:-1])}.*{differs}"
+def _describe_repetition(path: Location, earlier: Location, changed: Sequence[ConfigField]) -> str:
+    """Return one line for a section whose fields were listed under the path ``earlier``; ``changed``: other defaults."""
+    differences = "".join(f", {field.path[-1]} {_format_default(field)}" for field in changed)
+    text = f"--{'.'.join(path)}.*  as --{'.'.join(earlier)}.*{differences}"
     return "\n".join(wrap(text, HELP_WIDTH, initial_indent="  ", subsequent_indent=" " * 6, break_on_hyphens=False))
 
 
-def _default(leaf: Leaf) -> str:
-    return "(required)" if leaf.required else f"[{_shown(leaf.default)}]"
+def _format_default(field: ConfigField) -> str:
+    return "(required)" if field.required else f"[{_format_value(field.default)}]"
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_shown, value))}]" if len(value) <= 8 else f"{len(value)} entries"
+        return f"[{', '.join(map(_format_value, value))}]" if len(value) <= 8 else f"{len(value)} entries"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def positive(text: str) -> int:
-    """A whole number from 1, for argparse."""
+def positive_int(text: str) -> int:
+    """Parse a whole number from 1, for argparse."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not possible: a whole number from 1 is needed")
     return number
-
-
-def split(sets: ProblemSets, name: str) -> tuple[Problem, ...]:
-    """The problems of one set by its name. Raises UserError with the known names."""
-    known = {"train": sets.train, "validation": sets.validation, **sets.evaluation}
-    if name not in known:
-        raise UserError(f"--split {name!r} is unknown: one of {', '.join(known)}")
-    return known[name]

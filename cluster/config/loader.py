@@ -1,7 +1,4 @@
-"""A config file and command-line overrides to a checked model, or one line that says where and what is wrong.
-
-Knows YAML positions and how pydantic reports errors; knows no field of any config.
-"""
+"""Load a config from a YAML file and command-line overrides. Errors are one line with file, line, field and remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import difflib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,29 +20,34 @@ from cluster.config.overrides import Override
 from search.errors import UserError
 
 Config = TypeVar("Config", bound=BaseModel)
-Location = tuple[str, ...]
-ALIKE = 0.75  # similarity of two keys from which one is taken for a misspelling of the other
+Location = tuple[str, ...]  # keys from the root of the config to a value, such as ("search", "rollouts")
+MISSPELLING_SIMILARITY = 0.75  # from this ratio on, one key counts as a misspelling of the other
 
 
-def load(model: type[Config], path: Path, overrides: Sequence[Override] = ()) -> Config:
-    """The config in ``path`` with ``overrides`` on top. Raises UserError with file, line, field, value and remedy."""
+def load_config(model: type[Config], path: Path, overrides: Sequence[Override] = ()) -> Config:
+    """Return the config in ``path`` with ``overrides`` on top. Raise UserError with file, line, field and remedy."""
     tree, lines = _parse(path, _read(path))
-    return check(model, tree, overrides, str(path), lines)
+    return validate_config(model, tree, overrides, str(path), lines)
 
 
-def check(
+def validate_config(
     model: type[Config],
     tree: dict[str, Any],
     overrides: Sequence[Override] = (),
     source: str = "command line",
     lines: Mapping[Location, int] | None = None,
 ) -> Config:
-    """The config in ``tree`` with ``overrides`` on top; ``source`` and the ``lines`` of its keys are for the errors."""
-    merged = command_line.apply(_with_defaults(model, tree, overrides), overrides)
+    """Return the config in ``tree`` with ``overrides`` on top. Raise UserError with position, field and remedy.
+
+    ``source`` and ``lines`` (of the keys in ``tree``, from 1) are for the error's position.
+    """
+    filled = _with_defaults(model, tree, overrides)
+    _drop_options_of_other_variants(model, filled, overrides)
+    merged = command_line.apply(filled, overrides)
     try:
         return model.model_validate(merged)
     except ValidationError as error:
-        raise UserError(_first(model, error, source, lines or {}, overrides)) from error
+        raise UserError(_describe_errors(model, error, source, lines or {}, overrides)) from error
 
 
 def _read(path: Path) -> str:
@@ -60,7 +62,7 @@ def _read(path: Path) -> str:
 
 
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Location, int]]:
-    """The tree of values, and the line (from 1) of every key in it."""
+    """Return the tree of values, and the line (from 1) of every key in it."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         tree = yaml.safe_load(text)
@@ -72,40 +74,42 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Location, int]]:
     if not isinstance(tree, dict) or node is None:
         raise UserError(f"{path}: a config is a mapping of sections, this file holds {type(tree).__name__}")
     lines: dict[Location, int] = {}
-    for location, line in _positions(node, ()):
+    for location, line in _key_lines(node, ()):
         if location in lines:
             raise UserError(f"{path}:{line}: {'.'.join(location)} is given twice (first in line {lines[location]})")
         lines[location] = line
     return tree, lines
 
 
-def _positions(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
+def _key_lines(node: yaml.Node, at: Location) -> Iterator[tuple[Location, int]]:
+    """Yield every key and list index below ``node`` with its line (from 1)."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield (*at, str(key.value)), key.start_mark.line + 1
-            yield from _positions(value, (*at, str(key.value)))
+            yield from _key_lines(value, (*at, str(key.value)))
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield (*at, str(index)), value.start_mark.line + 1
-            yield from _positions(value, (*at, str(index)))
+            yield from _key_lines(value, (*at, str(index)))
 
 
-def _first(
+def _describe_errors(
     model: type[BaseModel],
     error: ValidationError,
     source: str,
     lines: Mapping[Location, int],
     overrides: Sequence[Override],
 ) -> str:
-    """The first error as one line; unknown keys go first, for they are the likeliest cause of the others."""
+    """Return the first error as one line. Unknown keys come first: they are the likeliest cause of the others."""
     errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     first, others = errors[0], len(errors) - 1
-    location = tuple(str(part) for part in first["loc"])
+    location = _without_tags(model, tuple(str(part) for part in first["loc"]))
     more = f" (and {others} more)" if others else ""
-    return f"{_origin(location, source, lines, overrides)}: {_what(model, first, location)}{more}"
+    return f"{_origin(location, source, lines, overrides)}: {_describe_error(model, first, location)}{more}"
 
 
 def _origin(location: Location, source: str, lines: Mapping[Location, int], overrides: Sequence[Override]) -> str:
+    """Return "command line" if an override set ``location``, else "FILE:LINE" of its nearest key."""
     for override in overrides:
         common = min(len(location), len(override.path))
         if common and location[:common] == override.path[:common]:
@@ -116,10 +120,10 @@ def _origin(location: Location, source: str, lines: Mapping[Location, int], over
     return source
 
 
-def _what(model: type[BaseModel], error: ErrorDetails, location: Location) -> str:
+def _describe_error(model: type[BaseModel], error: ErrorDetails, location: Location) -> str:
     name = ".".join(location)
     if error["type"] == "extra_forbidden":
-        return f"unknown key {name}{_nearest(model, location)}"
+        return f"unknown key {name}{_suggest_key(model, location)}"
     if error["type"] == "missing":
         return f"{name} is missing: it has no default"
     message = error["msg"].removeprefix("Value error, ")
@@ -127,17 +131,20 @@ def _what(model: type[BaseModel], error: ErrorDetails, location: Location) -> st
     if not location:
         return message
     value = error.get("input")
-    shown = "" if isinstance(value, dict | list | BaseModel) else f" = {value!r}"
-    return f"{name}{shown} is not possible: {message}"
+    value_text = "" if isinstance(value, dict | list | BaseModel) else f" = {value!r}"
+    return f"{name}{value_text} is not possible: {message}"
 
 
-def _nearest(model: type[BaseModel], location: Location) -> str:
-    """What was probably meant: a sibling spelled like it, or the same key in another section."""
-    siblings = sorted({name for inside in models_at(model, location[:-1]) for name in inside.model_fields})
-    elsewhere = [".".join(leaf.path) for leaf in leaves(model) if leaf.path[-1] == location[-1]]
+def _suggest_key(model: type[BaseModel], location: Location) -> str:
+    """Suggest a sibling spelled like the unknown key, the same key in another section, or list the siblings."""
+    siblings = sorted({name for section in _models_at(model, location[:-1]) for name in section.model_fields})
+    paths = dict.fromkeys(field.path for field in config_fields(model))  # variants of a union share paths
+    elsewhere = [".".join(path) for path in paths if path[-1] == location[-1]]
     close = difflib.get_close_matches(location[-1], siblings, n=1, cutoff=0.5)
-    alike = bool(close) and difflib.SequenceMatcher(None, location[-1], close[0]).ratio() >= ALIKE
-    if close and (alike or not elsewhere):
+    is_misspelling = (
+        bool(close) and difflib.SequenceMatcher(None, location[-1], close[0]).ratio() >= MISSPELLING_SIMILARITY
+    )
+    if close and (is_misspelling or not elsewhere):
         return f": did you mean {'.'.join((*location[:-1], close[0]))}?"
     if elsewhere:
         return f": did you mean {' or '.join(elsewhere[:2])}?"
@@ -145,29 +152,31 @@ def _nearest(model: type[BaseModel], location: Location) -> str:
 
 
 def _with_defaults(model: type[BaseModel], tree: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
-    """``tree`` with the default of every list and mapping that an override reaches into and the file leaves out: to change
-    one of its entries is not to drop the others."""
+    """Return ``tree`` with the default of every list and mapping that an override changes inside and the file omits.
+
+    Without it, changing one entry would drop the other default entries.
+    """
     filled = copy.deepcopy(tree)
     for override in overrides:
         _fill(model, filled, override.path)
     return filled
 
 
-def _fill(model: type[BaseModel], here: dict[str, Any], path: Location) -> None:
+def _fill(model: type[BaseModel], tree: dict[str, Any], path: Location) -> None:
     info = model.model_fields.get(path[0])
     if info is None or len(path) == 1:
         return
     default = info.get_default(call_default_factory=True)
-    if path[0] not in here and isinstance(default, list | tuple | dict):
-        here[path[0]] = _plain(default)
-    elif isinstance(section := _optional(info.annotation), type) and issubclass(section, BaseModel):
-        inside = here.setdefault(path[0], {})
-        if isinstance(inside, dict):
-            _fill(section, inside, path[1:])
+    if path[0] not in tree and isinstance(default, list | tuple | dict):
+        tree[path[0]] = _plain(default)
+    elif isinstance(section := _unwrap_optional(info.annotation), type) and issubclass(section, BaseModel):
+        subtree = tree.setdefault(path[0], {})
+        if isinstance(subtree, dict):
+            _fill(section, subtree, path[1:])
 
 
 def _plain(value: Any) -> Any:
-    """Values, lists and mappings as a YAML file would hold them."""
+    """Return values, lists and mappings as a YAML file would hold them."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, list | tuple):
@@ -175,57 +184,139 @@ def _plain(value: Any) -> Any:
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def models_at(model: type[BaseModel], location: Sequence[str]) -> list[type[BaseModel]]:
-    """The models that may stand at ``location`` inside ``model`` (several where a field is a union)."""
-    here = [model]
+def _without_tags(model: type[BaseModel], location: Location) -> Location:
+    """Return an error's location without the tags that pydantic puts behind the name of a union."""
+    models, plain = [model], []
     for key in location:
-        inside = [
-            found
-            for candidate in here
-            if key in candidate.model_fields
-            for found in _models(candidate.model_fields[key].annotation)
-        ]
-        here = inside or here  # an index in a list, a key in a mapping or a union's tag: still the same models
-    return here
+        if len(models) > 1 and key in _tags(models):
+            continue
+        plain.append(key)
+        nested = [section for parent in models if key in parent.model_fields for section in _field_models(parent, key)]
+        models = nested or models
+    return tuple(plain)
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A field that holds a value. Items of a list stand under the path part "N", those of a mapping under "NAME"."""
+def _field_models(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
+    return _models_in(model.model_fields[name].annotation)
+
+
+def _tag_field(models: Sequence[type[BaseModel]]) -> str | None:
+    """Return the field by which the models of a union are told apart: a literal of its own in each."""
+    if len(models) < 2:
+        return None
+    for name, info in models[0].model_fields.items():
+        if typing.get_origin(info.annotation) is typing.Literal:
+            values = [
+                typing.get_args(model.model_fields[name].annotation) for model in models if name in model.model_fields
+            ]
+            if len(values) == len(models) == len(set(values)):
+                return name
+    return None
+
+
+def _tags(models: Sequence[type[BaseModel]]) -> list[str]:
+    """Return the tags of a union's models, empty if it has none."""
+    field = _tag_field(models)
+    return [typing.get_args(model.model_fields[field].annotation)[0] for model in models] if field else []
+
+
+def _drop_options_of_other_variants(
+    model: type[BaseModel], tree: dict[str, Any], overrides: Sequence[Override]
+) -> None:
+    """Where an override chooses another variant of a union, keep only the options that all variants share."""
+    for override in overrides:
+        *at, key = override.path
+        variants = _models_at(model, at)
+        section: Any = tree
+        for part in at:
+            section = section.get(part) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or len(variants) < 2 or key != _tag_field(variants):
+            continue
+        default = variants[0].model_fields[key].default
+        if section.get(key, default) != override.value:
+            shared = set.intersection(*(set(variant.model_fields) for variant in variants))
+            for name in section.keys() - shared:
+                del section[name]
+
+
+def _models_at(model: type[BaseModel], location: Sequence[str]) -> list[type[BaseModel]]:
+    """Return the models that ``location`` inside ``model`` may hold (several for a union)."""
+    models = [model]
+    for key in location:
+        nested = [section for parent in models if key in parent.model_fields for section in _field_models(parent, key)]
+        models = nested or models  # an index in a list, a key in a mapping or a union's tag: still the same models
+    return models
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigField:
+    """A field that holds a value, not a section. ``owner`` is the model that declares it.
+
+    ``path`` has "N" for the index of a list item and "NAME" for the key of a mapping's entry. ``variants`` are the tags of
+    the variants of a union that have the field; empty if all have it.
+    """
 
     path: Location
     default: Any
     required: bool
     description: str
     owner: type[BaseModel]
+    variants: tuple[str, ...] = ()
 
 
-def leaves(model: type[BaseModel], at: Location = (), instance: BaseModel | None = None) -> Iterator[Leaf]:
-    """Every value below ``model``, in order; defaults are those of ``instance`` where it is given."""
+def config_fields(
+    model: type[BaseModel], at: Location = (), instance: BaseModel | None = None
+) -> Iterator[ConfigField]:
+    """Yield every field below ``model`` in order. Defaults come from ``instance`` if it is given."""
     for name, info in model.model_fields.items():
         default = getattr(instance, name) if instance is not None else info.get_default(call_default_factory=True)
-        inside = _models(info.annotation)
-        if not inside:
+        sections = _models_in(info.annotation)
+        if not sections:
             required = instance is None and info.is_required()
-            yield Leaf((*at, name), None if required else default, required, info.description or "", model)
-        parts = {list: ("N",), tuple: ("N",), dict: ("NAME",)}.get(typing.get_origin(_optional(info.annotation)), ())
-        for found in inside:
-            yield from leaves(found, (*at, name, *parts), default if isinstance(default, found) else None)
+            yield ConfigField(
+                path=(*at, name),
+                default=None if required else default,
+                required=required,
+                description=info.description or "",
+                owner=model,
+            )
+        container = typing.get_origin(_unwrap_optional(info.annotation))
+        item = {list: ("N",), tuple: ("N",), dict: ("NAME",)}.get(container, ())
+        if _tag_field(sections):
+            yield from _union_fields(sections, (*at, name, *item), default)
+            continue
+        for section in sections:
+            yield from config_fields(section, (*at, name, *item), default if isinstance(default, section) else None)
 
 
-def _optional(annotation: Any) -> Any:
-    """``X`` for ``X | None``, anything else as it is."""
+def _union_fields(models: Sequence[type[BaseModel]], at: Location, instance: BaseModel | None) -> Iterator[ConfigField]:
+    """Yield each field of a union's variants once, with the tags of those that have it under that description."""
+    merged: dict[tuple[Location, str], ConfigField] = {}
+    tag_field = (*at, str(_tag_field(models)))
+    for tag, model in zip(_tags(models), models, strict=True):
+        for field in config_fields(model, at, instance if isinstance(instance, model) else None):
+            key = (field.path, "" if field.path == tag_field else field.description)
+            if key in merged:
+                merged[key] = replace(merged[key], variants=(*merged[key].variants, tag))
+            else:
+                merged[key] = replace(field, variants=(tag,))
+    for field in merged.values():
+        yield replace(field, variants=()) if len(field.variants) == len(models) else field
+
+
+def _unwrap_optional(annotation: Any) -> Any:
+    """Return ``X`` for ``X | None``, any other annotation unchanged."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         inner = [part for part in typing.get_args(annotation) if part is not type(None)]
         return inner[0] if len(inner) == 1 else annotation
     return annotation
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The pydantic models that ``annotation`` mentions, through unions, lists and mappings."""
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the pydantic models in ``annotation``, through unions, lists and mappings."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    found: list[type[BaseModel]] = []
+    models: list[type[BaseModel]] = []
     for part in typing.get_args(annotation):
-        found += [inside for inside in _models(part) if inside not in found]
-    return found
+        models += [model for model in _models_in(part) if model not in models]
+    return models

@@ -7,15 +7,25 @@ Knows names and which of them fit together; train/rules/registry.py has what the
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from train.rules import RulesConfig
-from train.rules.registry import LEARNS_FROM, POLICY, REWARD, SOURCES, Source
+from train.objectives import OBJECTIVES, POLICY_OBJECTIVES, REWARD_MODEL_OBJECTIVES
+from train.rules.base import POLICY, REWARD_MODEL, HarvestRule, NoOptions, RuleInput
+from train.rules.registry import DEFAULT_RULE, HARVEST_RULES, AnyRuleOptions, rule_options, rules_that_need
 
-POLICY_OBJECTIVES = ("sft", "dpo", "dpo_nll")
-REWARD_OBJECTIVES = ("ppm", "prm", "orm", "q_regression", "dpo")
+
+def _name_in(names: Sequence[str]) -> AfterValidator:
+    """Return a validator that refuses a name that is not one of ``names``."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"one of {', '.join(names)} is known")
+        return name
+
+    return AfterValidator(check)
 
 
 class Strict(BaseModel):
@@ -27,7 +37,9 @@ class Strict(BaseModel):
 class PolicyLesson(Strict):
     """How a round's policy comes about."""
 
-    objective: Literal["sft", "dpo", "dpo_nll"] = Field("sft", description="what it is trained by")
+    objective: Annotated[str, _name_in(POLICY_OBJECTIVES)] = Field(
+        "sft", description=f"what it is trained by: {', '.join(POLICY_OBJECTIVES)}"
+    )
     start: Literal["base", "previous"] | None = Field(
         None,
         description="model it starts from, which is also the reference of dpo and dpo_nll; default: sft base, else previous",
@@ -36,14 +48,16 @@ class PolicyLesson(Strict):
     @property
     def begins(self) -> str:
         """Where training starts: "base" or "previous", the policy that searched."""
-        return self.start or ("base" if self.objective == "sft" else "previous")
+        return self.start or ("previous" if OBJECTIVES[self.objective].samples.needs_reference else "base")
 
 
 class RewardLesson(Strict):
     """How a round's reward model comes about; it goes by the role name "reward_model" whatever its objective."""
 
-    objective: Literal["ppm", "prm", "orm", "q_regression", "dpo"] = Field(
-        "ppm", description="what it is trained by; dpo: a language model whose likelihood judges (V-STaR)"
+    objective: Annotated[str, _name_in(REWARD_MODEL_OBJECTIVES)] = Field(
+        "ppm",
+        description=f"what it is trained by: {', '.join(REWARD_MODEL_OBJECTIVES)}; "
+        "dpo: a language model whose likelihood is the score (V-STaR)",
     )
     start: Literal["base", "policy"] = Field(
         "policy",
@@ -54,10 +68,10 @@ class RewardLesson(Strict):
 class MethodConfig(Strict):
     """What is harvested from a round's trees, and which models learn from it."""
 
-    rule: str = Field("rstar_math", description=f"what is taken from trees: {', '.join(SOURCES)}")
-    take: RulesConfig = Field(
-        RulesConfig(), description="how much is taken; rule rstar_math has the section harvest instead"
+    rule: Annotated[str, _name_in(tuple(HARVEST_RULES))] = Field(
+        DEFAULT_RULE, description=f"harvest rule: {', '.join(HARVEST_RULES)}"
     )
+    options: AnyRuleOptions = Field(None, validate_default=True, description="options of the rule; default: its own")
     references: str | None = Field(
         None,
         description="spin, irpo: file of reference solutions, JSON lines of Trajectory; default: for spin the built-in "
@@ -69,51 +83,52 @@ class MethodConfig(Strict):
         "built-in curriculum's exact check of every step",
     )
     policy: PolicyLesson | None = Field(PolicyLesson(), description="how the policy learns; null: no new one")
-    reward: RewardLesson | None = Field(RewardLesson(), description="how the reward model learns; null: no new one")
+    reward_model: RewardLesson | None = Field(
+        RewardLesson(), description="how the reward model learns; null: no new one"
+    )
 
     @property
-    def source(self) -> Source:
-        return SOURCES[self.rule]
+    def harvest_rule(self) -> HarvestRule:
+        return HARVEST_RULES[self.rule]
 
     def objective(self, policy: bool) -> str:
         """What the policy, or the reward model, is trained by; where the method trains none, what is usual."""
         if policy:
-            return self.policy.objective if self.policy is not None else "sft"
-        return self.reward.objective if self.reward is not None else "ppm"
+            return (self.policy or PolicyLesson()).objective
+        return (self.reward_model or RewardLesson()).objective
 
-    @field_validator("rule")
+    @field_validator("options", mode="before")
     @classmethod
-    def _known_rule(cls, name: str) -> str:
-        if name not in SOURCES:
-            raise ValueError(f"one of {', '.join(SOURCES)} is known")
-        return name
+    def _options_of_rule(cls, values: Any, info: ValidationInfo) -> Any:
+        rule = info.data.get("rule")
+        if rule is None:  # refused already
+            return NoOptions()
+        return rule_options(rule, values)
 
     @model_validator(mode="before")
     @classmethod
     def _no_lesson(cls, given: Any) -> Any:
         """A model that the rule has nothing for is not trained unless the config says so."""
-        if not isinstance(given, dict) or given.get("rule") not in SOURCES:
+        if not isinstance(given, dict) or given.get("rule") not in HARVEST_RULES:
             return given
-        files = SOURCES[given["rule"]].files
-        return {**{role: None for role in (POLICY, REWARD) if role not in files}, **given}
+        files = HARVEST_RULES[given["rule"]].files
+        return {**{role: None for role in (POLICY, REWARD_MODEL) if role not in files}, **given}
 
     @model_validator(mode="after")
     def _labels_are_wanted(self) -> MethodConfig:
-        if self.labels is not None and "checked" not in self.source.needs:
-            raise ValueError(f"labels are for rule 'checked_labels', not for {self.rule!r}")
+        if self.labels is not None and RuleInput.CHECKED_LABELS not in self.harvest_rule.needs:
+            rules = ", ".join(repr(name) for name in rules_that_need(RuleInput.CHECKED_LABELS))
+            raise ValueError(f"labels are for rule {rules}, not for {self.rule!r}")
         return self
 
     @model_validator(mode="after")
     def _objectives_fit(self) -> MethodConfig:
-        for role, lesson, known in (
-            (POLICY, self.policy, POLICY_OBJECTIVES),
-            (REWARD, self.reward, REWARD_OBJECTIVES),
-        ):
-            fitting = self.source.fitting(role, known)
+        for role, lesson in ((POLICY, self.policy), (REWARD_MODEL, self.reward_model)):
+            fitting = self.harvest_rule.objectives(role)
             if lesson is not None and lesson.objective not in fitting:
-                files = ", ".join(self.source.files.get(role, ())) or "nothing"
+                files = ", ".join(self.harvest_rule.files.get(role, ())) or "nothing"
                 raise ValueError(
-                    f"{role}.objective {lesson.objective!r} learns from {LEARNS_FROM[lesson.objective]}, and rule "
+                    f"{role}.objective {lesson.objective!r} learns from {OBJECTIVES[lesson.objective].records}, and rule "
                     f"{self.rule!r} writes {files} for that model: "
                     + (f"one of {', '.join(fitting)} fits" if fitting else f"{role}: null fits")
                 )

@@ -1,4 +1,4 @@
-"""Command-line overrides: ``--search.rollouts=32`` becomes a value in the config's tree. Knows paths, and no field."""
+"""Parse command-line overrides such as ``--search.rollouts=32``, and set them in a config's tree of values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLAG = re.compile(r"--([A-Za-z_][\w-]*(?:\.[\w/-]+)*)(?:=(.*))?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A value for one field; ``path`` is ("search", "rollouts"), list items by their index from 0."""
+    """A value for a field. ``path``: ("search", "rollouts"); a list item by its index from 0 or its name."""
 
     path: tuple[str, ...]
     value: Any
@@ -28,8 +28,8 @@ class Override:
 
 
 def parse(arguments: Sequence[str]) -> tuple[Override, ...]:
-    """Overrides in ``--path=value`` or ``--path value`` form; values are YAML (``true``, ``1e-5``, ``[1, 2]``)."""
-    found: list[Override] = []
+    """Parse ``--path=value`` and ``--path value``; values are YAML (``true``, ``[1, 2]``). Raise UserError."""
+    parsed: list[Override] = []
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
@@ -41,50 +41,50 @@ def parse(arguments: Sequence[str]) -> tuple[Override, ...]:
             if not rest or FLAG.fullmatch(rest[0]):
                 raise UserError(f"--{name} needs a value: --{name}=VALUE")
             text = rest.pop(0)
-        found.append(Override(tuple(name.replace("-", "_").split(".")), _value(name, text)))
-    return tuple(found)
+        parsed.append(Override(tuple(name.replace("-", "_").split(".")), _parse_value(name, text)))
+    return tuple(parsed)
 
 
 def apply(tree: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
-    """A copy of ``tree`` with every override set, later ones last; missing sections are created."""
+    """Return a copy of ``tree`` with every override set, in order. Missing sections are created."""
     result = copy.deepcopy(tree)
     for override in overrides:
-        here: Any = result
+        node: Any = result
         for depth, key in enumerate(override.path[:-1]):
-            here = _enter(here, key, override, depth)
-        _set(here, override.path[-1], override)
+            node = _descend(node, key, override, depth)
+        _set(node, override.path[-1], override)
     return result
 
 
-def _value(name: str, text: str) -> Any:
+def _parse_value(name: str, text: str) -> Any:
     try:
-        value = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UserError(f"--{name}={text!r} is not a YAML value: {' '.join(str(error).split())}") from error
-    return value
 
 
-def _enter(here: Any, key: str, override: Override, depth: int) -> Any:
-    if isinstance(here, list):
-        return here[_index(here, key, override)]
-    if here.get(key) is None:
-        here[key] = {}
-    inside = here[key]
-    if not isinstance(inside, dict | list):
-        where = ".".join(override.path[: depth + 1])
-        raise UserError(f"--{override.name}: {where} is the value {inside!r}, it has no fields")
-    return inside
+def _descend(node: Any, key: str, override: Override, depth: int) -> Any:
+    """Return the section or list under ``key``, created if it is missing. Raise UserError if it is a value."""
+    if isinstance(node, list):
+        return node[_index(node, key, override)]
+    if node.get(key) is None:
+        node[key] = {}
+    child = node[key]
+    if not isinstance(child, dict | list):
+        path = ".".join(override.path[: depth + 1])
+        raise UserError(f"--{override.name}: {path} is the value {child!r}, it has no fields")
+    return child
 
 
-def _set(here: Any, key: str, override: Override) -> None:
-    if isinstance(here, list):
-        here[_index(here, key, override)] = override.value
+def _set(node: Any, key: str, override: Override) -> None:
+    if isinstance(node, list):
+        node[_index(node, key, override)] = override.value
     else:
-        here[key] = override.value
+        node[key] = override.value
 
 
 def _index(items: list[Any], key: str, override: Override) -> int:
-    """The position that ``key`` means: a number from 0, or the ``name`` of an entry."""
+    """Return the index of the entry ``key``: the ``name`` of an entry, or a number from 0. Raise UserError."""
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
     if key in names:
         return names.index(key)

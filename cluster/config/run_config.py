@@ -1,6 +1,6 @@
-"""The whole config of a run, composed from the configs of the packages that own its parts. Knows bounds and defaults.
+"""The config of a run, composed from the configs of the packages that own its parts.
 
-Parsed before anything heavy is imported; every field can be overridden on the command line by its path.
+It is parsed before anything heavy is imported; every field can be overridden on the command line by its path.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
@@ -18,24 +18,17 @@ from cluster.config.compare_config import CompareConfig
 from cluster.config.method_config import MethodConfig
 from cluster.config.overrides import Override
 from cluster.host.ray_session import RayConfig
-from search.config import LABELLING, SearchConfig, Strategy
+from search.config import SearchConfig, StrictConfig
 from search.data import Problem
-from search.formats.registry import FORMATS, StepFormat, step_format
+from search.formats.base import StepFormat
+from search.formats.registry import FORMATS, step_format
 from search.problems.loading import ProblemsConfig
-from train.config import BaseSize, HarvestConfig, TrainConfig
-from train.rules.registry import SOURCES
-
-NEED_SCORES = ("sphere",)  # strategies that are nothing without a reward model
-SELF_JUDGED = ("rstar",)  # those that ask none
+from search.strategies.entry import Need
+from search.strategies.registry import AnySearchConfig, entry_of, revise, search_config
+from train.config import BasePolicySize, TrainConfig
 
 
-class Strict(BaseModel):
-    """What all configs here share: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RecipeConfig(Strict):
+class RecipeConfig(StrictConfig):
     """The built-in base policy: a small Qwen2 model trained from nothing on shallow worked solutions."""
 
     solutions: tuple[NonNegativeInt, ...] = Field(
@@ -46,11 +39,11 @@ class RecipeConfig(Strict):
         ge=0,
         description="of its worked solutions, first weights and order; runs of any seed start from the same base",
     )
-    size: BaseSize = Field(BaseSize(), description="shape of the model")
+    size: BasePolicySize = Field(BasePolicySize(), description="shape of the model")
     train: TrainConfig = Field(TrainConfig(), description="how it is trained")
 
 
-class PolicyConfig(Strict):
+class PolicyConfig(StrictConfig):
     """The model that writes steps."""
 
     path: str | None = Field(None, description="model directory or Hugging Face name; default: the built-in recipe")
@@ -70,8 +63,8 @@ class PolicyConfig(Strict):
         return step_format(self.format, tuple(shots))
 
 
-class RewardModelConfig(Strict):
-    """The model that judges steps."""
+class RewardModelConfig(StrictConfig):
+    """The model that scores steps."""
 
     path: str | None = Field(
         None, description="reward model, a directory, that scores until a round trains one; default: none"
@@ -79,29 +72,33 @@ class RewardModelConfig(Strict):
     engine: EngineConfig = Field(EngineConfig(), description="engines that run it")
 
 
-class ModelsTrainConfig(Strict):
+class ModelsTrainConfig(StrictConfig):
     """How each model is trained in a round."""
 
     policy: TrainConfig = Field(TrainConfig(), description="of the policy")
-    reward_model: TrainConfig = Field(TrainConfig(epochs=1), description="of the PPM, or of another reward model")
+    reward_model: TrainConfig = Field(TrainConfig(epochs=1), description="of the reward model")
 
 
-class RoundConfig(Strict):
+class RoundConfig(StrictConfig):
     """One round of self-evolution; what is not given stands as in ``search``."""
 
     values: Literal["terminal", "reward_model"] = Field(
-        "terminal", description="where values come from: graded ends, or the PPM"
+        "terminal", description="where values come from: graded ends, or the reward model"
     )
-    rollouts: int | None = Field(None, ge=1, description="rollouts a tree")
-    candidates: int | None = Field(None, ge=1, description="candidate steps an expansion")
-    strategy: Strategy | None = Field(None, description="which strategy grows trees")
+    search: dict[str, Any] = Field(
+        {}, description="options of search that differ; another strategy takes over the common ones only"
+    )
     method: MethodConfig | None = Field(None, description="what this round learns; default: as the run's method says")
     levels: tuple[int, int] | None = Field(
         None, description="search training problems of so many reasoning steps, least and most (default: all)"
     )
     only_unsolved: bool = Field(False, description="search only what no earlier round solved, with fresh seeds")
     passes: int = Field(1, ge=1, description="searches in all; each after the first goes over what is still unsolved")
-    growth: float = Field(2.0, ge=1, description="rollouts of a pass over the pass before (paper: 16, 64, 128)")
+    growth: float = Field(
+        2.0,
+        ge=1,
+        description="rollouts, or what the strategy grows with, of a pass over the pass before (paper: 16, 64, 128)",
+    )
     train_reward_model: bool = Field(
         True, description="train a reward model on this round's trees, where the method has one"
     )
@@ -113,7 +110,7 @@ class RoundConfig(Strict):
         return problem.level is not None and self.levels[0] <= problem.level <= self.levels[1]
 
 
-class PromotionConfig(Strict):
+class PromotionConfig(StrictConfig):
     """When a new model replaces the old one: it must be no worse on the validation problems.
 
     Policies are compared by greedy accuracy, PPMs by best-of on the same samples.
@@ -122,12 +119,12 @@ class PromotionConfig(Strict):
     tolerance: float = Field(0.01, ge=0, le=1, description="loss of accuracy that still counts as no worse (share)")
 
 
-class EvaluationConfig(Strict):
+class EvaluationConfig(StrictConfig):
     """What is measured, and how: on the held-out problems for the report, on the validation problems for promotion."""
 
     samples: int = Field(8, ge=1, description="samples a problem for majority and best-of")
     temperature: float = Field(0.7, ge=0, le=5, description="of those samples")
-    search: SearchConfig = Field(SearchConfig(rollouts=4), description="the search with PPM that is measured")
+    search: AnySearchConfig = Field(search_config(rollouts=4), description="the search that is measured")
     midway: float = Field(
         1.0,
         gt=0,
@@ -138,24 +135,29 @@ class EvaluationConfig(Strict):
     @field_validator("search")
     @classmethod
     def _without_answers(cls, search: SearchConfig) -> SearchConfig:
-        if search.strategy in LABELLING:
+        if entry_of(search).needs_answers:
             raise ValueError(f"strategy {search.strategy!r} needs the answers: it is for the search of rounds only")
         return search
 
     def greedy(self) -> SearchConfig:
         """One solution at temperature 0."""
-        return self._samples(1, 0.0)
+        return self._sampling(1, 0.0)
 
     def sampled(self) -> SearchConfig:
         """``samples`` independent solutions."""
-        return self._samples(self.samples, self.temperature)
+        return self._sampling(self.samples, self.temperature)
 
-    def _samples(self, count: int, temperature: float) -> SearchConfig:
-        changes = {"strategy": "samples", "candidates": count, "temperature": temperature, "budget_tokens": None}
-        return self.search.model_copy(update=changes)
+    def _sampling(self, solutions: int, temperature: float) -> SearchConfig:
+        changes = {
+            "strategy": "sampling",
+            "candidates": solutions,
+            "temperature": temperature,
+            "budget_tokens": None,
+        }
+        return revise(self.search, changes)
 
 
-class PlacementConfig(Strict):
+class PlacementConfig(StrictConfig):
     """What runs beside what."""
 
     keep_engines: bool = Field(False, description="leave engines running while models are trained (needs the memory)")
@@ -165,7 +167,7 @@ class PlacementConfig(Strict):
     )
 
 
-class RunConfig(Strict):
+class RunConfig(StrictConfig):
     """One run."""
 
     version: Literal[1] = Field(1, description="version of this file's layout")
@@ -173,13 +175,12 @@ class RunConfig(Strict):
     seed: int = Field(0, ge=0, lt=2**63, description="every random choice derives from it")
     problems: ProblemsConfig = Field(description="training, validation and held-out problems")
     policy: PolicyConfig = Field(PolicyConfig(), description="the model that writes steps")
-    reward_model: RewardModelConfig = Field(RewardModelConfig(), description="the model that judges steps")
+    reward_model: RewardModelConfig = Field(RewardModelConfig(), description="the model that scores steps")
     executor: ExecutorConfig = Field(ExecutorConfig(), description="where model-written code runs")
     workers: WorkerConfig = Field(WorkerConfig(), description="actors that grow trees")
-    search: SearchConfig = Field(SearchConfig(), description="how trees grow")
-    harvest: HarvestConfig = Field(HarvestConfig(), description="what is taken from trees")
+    search: AnySearchConfig = Field(search_config(), description="how trees grow")
     method: MethodConfig = Field(MethodConfig(), description="what a round learns, and from what")
-    second: str | None = Field(
+    second_policy: str | None = Field(
         None,
         description="another policy for strategies that ask one (rstar's discriminator, sphere's smaller model): "
         "policy, the one that searches, base, or a model directory",
@@ -210,20 +211,33 @@ class RunConfig(Strict):
                     f"rounds.{number}.values = 'reward_model' needs an earlier round with train_reward_model: true and a method "
                     "that trains a reward model, or reward_model.path"
                 )
-            trained = trained or self.method_of(entry).reward is not None
+            trained = trained or self.method_of(entry).reward_model is not None
+        return self
+
+    @model_validator(mode="after")
+    def _searches_are_possible(self) -> RunConfig:
+        for number, entry in enumerate(self.rounds):
+            try:
+                self.round_search(entry)
+            except ValidationError as error:
+                first = error.errors()[0]
+                message = first["msg"].removeprefix("Value error, ")
+                where = ".".join(str(part) for part in ("rounds", number, "search", *first["loc"][1:]))
+                raise ValueError(f"{where}: {message[0].lower()}{message[1:]}") from error
         return self
 
     @model_validator(mode="after")
     def _trees_fit_methods(self) -> RunConfig:
         for number, entry in enumerate(self.rounds):
-            strategy, rule = self.round_search(entry).strategy, self.method_of(entry).rule
-            source = SOURCES[rule]
-            if entry.values != "reward_model" and (source.scored or strategy in NEED_SCORES):
-                who = f"rule {rule!r}" if source.scored else f"strategy {strategy!r}"
-                raise ValueError(f"rounds.{number}: {who} needs scores of a reward model: values: reward_model")
-            if source.strategy not in (None, strategy):
+            search, method = self.round_search(entry), self.method_of(entry)
+            rule = method.harvest_rule
+            required = entry_of(search).reward_model is Need.REQUIRED
+            if entry.values != "reward_model" and (rule.needs_scores or required):
+                reader = f"rule {rule.name!r}" if rule.needs_scores else f"strategy {search.strategy!r}"
+                raise ValueError(f"rounds.{number}: {reader} needs scores of a reward model: values: reward_model")
+            if rule.strategy not in (None, search.strategy):
                 raise ValueError(
-                    f"rounds.{number}: rule {rule!r} reads trees of strategy {source.strategy!r}, not of {strategy!r}"
+                    f"rounds.{number}: rule {rule.name!r} reads trees of strategy {rule.strategy!r}, not of {search.strategy!r}"
                 )
         return self
 
@@ -239,15 +253,15 @@ class RunConfig(Strict):
     def method_of(self, entry: RoundConfig) -> MethodConfig:
         """What a round learns: its own method or the run's, without a reward model where it trains none."""
         method = entry.method or self.method
-        return method if entry.train_reward_model else method.model_copy(update={"reward": None})
+        return method if entry.train_reward_model else method.model_copy(update={"reward_model": None})
 
     def round_search(self, entry: RoundConfig, attempt: int = 1) -> SearchConfig:
         """The search of a round's pass (1 is the first): ``search`` with what the round says itself."""
-        rollouts = entry.rollouts or self.search.rollouts
-        candidates = entry.candidates or self.search.candidates
-        grown = round(rollouts * entry.growth ** (attempt - 1))
-        strategy = entry.strategy or self.search.strategy
-        return self.search.model_copy(update={"rollouts": grown, "candidates": candidates, "strategy": strategy})
+        search = revise(self.search, entry.search)
+        if attempt == 1:
+            return search
+        option = entry_of(search).grows_with
+        return revise(search, {option: round(getattr(search, option) * entry.growth ** (attempt - 1))})
 
     def resolved(self) -> dict[str, Any]:
         """Every value, defaults included, as plain data: what the run directory keeps and compares."""
@@ -256,4 +270,4 @@ class RunConfig(Strict):
 
 def load(path: Path, overrides: Sequence[Override] = ()) -> RunConfig:
     """The checked config in ``path`` with ``overrides`` on top; UserError names file, line, field and remedy."""
-    return loader.load(RunConfig, path, overrides)
+    return loader.load_config(RunConfig, path, overrides)

@@ -1,7 +1,4 @@
-"""From stored trees to accuracies with intervals and costs. The one place where a measured answer meets the reference.
-
-Pure functions over trees: knows no engine and no file.
-"""
+"""Compute accuracies with intervals and costs from stored trees: the one place where answers meet the reference."""
 
 from __future__ import annotations
 
@@ -12,149 +9,159 @@ from cluster.evaluation.records import Measure
 from search.core.values import path_reward
 from search.data import Cost, Problem
 from search.evaluation import voting
-from search.evaluation.best_of_n_curves import UNFINISHED as NO_END
-from search.evaluation.best_of_n_curves import JudgedSample
+from search.evaluation.best_of_n_curves import UNFINISHED as UNFINISHED_SAMPLE
+from search.evaluation.best_of_n_curves import ScoredSample
 from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
 from search.evaluation.voting import Aggregation
 from search.protocols import Grader
+from search.strategies.registry import STRATEGIES
 from search.tree import Tree
 
-Shares = Mapping[str, float]  # problem id -> in [0, 1], how much of the problem was got right
+ProblemAccuracies = Mapping[str, float]  # problem id -> expected accuracy in [0, 1]
+
+UNFINISHED_SCORE = -2.0  # below every score in [-1, 1]: a solution without an answer is never preferred to one with
 
 
 @dataclass(frozen=True, slots=True)
 class Solutions:
-    """The independent solutions of one problem: answers (None: no end), right or not, scores (worst without one)."""
+    """The independent solutions of one problem: their answers (None: unfinished), whether each is correct, scores."""
 
     answers: tuple[str | None, ...]
     correct: tuple[bool, ...]
     scores: tuple[float, ...]
 
 
-UNFINISHED = -2.0  # below every score in [-1, 1]: a solution without an answer is never preferred to one with
-
-
-def solutions(
+def read_solutions(
     tree: Tree,
     problem: Problem,
     grader: Grader,
     scores: Mapping[int, float] | None = None,
-    how: Aggregation = Aggregation.LAST,
+    aggregation: Aggregation = Aggregation.LAST,
 ) -> Solutions:
-    """Read a tree of independent samples; merged samples count as often as they were drawn.
+    """Return the solutions of a tree of independent samples. Merged samples count as often as they were drawn.
 
-    ``how`` makes one score of a solution's steps.
-    ``scores`` (node index -> score) stand in for the scores in the tree, where another PPM is asked.
+    ``aggregation`` makes one score of a solution's step scores. ``scores`` (node index -> score of the solution)
+    replace the scores in the tree, for instance those of another reward model.
     """
     answers: list[str | None] = []
     correct: list[bool] = []
-    values: list[float] = []
+    solution_scores: list[float] = []
     for index, node in enumerate(tree.nodes):
         if node.children or node.step is None:
             continue
         answer = node.step.answer
-        right = grader.grade(problem, answer)
         if scores is not None:
-            score = scores.get(index, UNFINISHED)
+            score = scores.get(index, UNFINISHED_SCORE)
         else:
-            score = UNFINISHED if node.score is None else path_reward(tree, index, how)
-        value = UNFINISHED if answer is None else score
+            score = UNFINISHED_SCORE if node.score is None else path_reward(tree, index, aggregation)
         answers += [answer] * node.multiplicity
-        correct += [right] * node.multiplicity
-        values += [value] * node.multiplicity
-    return Solutions(tuple(answers), tuple(correct), tuple(values))
+        correct += [grader.grade(problem, answer)] * node.multiplicity
+        solution_scores += [UNFINISHED_SCORE if answer is None else score] * node.multiplicity
+    return Solutions(tuple(answers), tuple(correct), tuple(solution_scores))
 
 
-def judged(
-    tree: Tree, problem: Problem, grader: Grader, scores: Sequence[Sequence[float]]
-) -> Iterator[tuple[JudgedSample, int]]:
-    """The solutions in a tree, each with the number of times it was drawn.
+def read_samples(
+    tree: Tree, problem: Problem, grader: Grader, step_scores: Sequence[Sequence[float]]
+) -> Iterator[tuple[ScoredSample, int]]:
+    """Yield the solutions in a tree with their step scores, each with the number of times it was drawn.
 
-    ``scores``: for every finished solution, in the order of ``tree.terminals``, the scores of its steps in [0, 1].
+    ``step_scores``: the scores in [0, 1] of every finished solution's steps, in the order of ``tree.terminals``.
     """
-    waiting = iter(scores)
+    remaining = iter(step_scores)
     for node in tree.nodes:
         if node.answer is not None:
-            yield JudgedSample(tuple(next(waiting)), node.answer, grader.grade(problem, node.answer)), node.multiplicity
+            correct = grader.grade(problem, node.answer)
+            yield ScoredSample(tuple(next(remaining)), node.answer, correct), node.multiplicity
         elif node.step is not None and not node.children:
-            yield NO_END, node.multiplicity
+            yield UNFINISHED_SAMPLE, node.multiplicity
 
 
-def total(trees: Iterable[Tree]) -> Cost:
-    """What all trees cost together; seconds are summed over trees that grew side by side."""
+def total_cost(trees: Iterable[Tree]) -> Cost:
+    """Return the summed cost of all trees. Seconds are summed over trees that were searched concurrently."""
     cost = Cost()
     for tree in trees:
         cost = cost + tree.cost
     return cost
 
 
-def single(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader) -> Shares:
-    """Whether the one answer is right that each tree settled on, or that its only solution has."""
-    return _shares(trees, problems, lambda tree, problem: settled_right(tree, problem, grader))
+def answer_accuracies(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader) -> ProblemAccuracies:
+    """Return 1.0 for each problem whose tree has the correct answer, else 0.0. A tree of one sample has its answer."""
+    return _by_problem(trees, problems, lambda tree, problem: float(grader.grade(problem, _answer(tree))))
 
 
-def settled_right(tree: Tree, problem: Problem, grader: Grader) -> float:
-    """1.0 where the answer that the tree settled on is right, else 0.0."""
-    return float(grader.grade(problem, settled_answer(tree)))
-
-
-def settled_answer(tree: Tree) -> str | None:
-    """The tree's answer; for a tree of one sample, that sample's."""
-    if tree.strategy != "samples":
+def _answer(tree: Tree) -> str | None:
+    if STRATEGIES[tree.strategy].answers:
         return tree.answer
     step = tree.nodes[-1].step
     return step.answer if step is not None else None
 
 
-def majority(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader) -> Shares:
-    """The most frequent answer among all samples of a problem; equally frequent answers share the win."""
-    return _shares(trees, problems, lambda tree, problem: majority_right(tree, problem, grader))
+def majority_accuracies(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader) -> ProblemAccuracies:
+    """Return for each problem the share of the majority vote's win that goes to correct answers.
+
+    Equally frequent answers share the win.
+    """
+
+    def majority_accuracy(tree: Tree, problem: Problem) -> float:
+        solutions = read_solutions(tree, problem, grader)
+        return voting.majority_at_k(solutions.answers, solutions.correct, len(solutions.answers))
+
+    return _by_problem(trees, problems, majority_accuracy)
 
 
-def majority_right(tree: Tree, problem: Problem, grader: Grader) -> float:
-    """The share in [0, 1] of the win that goes to right answers."""
-    found = solutions(tree, problem, grader)
-    return voting.majority_at_k(found.answers, found.correct, len(found.answers))
-
-
-def best_of(
+def best_of_n_accuracies(
     trees: Sequence[Tree],
     problems: Mapping[str, Problem],
     grader: Grader,
-    k: int,
+    n: int,
     scores: Mapping[str, Mapping[int, float]] | None = None,
-    how: Aggregation = Aggregation.LAST,
-) -> Shares:
-    """Expected accuracy of the best-scored of ``k`` samples, over all k-subsets (V-STaR's unbiased estimator)."""
+    aggregation: Aggregation = Aggregation.LAST,
+) -> ProblemAccuracies:
+    """Return for each problem the expected accuracy of the best-scored of ``n`` samples.
 
-    def right(tree: Tree, problem: Problem) -> float:
-        found = solutions(tree, problem, grader, None if scores is None else scores[problem.id], how)
-        return voting.best_of_k(found.correct, found.scores, min(k, len(found.correct)))
+    The expectation is over all subsets of n samples (the unbiased estimator of V-STaR, arXiv 2402.06457). ``scores``
+    (problem id -> node index -> score) replace those in the trees.
+    """
 
-    return _shares(trees, problems, right)
+    def best_of_n_accuracy(tree: Tree, problem: Problem) -> float:
+        tree_scores = None if scores is None else scores[problem.id]
+        solutions = read_solutions(tree, problem, grader, tree_scores, aggregation)
+        return voting.best_of_k(solutions.correct, solutions.scores, min(n, len(solutions.correct)))
 
-
-def _shares(trees: Sequence[Tree], problems: Mapping[str, Problem], right: Callable[[Tree, Problem], float]) -> Shares:
-    """A problem that has no tree, because it was quarantined, counts as wrong."""
-    found = {tree.problem.id: right(tree, problems[tree.problem.id]) for tree in trees}
-    return {name: found.get(name, 0.0) for name in problems}
-
-
-def measured(shares: Shares, trees: Sequence[Tree], seconds: float) -> Measure:
-    """The accuracy over all problems, and what their trees cost."""
-    interval = mean_of_shares(list(shares.values()))
-    tokens = total(trees).generated_tokens
-    return Measure(interval.mean, interval.low, interval.high, interval.n, tokens, round(seconds, 1))
+    return _by_problem(trees, problems, best_of_n_accuracy)
 
 
-def leads(methods: Mapping[str, Shares]) -> dict[str, Interval]:
-    """How far search is above majority and best-of, each where it was measured; nothing without a search."""
+def _by_problem(
+    trees: Sequence[Tree], problems: Mapping[str, Problem], accuracy: Callable[[Tree, Problem], float]
+) -> ProblemAccuracies:
+    """Return the accuracy of each problem. A problem without a tree (it was quarantined) counts as incorrect."""
+    by_id = {tree.problem.id: accuracy(tree, problems[tree.problem.id]) for tree in trees}
+    return {problem_id: by_id.get(problem_id, 0.0) for problem_id in problems}
+
+
+def measure(accuracies: ProblemAccuracies, trees: Sequence[Tree], seconds: float) -> Measure:
+    """Return the mean accuracy over all problems with its interval, and the cost of the trees."""
+    interval = mean_of_shares(list(accuracies.values()))
+    return Measure(
+        accuracy=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        n=interval.n,
+        tokens=total_cost(trees).generated_tokens,
+        seconds=round(seconds, 1),
+    )
+
+
+def margins(methods: Mapping[str, ProblemAccuracies]) -> dict[str, Interval]:
+    """Return by how much search exceeds majority and best-of-N, each where it was measured. Empty without a search."""
     if "search" not in methods:
         return {}
-    return {name: lead(methods["search"], methods[name]) for name in ("majority", "best_of_n") if name in methods}
+    return {name: margin(methods["search"], methods[name]) for name in ("majority", "best_of_n") if name in methods}
 
 
-def lead(first: Shares, second: Shares) -> Interval:
-    """How far ``first`` is above ``second`` on the problems that both were measured on."""
-    both = [name for name in first if name in second]
-    return paired_difference([first[name] for name in both], [second[name] for name in both])
+def margin(first: ProblemAccuracies, second: ProblemAccuracies) -> Interval:
+    """Return the mean of ``first - second`` over the problems that both were measured on."""
+    shared = [problem_id for problem_id in first if problem_id in second]
+    return paired_difference(
+        [first[problem_id] for problem_id in shared], [second[problem_id] for problem_id in shared]
+    )

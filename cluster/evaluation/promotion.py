@@ -1,4 +1,4 @@
-"""Whether a new model takes the old one's place: it must be no worse on the validation problems. Pure decisions."""
+"""Decide whether a new model replaces the current one: it must be no worse on the validation problems."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from typing import Any
 from cluster.evaluation.records import Measure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was compared and what came of it; ``old`` is None where there was nothing to replace."""
+    """The two measures that were compared and the decision. ``old`` is None where there was no model to replace."""
 
     role: str
     metric: str
     promoted: bool
     new: Measure
     old: Measure | None
-    why: str
+    reason: str
 
     def facts(self) -> dict[str, Any]:
-        """As plain data, accuracies beside their intervals."""
+        """Return the decision as plain data for the stage's record."""
         return asdict(self)
 
 
 def decide(role: str, metric: str, new: Measure, old: Measure | None, tolerance: float) -> Decision:
-    """Promote unless the new model is worse by more than ``tolerance`` (a share of the validation problems)."""
+    """Promote unless ``new`` is below ``old`` by more than ``tolerance`` (a difference of accuracies)."""
     if old is None:
-        return Decision(role, metric, True, new, None, "there was none before")
-    promoted = new.accuracy >= old.accuracy - tolerance
-    verb = "is no worse than" if promoted else "is worse than"
-    why = f"{100 * new.accuracy:.1f} % {verb} {100 * old.accuracy:.1f} % on {new.n} validation problems"
-    return Decision(role, metric, promoted, new, old, why)
+        promoted, reason = True, "there was none before"
+    else:
+        promoted = new.accuracy >= old.accuracy - tolerance
+        verb = "is no worse than" if promoted else "is worse than"
+        reason = f"{100 * new.accuracy:.1f} % {verb} {100 * old.accuracy:.1f} % on {new.n} validation problems"
+    return Decision(role=role, metric=metric, promoted=promoted, new=new, old=old, reason=reason)

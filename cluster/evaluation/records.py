@@ -1,4 +1,4 @@
-"""Numbers of an evaluation: one measure a method and split, kept as ``evaluation.json``."""
+"""The measures of an evaluation, one for each split and method, and their file ``evaluation.json``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from search.evaluation.confidence import Interval
-from search.storage.files import write_atomic
+from search.storage.files import write_text
 
 EVALUATION = "evaluation.json"
-METHODS = {"greedy": "greedy", "majority": "majority", "best_of_n": "PPM best-of", "search": "search"}
+METHODS = {"greedy": "greedy", "majority": "majority", "best_of_n": "best-of-N", "search": "search"}  # key -> title
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One method on one split: accuracy in [0, 1] with its 95 % interval on ``n`` problems, and what all of them cost.
+    """One method on one split: accuracy in [0, 1] with its 95 % interval over ``n`` problems, and the cost of all.
 
-    ``tokens`` are generated tokens; ``seconds`` wall time.
+    ``tokens`` are generated tokens. ``seconds`` are wall time.
     """
 
     accuracy: float
@@ -28,20 +28,20 @@ class Measure:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What one pair of models reached: split -> method -> measure. ``k`` samples a problem stand behind the votes.
+    """The measures of one pair of models: split -> method -> measure. Votes and best-of-N use ``k`` samples a problem.
 
-    ``leads``: split -> method -> how far search is above that method on the same problems.
+    ``margins``: split -> method -> by how much search exceeds that method on the same problems.
     """
 
     round: int
     splits: dict[str, dict[str, Measure | None]]
     k: int = 8
-    leads: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    margins: dict[str, dict[str, Interval]] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
-        write_atomic(directory / EVALUATION, json.dumps(asdict(self), indent=1) + "\n")
+        write_text(directory / EVALUATION, json.dumps(asdict(self), indent=1) + "\n")
 
     @staticmethod
     def read(path: Path) -> Evaluation:
@@ -50,8 +50,8 @@ class Evaluation:
             split: {method: Measure(**values) if values else None for method, values in methods.items()}
             for split, methods in data["splits"].items()
         }
-        leads = {
+        margins = {
             split: {method: Interval(**values) for method, values in methods.items()}
-            for split, methods in data.get("leads", {}).items()
+            for split, methods in data.get("margins", {}).items()
         }
-        return Evaluation(data["round"], splits, data.get("k", 8), leads)
+        return Evaluation(round=data["round"], splits=splits, k=data.get("k", 8), margins=margins)

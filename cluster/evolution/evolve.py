@@ -1,8 +1,6 @@
-"""The whole loop, and its parts as commands of their own.
+"""Run all rounds of self-evolution.
 
-    base policy ──> evaluate ──> round 1 ──> round 2 ──> … each: search, harvest, train, promote, evaluate (round.py)
-
-Knows the order of rounds and which models a round begins with. Everything between two stages is a file.
+base policy ──> evaluate ──> round 1 ──> round 2 ──> … each: search, harvest, train, promote, evaluate (round.py)
 """
 
 from __future__ import annotations
@@ -10,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cluster.evaluation.evaluate import evaluate as evaluate_models
-from cluster.evolution.base_policy import base_policy
-from cluster.evolution.round import MODEL, Round
+from cluster.evolution.base_policy import make_base_policy
+from cluster.evolution.round import Round
+from cluster.evolution.train_stages import MODEL
 from cluster.run.context import Context
 from cluster.run.models import POLICY, REWARD_MODEL, Models, model_ref
 from cluster.searches.runner import SearchRunner
@@ -19,26 +18,25 @@ from search.data import ModelRef
 
 
 def evolve(context: Context) -> Models:
-    """All rounds of the config; what an earlier start has finished is passed over. Returns the last models."""
+    """Run all rounds of the config and return the last models. Stages that an earlier start finished are skipped."""
     base = base_model(context)
-    reward_model = context.config.reward_model.path
-    models = Models(
-        base, base, model_ref(REWARD_MODEL, Path(reward_model).expanduser().absolute(), 0) if reward_model else None
-    )
-    with SearchRunner(context) as searchers:
-        evaluate_models(context, searchers, 0, models)
+    path = context.config.reward_model.path
+    reward_model = model_ref(REWARD_MODEL, Path(path).expanduser().absolute(), 0) if path else None
+    models = Models(base=base, policy=base, reward_model=reward_model)
+    with SearchRunner(context) as runner:
+        evaluate_models(context, runner, 0, models)
         for number, settings in enumerate(context.config.rounds, start=1):
-            models = Round(number, settings, context, searchers).play(models)
+            models = Round(number=number, settings=settings, context=context, runner=runner).run(models)
     return models
 
 
 def base_model(context: Context) -> ModelRef:
-    """The policy that everything starts from: the config's model, or the built-in one."""
+    """Return the policy of round 0: the config's model, or the built-in one, which is made if it does not exist yet."""
     if context.config.policy.path is not None:
         return model_ref(POLICY, context.config.policy.path, 0)
     stage = context.run.stage("r0/base")
-    if not stage.done:
+    if not stage.is_done:
         with stage.writing() as writer:
-            writer.facts.update(base_policy(context.config, writer.directory / MODEL, context.progress))
+            writer.facts.update(make_base_policy(context.config, writer.directory / MODEL, context.progress))
         context.run.add_lineage(role=POLICY, round=0, version=0, path=str(stage.path / MODEL), start="built-in recipe")
     return model_ref(POLICY, stage.path / MODEL, 0)

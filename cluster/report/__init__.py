@@ -1,4 +1,4 @@
-"""The end of a run: the table on the terminal, ``summary.json`` and one self-contained ``report.html``."""
+"""Write a run's ``summary.json`` and self-contained ``report.html``, and print its table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.report.summary import SUMMARY
 from cluster.run import manifest as manifests
 from cluster.run.directory import MANIFEST
 from cluster.run.progress import Progress
-from search.storage.files import write_atomic
+from search.storage.files import write_text
 
 HTML = "report.html"
 
@@ -17,18 +17,17 @@ __all__ = ["HTML", "SUMMARY", "finish", "write"]
 
 
 def write(root: Path) -> dict[str, object]:
-    """Write summary and report of the run at ``root`` from its finished stages; returns the summary."""
-    numbers = summary.write(root)
-    write_atomic(root / HTML, page.render(root))
-    return numbers
+    """Write summary and report of the run at ``root`` from its finished stages, and return the summary."""
+    content = summary.write(root)
+    write_text(root / HTML, page.render(root))
+    return content
 
 
 def finish(root: Path, progress: Progress) -> None:
-    """``write``, then show the table and where the report is."""
-    numbers = write(root)
-    progress.console.print(summary.table(numbers))
-    for line in summary.leads(summary.rounds(root)):
-        progress.say(line)
-    if warning := manifests.load(root / MANIFEST).isolation_warning:
-        progress.say(warning)
-    progress.say(f"report: {root / HTML}")
+    """Write summary and report, then print the table, the margins of search and the report's path."""
+    progress.console.print(summary.table(write(root)))
+    for line in summary.margins(summary.read_rounds(root)):
+        progress.log(line)
+    if warning := manifests.read_manifest(root / MANIFEST).isolation_warning:
+        progress.log(warning)
+    progress.log(f"report: {root / HTML}")

@@ -1,4 +1,4 @@
-"""One solved problem of the last search, its best trajectory as text. Knows stored trees."""
+"""Show one solved problem of the last search with the steps of its best trajectory."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ from search.data import Outcome
 from search.storage import tree_store
 from search.tree import Tree
 
-LOOKED_AT = 150  # trees of a search: reading all of them would take longer than the rest of the report
+MAX_TREES = 150  # trees read: reading all of a search would take longer than the rest of the report
 
 
 def section(data: RunData) -> str:
-    """The example, or nothing where no stored tree is solved."""
+    """Return the example; empty if no stored tree has a correct solution."""
     for record in reversed(data.rounds):
         for stage in reversed(record.stages):
-            best = _best(stage.path)
+            best = _best_solution(stage.path)
             if best is not None:
                 note = (
-                    f"From round {record.round}: of the first {LOOKED_AT} stored trees the longest right solution with "
-                    "the highest mean Q. Steps as the model wrote them, then what the code printed."
+                    f"From round {record.round}: the longest correct solution of the first {MAX_TREES} stored trees; of "
+                    "equally long ones that with the highest mean Q. Each step as generated, then the output of its code."
                 )
-                return markup.section("An example", note, _shown(*best))
+                return markup.section("An example", note, _render(*best))
     return ""
 
 
-def _best(folder: Path) -> tuple[Tree, int] | None:
-    """The tree and the terminal node with the most steps; of equally long ones that with the highest mean Q."""
+def _best_solution(folder: Path) -> tuple[Tree, int] | None:
+    """Return the tree and the correct terminal node with the most steps, of equal ones that with the highest mean Q."""
     if not any(folder.glob(tree_store.PATTERN)):
         return None
-    found: tuple[tuple[int, float], Tree, int] | None = None
-    for tree in islice(tree_store.read_trees(folder), LOOKED_AT):
+    best: tuple[tuple[int, float], Tree, int] | None = None
+    for tree in islice(tree_store.read_trees(folder), MAX_TREES):
         for index in tree.terminals():
             if tree.nodes[index].correct:
                 path = tree.path(index)
                 rank = (len(path), sum(tree.nodes[i].q for i in path) / len(path))
-                if found is None or rank > found[0]:
-                    found = (rank, tree, index)
-    return None if found is None else found[1:]
+                if best is None or rank > best[0]:
+                    best = (rank, tree, index)
+    return None if best is None else best[1:]
 
 
-def _shown(tree: Tree, index: int) -> str:
+def _render(tree: Tree, index: int) -> str:
+    """Return a card with the problem and the steps to the terminal node ``index``."""
     problem = tree.problem
     level = f", {problem.level} steps deep" if problem.level else ""
     about = (
@@ -53,13 +54,13 @@ def _shown(tree: Tree, index: int) -> str:
         f"and cost {tree.cost.generated_tokens} tokens."
     )
     parts = [f"<p><b>{escape(problem.question)}</b></p>", f'<p class="note">{escape(about)}</p>']
-    for number, at in enumerate(tree.solution(index), start=1):
-        node = tree.nodes[at]
+    for number, node_index in enumerate(tree.solution(index), start=1):
+        node = tree.nodes[node_index]
         if node.step is None:
             continue
-        reward_model = "" if node.score is None else f", PPM {node.score:+.2f}"
+        score = "" if node.score is None else f", reward model {node.score:+.2f}"
         parts.append(
-            f'<div class="step"><span class="soft">Step {number}: N {node.visits}, Q {node.q:+.2f}{reward_model}</span>'
+            f'<div class="step"><span class="soft">Step {number}: N {node.visits}, Q {node.q:+.2f}{score}</span>'
         )
         parts.append(markup.pre(node.step.text.strip()))
         if node.step.outcome is not Outcome.NOT_RUN and node.step.output.strip():

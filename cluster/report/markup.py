@@ -1,4 +1,4 @@
-"""Pieces of HTML: the page around them, cards, tables, tiles. Escapes text; knows no run."""
+"""Build the HTML of a page: document, sections, cards, tables and tiles. Text is escaped here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STYLE = Path(__file__).with_name("style.css")
 
 
 def document(title: str, body: str) -> str:
-    """A whole page that refers to nothing outside; ``body`` is HTML."""
+    """Return a page that needs no other file. ``body`` is HTML."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -28,32 +28,32 @@ def grid(cards: Iterable[str], columns: int = 2) -> str:
 
 
 def section(title: str, note: str, *bodies: str) -> str:
-    """A heading, a sentence on how to read what follows, and what follows; empty without a body."""
+    """Return a heading, a note on how to read the section, and the bodies (HTML). Empty if all bodies are."""
     body = "".join(bodies)
     if not body:
         return ""
-    lead = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f"<section><h2>{escape(title)}</h2>{lead}{body}</section>"
+    paragraph = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<section><h2>{escape(title)}</h2>{paragraph}{body}</section>"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
-    """A table of cells that are HTML already; the columns in ``numbers`` stand right."""
-    right = set(numbers)
+    """Return a table. The cells of ``rows`` are HTML, those of ``head`` text. Columns ``numbers`` are right-aligned."""
+    right_aligned = set(numbers)
 
     def cells(tag: str, row: Sequence[str]) -> str:
-        return "".join(f"<{tag}{' class=n' if i in right else ''}>{cell}</{tag}>" for i, cell in enumerate(row))
+        return "".join(f"<{tag}{' class=n' if i in right_aligned else ''}>{cell}</{tag}>" for i, cell in enumerate(row))
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     heading = cells("th", [escape(cell) for cell in head])
     return f'<div class="scroll"><table><thead><tr>{heading}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def tile(value: str, what: str) -> str:
-    return f'<div class="card tile"><b>{escape(value)}</b><span>{escape(what)}</span></div>'
+def tile(value: str, label: str) -> str:
+    return f'<div class="card tile"><b>{escape(value)}</b><span>{escape(label)}</span></div>'
 
 
-def more(title: str, body: str) -> str:
-    """Something to unfold."""
+def foldable(title: str, body: str) -> str:
+    """Return HTML that shows its title and unfolds its body."""
     return f"<details><summary>{escape(title)}</summary>{body}</details>"
 
 

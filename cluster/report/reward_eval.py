@@ -1,4 +1,4 @@
-"""What a judge is worth, for the terminal and as one self-contained page. Knows results, not how they were made."""
+"""Show the evaluation of a reward model on the terminal and as a self-contained page."""
 
 from __future__ import annotations
 
@@ -8,145 +8,155 @@ from pathlib import Path
 
 from rich.table import Table
 
-from cluster.formatting import count
+from cluster.formatting import format_count
 from cluster.report import charts, markup
 from cluster.report.charts import Point, Series
-from cluster.report.curves import short
-from cluster.reward_eval.evaluate import Curves, Judgement
+from cluster.report.curves import short_number
+from cluster.reward_eval.evaluate import RewardEvaluation, SampleCurves
 from cluster.run.progress import Progress
-from search.evaluation.best_of_n_curves import ANY, MAJORITY, METHODS, MOST_POINTS, TRIALS, WEIGHTED
+from search.evaluation.best_of_n_curves import ANY, MAJORITY, MAX_POINTS, METHODS, TRIALS, WEIGHTED
 from search.evaluation.confidence import Interval
 from search.evaluation.process_bench import ProcessScore
 from search.evaluation.voting import Aggregation
-from search.storage.files import write_atomic
+from search.storage.files import write_text
 
-HTML = "judge.html"
-COLUMNS = 7  # N shown in a table
-COLOURS = {name: index for index, name in enumerate(METHODS)}
-NOTE = (
-    "Best-of-N and any are expectations over all subsets of N samples. Votes are exact where a problem has at most "
-    f"{TRIALS} subsets of N, else means over {TRIALS} seeded random ones. A sample without an answer is wrong. Intervals "
-    "are Wilson's at 95 %, over problems."
+HTML = "reward_model.html"
+MAX_COLUMNS = 7  # N shown in a table
+COLOURS = {method: index for index, method in enumerate(METHODS)}
+STEP_COLUMNS = ("first error", "%", "95 %", "solutions")
+CURVES_NOTE = (
+    "Best-of-N and any are expectations over all subsets of N samples. Votes are exact if a problem has at most "
+    f"{TRIALS} subsets of N, else means over {TRIALS} seeded random ones. A sample without an answer is incorrect. "
+    "Intervals are Wilson's at 95 %, over problems."
+)
+STEPS_NOTE = (
+    "ProcessBench: the first incorrect step must be found, or that there is none. "
+    "F1 is the harmonic mean of the two accuracies."
 )
 
 
-def finish(root: Path, found: Judgement, progress: Progress) -> None:
-    """Say what was found, show it, and write the page."""
-    for line in about(found):
-        progress.say(line)
-    if found.curves is not None:
-        progress.console.print(table(found.curves))
-    if found.steps is not None:
-        progress.console.print(steps_table(found.steps))
-    progress.say(f"judgement: {write(root, found)}")
+def finish(root: Path, evaluation: RewardEvaluation, progress: Progress) -> None:
+    """Print the evaluation, write its page and print the page's path."""
+    for line in describe(evaluation):
+        progress.log(line)
+    if evaluation.curves is not None:
+        progress.console.print(table(evaluation.curves))
+    if evaluation.steps is not None:
+        progress.console.print(steps_table(evaluation.steps))
+    progress.log(f"reward model: {write(root, evaluation)}")
 
 
-def table(found: Curves) -> Table:
-    """A row a method, accuracies in % at some N and the interval at the last: at most 80 columns wide."""
+def table(curves: SampleCurves) -> Table:
+    """Return a table with a row for each method: accuracies in % at some N, and the interval at the last N.
+
+    It is at most 80 columns wide.
+    """
     grid = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     grid.add_column("best by / N", no_wrap=True)
-    for place in _places(found.sizes):
-        grid.add_column(str(found.sizes[place]), justify="right", no_wrap=True)
-    grid.add_column(f"95 % at {found.sizes[-1]}", justify="right", no_wrap=True)
-    for name in METHODS:
-        values = found.methods[name]
-        cells = [f"{100 * values[place].mean:.1f}" for place in _places(found.sizes)]
-        grid.add_row(_title(found, name), *cells, _interval(values[-1]))
+    for index in _shown_sizes(curves.sizes):
+        grid.add_column(str(curves.sizes[index]), justify="right", no_wrap=True)
+    grid.add_column(f"95 % at {curves.sizes[-1]}", justify="right", no_wrap=True)
+    for method in METHODS:
+        accuracies = curves.methods[method]
+        cells = [f"{100 * accuracies[index].mean:.1f}" for index in _shown_sizes(curves.sizes)]
+        grid.add_row(_title(curves, method), *cells, _format_interval(accuracies[-1]))
     return grid
 
 
-def steps_table(found: ProcessScore) -> Table:
-    """ProcessBench's three numbers."""
+def steps_table(steps: ProcessScore) -> Table:
+    """Return a table of ProcessBench's three numbers."""
     grid = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    for name in ("first wrong step", "%", "95 %", "solutions"):
-        grid.add_column(name, justify="left" if name == "first wrong step" else "right", no_wrap=True)
-    for row in _step_rows(found):
+    for index, name in enumerate(STEP_COLUMNS):
+        grid.add_column(name, justify="right" if index else "left", no_wrap=True)
+    for row in _step_rows(steps):
         grid.add_row(*row)
     return grid
 
 
-def about(found: Judgement) -> list[str]:
-    """Lines that say what the numbers stand on."""
-    lines = [f"{found.kind} {found.model} on {found.source}"]
-    if found.curves is not None:
-        curves = found.curves
+def describe(evaluation: RewardEvaluation) -> list[str]:
+    """Return lines on what was evaluated: the model, its solutions and tokens, and the threshold of steps."""
+    lines = [f"{evaluation.kind} {evaluation.model} on {evaluation.source}"]
+    if evaluation.curves is not None:
+        curves = evaluation.curves
         lines.append(
-            f"{curves.problems} problems, up to {curves.samples} samples each; a problem took {count(curves.generated)} "
-            f"generated and {count(curves.scored)} judged tokens"
+            f"{curves.problems} problems, up to {curves.samples} samples each; a problem took "
+            f"{format_count(curves.generated_tokens)} generated and {format_count(curves.scored_tokens)} scored tokens"
         )
-    if found.steps is not None:
-        lines.append(f"a step is called wrong below {found.steps.threshold:.3f} ({found.threshold})")
+    if evaluation.steps is not None:
+        lines.append(f"a step counts as incorrect below {evaluation.steps.threshold:.3f} ({evaluation.threshold})")
     return lines
 
 
-def write(root: Path, found: Judgement) -> Path:
-    """The page with curves and tables."""
-    lines = "<br>".join(escape(line) for line in about(found))
-    body = f'<h1>A judge\'s worth</h1><p class="soft">{lines}</p>'
-    if found.curves is not None:
-        body += _curves(found.curves)
-    if found.steps is not None:
-        note = (
-            "ProcessBench: the first wrong step must be named, or none where none is; F1 is the harmonic mean of both."
-        )
-        rows = [tuple(escape(cell) for cell in row) for row in _step_rows(found.steps)]
-        head = ("first wrong step", "%", "95 %", "solutions")
-        body += markup.section("Wrong steps", note, markup.table(head, rows, numbers=range(1, 4)))
-    write_atomic(root / HTML, markup.document("RayStar: a judge's worth", body))
+def write(root: Path, evaluation: RewardEvaluation) -> Path:
+    """Write the page with charts and tables, and return its path."""
+    lines = "<br>".join(escape(line) for line in describe(evaluation))
+    body = f'<h1>Reward model</h1><p class="soft">{lines}</p>'
+    if evaluation.curves is not None:
+        body += _curves_section(evaluation.curves)
+    if evaluation.steps is not None:
+        rows = [tuple(escape(cell) for cell in row) for row in _step_rows(evaluation.steps)]
+        body += markup.section("First errors", STEPS_NOTE, markup.table(STEP_COLUMNS, rows, numbers=range(1, 4)))
+    write_text(root / HTML, markup.document("RayStar: reward model", body))
     return root / HTML
 
 
-def _curves(found: Curves) -> str:
-    judged = (*Aggregation, MAJORITY)
-    voted = (found.by, MAJORITY, WEIGHTED, ANY)
+def _curves_section(curves: SampleCurves) -> str:
+    """Return the charts of best-of-N and votes, their legend and the table of accuracies."""
     cards = [
-        markup.card(_chart(found, judged), "Best-of-N by aggregation"),
-        markup.card(_chart(found, voted), "Best-of-N and votes"),
+        markup.card(_chart(curves, (*Aggregation, MAJORITY)), "Best-of-N by aggregation"),
+        markup.card(_chart(curves, (curves.aggregation, MAJORITY, WEIGHTED, ANY)), "Best-of-N and votes"),
     ]
-    key = charts.legend([(_title(found, name), COLOURS[name]) for name in METHODS])
-    head = ("N", *(_title(found, name) for name in METHODS))
-    places = range(len(found.sizes)) if len(found.sizes) <= MOST_POINTS // 4 else _places(found.sizes)
-    rows = [(str(found.sizes[place]), *(_cell(found.methods[name][place]) for name in METHODS)) for place in places]
+    legend = charts.legend([(_title(curves, method), COLOURS[method]) for method in METHODS])
+    head = ("N", *(_title(curves, method) for method in METHODS))
+    show_all = len(curves.sizes) <= MAX_POINTS // 4
+    rows = [
+        (str(curves.sizes[index]), *(_cell(curves.methods[method][index]) for method in METHODS))
+        for index in (range(len(curves.sizes)) if show_all else _shown_sizes(curves.sizes))
+    ]
     results = markup.table(head, rows, numbers=range(len(head)))
-    return markup.grid(cards) + key + markup.section("Accuracy by N (%)", NOTE, results)
+    return markup.grid(cards) + legend + markup.section("Accuracy by N (%)", CURVES_NOTE, results)
 
 
-def _chart(found: Curves, names: Sequence[str]) -> str:
-    series = [
-        Series(
-            _title(found, name),
-            tuple(
-                Point(size, 100 * one.mean, 100 * one.low, 100 * one.high, f"{_title(found, name)}, N = {size}: {_cell(one)}")
-                for size, one in zip(found.sizes, found.methods[name], strict=True)
-            ),
-            COLOURS[name],
-        )
-        for name in names
-    ]  # fmt: skip
-    x = charts.log_axis([float(size) for size in found.sizes], "samples N", short)
-    highest = max(point.high or 0.0 for one in series for point in one.points)
+def _chart(curves: SampleCurves, methods: Sequence[str]) -> str:
+    series = [Series(_title(curves, method), _points(curves, method), COLOURS[method]) for method in methods]
+    x = charts.log_axis([float(size) for size in curves.sizes], "samples N", short_number)
+    highest = max(point.high or 0.0 for line in series for point in line.points)
     y = charts.axis([min(highest, 100.0)], "accuracy (%)", lambda value: f"{value:g}")
-    return charts.lines(series, x, y, markers=len(found.sizes) <= MOST_POINTS // 2)
+    return charts.lines(series, x, y, markers=len(curves.sizes) <= MAX_POINTS // 2)
 
 
-def _places(sizes: Sequence[int]) -> list[int]:
-    """Indices of at most COLUMNS sizes, in about equal ratios, first and last among them."""
-    wanted = [sizes[-1] ** (i / (COLUMNS - 1)) for i in range(COLUMNS)]
-    return sorted({min(range(len(sizes)), key=lambda i, n=n: abs(sizes[i] - n)) for n in wanted})  # type: ignore[misc]
+def _points(curves: SampleCurves, method: str) -> tuple[Point, ...]:
+    title = _title(curves, method)
+    return tuple(
+        Point(
+            size,
+            100 * accuracy.mean,
+            low=100 * accuracy.low,
+            high=100 * accuracy.high,
+            tip=f"{title}, N = {size}: {_cell(accuracy)}",
+        )
+        for size, accuracy in zip(curves.sizes, curves.methods[method], strict=True)
+    )
 
 
-def _title(found: Curves, name: str) -> str:
-    return f"{name} ({found.by})" if name == WEIGHTED else str(name)
+def _shown_sizes(sizes: Sequence[int]) -> list[int]:
+    """Return the indices of at most MAX_COLUMNS sizes, in about equal ratios, the first and the last among them."""
+    targets = [sizes[-1] ** (i / (MAX_COLUMNS - 1)) for i in range(MAX_COLUMNS)]
+    return sorted({min(range(len(sizes)), key=lambda i, n=n: abs(sizes[i] - n)) for n in targets})  # type: ignore[misc]
 
 
-def _step_rows(found: ProcessScore) -> list[tuple[str, ...]]:
-    rows = (("in wrong solutions", found.erroneous), ("none in right ones", found.right), ("F1", found.f1))
-    return [(name, f"{100 * one.mean:.1f}", _interval(one), str(one.n)) for name, one in rows]
+def _title(curves: SampleCurves, method: str) -> str:
+    return f"{method} ({curves.aggregation})" if method == WEIGHTED else str(method)
 
 
-def _interval(one: Interval) -> str:
-    return f"{100 * one.low:.1f}-{100 * one.high:.1f}"
+def _step_rows(steps: ProcessScore) -> list[tuple[str, ...]]:
+    rows = (("in incorrect solutions", steps.erroneous), ("none in correct ones", steps.correct), ("F1", steps.f1))
+    return [(name, f"{100 * share.mean:.1f}", _format_interval(share), str(share.n)) for name, share in rows]
 
 
-def _cell(one: Interval) -> str:
-    return f"{100 * one.mean:.1f} ({_interval(one)})"
+def _format_interval(share: Interval) -> str:
+    return f"{100 * share.low:.1f}-{100 * share.high:.1f}"
+
+
+def _cell(share: Interval) -> str:
+    return f"{100 * share.mean:.1f} ({_format_interval(share)})"

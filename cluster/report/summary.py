@@ -1,8 +1,8 @@
-"""The numbers of a run: read from its finished stages, written as ``summary.json``, shown as a table.
+"""Read the results of a run's finished stages, write them as ``summary.json`` and show them as a table.
 
-Knows the layout ``rounds/rN/STAGE/done.json`` and ``evaluation.json``; measures nothing itself. What a stage may put
-into its facts: ``tokens`` (generated), ``seconds``, ``failures`` (counts by name), and for a search ``solved`` and
-``problems`` (training problems solved so far, in all rounds, of how many).
+Reads ``rounds/rN/STAGE/done.json`` and ``evaluation.json``. The facts of a stage that are read here: ``tokens``
+(generated), ``seconds``, ``failures`` (counts by name), and for a search ``solved`` and ``problems`` (training problems
+solved so far, in all rounds, and all of them).
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from typing import Any
 from rich.table import Table
 
 from cluster.evaluation.records import EVALUATION, METHODS, Evaluation, Measure
-from cluster.formatting import count, duration, percent, points
+from cluster.formatting import format_count, format_difference, format_duration, format_percent
 from cluster.run.directory import DONE, Stage
-from search.storage.files import write_atomic
+from search.storage.files import write_text
 
 SUMMARY = "summary.json"
-ROUND = re.compile(r"r(\d+)")
+ROUND_FOLDER = re.compile(r"r(\d+)")
+METHOD_NAMES = {**METHODS, "best_of_n": "reward model best-of-N"}  # where there is room for more than a column's title
 
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """A finished stage: its name and the facts it left."""
+    """A finished stage with its facts."""
 
     name: str
     path: Path
@@ -44,7 +45,7 @@ class StageRecord:
 
 @dataclass(frozen=True, slots=True)
 class RoundRecord:
-    """A round's finished stages in the order in which they ended; round 0 is the base."""
+    """A round's finished stages in the order in which they ended. Round 0 is the base policy."""
 
     round: int
     stages: tuple[StageRecord, ...] = ()
@@ -52,7 +53,7 @@ class RoundRecord:
 
     @property
     def solved(self) -> float | None:
-        """Share of the training problems solved so far; None where the round searched none."""
+        """The share of training problems solved so far; None if the round searched none."""
         for stage in reversed(self.stages):
             if stage.facts.get("problems") and "solved" in stage.facts:
                 return float(stage.facts["solved"]) / float(stage.facts["problems"])
@@ -68,34 +69,36 @@ class RoundRecord:
 
     @property
     def failures(self) -> dict[str, int]:
-        """Failures of all stages by name."""
+        """The failures of all stages by name."""
         total: dict[str, int] = {}
         for stage in self.stages:
-            for name, times in stage.facts.get("failures", {}).items():
-                total[name] = total.get(name, 0) + int(times)
+            for name, failures in stage.facts.get("failures", {}).items():
+                total[name] = total.get(name, 0) + int(failures)
         return total
 
 
-def rounds(root: Path) -> tuple[RoundRecord, ...]:
-    """All rounds of the run at ``root``, base first; unfinished stages are passed over."""
-    folders = [(int(match[1]), path) for path in (root / "rounds").glob("r*") if (match := ROUND.fullmatch(path.name))]
-    return tuple(_round(number, path) for number, path in sorted(folders))
+def read_rounds(root: Path) -> tuple[RoundRecord, ...]:
+    """Return all rounds of the run at ``root``, base first, with their finished stages."""
+    folders = [
+        (int(match[1]), path) for path in (root / "rounds").glob("r*") if (match := ROUND_FOLDER.fullmatch(path.name))
+    ]
+    return tuple(_read_round(number, path) for number, path in sorted(folders))
 
 
-def _round(number: int, folder: Path) -> RoundRecord:
-    stages = sorted(_stages(folder), key=lambda stage: (stage.facts.get("finished", ""), stage.name))
+def _read_round(number: int, folder: Path) -> RoundRecord:
+    stages = sorted(_read_stages(folder), key=lambda stage: (stage.facts.get("finished", ""), stage.name))
     files = [stage.path / EVALUATION for stage in stages if (stage.path / EVALUATION).exists()]
     return RoundRecord(number, tuple(stages), Evaluation.read(files[-1]) if files else None)
 
 
-def _stages(folder: Path) -> Iterator[StageRecord]:
+def _read_stages(folder: Path) -> Iterator[StageRecord]:
     for marker in folder.glob(f"*/{DONE}"):
         if not marker.parent.name.endswith(".partial"):
             yield StageRecord(marker.parent.name, marker.parent, Stage(marker.parent).facts())
 
 
 def summarise(records: tuple[RoundRecord, ...]) -> dict[str, Any]:
-    """``{"base": E, "rounds": [E, …]}``, E = round, solved, tokens, seconds and a mapping of measures a split."""
+    """Return ``{"base": E, "rounds": [E, …]}``. E has round, solved, tokens, seconds, and for each split its measures."""
     entries = {record.round: _entry(record) for record in records}
     return {"base": entries.get(0), "rounds": [entry for number, entry in entries.items() if number > 0]}
 
@@ -115,20 +118,23 @@ def _entry(record: RoundRecord) -> dict[str, Any]:
 def _measure(measure: Measure | None) -> dict[str, float | int] | None:
     if measure is None:
         return None
-    kept = asdict(measure)
-    del kept["seconds"]
-    return {key: round(value, 6) if isinstance(value, float) else value for key, value in kept.items()}
+    fields = asdict(measure)
+    del fields["seconds"]
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in fields.items()}
 
 
 def write(root: Path) -> dict[str, Any]:
-    """Write ``root/summary.json`` from the finished stages and return its content."""
-    summary = summarise(rounds(root))
-    write_atomic(root / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    """Write ``root/summary.json`` from the finished stages, and return its content."""
+    summary = summarise(read_rounds(root))
+    write_text(root / SUMMARY, json.dumps(summary, indent=1) + "\n")
     return summary
 
 
 def table(summary: Mapping[str, Any]) -> Table:
-    """A line per round: what was solved, the accuracies in % (one number a split) and the cost. Fits 80 columns."""
+    """Return a table with a row for each round: share solved, accuracies in % (split by split) and cost.
+
+    It fits 80 columns.
+    """
     entries = [entry for entry in (summary["base"], *summary["rounds"]) if entry]
     splits = [key for key, value in (entries[-1] if entries else {}).items() if isinstance(value, dict)]
     caption = f"accuracy in %: {'/'.join(splits)}; solved: share of the training problems" if splits else None
@@ -140,19 +146,25 @@ def table(summary: Mapping[str, Any]) -> Table:
     grid.add_column("tokens", justify="right")
     grid.add_column("time", justify="right", no_wrap=True)
     for entry in entries:
-        cells = ["/".join(percent(_accuracy(entry, split, method)) for split in splits) for method in METHODS]
+        cells = ["/".join(format_percent(_accuracy(entry, split, method)) for split in splits) for method in METHODS]
         name = "base" if entry["round"] == 0 else str(entry["round"])
-        grid.add_row(name, percent(entry["solved"]), *cells, count(entry["tokens"]), duration(entry["seconds"]))
+        grid.add_row(
+            name,
+            format_percent(entry["solved"]),
+            *cells,
+            format_count(entry["tokens"]),
+            format_duration(entry["seconds"]),
+        )
     return grid
 
 
-def leads(records: Sequence[RoundRecord]) -> list[str]:
-    """A line for each split of the last evaluation and each method that search is compared with, in points."""
+def margins(records: Sequence[RoundRecord]) -> list[str]:
+    """Return a line for each split of the last evaluation and each method: by how many points search exceeds it."""
     last = next((record.evaluation for record in reversed(records) if record.evaluation), None)
     return [
-        f"{split}: search {points(lead)} points over {METHODS[method]}"
-        for split, methods in (last.leads if last else {}).items()
-        for method, lead in methods.items()
+        f"{split}: search {format_difference(margin)} points over {METHOD_NAMES[method]}"
+        for split, methods in (last.margins if last else {}).items()
+        for method, margin in methods.items()
     ]
 
 

@@ -1,10 +1,8 @@
-"""``raystar judge``: what a reward model is worth: as a chooser among samples, and as a finder of wrong steps.
+"""Evaluate a reward model (``raystar eval-reward-model``): as a chooser among samples, and as a finder of errors.
 
-    problems ──> samples, drawn or stored ──> a logit a step ──> best-of-N and votes, by N ──┐
-                     └─> of the curriculum: run again ──────> ProcessBench's numbers ────────┼──> judge.json
-    a file with first wrong steps ──> a logit a step ───────> ProcessBench's numbers ────────┘
-
-The steps are first_error.py's business.
+problems ──> samples, drawn or stored ──> a logit a step ──> best-of-N and votes, by N ──┐
+                 └─> curriculum: check steps exactly ───> ProcessBench's numbers ────────┼──> reward_eval.json
+a file with first errors ──────────> a logit a step ────> ProcessBench's numbers ────────┘
 """
 
 from __future__ import annotations
@@ -16,91 +14,112 @@ from pathlib import Path
 
 from cluster.evaluation import accuracy
 from cluster.reward_eval import first_error, samples
-from cluster.reward_eval.request import RewardEvalRequest
-from cluster.reward_eval.step_scores import Scored
+from cluster.reward_eval.request import REWARD_EVAL, SEED_NAMES, RewardEvalRequest
+from cluster.reward_eval.step_scores import SolutionLogits
 from cluster.reward_eval.threshold import Threshold
 from cluster.run.context import Context
 from cluster.searches.runner import SearchRunner
 from search.data import ModelRef
 from search.errors import UserError
-from search.evaluation.best_of_n_curves import JudgedSample, curves, points
+from search.evaluation.best_of_n_curves import ScoredSample, accuracy_curves, curve_sizes
 from search.evaluation.confidence import Interval
 from search.evaluation.process_bench import ProcessRow, ProcessScore
 from search.reward_models import RewardModelKind
 from search.seeds import derive
-from search.storage.files import write_atomic
+from search.storage.files import write_text
 
-RESULT = "judge.json"
+RESULT = "reward_eval.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Curves:
-    """Accuracy of every method at each N of ``sizes``. ``by``: the aggregation that weighs votes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleCurves:
+    """Accuracy of every method at each N of ``sizes``. ``aggregation`` makes the weights of weighted votes.
 
-    ``samples`` a problem at most; ``generated`` and ``scored`` are tokens a problem, for all its samples.
+    ``samples``: the most samples of a problem. ``generated_tokens`` and ``scored_tokens`` are per problem, for all its
+    samples.
     """
 
     problems: int
     samples: int
     sizes: tuple[int, ...]
-    by: str
+    aggregation: str
     methods: dict[str, list[Interval]]
-    generated: float
-    scored: float
+    generated_tokens: float
+    scored_tokens: float
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What came out. ``source``: what was judged; ``threshold``: where the threshold of ``steps`` comes from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardEvaluation:
+    """The results for one reward model. ``source``: the solutions scored. ``threshold``: where that of ``steps`` is from."""
 
     model: str
     kind: str
     source: str
-    curves: Curves | None
+    curves: SampleCurves | None
     steps: ProcessScore | None
     threshold: str
 
 
-def judge(context: Context, asked: RewardEvalRequest, policy: ModelRef | None, threshold: Threshold) -> Judgement:
-    """Samples, their scores and what they come to; writes ``judge.json``. ``policy`` draws, where nothing is stored."""
-    with SearchRunner(context) as searchers:
-        samples.draw(context, searchers, asked, policy)
-        scored = samples.score(context, searchers, asked)
-        found = sample_curves(context, asked, scored)
-        steps = first_error.on_samples(context, searchers, asked, scored, threshold)
-    source = f"{asked.split} problems" if asked.trees is None else f"trees of {asked.trees}"
-    told = threshold.told() if steps else ""
-    return _written(context, Judgement(str(asked.model), asked.kind, source, found, steps, told))
+def evaluate_on_samples(
+    context: Context, request: RewardEvalRequest, policy: ModelRef | None, threshold: Threshold
+) -> RewardEvaluation:
+    """Draw samples with ``policy`` where none are stored, score and measure them; write ``reward_eval.json``."""
+    with SearchRunner(context) as runner:
+        samples.draw(context, runner, request, policy)
+        logits = samples.score(context, runner, request)
+        curves = measure_curves(context, request, logits)
+        steps = first_error.measure_samples(context, runner, request, logits, threshold)
+    evaluation = RewardEvaluation(
+        model=str(request.model),
+        kind=request.kind,
+        source=f"{request.split} problems" if request.trees is None else f"trees of {request.trees}",
+        curves=curves,
+        steps=steps,
+        threshold=threshold.describe() if steps else "",
+    )
+    return _write(context, evaluation)
 
 
-def judge_file(
+def evaluate_on_file(
     context: Context, model: Path, kind: RewardModelKind, file: Path, rows: Sequence[ProcessRow], threshold: Threshold
-) -> Judgement:
-    """The steps of a file; writes ``judge.json``."""
-    with SearchRunner(context) as searchers:
-        steps = first_error.on_file(context, searchers, model, kind, file, rows, threshold)
-    return _written(context, Judgement(str(model), kind, str(file), None, steps, threshold.told()))
+) -> RewardEvaluation:
+    """Score and measure the steps of a file; write ``reward_eval.json``."""
+    with SearchRunner(context) as runner:
+        steps = first_error.measure_file(context, runner, model, kind, file, rows, threshold)
+    evaluation = RewardEvaluation(
+        model=str(model), kind=kind, source=str(file), curves=None, steps=steps, threshold=threshold.describe()
+    )
+    return _write(context, evaluation)
 
 
-def sample_curves(context: Context, asked: RewardEvalRequest, scored: dict[str, Scored]) -> Curves:
-    """The curves of samples whose steps are scored. A problem without a tree has no samples and is wrong."""
+def measure_curves(context: Context, request: RewardEvalRequest, logits: dict[str, SolutionLogits]) -> SampleCurves:
+    """Return the curves of scored samples. A problem without a tree has no samples and counts as incorrect."""
     scale = context.config.evaluation.search.squash_scale
-    found: dict[str, list[JudgedSample]] = {problem.id: [] for problem in asked.problems}
-    generated = read = 0
-    for tree in asked.read(context.run):
-        of_tree = scored[tree.problem.id]
-        found[tree.problem.id] = list(samples.judged(tree, samples.scores_of_steps(of_tree, asked.kind, scale)))
-        generated += accuracy.total([tree]).generated_tokens
-        read += of_tree.tokens
-    most = max(map(len, found.values()), default=0)
+    by_problem: dict[str, list[ScoredSample]] = {problem.id: [] for problem in request.problems}
+    generated_tokens = scored_tokens = 0
+    for tree in request.read_trees(context.run):
+        of_tree = logits[tree.problem.id]
+        scores = samples.step_probabilities(of_tree, request.kind, scale)
+        by_problem[tree.problem.id] = list(samples.read_samples(tree, scores))
+        generated_tokens += accuracy.total_cost([tree]).generated_tokens
+        scored_tokens += of_tree.tokens
+    most = max(map(len, by_problem.values()), default=0)
     if not most:
-        raise UserError(f"there is no sample to judge: all {len(found)} problems were put in quarantine")
-    sizes, seed = points(most), derive(context.config.seed, "judge")
+        raise UserError(f"there is no sample to score: all {len(by_problem)} problems were put in quarantine")
+    sizes, seed = curve_sizes(most), derive(context.config.seed, SEED_NAMES[REWARD_EVAL])
     with context.progress.task("curves"):
-        methods = curves(list(found.values()), sizes, asked.by, seed)
-    return Curves(len(found), most, sizes, asked.by, methods, generated / len(found), read / len(found))
+        methods = accuracy_curves(list(by_problem.values()), sizes, request.aggregation, seed)
+    return SampleCurves(
+        problems=len(by_problem),
+        samples=most,
+        sizes=sizes,
+        aggregation=request.aggregation,
+        methods=methods,
+        generated_tokens=generated_tokens / len(by_problem),
+        scored_tokens=scored_tokens / len(by_problem),
+    )
 
 
-def _written(context: Context, found: Judgement) -> Judgement:
-    write_atomic(context.run.root / RESULT, json.dumps(asdict(found), indent=1) + "\n")
-    return found
+def _write(context: Context, evaluation: RewardEvaluation) -> RewardEvaluation:
+    write_text(context.run.root / RESULT, json.dumps(asdict(evaluation), indent=1) + "\n")
+    return evaluation

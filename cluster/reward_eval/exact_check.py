@@ -1,6 +1,6 @@
-"""Solutions of curriculum problems with every step checked exactly, by running it again: as ProcessBench rows, as labels.
+"""Check every step of solutions of curriculum problems exactly, by running it again.
 
-Knows trees and an executor; which step is wrong is search.problems.curriculum's to say.
+The results are ProcessBench rows, or step labels to learn from.
 """
 
 from __future__ import annotations
@@ -14,74 +14,86 @@ from actors.sandbox.config import ExecutorConfig
 from search.concurrency import gather_or_cancel
 from search.data import Problem, StepLabels
 from search.evaluation.process_bench import NO_ERROR, ProcessRow
-from search.formats.registry import StepFormat, step_texts
+from search.formats.base import StepFormat, step_texts
 from search.grading.grader import grader
-from search.problems.curriculum import check_steps, composition_of, of_curriculum
+from search.problems.curriculum import check_steps, composition_of, is_from_curriculum
 from search.protocols import Executor
 from search.tree import Tree
-from train.labels.tree_labels import solutions
+from train.labels.tree_labels import labelled_solutions
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
-AT_ONCE = 8  # trees whose solutions are run side by side
-
-
-def checkable(problem: Problem, form: StepFormat) -> bool:
-    """Whether the steps of this problem's solutions can be checked: it is the curriculum's, and they are programs."""
-    return form.name == "code" and of_curriculum(problem)
+CONCURRENT_TREES = 8
 
 
-async def rows(trees: Iterable[Tree], form: StepFormat, executor: Executor) -> dict[str, list[ProcessRow]]:
-    """For each tree's problem a row for every finished solution, in the order of ``tree.terminals``."""
-
-    def of_tree(tree: Tree) -> Iterable[Coroutine[Any, Any, ProcessRow]]:
-        return (_row(tree, end, place, form, executor) for place, end in enumerate(tree.terminals()))
-
-    return dict(await _checked(trees, of_tree))
+def is_checkable(problem: Problem, step_format: StepFormat) -> bool:
+    """Return whether the steps of this problem's solutions can be checked: curriculum problems, steps as programs."""
+    return step_format.name == "code" and is_from_curriculum(problem)
 
 
-def labels(trees: Iterable[Tree], config: ExecutorConfig) -> list[StepLabels]:
-    """What a person who errs never would say of the solutions that train.labels.tree_labels chooses: 1 up to the first wrong
-    step, -1 for that one. In the order of the trees."""
+async def process_rows(
+    trees: Iterable[Tree], step_format: StepFormat, executor: Executor
+) -> dict[str, list[ProcessRow]]:
+    """Return by problem id one row per finished solution, in the order of ``tree.terminals``."""
+
+    def rows_of_tree(tree: Tree) -> Iterable[Coroutine[Any, Any, ProcessRow]]:
+        return (
+            _process_row(tree, terminal, index, step_format, executor)
+            for index, terminal in enumerate(tree.terminals())
+        )
+
+    return dict(await _map_trees(trees, rows_of_tree))
+
+
+def step_labels(trees: Iterable[Tree], config: ExecutorConfig) -> list[StepLabels]:
+    """Return exact labels of the solutions that ``train.labels.tree_labels`` chooses, in the order of the trees.
+
+    They are what an infallible person would say: 1 before the first incorrect step, -1 for that step.
+    """
 
     async def check() -> list[StepLabels]:
         async with LocalExecutor(config) as executor:
-            found = await _checked(trees, lambda tree: (_labels(tree, end, executor) for end in solutions(tree)))
-        return [one for _, of_tree in found for one in of_tree]
+            labelled = await _map_trees(
+                trees, lambda tree: (_step_labels(tree, terminal, executor) for terminal in labelled_solutions(tree))
+            )
+        return [labels for _, of_tree in labelled for labels in of_tree]
 
     return asyncio.run(check())
 
 
-async def _checked(
-    trees: Iterable[Tree], of_tree: Callable[[Tree], Iterable[Coroutine[Any, Any, Found]]]
-) -> list[tuple[str, list[Found]]]:
-    """What comes of each tree's coroutines, by its problem's id: AT_ONCE trees side by side, in the order of the trees."""
-    found: dict[int, tuple[str, list[Found]]] = {}
-    waiting = enumerate(trees)
+async def _map_trees(
+    trees: Iterable[Tree], coroutines_of: Callable[[Tree], Iterable[Coroutine[Any, Any, T]]]
+) -> list[tuple[str, list[T]]]:
+    """Return (problem id, results of the tree's coroutines) in the order of the trees, CONCURRENT_TREES at a time."""
+    results: dict[int, tuple[str, list[T]]] = {}
+    remaining = enumerate(trees)
 
-    async def one_after_another() -> None:
-        for number, tree in waiting:
-            found[number] = (tree.problem.id, await gather_or_cancel(of_tree(tree)))
+    async def run_in_turn() -> None:
+        for number, tree in remaining:
+            results[number] = (tree.problem.id, await gather_or_cancel(coroutines_of(tree)))
 
-    await gather_or_cancel(one_after_another() for _ in range(AT_ONCE))
-    return [found[number] for number in sorted(found)]
-
-
-async def _labels(tree: Tree, end: int, executor: Executor) -> StepLabels:
-    state = tree.state(end)
-    wrong = await check_steps(composition_of(tree.problem.id), state, executor)
-    signs = (1.0,) * (len(state.steps) if wrong is None else wrong) + (-1.0,) * (wrong is not None)
-    return StepLabels(tree.problem, state.steps, signs)
+    await gather_or_cancel(run_in_turn() for _ in range(CONCURRENT_TREES))
+    return [results[number] for number in sorted(results)]
 
 
-async def _row(tree: Tree, end: int, place: int, form: StepFormat, executor: Executor) -> ProcessRow:
-    state = tree.state(end)
-    wrong = await check_steps(composition_of(tree.problem.id), state, executor)
+async def _step_labels(tree: Tree, terminal: int, executor: Executor) -> StepLabels:
+    state = tree.state(terminal)
+    first_error = await check_steps(composition_of(tree.problem.id), state, executor)
+    correct_steps = len(state.steps) if first_error is None else first_error
+    labels = (1.0,) * correct_steps + (-1.0,) * (first_error is not None)
+    return StepLabels(tree.problem, state.steps, labels=labels)
+
+
+async def _process_row(
+    tree: Tree, terminal: int, index: int, step_format: StepFormat, executor: Executor
+) -> ProcessRow:
+    state = tree.state(terminal)
+    first_error = await check_steps(composition_of(tree.problem.id), state, executor)
     return ProcessRow(
-        f"{tree.problem.id}/{place}",
-        tree.models.get("policy", ""),
-        tree.problem.question,
-        step_texts(form, state),
-        grader().grade(tree.problem, tree.nodes[end].answer),
-        NO_ERROR if wrong is None else wrong,
+        id=f"{tree.problem.id}/{index}",
+        generator=tree.models.get("policy", ""),
+        problem=tree.problem.question,
+        steps=step_texts(step_format, state),
+        final_answer_correct=grader().grade(tree.problem, tree.nodes[terminal].answer),
+        label=NO_ERROR if first_error is None else first_error,
     )

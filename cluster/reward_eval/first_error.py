@@ -1,7 +1,6 @@
-"""A judge as a finder of wrong steps: the ProcessBench protocol on a file, and on samples of the curriculum.
+"""Measure how well a reward model finds the first incorrect step, by the ProcessBench protocol.
 
-Knows the stages that make rows and their scores. Thresholds are threshold.py's business, the protocol itself is
-search/evaluation/process_bench.py's.
+The rows come from a file, or are samples of curriculum problems, whose steps can be checked exactly.
 """
 
 from __future__ import annotations
@@ -12,10 +11,16 @@ from pathlib import Path
 
 from actors.sandbox.client.executor import LocalExecutor
 from cluster.reward_eval import exact_check, step_scores
-from cluster.reward_eval.request import RewardEvalRequest, rows_given
-from cluster.reward_eval.samples import SCORES, scores_of_steps
-from cluster.reward_eval.step_scores import Scored, Work, prefixes
-from cluster.reward_eval.threshold import Threshold, measured
+from cluster.reward_eval.request import (
+    EXACT_CHECK_STAGE,
+    STEPS_STAGE,
+    THRESHOLD_STAGE,
+    RewardEvalRequest,
+    rows_inputs,
+)
+from cluster.reward_eval.samples import SCORES, step_probabilities
+from cluster.reward_eval.step_scores import ScoringTask, SolutionLogits, prefixes
+from cluster.reward_eval.threshold import Threshold, measure
 from cluster.run.context import Context
 from cluster.run.directory import write_inputs
 from cluster.run.models import REWARD_MODEL, model_ref
@@ -23,109 +28,124 @@ from cluster.searches.runner import SearchRunner
 from search.data import Problem, State
 from search.errors import UserError
 from search.evaluation import process_bench
-from search.evaluation.process_bench import JudgedSteps, ProcessRow, ProcessScore
-from search.formats.registry import StepFormat, steps_of_texts
+from search.evaluation.process_bench import ProcessRow, ProcessScore, ScoredSteps
+from search.formats.base import StepFormat, steps_of_texts
 from search.reward_models import RewardModelKind
-from search.storage.files import write_atomic
+from search.storage.files import write_text
 
-ROWS = "process.jsonl"
+PROCESS_ROWS = "process_bench.jsonl"
 
 
-def on_file(
+def measure_file(
     context: Context,
-    searchers: SearchRunner,
+    runner: SearchRunner,
     model: Path,
     kind: RewardModelKind,
     file: Path,
     rows: Sequence[ProcessRow],
     threshold: Threshold,
 ) -> ProcessScore:
-    """The protocol's numbers for the rows of a file."""
-    judged = judged_rows(context, searchers, model, kind, "steps", str(file), rows)
-    choosing = judged_rows(context, searchers, model, kind, "choosing", threshold.source, threshold.rows)
-    return measured(rows, judged, threshold, choosing)
+    """Return the protocol's numbers for the rows of a file."""
+    scores = score_rows(context, runner, model, kind, STEPS_STAGE, str(file), rows)
+    return measure(rows, scores, threshold, _score_threshold_rows(context, runner, model, kind, threshold))
 
 
-def on_samples(
-    context: Context, searchers: SearchRunner, asked: RewardEvalRequest, scored: dict[str, Scored], threshold: Threshold
+def measure_samples(
+    context: Context,
+    runner: SearchRunner,
+    request: RewardEvalRequest,
+    logits: dict[str, SolutionLogits],
+    threshold: Threshold,
 ) -> ProcessScore | None:
-    """The protocol's numbers for samples of curriculum problems; None, and a line why, where they cannot be had.
+    """Return the protocol's numbers for samples of curriculum problems; log why and return None where there are none.
 
-    Of each problem one solution with an error and one without are measured, at most.
+    Of each problem at most one solution with an error and one without are measured.
     """
-    form, first = context.config.policy.step_format(context.shots), next(asked.read(context.run), None)
-    if first is None or not exact_check.checkable(first.problem, form):
-        context.progress.say(
+    step_format = context.config.policy.step_format(context.shots)
+    first = next(request.read_trees(context.run), None)
+    if first is None or not exact_check.is_checkable(first.problem, step_format):
+        context.progress.log(
             "steps are not measured: only the curriculum's can be checked; --steps takes a labelled file"
         )
         return None
     try:
-        rows = _checked(context, asked, form)
-        choosing = judged_rows(
-            context, searchers, asked.model, asked.kind, "choosing", threshold.source, threshold.rows
-        )
-        return measured(rows, _judged_samples(context, asked, scored, rows), threshold, choosing)
-    except UserError as error:  # the curves stand for themselves
-        context.progress.say(f"steps are not measured: {error}")
+        rows = _check_samples(context, request, step_format)
+        threshold_scores = _score_threshold_rows(context, runner, request.model, request.kind, threshold)
+        return measure(rows, _sample_scores(context, request, logits, rows), threshold, threshold_scores)
+    except UserError as error:  # the curves are valid without it
+        context.progress.log(f"steps are not measured: {error}")
         return None
 
 
-def _judged_samples(
-    context: Context, asked: RewardEvalRequest, scored: dict[str, Scored], rows: Sequence[ProcessRow]
-) -> list[JudgedSteps]:
-    """Checked samples with the scores that their steps have already; a row's id says which sample it is."""
-    judged: list[JudgedSteps] = []
+def _sample_scores(
+    context: Context, request: RewardEvalRequest, logits: dict[str, SolutionLogits], rows: Sequence[ProcessRow]
+) -> list[ScoredSteps]:
+    """Return the step scores of checked samples, which have logits already. A row's id ends in the sample's index."""
+    scores: list[ScoredSteps] = []
     for row in rows:
-        name, _, place = row.id.rpartition("/")
-        scores = scores_of_steps(scored[name], asked.kind, context.config.evaluation.search.squash_scale)
-        judged.append(JudgedSteps(row.label, scores[int(place)]))
-    return judged
+        problem_id, _, index = row.id.rpartition("/")
+        of_problem = step_probabilities(logits[problem_id], request.kind, context.config.evaluation.search.squash_scale)
+        scores.append(ScoredSteps(row.label, of_problem[int(index)]))
+    return scores
 
 
-def row_states(row: ProcessRow, form: StepFormat) -> tuple[State, ...]:
-    """The states after each step of a row, as a judge reads them."""
-    problem = Problem(row.id, row.problem, "", row.generator)
-    return prefixes(State(problem, steps_of_texts(form, row.steps)))
+def row_states(row: ProcessRow, step_format: StepFormat) -> tuple[State, ...]:
+    """Return the states after each step of a row, as a reward model reads them."""
+    problem = Problem(id=row.id, question=row.problem, answer="", source=row.generator)
+    return prefixes(State(problem, steps_of_texts(step_format, row.steps)))
 
 
-def judged_rows(
+def _score_threshold_rows(
+    context: Context, runner: SearchRunner, model: Path, kind: RewardModelKind, threshold: Threshold
+) -> list[ScoredSteps]:
+    return score_rows(context, runner, model, kind, THRESHOLD_STAGE, threshold.source, threshold.rows)
+
+
+def score_rows(
     context: Context,
-    searchers: SearchRunner,
+    runner: SearchRunner,
     model: Path,
     kind: RewardModelKind,
-    name: str,
+    stage_name: str,
     source: str,
     rows: Sequence[ProcessRow],
-) -> list[JudgedSteps]:
-    """Rows with the scores of their steps, as a stage of that name."""
+) -> list[ScoredSteps]:
+    """Run the stage that scores the steps of ``rows`` and return the scores in [0, 1], in the order of the rows."""
     if not rows:
         return []
-    stage, form = context.run.stage(f"judge/{name}"), context.config.policy.step_format(context.shots)
-    if not stage.done:
-        wanted = (Work(str(index), (row_states(row, form),)) for index, row in enumerate(rows))
+    stage, step_format = context.run.stage(stage_name), context.config.policy.step_format(context.shots)
+    if not stage.is_done:
+        tasks = (ScoringTask(str(index), (row_states(row, step_format),)) for index, row in enumerate(rows))
         with stage.writing(keep=True) as writer:
-            write_inputs(writer.directory, rows_given(model, source, rows))
-            file = writer.directory / SCORES
+            write_inputs(writer.directory, rows_inputs(model, source, rows))
             step_scores.score(
-                context, searchers, model_ref(REWARD_MODEL, model, 0), wanted, len(rows), file, f"score {name}"
+                context,
+                runner,
+                model_ref(REWARD_MODEL, model, 0),
+                tasks,
+                total=len(rows),
+                file=writer.directory / SCORES,
+                title=f"score {stage.name}",
             )
-    found, scale = step_scores.known(stage.path / SCORES), context.config.evaluation.search.squash_scale
-    return [JudgedSteps(row.label, scores_of_steps(found[str(i)], kind, scale)[0]) for i, row in enumerate(rows)]
+    logits, scale = step_scores.read_logits(stage.path / SCORES), context.config.evaluation.search.squash_scale
+    return [
+        ScoredSteps(row.label, step_probabilities(logits[str(index)], kind, scale)[0]) for index, row in enumerate(rows)
+    ]
 
 
-def _checked(context: Context, asked: RewardEvalRequest, form: StepFormat) -> tuple[ProcessRow, ...]:
-    """The samples with their first wrong steps, as a stage that keeps them in ProcessBench's schema."""
-    stage = context.run.stage("judge/checked")
-    if not stage.done:
+def _check_samples(context: Context, request: RewardEvalRequest, step_format: StepFormat) -> tuple[ProcessRow, ...]:
+    """Run the stage that finds the first incorrect steps of the samples and return them in ProcessBench's schema."""
+    stage = context.run.stage(EXACT_CHECK_STAGE)
+    if not stage.is_done:
 
         async def check() -> list[ProcessRow]:
             async with LocalExecutor(context.config.executor) as executor:
-                found = await exact_check.rows(asked.read(context.run), form, executor)
-            return [row for rows in found.values() for row in rows]
+                by_problem = await exact_check.process_rows(request.read_trees(context.run), step_format, executor)
+            return [row for rows in by_problem.values() for row in rows]
 
         with stage.writing() as writer, context.progress.task("check steps"):
-            every = asyncio.run(check())
-            kept = process_bench.one_of_each(every, context.config.seed)
-            write_atomic(writer.directory / ROWS, process_bench.text(kept))
-            writer.facts.update(checked=len(every), kept=len(kept))
-    return process_bench.read(stage.path / ROWS) if stage.facts()["kept"] else ()
+            checked = asyncio.run(check())
+            kept = process_bench.balance_by_problem(checked, context.config.seed)
+            write_text(writer.directory / PROCESS_ROWS, process_bench.dump_rows(kept))
+            writer.facts.update(checked=len(checked), kept=len(kept))
+    return process_bench.read_rows(stage.path / PROCESS_ROWS) if stage.facts()["kept"] else ()

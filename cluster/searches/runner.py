@@ -1,7 +1,4 @@
-"""Runs searches for stages: keeps engines and executors between them, feeds the workers, counts what came of it.
-
-Knows which actors a search needs and that finished trees in a directory are not grown again. Knows no round.
-"""
+"""Run searches: keep engines, executors and workers between searches, and summarise the trees."""
 
 from __future__ import annotations
 
@@ -16,22 +13,23 @@ from actors.pools.executor_pool import isolation, start_executors, stop_executor
 from actors.workers.messages import Engines, SearchSpec
 from actors.workers.worker_pool import SearchWorkerPool
 from cluster.run.context import Context
-from cluster.run.models import in_units
-from cluster.searches.monitor import Watch
+from cluster.run.models import scale_squash
+from cluster.searches.monitor import SearchMonitor
 from cluster.searches.prometheus import SearchMetrics
-from cluster.searches.stats import Vitals
+from cluster.searches.stats import SearchStats
 from search.config import SearchConfig
 from search.data import Cost, ModelRef, Problem, StepStatus
 from search.seeds import derive
 from search.storage.tree_store import finished_ids, read_trees
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPlan:
-    """One search: which models, which problems, and the key that its seeds derive from.
+    """One search: its config, models and problems.
 
-    ``second`` is another policy for strategies that ask one. ``blind`` searches see neither answers nor a grader, as in
-    every evaluation.
+    ``seed``: the key that the seeds of its trees are derived from. ``label``: its name in progress, log and metrics.
+    ``blind``: strategies see neither answers nor a grader, as in every evaluation. ``second_policy``: for strategies that
+    use one.
     """
 
     config: SearchConfig
@@ -39,20 +37,23 @@ class SearchPlan:
     reward_model: ModelRef | None
     problems: tuple[Problem, ...]
     seed: tuple[object, ...]
-    what: str
+    label: str
     blind: bool = False
-    second: ModelRef | None = None
+    second_policy: ModelRef | None = None
 
     @property
     def models(self) -> tuple[ModelRef, ...]:
-        """All models that the search asks, each once."""
-        return tuple(dict.fromkeys(ref for ref in (self.policy, self.second, self.reward_model) if ref is not None))
+        """All models that the search uses, each once."""
+        refs = (self.policy, self.second_policy, self.reward_model)
+        return tuple(dict.fromkeys(ref for ref in refs if ref is not None))
 
 
 @dataclass(slots=True)
-class SearchReport:
-    """What a search did; costs are sums over its trees. ``occupancy``: share of the policy engines' places that was taken,
-    a mean over the time of this start; None where there was nothing left to search.
+class SearchResult:
+    """Totals over the trees of a search.
+
+    ``steps``: steps with code. ``steps_ran``: those whose program ran. ``occupancy``: mean
+    share of the policy engines' capacity in use during this start; None if nothing was left to search.
     """
 
     trees: int = 0
@@ -65,7 +66,7 @@ class SearchReport:
     occupancy: float | None = None
 
     def facts(self) -> dict[str, Any]:
-        """As plain data for the stage's record."""
+        """Return the result as plain data for the stage's record."""
         return {
             "trees": self.trees,
             "trees_solved": self.solved,
@@ -85,12 +86,12 @@ class SearchReport:
 
 
 class SearchRunner:
-    """Engines, executors and search workers of one run, kept between searches. Leaves nothing running behind."""
+    """Engines, executors and search workers of one run, kept between searches. A context manager that stops them."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.fleet = EngineManager(context.config.policy.engine, context.config.reward_model.engine)
-        self._crowd = SearchWorkerPool(context.config.workers)
+        self.engine_manager = EngineManager(context.config.policy.engine, context.config.reward_model.engine)
+        self._worker_pool = SearchWorkerPool(context.config.workers)
         self._executors: tuple[Any, ...] = ()
 
     def __enter__(self) -> Self:
@@ -99,48 +100,52 @@ class SearchRunner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.rest()
+        self.stop()
 
-    def rest(self) -> None:
-        """Stop all actors and give back what they hold."""
-        self._crowd.stop()
-        self.fleet.stop()
+    def stop(self) -> None:
+        """Stop all actors and release their resources. A later search starts new ones."""
+        self._worker_pool.stop()
+        self.engine_manager.stop()
         stop_executors(self._executors)
         self._executors = ()
 
-    def engines(self, policy: ModelRef, reward_model: ModelRef | None, second: ModelRef | None = None) -> Engines:
-        """Handles of running engines for these models; those that run already are kept."""
+    def engines(
+        self, policy: ModelRef, reward_model: ModelRef | None, second_policy: ModelRef | None = None
+    ) -> Engines:
+        """Start engines for these models, unless they run already, and return the handles of all actors."""
         config = self.context.config
-        self.fleet.start(*dict.fromkeys(ref for ref in (policy, second, reward_model) if ref is not None))
+        self.engine_manager.start(
+            *dict.fromkeys(ref for ref in (policy, second_policy, reward_model) if ref is not None)
+        )
         if not self._executors:
             self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
-            self.context.run.note(sandbox=isolation(self._executors))
+            self.context.run.update_manifest(sandbox=isolation(self._executors))
             if warning := self.context.run.manifest.isolation_warning:
-                self.context.progress.say(warning)
+                self.context.progress.log(warning)
         return Engines(
-            policy=tuple(self.fleet.policy(policy)),
+            policy=tuple(self.engine_manager.handles(policy)),
             policy_config=config.policy.engine,
             executors=self._executors,
             executor_config=config.executor,
-            reward_model=tuple(self.fleet.reward_model(reward_model)) if reward_model else (),
+            reward_model=tuple(self.engine_manager.handles(reward_model)) if reward_model else (),
             reward_model_config=config.reward_model.engine,
             policy_ref=policy,
             reward_model_ref=reward_model,
-            second=tuple(self.fleet.policy(second)) if second else (),
-            second_policy_ref=second,
+            second_policy=tuple(self.engine_manager.handles(second_policy)) if second_policy else (),
+            second_policy_ref=second_policy,
         )
 
-    def run(self, plan: SearchPlan, directory: Path) -> SearchReport:
-        """Grow a tree for every problem that has none in ``directory`` yet; the report covers all of them."""
+    def run(self, plan: SearchPlan, directory: Path) -> SearchResult:
+        """Grow a tree for every problem that has none in ``directory`` yet; return the totals of all trees there."""
         directory.mkdir(parents=True, exist_ok=True)
-        done = finished_ids(directory)
-        waiting = tuple(problem for problem in plan.problems if problem.id not in done)
+        finished = finished_ids(directory)
+        open_problems = tuple(problem for problem in plan.problems if problem.id not in finished)
         quarantined: dict[str, str] = {}
         occupancy = None
-        if waiting:
+        if open_problems:
             config = self.context.config
-            assignment = SearchSpec(
-                search=in_units(plan.config, plan.reward_model),
+            spec = SearchSpec(
+                search=scale_squash(plan.config, plan.reward_model),
                 format=config.policy.step_format(self.context.shots),
                 directory=directory,
                 seed=derive(config.seed, *plan.seed),
@@ -148,30 +153,30 @@ class SearchRunner:
                 models={ref.role: f"{ref.role} of round {ref.round}" for ref in plan.models},
                 worker=config.workers,
             )
-            engines = self.engines(plan.policy, plan.reward_model, plan.second)
-            metrics = SearchMetrics(config.name, plan.what, len(waiting))
-            vitals = Vitals(*engines.places)
-            with self.context.progress.task(plan.what, len(plan.problems), done=len(done)) as task:
-                watch = Watch(task, metrics, vitals, plan.blind)
-                self._crowd.run(assignment, engines, waiting, watch.finished, watch.hear)
-                watch.over()
-            quarantined, occupancy = watch.quarantined, vitals.mean_occupancy
-        found = report(directory, quarantined)
-        found.occupancy = occupancy
-        return found
+            engines = self.engines(plan.policy, plan.reward_model, plan.second_policy)
+            metrics = SearchMetrics(config.name, plan.label, len(open_problems))
+            stats = SearchStats(*engines.capacity)
+            with self.context.progress.task(plan.label, len(plan.problems), done=len(finished)) as task:
+                monitor = SearchMonitor(task=task, metrics=metrics, stats=stats, blind=plan.blind)
+                self._worker_pool.run(spec, engines, open_problems, monitor.on_summary, monitor.on_stats)
+                monitor.finish()
+            quarantined, occupancy = monitor.quarantined, stats.mean_occupancy
+        result = summarise_trees(directory, quarantined)
+        result.occupancy = occupancy
+        return result
 
 
-def report(directory: Path, quarantined: dict[str, str]) -> SearchReport:
-    """Counts over the trees in a directory."""
-    found = SearchReport(quarantined=quarantined)
+def summarise_trees(directory: Path, quarantined: dict[str, str]) -> SearchResult:
+    """Return totals over the trees in a directory. Quarantined problems count as failures."""
+    result = SearchResult(quarantined=quarantined)
     for tree in read_trees(directory):
-        found.trees += 1
-        found.solved += tree.solved
-        found.cost = found.cost + tree.cost
-        found.failures.update(tree.failures)
+        result.trees += 1
+        result.solved += tree.is_solved
+        result.cost = result.cost + tree.cost
+        result.failures.update(tree.failures)
         for node in tree.nodes[1:]:
             if node.step is not None and node.step.code:
-                found.steps += node.multiplicity
-                found.steps_ran += node.multiplicity * (node.step.status is StepStatus.OPEN)
-    found.failures.update({"quarantined": len(quarantined)} if quarantined else {})
-    return found
+                result.steps += node.multiplicity
+                result.steps_ran += node.multiplicity * (node.step.status is StepStatus.OPEN)
+    result.failures.update({"quarantined": len(quarantined)} if quarantined else {})
+    return result

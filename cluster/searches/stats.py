@@ -1,4 +1,4 @@
-"""How a search does at this moment, over all its workers: rates, how full engines are, what caches had. Knows no Ray."""
+"""Statistics of a running search over all its workers: rates, occupancy of engines, cache hits."""
 
 from __future__ import annotations
 
@@ -8,110 +8,116 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from actors.stats import WorkerStats
-from cluster.formatting import count, share_cached
+from cluster.formatting import cached_share, format_count
 
-WINDOW_S = 10.0  # rates are means over so long
+WINDOW_S = 10.0  # rates are means over this time
 
 
 @dataclass(slots=True)
-class Vitals:
-    """The last Pulse of each worker, added up. ``policy`` and ``reward_model``: sequences that all engines of a kind work on at
-    once; ``clock`` gives seconds."""
+class SearchStats:
+    """The last heartbeat of each worker, and sums over all workers.
 
-    policy: int
-    reward_model: int
+    ``policy_capacity`` and ``reward_model_capacity``: sequences that all engines of that role process at once. ``clock``
+    returns seconds.
+    """
+
+    policy_capacity: int
+    reward_model_capacity: int
     clock: Callable[[], float] = monotonic
-    _pulses: dict[int, WorkerStats] = field(default_factory=dict)
-    _before: WorkerStats = field(default_factory=WorkerStats)  # what workers had done that have died since
-    _past: deque[tuple[float, WorkerStats]] = field(default_factory=deque)
-    _began: float = 0.0
-    _taken: float = 0.0  # occupancy, added up over the seconds
+    _last: dict[int, WorkerStats] = field(default_factory=dict)  # heartbeat of each worker
+    _dead: WorkerStats = field(default_factory=WorkerStats)  # sum of the last heartbeats of workers that died
+    _window: deque[tuple[float, WorkerStats]] = field(default_factory=deque)  # time and totals of each heartbeat
+    _start: float = 0.0
+    _occupancy_s: float = 0.0  # integral of the occupancy over time
 
     def __post_init__(self) -> None:
-        self._began = self.clock()
-        self._past.append((self._began, WorkerStats()))
+        self._start = self.clock()
+        self._window.append((self._start, WorkerStats()))
 
-    def hear(self, worker: int, pulse: WorkerStats) -> None:
-        """Take in what a worker says. One that died says nothing at all, and begins to count anew when it is back."""
-        now, before = self.clock(), self.occupancy
-        old = self._pulses.get(worker, WorkerStats())
-        if pulse.expansions < old.expansions:
-            self._before = self._before + old
-        self._pulses[worker] = pulse
-        self._taken += (before + self.occupancy) / 2 * (now - self._past[-1][0])
-        self._past.append((now, self.done))
-        while len(self._past) > 2 and self._past[1][0] <= now - WINDOW_S:
-            self._past.popleft()
+    def record(self, worker: int, heartbeat: WorkerStats) -> None:
+        """Record a worker's heartbeat. The counts of a restarted worker begin at 0 again."""
+        now, occupancy_before = self.clock(), self.occupancy
+        previous = self._last.get(worker, WorkerStats())
+        if heartbeat.expansions < previous.expansions:
+            self._dead = self._dead + previous
+        self._last[worker] = heartbeat
+        self._occupancy_s += (occupancy_before + self.occupancy) / 2 * (now - self._window[-1][0])
+        self._window.append((now, self.total))
+        while len(self._window) > 2 and self._window[1][0] <= now - WINDOW_S:
+            self._window.popleft()
 
     @property
     def now(self) -> WorkerStats:
-        """All workers, since the search began."""
-        return sum(self._pulses.values(), WorkerStats())
+        """Sum of the last heartbeats of all workers."""
+        return sum(self._last.values(), WorkerStats())
 
     @property
-    def done(self) -> WorkerStats:
-        """The same with what dead workers had done; of it only what is counted since the beginning means anything."""
-        return self.now + self._before
+    def total(self) -> WorkerStats:
+        """``now`` with the counts of dead workers. Only its totals are meaningful, not what is in flight."""
+        return self.now + self._dead
 
-    def rate(self, of: Callable[[WorkerStats], int]) -> float:
-        """What is counted, a second, over the last WINDOW_S."""
-        (began, first), (ended, last) = self._past[0], self._past[-1]
-        return (of(last) - of(first)) / (ended - began) if ended > began else 0.0
+    def rate(self, count: Callable[[WorkerStats], int]) -> float:
+        """Return the growth of a count per second over the last WINDOW_S."""
+        (start, first), (end, last) = self._window[0], self._window[-1]
+        return (count(last) - count(first)) / (end - start) if end > start else 0.0
 
     @property
     def occupancy(self) -> float:
-        """Share of the places for sequences at policy engines that are taken."""
-        return occupied(self.now.policy_busy, self.policy)
+        """Share of the policy engines' capacity that is in use, in [0, 1]."""
+        return occupied_share(self.now.policy_inflight, self.policy_capacity)
 
     @property
     def reward_model_occupancy(self) -> float:
-        return occupied(self.now.reward_model_busy, self.reward_model)
+        """Share of the reward models' capacity that is in use, in [0, 1]."""
+        return occupied_share(self.now.reward_model_inflight, self.reward_model_capacity)
 
     @property
     def policy_queue(self) -> int:
-        """Sequences that wait for a place, at an engine or for room there."""
-        return queued(self.now.policy_busy, self.now.policy_waiting, self.policy)
+        """Sequences that wait for a policy engine, in its queue or in a worker."""
+        return queue_length(self.now.policy_inflight, self.now.policy_waiting, self.policy_capacity)
 
     @property
     def reward_model_queue(self) -> int:
-        return queued(self.now.reward_model_busy, self.now.reward_model_waiting, self.reward_model)
+        """States that wait for a reward model, in its queue or in a worker."""
+        return queue_length(self.now.reward_model_inflight, self.now.reward_model_waiting, self.reward_model_capacity)
 
     @property
-    def cached(self) -> float | None:
-        """Share of the policy's prompt tokens that its prefix cache had."""
-        return share_cached(self.done.cached_tokens, self.done.prompt_tokens)
+    def policy_cached(self) -> float | None:
+        """Share of the policy's prompt tokens that its prefix cache held, None without prompt tokens."""
+        return cached_share(self.total.cached_tokens, self.total.prompt_tokens)
 
     @property
     def reward_model_cached(self) -> float | None:
-        return share_cached(self.done.reward_model_cached, self.done.reward_model_tokens)
+        """Share of the reward model's prompt tokens that its prefix cache held, None without prompt tokens."""
+        return cached_share(self.total.reward_model_cached_tokens, self.total.reward_model_prompt_tokens)
 
     @property
     def mean_occupancy(self) -> float:
-        """Over the time from the beginning to the last word of a worker, in straight lines from one word to the next."""
-        heard = self._past[-1][0] - self._began
-        return self._taken / heard if heard > 0 else 0.0
+        """Time-weighted mean of ``occupancy`` up to the last heartbeat (trapezoidal rule)."""
+        elapsed = self._window[-1][0] - self._start
+        return self._occupancy_s / elapsed if elapsed > 0 else 0.0
 
-    def line(self) -> str:
-        """ "7123 tok/s, engines 83 %, cached 71 %": how the search does now."""
-        return self._told(self.rate(lambda pulse: pulse.generated_tokens), self.occupancy)
+    def current_line(self) -> str:
+        """Return the present state of the search: "7123 tok/s, engines 83 %, cached 71 %"."""
+        return self._line(self.rate(lambda stats: stats.generated_tokens), self.occupancy)
 
-    def whole_line(self) -> str:
-        """The same over the whole search, at its end."""
-        took = self.clock() - self._began
-        return self._told(self.done.generated_tokens / took if took > 0 else 0.0, self.mean_occupancy)
+    def total_line(self) -> str:
+        """Return the same line over the whole search."""
+        elapsed = self.clock() - self._start
+        return self._line(self.total.generated_tokens / elapsed if elapsed > 0 else 0.0, self.mean_occupancy)
 
-    def _told(self, rate: float, occupancy: float) -> str:
-        parts = [f"{count(rate)} tok/s", f"engines {100 * occupancy:.0f} %"]
-        if self.cached is not None:
-            parts.append(f"cached {100 * self.cached:.0f} %")
+    def _line(self, tokens_per_s: float, occupancy: float) -> str:
+        parts = [f"{format_count(tokens_per_s)} tok/s", f"engines {100 * occupancy:.0f} %"]
+        if self.policy_cached is not None:
+            parts.append(f"cached {100 * self.policy_cached:.0f} %")
         return ", ".join(parts)
 
 
-def occupied(busy: int, places: int) -> float:
-    """Share in [0, 1] of the engines' places that is taken; 300 sequences and 256 places → 1."""
-    return min(1.0, busy / places) if places else 0.0
+def occupied_share(inflight: int, capacity: int) -> float:
+    """Return the share in [0, 1] of the capacity in use; 300 sequences in flight at a capacity of 256 → 1."""
+    return min(1.0, inflight / capacity) if capacity else 0.0
 
 
-def queued(busy: int, waiting: int, places: int) -> int:
-    """Sequences without a place; 300 at engines with 256 places and 20 that wait for room → 64."""
-    return max(0, busy - places) + waiting
+def queue_length(inflight: int, waiting: int, capacity: int) -> int:
+    """Return the sequences not being processed; 300 in flight at a capacity of 256, and 20 waiting → 64."""
+    return max(0, inflight - capacity) + waiting

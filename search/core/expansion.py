@@ -1,11 +1,16 @@
-"""Growing a tree by one expansion: draw candidates, run their code, score them, add them. Shared by all strategies.
+"""Expansion of a node: propose its children, then attach them.
 
-    draft   ask the policy, run the code, grade and score       awaits engines, leaves the tree's nodes alone
-    graft   add what was drafted                                at once
+One expansion, as every strategy runs it:
 
-A node is therefore expanded or not, never half: an expansion that is cancelled or fails leaves only its costs behind.
-It may be expanded again, with a new seed; what it has already is then counted and neither run nor scored once more.
-Knows the order of the calls and what they cost. Which node to expand is the strategies' business.
+    propose_children    draw candidates from the policy and merge identical ones
+                        run the code of those that the node has no child for
+                        turn them into nodes; count failures; drop candidates as configured
+                        grade terminal children, score the others by the reward model
+    attach_children     append the new nodes; raise the multiplicity of existing children that were drawn again
+
+``propose_children`` awaits the services and changes only ``tree.cost`` and ``tree.failures``; ``attach_children`` changes
+the nodes without awaiting. So an expansion is atomic: if it fails or is cancelled, no node has changed. Expanding a node
+again samples with a new seed.
 """
 
 from __future__ import annotations
@@ -16,19 +21,22 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from search.concurrency import gather_or_cancel
-from search.config import SearchConfig
 from search.core.values import WORST
 from search.data import Cost, Outcome, Proposal, Sampling, Scores, State, Step, StepStatus
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.tree import ROOT, Node, Tree
 
-NO_CANDIDATE = "no_candidate"  # the policy had nothing to say, for want of room in its context
+NO_CANDIDATE = "no_candidate"  # the policy returned nothing because its context was full
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExpansionConfig:
-    """What one expansion needs to know."""
+    """Options of an expansion.
+
+    ``keep_failed`` keeps candidates that ended without an answer as leaves of value -1. ``finish_first`` keeps only the
+    first candidate with an answer, if there is one.
+    """
 
     candidates: int
     sampling: Sampling
@@ -37,173 +45,178 @@ class ExpansionConfig:
     keep_failed: bool = True
     finish_first: bool = False
 
-    @classmethod
-    def of(cls, config: SearchConfig) -> ExpansionConfig:
-        return cls(
-            config.candidates,
-            config.sampling(),
-            config.max_depth,
-            config.squash_scale,
-            config.keep_failed,
-            config.finish_first,
-        )
-
 
 @dataclass(slots=True)
 class DrawnStep:
-    """A step as it was written, its length in tokens, and how often it was drawn."""
+    """A distinct step of a proposal: its length in tokens and how many candidates were identical to it."""
 
     step: Step
     tokens: int
-    many: int = 0
+    multiplicity: int = 0
+
+
+async def expand(tree: Tree, index: int, config: ExpansionConfig, services: SearchServices) -> list[int]:
+    """Expand a node and return its live children: those that have not failed."""
+    return attach_children(tree, index, await propose_children(tree, index, config, services))
+
+
+async def expand_all(
+    tree: Tree, indices: Sequence[int], config: ExpansionConfig, services: SearchServices
+) -> list[list[int]]:
+    """Expand nodes concurrently; return the live children of each.
+
+    Children are attached in the order of ``indices``, whichever engine answers first.
+    """
+    proposed = await gather_or_cancel(propose_children(tree, index, config, services) for index in indices)
+    return [attach_children(tree, index, children) for index, children in zip(indices, proposed, strict=True)]
+
+
+async def propose_children(
+    tree: Tree, index: int, config: ExpansionConfig, services: SearchServices, after: State | None = None
+) -> list[Node]:
+    """Return children for a node, graded and scored but not attached.
+
+    They continue ``after``, by default the node's own state. Steps that the node has a child for are returned without
+    being run or scored: ``attach_children`` adds them to that child. Stating an answer is greedy, so a node that has
+    been asked for its answer gets no further children.
+    """
+    state = tree.state(index) if after is None else after
+    concluding = services.format.concluding(state)
+    if concluding and tree.nodes[index].draws:
+        return []
+    n = 1 if concluding else config.candidates
+    sampling = replace(config.sampling, temperature=0.0) if concluding else config.sampling
+    proposal = await services.policy.propose(state, n, sampling, node_seed(tree, index, tree.nodes[index].draws))
+    add_cost(tree, proposal)
+    if not proposal.candidates:
+        count_failure(tree, NO_CANDIDATE)
+    repeated: list[DrawnStep] = []
+    new: list[DrawnStep] = []
+    for drawn in merge_identical(proposal, concluding, services):
+        (new if tree.find_child(index, drawn.step.text) is None else repeated).append(drawn)
+    executed = await execute_steps(tree, state, [drawn.step for drawn in new], services)
+    depth = tree.nodes[index].depth + 1
+    children = [
+        make_node(tree, index, depth, replace(drawn, step=step), proposal.version, config.max_depth)
+        for step, drawn in zip(executed, new, strict=True)
+    ]
+    if not config.keep_failed:
+        children = [node for node in children if not node.is_failed]
+    if config.finish_first:
+        children = [node for node in children if node.answer is not None][:1] or children
+    await evaluate_children(tree, state, children, config.squash_scale, services)
+    return [Node(index, drawn.step, depth, multiplicity=drawn.multiplicity) for drawn in repeated] + children
+
+
+def attach_children(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
+    """Add proposed children to a node and return its live children.
+
+    A child equal to an existing one, by step text and action, raises that one's multiplicity instead.
+    """
+    parent = tree.nodes[index]
+    for node in children:
+        existing = tree.find_child(index, node.step.text, node.action) if parent.draws and node.step else None
+        if existing is None:
+            parent.children.append(len(tree.nodes))
+            tree.nodes.append(node)
+        else:
+            existing.multiplicity += node.multiplicity
+    parent.draws += 1
+    return tree.live_children(index)
+
+
+def merge_identical(proposal: Proposal, concluding: bool, services: SearchServices) -> list[DrawnStep]:
+    """Return the distinct steps of a proposal in the order of their first occurrence."""
+    distinct: dict[str, DrawnStep] = {}
+    for candidate in proposal.candidates:
+        steps = services.format.parse(candidate)
+        step = steps[0] if steps else Step(candidate.text, status=StepStatus.NO_ANSWER)
+        step = require_answer(step) if concluding else step
+        distinct.setdefault(step.text, DrawnStep(step, len(candidate.token_ids))).multiplicity += 1
+    return list(distinct.values())
+
+
+def require_answer(step: Step) -> Step:
+    """Return a step that had to state the answer with status NO_ANSWER if it is still open."""
+    return replace(step, status=StepStatus.NO_ANSWER) if step.status is StepStatus.OPEN else step
+
+
+async def execute_steps(tree: Tree, state: State, steps: Sequence[Step], services: SearchServices) -> list[Step]:
+    """Return the steps after their code ran. Terminal steps and steps without code are returned as they are."""
+    runnable = [bool(step.code) and not step.is_terminal for step in steps]
+    programs = [step for step, runs in zip(steps, runnable, strict=True) if runs]
+    if not programs:
+        return list(steps)
+    tree.cost = tree.cost + Cost(executions=len(programs))
+    executed = iter(await services.executor.run(state, programs))
+    return [mark_code_error(next(executed)) if runs else step for step, runs in zip(steps, runnable, strict=True)]
+
+
+def mark_code_error(step: Step) -> Step:
+    """Return a step whose code failed with status CODE_ERROR, any other unchanged."""
+    if step.outcome in (Outcome.OK, Outcome.OUTPUT_TRUNCATED) or step.is_terminal:
+        return step
+    return replace(step, status=StepStatus.CODE_ERROR)
+
+
+def make_node(tree: Tree, parent: int, depth: int, drawn: DrawnStep, version: int, max_depth: int) -> Node:
+    """Return the node of a drawn step. A failed one is counted in ``tree.failures`` and has one visit of value -1."""
+    step = drawn.step
+    if step.status is StepStatus.OPEN and depth >= max_depth:
+        step = replace(step, status=StepStatus.TOO_DEEP)
+    node = Node(parent, step, depth, multiplicity=drawn.multiplicity, tokens=drawn.tokens, version=version)
+    if node.is_failed:
+        count_failure(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
+        node.visits, node.value_sum = 1, WORST
+    return node
+
+
+async def evaluate_children(
+    tree: Tree, state: State, children: Sequence[Node], squash_scale: float, services: SearchServices
+) -> None:
+    """Grade terminal children if there is a grader; score all other live ones if there is a reward model."""
+    unscored: list[tuple[Node, State]] = []
+    for node in children:
+        if node.step is None or node.is_failed:
+            continue
+        if node.is_terminal and services.grader is not None:
+            node.correct = services.grader.grade(tree.problem, node.answer)
+        else:
+            unscored.append((node, state.then(node.step)))
+    if services.reward_model is None or not unscored:
+        return
+    scores = await services.reward_model.score([child_state for _, child_state in unscored])
+    add_cost(tree, scores)
+    for (node, _), logit in zip(unscored, scores.logits, strict=True):
+        node.score = squash(logit, squash_scale)
 
 
 def squash(logit: float, scale: float) -> float:
-    """Process reward in (-1, 1): tanh(logit / scale) (rStar-Math, section 3.3; its code has scale 5)."""
+    """Return the process reward tanh(logit / scale) in (-1, 1) (rStar-Math, section 3.3; its code has scale 5)."""
     return math.tanh(logit / scale)
 
 
 def node_seed(tree: Tree, index: int, attempt: int = 0) -> int:
-    """A seed that depends on the place of a node in its tree, never on the order in which engines answered."""
+    """Return a seed that depends on the node's place in the tree, not on the order in which engines answered."""
     path = [ROOT, *tree.path(index)]
     places = [tree.nodes[parent].children.index(child) for parent, child in pairwise(path)]
     return derive(tree.seed, *places, attempt)
 
 
-def add_cost(tree: Tree, answer: Proposal | Scores) -> None:
-    """Add what one answer of an engine cost to the tree."""
-    if isinstance(answer, Proposal):
-        spent = Cost(answer.generated_tokens, answer.prompt_tokens, answer.cached_tokens, requests=1)
+def add_cost(tree: Tree, response: Proposal | Scores) -> None:
+    """Add the tokens of one engine response to the tree's cost."""
+    if isinstance(response, Proposal):
+        cost = Cost(
+            generated_tokens=response.generated_tokens,
+            prompt_tokens=response.prompt_tokens,
+            cached_tokens=response.cached_tokens,
+            requests=1,
+        )
     else:
-        spent = Cost(scored_tokens=answer.prompt_tokens, scored_cached_tokens=answer.cached_tokens, requests=1)
-    tree.cost = tree.cost + spent
+        cost = Cost(scored_tokens=response.prompt_tokens, scored_cached_tokens=response.cached_tokens, requests=1)
+    tree.cost = tree.cost + cost
 
 
-def count_failure(tree: Tree, name: str) -> None:
-    tree.failures[name] = tree.failures.get(name, 0) + 1
-
-
-async def expand(tree: Tree, index: int, growth: ExpansionConfig, tools: SearchServices) -> list[int]:
-    """Add children to a node and return those that are alive: their code ran and the solution can go on or is done.
-
-    Identical candidates are merged. Terminal children are graded where there is a grader, scored otherwise.
-    """
-    return attach_children(tree, index, await propose_children(tree, index, growth, tools))
-
-
-async def expand_all(
-    tree: Tree, indices: Sequence[int], growth: ExpansionConfig, tools: SearchServices
-) -> list[list[int]]:
-    """Expand nodes side by side; for each what ``expand`` returns. Children are added in the order of ``indices``,
-    whichever engine answers first."""
-    drafts = await gather_or_cancel(propose_children(tree, index, growth, tools) for index in indices)
-    return [attach_children(tree, index, nodes) for index, nodes in zip(indices, drafts, strict=True)]
-
-
-async def propose_children(
-    tree: Tree, index: int, growth: ExpansionConfig, tools: SearchServices, after: State | None = None
-) -> list[Node]:
-    """The children that a node is to have, judged but not yet in the tree.
-
-    They continue ``after``: the node's own state, unless a step is to stand in place of the node's. What is among the
-    node's children already is neither run nor judged again, ``attach_children`` counts it there.
-    """
-    state = tree.state(index) if after is None else after
-    concluding = tools.format.concluding(state)
-    if concluding and tree.nodes[index].draws:
-        return []  # an answer is stated greedily: it would be the same again
-    n = 1 if concluding else growth.candidates
-    sampling = replace(growth.sampling, temperature=0.0) if concluding else growth.sampling
-    proposal = await tools.policy.propose(state, n, sampling, node_seed(tree, index, tree.nodes[index].draws))
-    add_cost(tree, proposal)
-    if not proposal.candidates:
-        count_failure(tree, NO_CANDIDATE)
-    drawn, depth = distinct(proposal, concluding, tools), tree.nodes[index].depth + 1
-    again: list[DrawnStep] = []
-    fresh: list[DrawnStep] = []
-    for draw in drawn:
-        (fresh if tree.child(index, draw.step.text) is None else again).append(draw)
-    ran = await execute(tree, state, [draw.step for draw in fresh], tools)
-    children = []
-    for step, draw in zip(ran, fresh, strict=True):
-        if step.status is StepStatus.OPEN and depth >= growth.max_depth:
-            step = replace(step, status=StepStatus.TOO_DEEP)
-        node = Node(index, step, depth, multiplicity=draw.many, tokens=draw.tokens, version=proposal.version)
-        if node.failed:
-            count_failure(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
-            node.visits, node.value_sum = 1, WORST
-        if growth.keep_failed or not node.failed:
-            children.append(node)
-    if growth.finish_first:
-        children = [node for node in children if node.answer is not None][:1] or children
-    await evaluate(tree, state, children, growth.squash_scale, tools)
-    return [Node(index, draw.step, depth, multiplicity=draw.many) for draw in again] + children
-
-
-def stated(step: Step) -> Step:
-    """A step that was to state the answer: if it goes on instead, the solution has none."""
-    return replace(step, status=StepStatus.NO_ANSWER) if step.status is StepStatus.OPEN else step
-
-
-def distinct(proposal: Proposal, concluding: bool, tools: SearchServices) -> list[DrawnStep]:
-    """The different steps of a proposal, in the order in which they first came."""
-    draws: dict[str, DrawnStep] = {}
-    for candidate in proposal.candidates:
-        steps = tools.format.parse(candidate)
-        step = steps[0] if steps else Step(candidate.text, status=StepStatus.NO_ANSWER)
-        step = stated(step) if concluding else step
-        draws.setdefault(step.text, DrawnStep(step, len(candidate.token_ids))).many += 1
-    return list(draws.values())
-
-
-def attach_children(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
-    """Add drafted children to a node, and those that it has already to their count; its children that are alive."""
-    parent = tree.nodes[index]
-    for node in children:
-        twin = tree.child(index, node.step.text, node.action) if parent.draws and node.step else None
-        if twin is None:
-            parent.children.append(len(tree.nodes))
-            tree.nodes.append(node)
-        else:
-            twin.multiplicity += node.multiplicity
-    parent.draws += 1
-    return tree.alive(index)
-
-
-async def execute(tree: Tree, state: State, steps: Sequence[Step], tools: SearchServices) -> list[Step]:
-    """The steps after their code ran, where they have code to run."""
-    idle = [not step.code or step.terminal for step in steps]
-    begun = [step for step, nothing in zip(steps, idle, strict=True) if not nothing]
-    if not begun:
-        return list(steps)
-    tree.cost = tree.cost + Cost(executions=len(begun))
-    done = iter(await tools.executor.run(state, begun))
-    return [step if nothing else judged(next(done)) for step, nothing in zip(steps, idle, strict=True)]
-
-
-def judged(step: Step) -> Step:
-    """A step whose code did not run to its end is a CODE_ERROR."""
-    if step.outcome in (Outcome.OK, Outcome.OUTPUT_TRUNCATED) or step.terminal:
-        return step
-    return replace(step, status=StepStatus.CODE_ERROR)
-
-
-async def evaluate(
-    tree: Tree, state: State, children: Sequence[Node], squash_scale: float, tools: SearchServices
-) -> None:
-    """Grade the children that carry an answer, where there is a grader; score all others that are alive, where there
-    is a reward_model."""
-    unscored: list[tuple[Node, State]] = []
-    for node in children:
-        if node.step is None or node.failed:
-            continue
-        if node.terminal and tools.grader is not None:
-            node.correct = tools.grader.grade(tree.problem, node.answer)
-        else:
-            unscored.append((node, state.then(node.step)))
-    if tools.reward_model is None or not unscored:
-        return
-    scores = await tools.reward_model.score([after for _, after in unscored])
-    add_cost(tree, scores)
-    for (node, _), logit in zip(unscored, scores.logits, strict=True):
-        node.score = squash(logit, squash_scale)
+def count_failure(tree: Tree, reason: str) -> None:
+    """Count a failure in ``tree.failures``."""
+    tree.failures[reason] = tree.failures.get(reason, 0) + 1

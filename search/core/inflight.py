@@ -1,4 +1,4 @@
-"""What the rollouts of one tree share while they are under way: unobserved visits and expansions. Knows no tree."""
+"""State that concurrent rollouts of one tree share: unobserved visits ("virtual loss") and running expansions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from typing import Any
 
 @dataclass(slots=True)
 class InflightRollouts:
-    """``unobserved``: O of WU-UCT (arXiv 1810.11755), the visits of a node whose value is still to come, by index.
+    """Rollouts of one tree that have not backed up a value yet.
 
-    ``expansions``: each expansion that a node gets, running or over, by index and by how many came before it. A rollout
-    that is ``alone`` shares none.
+    ``unobserved``: by node index, the visits whose value is still to come (O of WU-UCT, arXiv 1810.11755).
+    ``expansions``: the expansions of all nodes, running or finished, by (node index, number of draws before).
+    ``sequential``: one rollout runs at a time, so there is nothing to share.
     """
 
     unobserved: Counter[int] = field(default_factory=Counter)
     expansions: dict[tuple[int, int], asyncio.Future[Any]] = field(default_factory=dict)
-    alone: bool = False
+    sequential: bool = False
 
     @contextmanager
-    def walk(self) -> Iterator[Callable[[int], None]]:
-        """A function that counts a node as visited by this rollout. All is taken back at the end, however it comes."""
+    def descend(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that adds an unobserved visit to a node. All are removed when the block ends or fails."""
         path: list[int] = []
 
         def enter(index: int) -> None:
@@ -36,13 +37,14 @@ class InflightRollouts:
         finally:
             self.unobserved.subtract(path)
 
-    async def once(self, index: int, draws: int, expansion: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        """Expand a node that was expanded ``draws`` times, or wait for the rollout that began to. Whoever waits gets the
-        error too, if there is one."""
-        if self.alone:
+    async def run_shared(self, index: int, draws: int, expansion: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Run a node's expansion number ``draws``, or wait for the rollout that is already running it.
+
+        Every waiting rollout raises the expansion's error. A cancelled rollout does not cancel the expansion.
+        """
+        if self.sequential:
             await expansion()
             return
         if (index, draws) not in self.expansions:
             self.expansions[index, draws] = asyncio.ensure_future(expansion())
-        expanded = self.expansions[index, draws]
-        await asyncio.shield(expanded)  # a rollout that is cancelled takes it from none of the others
+        await asyncio.shield(self.expansions[index, draws])

@@ -1,58 +1,60 @@
-"""When a tree is done, and what is written into it then. Shared by all strategies."""
+"""When a tree is finished, and what is written into it then: grades, answer and elapsed time."""
 
 from __future__ import annotations
 
 from time import monotonic
 
 from search.config import SearchConfig
-from search.core.values import answer, path_value
+from search.core.values import choose_answer, path_value
 from search.data import Cost
 from search.protocols import Grader
 from search.tree import ROOT, Tree
 
 
 def budget_exhausted(tree: Tree, config: SearchConfig) -> bool:
-    """Whether the budget of generated tokens is used up. Tokens count once the request that drew them is answered."""
+    """Return whether the budget of generated tokens is used up. Tokens count once their request is answered."""
     return config.budget_tokens is not None and tree.cost.generated_tokens >= config.budget_tokens
 
 
 def should_stop(tree: Tree, config: SearchConfig) -> bool:
-    """Whether a budget is spent or enough was found."""
+    """Return whether the budget is exhausted or the tree has the solutions that the config asks for."""
     if budget_exhausted(tree, config) or found_enough(tree, config):
         return True
-    if not config.enough_right and not config.enough_wrong:
+    if not config.stop_after_correct and not config.stop_after_incorrect:
         return False
-    right = sum(node.correct is True for node in tree.nodes)
-    wrong = sum(node.correct is False for node in tree.nodes)
-    return right >= config.enough_right and wrong >= config.enough_wrong
+    correct = sum(node.correct is True for node in tree.nodes)
+    incorrect = sum(node.correct is False for node in tree.nodes)
+    return correct >= config.stop_after_correct and incorrect >= config.stop_after_incorrect
 
 
 def found_enough(tree: Tree, config: SearchConfig) -> bool:
-    """Whether a finished solution that nobody graded is as good as the search is to find."""
-    least = config.enough_score
-    if least is None:
+    """Return whether an ungraded finished solution has at least the value ``stop_at_score``."""
+    threshold = config.stop_at_score
+    if threshold is None:
         return False
     ends = (index for index in tree.terminals() if tree.nodes[index].correct is None)
-    return any(path_value(tree, index, config.aggregate) >= least for index in ends)
+    return any(path_value(tree, index, config.step_aggregation) >= threshold for index in ends)
 
 
-def finalize(tree: Tree, config: SearchConfig, began: float) -> Tree:
-    """The tree with its answer and the seconds since ``began`` (of ``monotonic``)."""
-    tree.answer = answer(tree, config.answer_by, config.aggregate)
-    return add_elapsed(tree, began)
+def finalize(tree: Tree, config: SearchConfig, started: float) -> Tree:
+    """Write the answer and the seconds since ``started`` (of ``monotonic``) into the tree; return it."""
+    tree.answer = choose_answer(tree, config.answer_rule, config.step_aggregation)
+    return add_elapsed(tree, started)
 
 
-def grade_terminals(tree: Tree, grader: Grader | None, begin: int = ROOT) -> None:
-    """Grade the finished solutions from node ``begin`` on, where there is a grader: for searches that are not to see
-    grades while they grow."""
+def grade_terminals(tree: Tree, grader: Grader | None, first: int = ROOT) -> None:
+    """Grade the finished solutions from node ``first`` on, if there is a grader.
+
+    For searches that must not see grades while they grow.
+    """
     if grader is None:
         return
     for index in tree.terminals():
-        if index >= begin:
+        if index >= first:
             tree.nodes[index].correct = grader.grade(tree.problem, tree.nodes[index].answer)
 
 
-def add_elapsed(tree: Tree, began: float) -> Tree:
-    """The tree with the seconds since ``began``."""
-    tree.cost = tree.cost + Cost(seconds=monotonic() - began)
+def add_elapsed(tree: Tree, started: float) -> Tree:
+    """Add the seconds since ``started`` to the tree's cost; return the tree."""
+    tree.cost = tree.cost + Cost(seconds=monotonic() - started)
     return tree

@@ -1,7 +1,6 @@
-"""What solutions are worth by their number N: best-of-N under each aggregation, majority, weighted vote, any right one.
+"""Accuracy as a function of the number N of samples: best-of-N, majority, weighted vote and pass@N.
 
-Pure functions over judged samples. Every value is an expectation over all subsets of N samples of a problem, then a mean
-over problems. Knows no models and no trees.
+Every value is an expectation over all subsets of N samples of a problem, then a mean over problems.
 """
 
 from __future__ import annotations
@@ -20,85 +19,93 @@ from search.seeds import derive
 
 MAJORITY, WEIGHTED, ANY = "majority", "weighted", "any"
 METHODS = (*Aggregation, MAJORITY, WEIGHTED, ANY)
-TRIALS = 400  # random subsets of a size that has more, as in Let's Verify Step by Step
-MOST_POINTS = 64  # N is looked at one by one up to here, and in equal ratios beyond
-TICKS = 1 << 40  # weights are counted in these, so that equal sums are equal whatever order they were added in
+TRIALS = 400  # random subsets of a size that has more than these, as in Let's Verify Step by Step
+MAX_POINTS = 64  # a curve has every N up to here, and N in equal ratios beyond
+TICKS = 1 << 40  # unit of vote weights: sums of integers do not depend on the order of addition
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedSample:
-    """One solution: the scores of its steps in [0, 1], its answer, and whether that is right.
+class ScoredSample:
+    """A sampled solution: the scores of its steps in [0, 1], its answer, and whether that is correct.
 
-    ``answer`` None: it has no end. Such a sample is wrong, is never preferred to one with an answer and never votes, but
-    takes its place among the N. Raises ValueError for what cannot be.
+    A sample without an answer (None) is incorrect, never votes and ranks below every sample with one, but takes its
+    place among the N. Raises ValueError for impossible combinations.
     """
 
     scores: tuple[float, ...]
     answer: str | None
-    right: bool
+    correct: bool
 
     def __post_init__(self) -> None:
-        if self.answer is None and self.right:
-            raise ValueError("a sample without an answer cannot be right")
+        if self.answer is None and self.correct:
+            raise ValueError("a sample without an answer cannot be correct")
         if self.answer is not None and not self.scores:
             raise ValueError("a sample with an answer needs a score for each of its steps")
 
 
-UNFINISHED = JudgedSample((), None, False)
-BELOW_ALL = -1.0  # the score of an unfinished sample
+UNFINISHED = ScoredSample((), None, False)
+UNFINISHED_SCORE = -1.0
 
 
-def points(most: int) -> tuple[int, ...]:
-    """The N of a curve: 1, 2, 3 … up to ``most``; beyond MOST_POINTS so many in equal ratios, first and last included."""
-    if most <= MOST_POINTS:
-        return tuple(range(1, most + 1))
-    return tuple(sorted({round(most ** (i / (MOST_POINTS - 1))) for i in range(MOST_POINTS)}))
+def curve_sizes(largest: int) -> tuple[int, ...]:
+    """Return the N of a curve: 1, 2, 3 … up to ``largest``, or at most MAX_POINTS in equal ratios, both ends included."""
+    if largest <= MAX_POINTS:
+        return tuple(range(1, largest + 1))
+    return tuple(sorted({round(largest ** (i / (MAX_POINTS - 1))) for i in range(MAX_POINTS)}))
 
 
-def curves(
-    problems: Sequence[Sequence[JudgedSample]], sizes: Sequence[int], weigh_by: Aggregation, seed: int = 0
+def accuracy_curves(
+    problems: Sequence[Sequence[ScoredSample]], sizes: Sequence[int], vote_aggregation: Aggregation, seed: int = 0
 ) -> dict[str, list[Interval]]:
-    """For each of METHODS its accuracy at each N of ``sizes``, with the 95 % interval over problems.
+    """Return, for each of METHODS, the accuracy at each N of ``sizes`` with its 95 % interval over problems.
 
-    A problem with fewer samples than another has unfinished ones instead. The interval is Wilson's for the mean of a
-    share a problem (``intervals.mean_of_shares``): no resampling; it is too wide rather than too narrow, and it does not
-    cover the error of votes over random subsets, which is at most 1 / 20 of it.
+    ``vote_aggregation`` makes the weight of a sample in the weighted vote from its step scores. A problem with fewer
+    samples than another is filled up with unfinished ones. The interval is Wilson's for the mean of a share per problem
+    (``confidence.mean_of_shares``), without resampling; it is too wide rather than too narrow. It does not cover the
+    error of votes over random subsets, which is at most 1 / 20 of it. Raises ValueError without samples.
     """
     if not problems or not any(problems):
         raise ValueError("no samples to draw curves from")
-    most = max(map(len, problems))
-    found = [
-        problem_curves([*samples, *[UNFINISHED] * (most - len(samples))], sizes, weigh_by, derive(seed, index))
+    largest = max(map(len, problems))
+    by_problem = [
+        problem_curves(
+            [*samples, *[UNFINISHED] * (largest - len(samples))], sizes, vote_aggregation, derive(seed, index)
+        )
         for index, samples in enumerate(problems)
     ]
     return {
-        name: [mean_of_shares(values) for values in zip(*(one[name] for one in found), strict=True)] for name in METHODS
+        name: [mean_of_shares(values) for values in zip(*(curves[name] for curves in by_problem), strict=True)]
+        for name in METHODS
     }
 
 
 def problem_curves(
-    samples: Sequence[JudgedSample], sizes: Sequence[int], weigh_by: Aggregation, seed: int = 0
+    samples: Sequence[ScoredSample], sizes: Sequence[int], vote_aggregation: Aggregation, seed: int = 0
 ) -> dict[str, list[float]]:
-    """For each of METHODS the expected correctness of what it picks from N of these samples, for each N of ``sizes``."""
-    right = [sample.right for sample in samples]
-    found: dict[str, list[float]] = {}
-    for how in Aggregation:
-        scores = [BELOW_ALL if sample.answer is None else aggregate(sample.scores, how) for sample in samples]
-        found[how] = [best_of_k(right, scores, size) for size in sizes]
-    weights = [0.0 if sample.answer is None else aggregate(sample.scores, weigh_by) for sample in samples]
+    """Return, for each of METHODS, the expected correctness of its choice among N samples, for each N of ``sizes``."""
+    correct = [sample.correct for sample in samples]
+    curves: dict[str, list[float]] = {}
+    for aggregation in Aggregation:
+        scores = [_aggregate_sample(sample, aggregation, UNFINISHED_SCORE) for sample in samples]
+        curves[aggregation] = [best_of_k(correct, scores, size) for size in sizes]
+    weights = [_aggregate_sample(sample, vote_aggregation, 0.0) for sample in samples]
     answers = [sample.answer for sample in samples]
-    found[MAJORITY] = vote_curve(answers, right, [1.0] * len(samples), sizes, seed)
-    found[WEIGHTED] = vote_curve(answers, right, weights, sizes, seed)
-    found[ANY] = [pass_at_k(right, size) for size in sizes]
-    return found
+    curves[MAJORITY] = vote_curve(answers, correct, [1.0] * len(samples), sizes, seed)
+    curves[WEIGHTED] = vote_curve(answers, correct, weights, sizes, seed)
+    curves[ANY] = [pass_at_k(correct, size) for size in sizes]
+    return curves
+
+
+def _aggregate_sample(sample: ScoredSample, aggregation: Aggregation, unfinished: float) -> float:
+    return unfinished if sample.answer is None else aggregate(sample.scores, aggregation)
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A sample at the ballot: the name under which equal answers meet, None for no answer; weight in ticks."""
+    """The vote of one sample. Equal answers have the same ``name``; None does not vote. ``weight`` is in ticks."""
 
     name: str | None
-    right: bool
+    correct: bool
     weight: int
 
 
@@ -110,49 +117,50 @@ def vote_curve(
     seed: int = 0,
     trials: int = TRIALS,
 ) -> list[float]:
-    """Expected correctness of the vote of N samples drawn without replacement, for each N of ``sizes``. Unbiased.
+    """Return the expected correctness of the vote of N samples drawn without replacement, for each N of ``sizes``.
 
-    Exact where there are no more than ``trials`` subsets of N, always at N = all. The other N share ``trials`` seeded
-    random orders of all samples, of which each takes the first N. Answers with equal sums of weights share the win.
+    The estimate is unbiased. It is exact if there are at most ``trials`` subsets of N, always for N = all. The other N
+    share ``trials`` seeded random orders of all samples, each of which votes with its first N. Answers with equal sums
+    of weights share the win. Raises ValueError for an N out of range.
     """
     total = len(answers)
     if any(not 1 <= size <= total for size in sizes):
         raise ValueError(f"N must lie between 1 and the number of samples, {total}, not {list(sizes)}")
     votes = [
-        Vote(None if answer is None else canonical(answer), flag, round(weight * TICKS))
-        for answer, flag, weight in zip(answers, correct, weights, strict=True)
+        Vote(None if answer is None else canonical(answer), is_correct, round(weight * TICKS))
+        for answer, is_correct, weight in zip(answers, correct, weights, strict=True)
     ]
     exact = {
-        size: fmean(list(_wins(subset))[-1] for subset in combinations(votes, size))
+        size: fmean(list(_running_wins(subset))[-1] for subset in combinations(votes, size))
         for size in set(sizes)
         if math.comb(total, size) <= trials
     }
-    drawn = [size for size in sizes if size not in exact]
-    sums = dict.fromkeys(drawn, 0.0)
+    sampled = [size for size in sizes if size not in exact]
+    sums = dict.fromkeys(sampled, 0.0)
     rng = random.Random(derive("votes", seed))
-    for _ in range(trials if drawn else 0):
-        wins = list(islice(_wins(rng.sample(votes, total)), max(drawn)))
-        for size in drawn:
+    for _ in range(trials if sampled else 0):
+        wins = list(islice(_running_wins(rng.sample(votes, total)), max(sampled)))
+        for size in sampled:
             sums[size] += wins[size - 1]
     return [exact[size] if size in exact else sums[size] / trials for size in sizes]
 
 
-def _wins(votes: Sequence[Vote]) -> Iterator[float]:
-    """After each vote the share in [0, 1] of the win that goes to right answers."""
+def _running_wins(votes: Sequence[Vote]) -> Iterator[float]:
+    """Yield, after each vote, the share in [0, 1] of the win that goes to correct answers."""
     sums: dict[str, int] = {}
-    tally: dict[str, list[int]] = {}  # right votes and votes of a name
+    counts: dict[str, list[int]] = {}  # by name: [correct votes, votes]
     leaders: list[str] = []
     win, best = 0.0, -1
     for vote in votes:
         name = vote.name
         if name is not None:
             total = sums[name] = sums.get(name, 0) + vote.weight
-            counts = tally.setdefault(name, [0, 0])
-            counts[0] += vote.right
-            counts[1] += 1
+            count = counts.setdefault(name, [0, 0])
+            count[0] += vote.correct
+            count[1] += 1
             if total > best:
                 best, leaders = total, [name]
             elif total == best and name not in leaders:
                 leaders.append(name)
-            win = sum(tally[one][0] / tally[one][1] for one in leaders) / len(leaders)
+            win = sum(counts[leader][0] / counts[leader][1] for leader in leaders) / len(leaders)
         yield win

@@ -1,0 +1,6 @@
+"""Grade answers: read them into kinds and compare them exactly."""
+
+from search.grading.algebra import GraderUnavailable
+from search.grading.equivalence import Explanation, equivalent, equivalent_async, explain
+
+__all__ = ["Explanation", "GraderUnavailable", "equivalent", "equivalent_async", "explain"]

@@ -34,9 +34,8 @@ class _Child:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        # -P keeps this package's directory, whose data.py would hide Python's own, off the child's path.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(CHILD)],
+            [sys.executable, str(CHILD)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -1,4 +1,4 @@
-"""Problem sets by name: the built-in curriculum, a Hugging Face data set or a JSONL file. Knows no model and no search."""
+"""Load problem sets: the built-in curriculum, a Hugging Face data set or a JSONL file."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from search.config import StrictConfig
 from search.data import Problem
 from search.errors import UserError
 from search.problems import curriculum
 from search.problems.decontaminate import Overlap, decontaminate
-from search.problems.rows import Fields, Gathered, gather, hugging_face_rows, jsonl_rows
+from search.problems.rows import CollectedProblems, FieldNames, collect_problems, hugging_face_rows, jsonl_rows
 from search.seeds import derive
 
 CURRICULUM = "curriculum"
@@ -22,10 +23,8 @@ HUGGING_FACE_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 FILE_ENDINGS = (".jsonl", ".json", ".ndjson", ".txt", ".csv")
 
 
-class SourceConfig(BaseModel):
-    """Where a set of problems comes from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ProblemSetConfig(StrictConfig):
+    """Where a set of problems comes from, and which of them to take."""
 
     name: str = Field(
         min_length=1, description="'curriculum', a path to a JSONL file, or a Hugging Face data set as owner/name"
@@ -56,7 +55,7 @@ class SourceConfig(BaseModel):
     skip_bad_lines: bool = Field(default=False, description="skip and count bad rows, do not refuse the file")
 
     @model_validator(mode="after")
-    def _possible(self) -> SourceConfig:
+    def _check_combination(self) -> ProblemSetConfig:
         if not 1 <= self.levels[0] <= self.levels[1]:
             raise ValueError(f"levels must be 1 <= least <= most, not {list(self.levels)}")
         if not 0.0 <= self.part[0] < self.part[1] <= 1.0:
@@ -68,27 +67,25 @@ class SourceConfig(BaseModel):
         return self
 
 
-def _built_in(split: str, count: int, levels: tuple[int, int] = (2, 5)) -> SourceConfig:
-    return SourceConfig(name=CURRICULUM, split=split, count=count, levels=levels)
+def _built_in(split: str, count: int, levels: tuple[int, int] = (2, 5)) -> ProblemSetConfig:
+    return ProblemSetConfig(name=CURRICULUM, split=split, count=count, levels=levels)
 
 
-def _evaluation_sets() -> dict[str, SourceConfig]:
+def _evaluation_sets() -> dict[str, ProblemSetConfig]:
     return {"heldout": _built_in("heldout", 300), "deeper": _built_in("deeper", 300, (6, 8))}
 
 
-class ProblemsConfig(BaseModel):
-    """The sets of a run: what is searched for training, what every choice is made by, what is only measured."""
+class ProblemsConfig(StrictConfig):
+    """The problem sets of a run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train: SourceConfig = Field(
+    train: ProblemSetConfig = Field(
         default_factory=lambda: _built_in("train", 400), description="problems that are searched and learned from"
     )
-    validation: SourceConfig = Field(
+    validation: ProblemSetConfig = Field(
         default_factory=lambda: _built_in("validation", 100),
         description="problems that promotion and settings are chosen by",
     )
-    evaluation: dict[str, SourceConfig] = Field(
+    evaluation: dict[str, ProblemSetConfig] = Field(
         default_factory=_evaluation_sets, description="problems that are only measured, by name"
     )
     overlap_ngram: int = Field(
@@ -102,9 +99,9 @@ class ProblemsConfig(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedProblems:
-    """A set as loaded. ``skipped`` rows were bad, ``repeated`` ones asked the same again; ``source`` names the set."""
+    """A problem set. ``skipped`` counts bad rows, ``repeated`` rows that repeat a problem; ``source`` names the set."""
 
     problems: tuple[Problem, ...]
     skipped: int
@@ -112,9 +109,13 @@ class LoadedProblems:
     repeated: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemSets:
-    """The sets of a run. ``dropped`` has, by set, the problems left out because a set that measures has them too."""
+    """The problem sets of a run.
+
+    ``dropped``: by set, the problems left out because a set that is only measured contains them. ``skipped``: by set,
+    the number of bad rows.
+    """
 
     train: tuple[Problem, ...]
     validation: tuple[Problem, ...]
@@ -123,69 +124,72 @@ class ProblemSets:
     skipped: Mapping[str, int] = field(default_factory=dict)
 
 
-def load(source: SourceConfig) -> LoadedProblems:
-    """The problems of a set, in a fixed order with stable ids. Bad input is a UserError of one line."""
-    if source.name == CURRICULUM:
-        return _from_curriculum(source)
-    path = Path(source.name).expanduser()
+def load_problems(config: ProblemSetConfig) -> LoadedProblems:
+    """Return the problems of a set, in a fixed order and with stable ids. Bad input is a UserError of one line."""
+    if config.name == CURRICULUM:
+        return _load_curriculum(config)
+    path = Path(config.name).expanduser()
     if path.suffix in FILE_ENDINGS or path.exists() or path.is_absolute():
-        label = path.stem
+        source = path.stem
         rows = jsonl_rows(path)
-    elif HUGGING_FACE_NAME.match(source.name):
-        label = source.name.rsplit("/", 1)[1]
-        rows = hugging_face_rows(source.name, source.subset, source.split)
+    elif HUGGING_FACE_NAME.match(config.name):
+        source = config.name.rsplit("/", 1)[1]
+        rows = hugging_face_rows(config.name, config.subset, config.split)
     else:
         raise UserError(
-            f"unknown problem set {source.name!r}: expected 'curriculum', a path to a JSONL file, or a Hugging Face "
+            f"unknown problem set {config.name!r}: expected 'curriculum', a path to a JSONL file, or a Hugging Face "
             "data set as owner/name"
         )
-    fields = Fields(source.question_field, source.answer_field, source.id_field)
-    gathered = gather(rows, fields, label, source.skip_bad_lines)
-    return LoadedProblems(_drawn(gathered, source), gathered.skipped, label, gathered.repeated)
-
-
-def load_sets(config: ProblemsConfig) -> ProblemSets:
-    """All sets of a run. What an evaluation set has is dropped from validation, and what either has from training.
-
-    UserError if a source is bad or nothing is left of a set.
-    """
-    loaded = {"train": load(config.train), "validation": load(config.validation)}
-    measured = {name: load(source) for name, source in config.evaluation.items()}
-    held = [problem for one in measured.values() for problem in one.problems]
-    limits = (config.overlap_ngram, config.overlap_threshold)
-    validation = decontaminate(loaded["validation"].problems, held, *limits)
-    train = decontaminate(loaded["train"].problems, [*held, *validation.kept], *limits)
-    for name, clean in (("train", train), ("validation", validation)):
-        if not clean.kept:
-            raise UserError(f"problems.{name}: all {len(clean.dropped)} problems occur in a set that is only measured")
-    everything = {**loaded, **{f"evaluation.{name}": one for name, one in measured.items()}}
-    return ProblemSets(
-        train=train.kept,
-        validation=validation.kept,
-        evaluation={name: one.problems for name, one in measured.items()},
-        dropped={"train": train.dropped, "validation": validation.dropped},
-        skipped={name: one.skipped for name, one in everything.items()},
+    fields = FieldNames(config.question_field, config.answer_field, config.id_field)
+    collected = collect_problems(rows, fields, source, config.skip_bad_lines)
+    return LoadedProblems(
+        problems=_select(collected, config), skipped=collected.skipped, source=source, repeated=collected.repeated
     )
 
 
-def _from_curriculum(source: SourceConfig) -> LoadedProblems:
-    assert source.count is not None  # the config refuses a curriculum without a count
+def load_problem_sets(config: ProblemsConfig) -> ProblemSets:
+    """Return all sets of a run, decontaminated.
+
+    Validation loses the problems that an evaluation set contains; training loses those that either contains. UserError if
+    a source is bad or nothing is left of a set.
+    """
+    train, validation = load_problems(config.train), load_problems(config.validation)
+    evaluation = {name: load_problems(set_config) for name, set_config in config.evaluation.items()}
+    measured = [problem for loaded in evaluation.values() for problem in loaded.problems]
+    limits = (config.overlap_ngram, config.overlap_threshold)
+    clean_validation = decontaminate(validation.problems, measured, *limits)
+    clean_train = decontaminate(train.problems, [*measured, *clean_validation.kept], *limits)
+    for name, clean in (("train", clean_train), ("validation", clean_validation)):
+        if not clean.kept:
+            raise UserError(f"problems.{name}: all {len(clean.dropped)} problems occur in a set that is only measured")
+    skipped = {"train": train.skipped, "validation": validation.skipped}
+    return ProblemSets(
+        train=clean_train.kept,
+        validation=clean_validation.kept,
+        evaluation={name: loaded.problems for name, loaded in evaluation.items()},
+        dropped={"train": clean_train.dropped, "validation": clean_validation.dropped},
+        skipped=skipped | {f"evaluation.{name}": loaded.skipped for name, loaded in evaluation.items()},
+    )
+
+
+def _load_curriculum(config: ProblemSetConfig) -> LoadedProblems:
+    assert config.count is not None  # the config refuses a curriculum without a count
     try:
-        problems = curriculum.problems(source.split, source.count, source.seed, source.levels)
+        problems = curriculum.make_problems(config.split, config.count, config.seed, config.levels)
     except ValueError as error:
-        raise UserError(f"curriculum, split {source.split!r}, levels {list(source.levels)}: {error}") from error
-    return LoadedProblems(tuple(problems), 0, CURRICULUM)
+        raise UserError(f"curriculum, split {config.split!r}, levels {list(config.levels)}: {error}") from error
+    return LoadedProblems(problems=tuple(problems), skipped=0, source=CURRICULUM)
 
 
-def _drawn(gathered: Gathered, source: SourceConfig) -> tuple[Problem, ...]:
-    """The problems of the part, of these ``count`` at random, in the order of the file."""
-    if not gathered.problems:
-        raise UserError(f"{source.name}: no usable problem, {gathered.skipped} rows were skipped")
-    low, high = source.part
-    problems = [p for p in gathered.problems if low <= derive("part", p.question) / 2**63 < high]
+def _select(collected: CollectedProblems, config: ProblemSetConfig) -> tuple[Problem, ...]:
+    """Return the problems of ``config.part``, of these ``config.count`` at random, in the order of the file."""
+    if not collected.problems:
+        raise UserError(f"{config.name}: no usable problem, {collected.skipped} rows were skipped")
+    low, high = config.part
+    problems = [p for p in collected.problems if low <= derive("part", p.question) / 2**63 < high]
     if not problems:
-        raise UserError(f"{source.name}: no problem in part {list(source.part)} of {len(gathered.problems)}")
-    if source.count is None or source.count >= len(problems):
+        raise UserError(f"{config.name}: no problem in part {list(config.part)} of {len(collected.problems)}")
+    if config.count is None or config.count >= len(problems):
         return tuple(problems)
-    rng = random.Random(derive("draw", source.seed))
-    return tuple(problems[index] for index in sorted(rng.sample(range(len(problems)), source.count)))
+    rng = random.Random(derive("draw", config.seed))
+    return tuple(problems[index] for index in sorted(rng.sample(range(len(problems)), config.count)))

@@ -1,50 +1,48 @@
-"""Finished trees on disk: append-only JSON lines, one file a worker. Knows files and crashes, not how trees are grown.
+"""Finished trees on disk: append-only JSON lines, one file per worker.
 
-A tree is stored once its line, newline included, is in the file. Whatever follows the last newline was torn by a crash:
-readers pass over it and the next writer cuts it off.
+A tree is stored once its line, newline included, is in the file. Text after the last newline was torn by a crash: readers
+skip it and the next writer cuts it off.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from search import serialization
+from search.storage.files import sync_directory
+from search.storage.lock import ProcessLock
+from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
 from search.tree import Tree
 
 PATTERN = "trees-*.jsonl"
-BLOCK = 1 << 16  # bytes read at a time when looking backwards for the last newline
-LOCK_POLL = 0.05  # seconds between two tries for the lock
-# Records are written in the order of their fields, so that a tree's line starts with its problem's id.
-ID_PREFIX = re.compile(rb'\{"problem":\{"id":("(?:[^"\\]|\\.)*")')
+BLOCK = 1 << 16  # bytes read at a time in the search for the last newline, from the end
+# Records are written in the order of their fields, so that a line starts with the schema version and the problem's id.
+LINE_START = f'{{"{SCHEMA_KEY}":{SCHEMA_VERSION},'
+VERSION_PREFIX = re.compile(rb'\{(?:"schema":(\d+),|"problem":\{)')  # the second alternative: lines of version 1
+ID_PREFIX = re.compile(rb'\{"schema":\d+,"problem":\{"id":("(?:[^"\\]|\\.)*")')
 
 
 class CorruptStore(ValueError):
-    """A line that is complete but is no tree; the message names file and line."""
-
-
-class StoreInUse(RuntimeError):
-    """Another process still writes to the file."""
+    """A complete line that is not a tree. The message names file and line."""
 
 
 def worker_file(directory: Path, worker: int | str) -> Path:
-    """Where a worker keeps its trees: ``directory/trees-<worker>.jsonl``."""
+    """Return the file of a worker's trees, ``directory/trees-<worker>.jsonl``."""
     return directory / f"trees-{worker}.jsonl"
 
 
 class TreeWriter:
-    """Appends trees to one file; a context manager. One process at a time may hold a file.
+    """Appends trees to a file; a context manager. One writer at a time may hold a file.
 
     ``sync_every`` is the number of trees after which the file is forced to the disk: 1 survives a power cut after every
-    tree, 0 syncs at close only. A killed process loses nothing either way, each line is handed to the system at once.
-    Opening cuts off a torn last line. Raises StoreInUse if another process holds the file for more than ``wait`` seconds.
+    tree, 0 syncs on close only. Lines are handed to the system at once, so a killed process loses none either way.
+    Opening cuts off a torn last line. Raises UserError if another writer holds the file for more than ``wait`` seconds.
     """
 
     def __init__(self, path: Path, sync_every: int = 1, wait: float = 30.0) -> None:
@@ -52,21 +50,22 @@ class TreeWriter:
         self.sync_every = sync_every
         self._unsynced = 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+b", buffering=0)
+        self._lock = ProcessLock(path.with_name(f".{path.name}.lock"), f"{path} is being written", wait)
+        self._lock.acquire()
         try:
-            _lock(self._file.fileno(), path, wait)
+            self._file = path.open("a+b", buffering=0)
             _cut_torn_line(self._file.fileno())
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except BaseException:
-            self._file.close()
+            self._lock.release()
             raise
 
     def append(self, tree: Tree) -> None:
-        """Store a finished tree. After an OSError (disk full) the file holds no part of it."""
-        line = memoryview((serialization.dump(tree) + "\n").encode())
+        """Store a finished tree. After an OSError (disk full) the file contains no part of it."""
+        line = memoryview(format_line(tree).encode())
         before = os.fstat(self._file.fileno()).st_size
         try:
-            while line:  # a raw write may take less than it was given
+            while line:  # a raw write may write only a part
                 line = line[self._file.write(line) :]
         except OSError:
             os.ftruncate(self._file.fileno(), before)
@@ -76,14 +75,18 @@ class TreeWriter:
             self.sync()
 
     def sync(self) -> None:
-        """Force what was written to the disk."""
+        """Force the file to the disk."""
         os.fsync(self._file.fileno())
         self._unsynced = 0
 
     def close(self) -> None:
+        """Force the file to the disk and release it."""
         if not self._file.closed:
-            self.sync()
-            self._file.close()  # gives the lock back
+            try:
+                self.sync()
+            finally:
+                self._file.close()
+                self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -94,11 +97,16 @@ class TreeWriter:
         self.close()
 
 
-def read_trees(path: Path) -> Iterator[Tree]:
-    """The trees in a file, or in all of a directory's ``trees-*.jsonl`` by file name, one at a time.
+def format_line(tree: Tree) -> str:
+    """Return the tree's line: its JSON object with the schema version before its fields."""
+    return f"{LINE_START}{serialization.dump(tree).removeprefix('{')}\n"
 
-    Of several trees for one problem only the first is given. Raises FileNotFoundError for a path that is not there and
-    CorruptStore for a complete line that is no tree.
+
+def read_trees(path: Path) -> Iterator[Tree]:
+    """Yield the trees of a file, or of a directory's ``trees-*.jsonl`` in the order of their names.
+
+    Of several trees for a problem only the first is yielded. Raises FileNotFoundError if there is no such path and
+    CorruptStore for a complete line that is not a tree, UserError for a line of another schema version.
     """
     seen: set[str] = set()
     for file in _files(path):
@@ -114,9 +122,9 @@ def read_trees(path: Path) -> Iterator[Tree]:
 
 
 def finished_ids(path: Path) -> set[str]:
-    """Ids of the problems whose tree is stored, empty for a path that is not there. Reads ids only, not whole trees.
+    """Return the ids of the problems with a stored tree; empty if there is no such path. Does not parse whole trees.
 
-    Raises CorruptStore for a complete line that cannot be a tree.
+    Raises CorruptStore for a complete line that cannot be a tree, UserError for one of another schema version.
     """
     if not path.exists():
         return set()
@@ -124,10 +132,10 @@ def finished_ids(path: Path) -> set[str]:
 
 
 def _problem_id(line: bytes, file: Path, number: int) -> str:
-    found = ID_PREFIX.match(line)
-    if found is None or not line.endswith(b"}\n"):
-        raise CorruptStore(f'{file}:{number}: not a tree: the line should be {{"problem":{{"id":…}},…}}')
-    return str(json.loads(found.group(1)))
+    match = ID_PREFIX.match(line)
+    if match is None or not line.endswith(b"}\n"):
+        raise CorruptStore(f'{file}:{number}: not a tree: the line should be {LINE_START}"problem":{{"id":…}},…}}')
+    return str(json.loads(match.group(1)))
 
 
 def _files(path: Path) -> list[Path]:
@@ -139,25 +147,13 @@ def _files(path: Path) -> list[Path]:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    """Complete lines with their numbers from 1; a torn last one is left out."""
+    """Yield the complete lines of a file with their numbers from 1."""
     with file.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if line.endswith(b"\n"):
+                if version := VERSION_PREFIX.match(line):
+                    check_schema(f"{file}:{number}", int(version[1] or UNVERSIONED), "grow the trees again")
                 yield number, line
-
-
-def _lock(descriptor: int, path: Path, wait: float) -> None:
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise StoreInUse(
-                    f"{path}: another process has been writing to it for {wait:g} s; end that run first"
-                ) from None
-            time.sleep(LOCK_POLL)
 
 
 def _cut_torn_line(descriptor: int) -> None:
@@ -172,12 +168,3 @@ def _cut_torn_line(descriptor: int) -> None:
         position = start
     if position < size:
         os.ftruncate(descriptor, position)
-
-
-def _sync_directory(directory: Path) -> None:
-    """A new file's name survives a power cut only once its directory is on the disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

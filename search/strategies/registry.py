@@ -1,33 +1,100 @@
-"""Strategies by name. One file a strategy, one line here."""
+"""Strategies by name, and the union of their options. A new strategy is one file and one line of ``STRATEGIES`` here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter
 
 from search.config import SearchConfig
 from search.protocols import SearchStrategy
-from search.strategies.labelling.step_labelling import every_step, first_error
-from search.strategies.sampling.best_of_n import BestOf
-from search.strategies.sampling.sampling import IndependentSampling
-from search.strategies.tree.beam import StepBeam
-from search.strategies.tree.dvts import Dvts
-from search.strategies.tree.mcts import Mcts
-from search.strategies.tree.rstar import Rstar
-from search.strategies.tree.sphere import Sphere
+from search.strategies.entry import StrategyEntry
+from search.strategies.labelling import first_error_search, math_shepherd
+from search.strategies.sampling import best_of_n, sampling
+from search.strategies.tree import beam, dvts, mcts, rstar, sphere
 
-STRATEGIES: dict[str, Callable[[SearchConfig], SearchStrategy]] = {
-    "mcts": Mcts,
-    "samples": IndependentSampling,
-    "best_of": BestOf,
-    "beam": StepBeam,
-    "dvts": Dvts,
-    "rstar": Rstar,
-    "sphere": Sphere,
-    "every_step": every_step,
-    "first_error": first_error,
+STRATEGIES: dict[str, StrategyEntry] = {
+    entry.name: entry
+    for entry in (
+        mcts.ENTRY,
+        sampling.ENTRY,
+        best_of_n.ENTRY,
+        beam.ENTRY,
+        dvts.ENTRY,
+        rstar.ENTRY,
+        sphere.ENTRY,
+        math_shepherd.ENTRY,
+        first_error_search.ENTRY,
+    )
+}
+DEFAULT = mcts.ENTRY.name
+PRESETS: dict[str, dict[str, Any]] = {
+    name: {"strategy": entry.name, **settings}
+    for entry in STRATEGIES.values()
+    for name, settings in entry.presets.items()
 }
 
 
+def entry_of(config: SearchConfig) -> StrategyEntry:
+    """Return the registry entry of the strategy that ``config`` is for."""
+    return STRATEGIES[config.strategy]
+
+
 def build(config: SearchConfig) -> SearchStrategy:
-    """The strategy that ``config`` names."""
-    return STRATEGIES[config.strategy](config)
+    """Return the strategy that ``config`` is for."""
+    return entry_of(config).build(config)
+
+
+def _prepare(options: Any) -> Any:
+    """Fill in the preset and the default strategy of a mapping, and refuse options of other strategies by name."""
+    if not isinstance(options, Mapping):
+        return options
+    preset = options.get("preset")
+    if preset is not None and preset not in PRESETS:
+        raise ValueError(f"preset {preset!r} is not known: one of {', '.join(PRESETS)}")
+    filled = {"strategy": DEFAULT, **PRESETS.get(preset, {}), **options}
+    name = filled["strategy"]
+    if name not in STRATEGIES:
+        raise ValueError(f"strategy {name!r} is not known: one of {', '.join(STRATEGIES)}")
+    for key in filled.keys() - STRATEGIES[name].options.model_fields.keys():
+        if owners := [other for other, entry in STRATEGIES.items() if key in entry.options.model_fields]:
+            raise ValueError(f"strategy {name!r} has no option {key}: it belongs to {', '.join(owners)}")
+    return filled
+
+
+def _tag(options: Any) -> str | None:
+    return options.get("strategy") if isinstance(options, Mapping) else getattr(options, "strategy", None)
+
+
+if TYPE_CHECKING:
+    AnySearchConfig = SearchConfig
+else:
+    AnySearchConfig = Annotated[
+        Union[tuple(Annotated[entry.options, Tag(name)] for name, entry in STRATEGIES.items())],  # noqa: UP007
+        Discriminator(_tag),
+        BeforeValidator(_prepare),
+    ]
+_ADAPTER: TypeAdapter[SearchConfig] = TypeAdapter(AnySearchConfig)
+
+
+def search_config(**options: Any) -> SearchConfig:
+    """Return the checked options of a strategy; without ``strategy`` and ``preset`` those of mcts.
+
+    Raises:
+        pydantic.ValidationError: an option is impossible, unknown, or another strategy's.
+    """
+    return _ADAPTER.validate_python(options)
+
+
+def revise(config: SearchConfig, changes: Mapping[str, Any]) -> SearchConfig:
+    """Return ``config`` with ``changes``. Another strategy takes over the common options only: its own are defaults.
+
+    ``{"strategy": "beam", "beam_width": 2}`` over mcts with 8 rollouts at temperature 0.7 → beam of width 2 at 0.7.
+    Raises pydantic.ValidationError as ``search_config`` does.
+    """
+    preset = PRESETS.get(changes.get("preset", ""), {})
+    strategy = changes.get("strategy", preset.get("strategy", config.strategy))
+    kept = type(config) if strategy == config.strategy else SearchConfig
+    base = {name: getattr(config, name) for name in kept.model_fields if name not in ("strategy", "preset")}
+    return search_config(**{**base, **preset, **changes, "strategy": strategy})

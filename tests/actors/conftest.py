@@ -1,4 +1,4 @@
-"""Tiny models with random weights, made on disk in a second, for tests that start a real engine.
+"""Make tiny models with random weights, in a second each, for tests that start a real engine.
 
 torch and transformers are imported where they are used: tests that need no model must not wait for them.
 """
@@ -14,13 +14,13 @@ import pytest
 from actors.config import EngineConfig
 from actors.engines.manager import EngineManager
 from search.data import ModelRef
-from search.formats.registry import CODE_TAGS
+from search.formats.code_format import CODE_TAGS
 
 EOS = "<eos>"
 
 
 def make_tokenizer() -> Any:
-    """Every byte is a token, and every pair of the letters a to p; the tags are added tokens."""
+    """Return a tokenizer: every byte is a token, and every pair of the letters a to p; the tags are added tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -56,7 +56,7 @@ def make_config(words: Any, width: int, layers: int) -> Any:
 
 
 def make_policy(path: Path, width: int = 128, layers: int = 2, seed: int = 0, gain: float = 1.0) -> Path:
-    """A causal model that writes noise: about one token in 500 is a given tag.
+    """Write a causal model that generates noise: about one token in 500 is a given tag.
 
     ``gain`` scales the layers: at 1 a greedy text says its last token again and again, at 10 it does not.
     """
@@ -76,7 +76,7 @@ def make_policy(path: Path, width: int = 128, layers: int = 2, seed: int = 0, ga
 
 
 def make_reward_model(path: Path, width: int = 128, layers: int = 2, seed: int = 1, labels: int = 1) -> Path:
-    """A classifier, of one label unless said otherwise, with logits of about one in size."""
+    """Write a classifier whose logits are about one in size."""
     import torch
     from transformers import Qwen2ForSequenceClassification
 
@@ -137,8 +137,10 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelRef, ModelRef
 
 
 @pytest.fixture(scope="session")
-def fleet(local_ray: None, models: tuple[ModelRef, ModelRef], engine_config: EngineConfig) -> Iterator[EngineManager]:
+def engine_manager(
+    local_ray: None, models: tuple[ModelRef, ModelRef], engine_config: EngineConfig
+) -> Iterator[EngineManager]:
     """One policy engine and one reward model, started once for all slow tests of this folder."""
-    with EngineManager(engine_config, engine_config) as running:
-        running.start(*models)
-        yield running
+    with EngineManager(engine_config, engine_config) as manager:
+        manager.start(*models)
+        yield manager

@@ -1,4 +1,4 @@
-"""The command line: help, dry runs, exit codes, one line for bad input, and nothing written after it."""
+"""Command line: help, dry runs, exit codes, and bad input, which is one line and writes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster import cli
-from cluster.cli import COMMANDS, main, split
+from cluster.cli import COMMANDS, main, split_overrides
 
 CONFIG = """\
 version: 1
@@ -25,7 +25,7 @@ problems:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A config beside a good data file, in an otherwise empty working directory."""
+    """A config and a valid data file in an otherwise empty working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     rows = [{"id": f"p{n}", "question": f"What is {n} plus {n * n}?", "answer": str(n + n * n)} for n in range(6)]
@@ -35,8 +35,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The line on stderr of a command that is refused: exit code 2, and no run directory afterwards."""
+def error_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return the line on stderr of a refused command; assert exit code 2 and no run directory."""
     assert main(list(arguments)) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -46,40 +46,44 @@ def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
-def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_fits_80_columns(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert "usage: raystar" in text
+    assert max(map(len, text.splitlines())) <= 80
     if command and command[0] in ("evolve", "search", "train", "evaluate"):
         assert "--ray.object_store_mib [256]  shared memory of the object store (MiB)" in text
         assert "--dry-run" in text
 
 
-def test_importing_the_command_line_loads_nothing_heavy() -> None:
+def test_import_of_the_command_line_loads_nothing_heavy() -> None:
     code = "import sys, cluster.cli; print([m for m in ('ray', 'torch', 'vllm', 'transformers') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
-def test_the_dry_run_prints_the_plan_and_writes_nothing(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_prints_the_plan_and_writes_nothing(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evolve", str(config), "--dry-run", "--search.rollouts=3", "--name", "other"]) == 0
     text = capsys.readouterr().out
     assert "run other, seed 0, directory" in text
-    assert "r1/search" in text and "6 problems, 3 rollouts x 4 candidates, terminal values" in text
+    assert "r1/search" in text and "6 problems, mcts: 3 rollouts x 4 candidates, terminal values" in text
     assert "r4/evaluate" in text and "7 problems in 1 splits" in text
     assert "policy requests and" in text
     assert sorted(path.name for path in Path().iterdir()) == ["mini.yaml", "train.jsonl"]
 
 
-def test_the_plan_of_a_search_for_labels(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_bounds_a_search_for_step_labels(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = ["--search.solutions=2", "--search.candidates=4", "--search.max_depth=10", "--limit=3"]
-    for strategy, looks in (("every_step", 10), ("first_error", 4)):
+    for strategy, looks in (("math_shepherd", 10), ("first_error_search", 4)):
         assert main(["search", "mini.yaml", f"--search.strategy={strategy}", *labels, "--dry-run"]) == 0
         text = capsys.readouterr().out
-        assert f"3 problems, 2 solutions each, 4 completions of up to {looks} prefixes" in text
-        assert f"<= {3 + 6 * looks} requests" in text
+        assert f"3 problems, {strategy}: 2 solutions, 4 completions of up to {looks} prefixes each" in text
+        assert f"<= {3 * (1 + 2 * (1 + looks))} requests" in text
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,9 @@ def test_the_plan_of_a_search_for_labels(config: Path, capsys: pytest.CaptureFix
         ["doctor"],
     ],
 )
-def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_of_other_commands_writes_nothing(
+    config: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*arguments, "--dry-run"]) == 0
     assert capsys.readouterr().out
     assert not Path("runs").exists()
@@ -116,17 +122,17 @@ def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.Captu
         (["search", "mini.yaml", "--split", "moon"], "--split 'moon' is unknown: one of train, validation, heldout"),
         (["search", "mini.yaml", "--limit", "0"], "0 is not possible: a whole number from 1"),
         (["search", "mini.yaml", "--reward-model", "nowhere"], "--reward-model: no model directory nowhere"),
-        (["compare", "mini.yaml"], "--reward-model: best_of, weighted"),
-        (["evolve", "mini.yaml", "--evaluation.search.strategy=every_step"], "'every_step' needs the answers"),
+        (["compare", "mini.yaml"], "--reward-model: best_of_n, weighted"),
+        (["evolve", "mini.yaml", "--evaluation.search.strategy=math_shepherd"], "'math_shepherd' needs the answers"),
         (
-            ["compare", "mini.yaml", "--compare.strategies={best_of: {settings: {strategy: first_error}}}"],
-            "compare.strategies.best_of: 'first_error' labels solutions and gives no answer",
+            ["compare", "mini.yaml", "--compare.strategies={best_of_n: {settings: {strategy: first_error_search}}}"],
+            "compare.strategies.best_of_n: 'first_error_search' labels solutions and gives no answer",
         ),
         (
             [
                 "evolve",
                 "mini.yaml",
-                "--method={rule: checked_labels, reward: {objective: prm}}",
+                "--method={rule: checked_labels, reward_model: {objective: prm}}",
                 "--rounds=[{}]",
                 "--policy.format=plain",
             ],
@@ -136,7 +142,7 @@ def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.Captu
             [
                 "evolve",
                 "mini.yaml",
-                "--method={rule: checked_labels, reward: {objective: prm}, labels: none.jsonl}",
+                "--method={rule: checked_labels, reward_model: {objective: prm}, labels: none.jsonl}",
                 "--rounds=[{}]",
             ],
             "method.labels: no file none.jsonl",
@@ -145,7 +151,7 @@ def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.Captu
             [
                 "evolve",
                 "mini.yaml",
-                "--method={rule: checked_labels, reward: {objective: prm}, labels: train.jsonl}",
+                "--method={rule: checked_labels, reward_model: {objective: prm}, labels: train.jsonl}",
                 "--rounds=[{}]",
             ],
             "train.jsonl:1: ",
@@ -161,62 +167,64 @@ def test_other_dry_runs(config: Path, arguments: list[str], capsys: pytest.Captu
 def test_bad_input_is_one_line_and_exit_code_2(
     config: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert message in failed(capsys, *arguments)
+    assert message in error_line(capsys, *arguments)
 
 
-def test_data_files_are_checked_before_anything_starts(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_file_is_checked_before_anything_starts(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = Path("train.jsonl")
     good = data.read_text()
     data.write_text(good + "{not json\n")
-    assert "train.jsonl:7:" in failed(capsys, "evolve", "mini.yaml")
+    assert "train.jsonl:7:" in error_line(capsys, "evolve", "mini.yaml")
     assert main(["evolve", "mini.yaml", "--dry-run", "--skip-bad-lines"]) == 0
-    assert "6 problems, 8 rollouts" in capsys.readouterr().out
+    assert "6 problems, mcts: 8 rollouts" in capsys.readouterr().out
     data.write_text(good + good.splitlines()[0] + "\n")
-    assert "train.jsonl" in failed(capsys, "evolve", "mini.yaml")
+    assert "train.jsonl" in error_line(capsys, "evolve", "mini.yaml")
     data.write_text("")
-    assert "train.jsonl" in failed(capsys, "evolve", "mini.yaml")
+    assert "train.jsonl" in error_line(capsys, "evolve", "mini.yaml")
 
 
-def test_a_run_directory_of_others_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_foreign_run_directory_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine").mkdir()
     Path("mine/thesis.tex").write_text("")
-    assert "not a RayStar run directory" in failed(capsys, "evolve", "mini.yaml", "--run-dir", "mine")
+    assert "not a RayStar run directory" in error_line(capsys, "evolve", "mini.yaml", "--run-dir", "mine")
     assert [path.name for path in Path("mine").iterdir()] == ["thesis.tex"]
 
 
-def test_an_unreachable_cluster_is_refused_with_nothing_written(
-    config: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert "no Ray at 127.0.0.1:1" in failed(capsys, "evolve", "mini.yaml", "--address", "127.0.0.1:1")
-    assert "is no address" in failed(capsys, "evolve", "mini.yaml", "--address", "nonsense")
-    assert "Ray Client is not supported" in failed(capsys, "evolve", "mini.yaml", "--address", "ray://h:10001")
+def test_unreachable_cluster_is_refused_and_nothing_written(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no Ray at 127.0.0.1:1" in error_line(capsys, "evolve", "mini.yaml", "--address", "127.0.0.1:1")
+    assert "is no address" in error_line(capsys, "evolve", "mini.yaml", "--address", "nonsense")
+    assert "Ray Client is not supported" in error_line(capsys, "evolve", "mini.yaml", "--address", "ray://h:10001")
 
 
-def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(_: object) -> int:
+def test_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.doctor, "run", interrupted)
+    monkeypatch.setattr(cli.doctor, "run", interrupt)
     assert main(["doctor"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_overrides_are_told_from_arguments() -> None:
-    plain, overrides = split(["evolve", "--a.b", "3", "c.yaml", "--c.d=x y", "--seed", "4", "--run-dir", "a.b"])
+def test_overrides_are_split_from_arguments() -> None:
+    plain, overrides = split_overrides(
+        ["evolve", "--a.b", "3", "c.yaml", "--c.d=x y", "--seed", "4", "--run-dir", "a.b"]
+    )
     assert plain == ["evolve", "c.yaml", "--seed", "4", "--run-dir", "a.b"]
     assert overrides == ["--a.b=3", "--c.d=x y"]
 
 
-def test_rounds_that_search_problems_of_some_levels_only(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_levels_of_a_round_choose_its_problems(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mixed = ["--problems.train={name: curriculum, split: train, count: 6, levels: [3, 5]}"]
     rounds = "--rounds=[{levels: [3, 3], train_reward_model: false}, {levels: [4, 5]}]"
     assert main(["evolve", str(config), "--dry-run", "--search.rollouts=3", *mixed, rounds]) == 0
     text = capsys.readouterr().out
-    assert "2 problems, 3 rollouts" in text and "4 problems, 3 rollouts" in text
-    assert "rounds.0.levels is [6, 7], but training problems have levels 3 to 5" in failed(
+    assert "2 problems, mcts: 3 rollouts" in text and "4 problems, mcts: 3 rollouts" in text
+    assert "rounds.0.levels is [6, 7], but training problems have levels 3 to 5" in error_line(
         capsys, "evolve", str(config), *mixed, "--rounds=[{levels: [6, 7]}]"
     )
-    assert "rounds.0.levels is [3, 3], but training problems have no levels" in failed(
+    assert "rounds.0.levels is [3, 3], but training problems have no levels" in error_line(
         capsys, "evolve", str(config), "--rounds=[{levels: [3, 3]}]"
     )
-    assert main(["search", str(config), "--dry-run", "--rounds=[{levels: [3, 3]}]"]) == 0  # it plays no rounds
+    assert (
+        main(["search", str(config), "--dry-run", "--rounds=[{levels: [3, 3]}]"]) == 0
+    )  # raystar search has no rounds

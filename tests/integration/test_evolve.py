@@ -15,7 +15,7 @@ import pytest
 
 from search.data import PreferencePair, Trajectory
 from search.storage.tree_store import read_trees
-from train.data.loading import read_records
+from train.data.records import read_records
 from train.labels.prm800k import read_rows
 
 CONFIG = Path(__file__).with_name("miniature.yaml")
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A cache of its own: the base policy is trained here."""
+    """Return an environment with a cache of its own, so that the base policy is trained here."""
     return {**os.environ, "RAYSTAR_CACHE": str(tmp_path_factory.mktemp("cache")), "RAY_ADDRESS": "local"}
 
 
@@ -38,7 +38,7 @@ def command(run: Path, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> tuple[Path, Trees]:
-    """A run that gets a SIGKILL in its first search, and the trees that it had finished by then."""
+    """Kill a run in its first search; return its directory and the trees that it had finished by then."""
     run = tmp_path_factory.mktemp("runs") / "miniature"
     process = subprocess.Popen(
         command(run),
@@ -57,7 +57,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
 
 @pytest.fixture(scope="module")
 def finished(killed: tuple[Path, Trees], environment: dict[str, str]) -> Path:
-    """The same run, started again and finished."""
+    """Start the same run again and return its directory when it has finished."""
     run, _ = killed
     done = subprocess.run(command(run), env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -68,7 +68,7 @@ def facts(run: Path, stage: str) -> dict[str, object]:
     return json.loads((run / "rounds" / stage / "done.json").read_text())  # type: ignore[no-any-return]
 
 
-def test_the_summary_has_a_line_a_round(finished: Path) -> None:
+def test_summary_has_an_entry_for_each_round(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["base"]["round"] == 0
     assert [entry["round"] for entry in summary["rounds"]] == [1, 2]
@@ -83,30 +83,32 @@ def test_the_summary_has_a_line_a_round(finished: Path) -> None:
     assert summary["rounds"][1]["solved"] > 0
 
 
-def test_a_killed_search_goes_on_and_loses_nothing(killed: tuple[Path, Trees], finished: Path) -> None:
-    """Every problem has exactly one tree, and those from before the kill stand."""
+def test_killed_search_resumes_and_keeps_its_trees(killed: tuple[Path, Trees], finished: Path) -> None:
+    """Every problem has exactly one tree, and those from before the kill are unchanged."""
     _, before = killed
     trees = list(read_trees(finished / "rounds" / "r1" / "search"))
     assert len(trees) == len({tree.problem.id for tree in trees}) == 24
     assert before.items() <= {tree.problem.id: (tree.seed, len(tree.nodes)) for tree in trees}.items()
 
 
-def test_every_problem_has_one_tree_a_search(finished: Path) -> None:
+def test_every_problem_has_one_tree_in_each_search(finished: Path) -> None:
     for stage in ("r1/search", "r2/search"):
         ids = Counter(tree.problem.id for tree in read_trees(finished / "rounds" / stage))
         assert len(ids) == 24 and set(ids.values()) == {1}
 
 
-def test_harvest_is_readable_and_right(finished: Path) -> None:
+def test_harvest_has_correct_trajectories_and_pairs(finished: Path) -> None:
     folder = finished / "rounds" / "r2" / "harvest"
     trajectories = list(read_records(Trajectory, [folder / "trajectories.jsonl"]))
     pairs = list(read_records(PreferencePair, [folder / "pairs.jsonl"]))
-    assert trajectories and all(t.correct and t.steps[-1].answer == t.problem.answer for t in trajectories)
-    assert pairs and all(p.chosen != p.rejected for p in pairs)
-    assert max(Counter(t.problem.id for t in trajectories).values()) <= 2
+    assert trajectories and all(
+        trajectory.correct and trajectory.steps[-1].answer == trajectory.problem.answer for trajectory in trajectories
+    )
+    assert pairs and all(pair.chosen != pair.rejected for pair in pairs)
+    assert max(Counter(trajectory.problem.id for trajectory in trajectories).values()) <= 2
 
 
-def test_models_load_as_plain_directories(finished: Path) -> None:
+def test_models_load_with_transformers(finished: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     policy = AutoModelForCausalLM.from_pretrained(finished / "rounds" / "r2" / "train_policy" / "model")
@@ -117,29 +119,29 @@ def test_models_load_as_plain_directories(finished: Path) -> None:
     assert reward_model.config.num_labels == 1
 
 
-def test_promotions_are_written_down(finished: Path) -> None:
+def test_promotion_decisions_are_recorded(finished: Path) -> None:
     decisions = facts(finished, "r1/promote")["decisions"]
     assert {decision["role"] for decision in decisions} == {"policy", "reward_model"}  # type: ignore[index, attr-defined]
     for decision in decisions:  # type: ignore[attr-defined]
-        worse = decision["old"] is not None and decision["new"]["accuracy"] < decision["old"]["accuracy"]
-        assert decision["promoted"] is not worse
+        is_worse = decision["old"] is not None and decision["new"]["accuracy"] < decision["old"]["accuracy"]
+        assert decision["promoted"] is not is_worse
 
 
-def test_a_report_that_stands_alone(finished: Path) -> None:
+def test_report_loads_nothing_from_elsewhere(finished: Path) -> None:
     page = (finished / "report.html").read_text()
     assert "<svg" in page or "Plotly" in page
     assert 'src="http' not in page and 'href="http' not in page.replace('href="https://arxiv', "")
 
 
 @pytest.mark.thorough
-def test_its_reward_model_is_judged_and_chooses_solutions_to_label(finished: Path, environment: dict[str, str]) -> None:
+def test_reward_model_is_evaluated_and_selects_solutions(finished: Path, environment: dict[str, str]) -> None:
     reward_model = str(finished / "rounds" / "r1" / "train_reward_model" / "model")
     policy = str(finished / "rounds" / "r2" / "train_policy" / "model")
-    judged, chosen = finished.with_name("judged"), finished.with_name("chosen")
-    samples = str(judged / "rounds" / "judge" / "samples")
+    evaluated, selected = finished.with_name("evaluated"), finished.with_name("selected")
+    samples = str(evaluated / "rounds" / "reward_eval" / "samples")
     for name, root, more in (
-        ("judge", judged, ["--policy", policy, "--split", "heldout"]),
-        ("select", chosen, ["--trees", samples, "--together", "--count", "5"]),
+        ("eval-reward-model", evaluated, ["--policy", policy, "--split", "heldout"]),
+        ("select", selected, ["--trees", samples, "--together", "--count", "5"]),
     ):
         line = [
             sys.executable,
@@ -155,12 +157,12 @@ def test_its_reward_model_is_judged_and_chooses_solutions_to_label(finished: Pat
         ]
         done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    found = json.loads((judged / "judge.json").read_text())
-    assert (found["kind"], found["curves"]["by"], found["curves"]["sizes"]) == ("ppm", "last", [1, 2, 3, 4])
-    single = {curve[0]["mean"] for curve in found["curves"]["methods"].values()}
+    result = json.loads((evaluated / "reward_eval.json").read_text())
+    assert (result["kind"], result["curves"]["aggregation"], result["curves"]["sizes"]) == ("ppm", "last", [1, 2, 3, 4])
+    single = {curve[0]["mean"] for curve in result["curves"]["methods"].values()}
     assert max(single) - min(single) < 1e-9  # of one sample there is nothing to choose
-    assert found["curves"]["scored"] > 0
-    assert len(list(read_rows([chosen / "labelling.jsonl"], Counter()))) == 5
+    assert result["curves"]["scored_tokens"] > 0
+    assert len(list(read_rows([selected / "labelling.jsonl"], Counter()))) == 5
 
 
 def _wait_for_trees(folder: Path, process: subprocess.Popen[bytes], at_least: int) -> Trees:

@@ -1,4 +1,4 @@
-"""A run that is killed again and again, wherever it is, ends as one that was left alone would."""
+"""A run that is killed again and again, at any point, ends like an undisturbed one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from search.storage.tree_store import read_trees
 
 CONFIG = Path(__file__).with_name("miniature.yaml")
-LONGEST_LIFE_S = 75.0  # longer than any stage of the miniature takes, so that each life gets on
-MOST_LIVES = 12
+MAX_LIFE_S = 75.0  # longer than any stage of the miniature takes, so that each start makes progress
+MAX_STARTS = 12
 DEADLINE_S = 1300
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(3000)]
@@ -26,22 +26,22 @@ Trees = dict[tuple[str, str], tuple[int, int]]  # search and problem -> seed and
 
 
 def finished_trees(run: Path) -> Trees:
-    """Of all searches that the rounds have stored, complete or not; each problem of a search once."""
-    found: Trees = {}
+    """Return the trees of all searches in the run, complete or not. Fails if a problem of a search has two."""
+    finished: Trees = {}
     for stage in ("r1/search", "r2/search"):
         for folder in (run / "rounds" / stage, run / "rounds" / f"{stage}.partial"):
             trees = list(read_trees(folder)) if folder.exists() else []
             assert len(trees) == complete_lines(folder)  # none twice
-            found |= {(stage, tree.problem.id): (tree.seed, len(tree.nodes)) for tree in trees}
-    return found
+            finished |= {(stage, tree.problem.id): (tree.seed, len(tree.nodes)) for tree in trees}
+    return finished
 
 
 def complete_lines(folder: Path) -> int:
     return sum(file.read_bytes().count(b"\n") for file in folder.glob("trees-*.jsonl"))
 
 
-def live(run: Path, environment: dict[str, str], seconds: float) -> int | None:
-    """Start the run and kill it after so long; what it ended with where it was faster."""
+def run_and_kill(run: Path, environment: dict[str, str], seconds: float) -> int | None:
+    """Start the run and kill it after ``seconds``. Return its exit code if it ended earlier, else None."""
     line = [sys.executable, "-m", "cluster.cli", "evolve", str(CONFIG), "--run-dir", str(run)]
     process = subprocess.Popen(line, env=environment, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True)
     try:
@@ -54,16 +54,16 @@ def live(run: Path, environment: dict[str, str], seconds: float) -> int | None:
             process.wait()
 
 
-def test_killed_anywhere(tmp_path: Path) -> None:
+def test_run_ends_complete_when_killed_anywhere(tmp_path: Path) -> None:
     environment = {**os.environ, "RAYSTAR_CACHE": str(tmp_path / "cache"), "RAY_ADDRESS": "local"}
     run, before, code = tmp_path / "run", Trees(), None
-    draw = random.Random(os.environ.get("RAYSTAR_KILL_SEED", "0"))
-    for number in range(MOST_LIVES):
-        code = live(run, environment, draw.uniform(10, LONGEST_LIFE_S) if number < MOST_LIVES - 1 else DEADLINE_S)
+    rng = random.Random(os.environ.get("RAYSTAR_KILL_SEED", "0"))
+    for number in range(MAX_STARTS):
+        code = run_and_kill(run, environment, rng.uniform(10, MAX_LIFE_S) if number < MAX_STARTS - 1 else DEADLINE_S)
         trees = finished_trees(run)
         assert before.items() <= trees.items()
         stages = sorted(str(path.parent.relative_to(run / "rounds")) for path in run.glob("rounds/*/*/done.json"))
-        print(f"life {number}: {len(trees)} trees, complete: {' '.join(stages)}, exit {code}", file=sys.stderr)
+        print(f"start {number}: {len(trees)} trees, complete: {' '.join(stages)}, exit {code}", file=sys.stderr)
         before = trees
         if code is not None:
             break

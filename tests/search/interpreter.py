@@ -1,4 +1,4 @@
-"""An executor for code that the tests themselves wrote."""
+"""An executor for code that the tests wrote."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from search.data import Outcome, State, Step, StepStatus
 
 @dataclass
 class Interpreter:
-    """Runs our own code: what a step prints after the code before it."""
+    """Runs a step's code after the code of the steps before it; only for code of the tests."""
 
     runs: int = 0
 
     async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
-        return [self.one(state, step) for step in steps]
+        return [self.run_step(state, step) for step in steps]
 
-    def one(self, state: State, step: Step) -> Step:
+    def run_step(self, state: State, step: Step) -> Step:
         self.runs += 1
         variables: dict[str, object] = {}
         printed = io.StringIO()

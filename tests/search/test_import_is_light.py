@@ -1,4 +1,4 @@
-"""Importing all of ``search`` loads no model library and no cluster: it is where others build on."""
+"""Importing all of ``search`` loads no model library, no Ray and no other package of the project."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ print(json.dumps([names, sorted({name.partition(".")[0] for name in sys.modules}
 """
 
 
-def test_importing_all_of_search_loads_nothing_heavy() -> None:
-    done = subprocess.run([sys.executable, "-c", IMPORT_ALL], cwd=ROOT, capture_output=True, text=True, check=True)
-    names, loaded = json.loads(done.stdout.splitlines()[-1])
+def test_import_of_search_loads_no_heavy_library() -> None:
+    process = subprocess.run([sys.executable, "-c", IMPORT_ALL], cwd=ROOT, capture_output=True, text=True, check=True)
+    names, loaded = json.loads(process.stdout.splitlines()[-1])
     assert {"search.data", "search.tree", "search.protocols"} <= set(names)
     assert HEAVY & set(loaded) == set()

@@ -1,4 +1,4 @@
-"""A tiny Qwen2 with random weights, a small BPE tokenizer, and records to train it on. Downloads nothing."""
+"""Fixtures: a tiny Qwen2 with random weights, a small BPE tokenizer, and records to train on. Downloads nothing."""
 
 from __future__ import annotations
 
@@ -12,72 +12,93 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from search import serialization
 from search.data import LabelScale, Outcome, PreferencePair, Problem, Step, StepLabels, StepStatus, Trajectory
-from search.formats.registry import CODE_TAGS
+from search.formats.code_format import CODE_TAGS
 
 
 def _trajectory(number: int) -> Trajectory:
     terms = [number % 7 + 2, number % 5 + 1, number % 3 + 4][: 2 + number % 2]
-    problem = Problem(f"p{number}", f"What is {' + '.join(map(str, terms))}?", str(sum(terms)), "made up")
+    problem = Problem(
+        id=f"p{number}", question=f"What is {' + '.join(map(str, terms))}?", answer=str(sum(terms)), source="made up"
+    )
     steps = [
-        Step(f"\n# Step {i}: take {term}\nx{i} = {term}\n<end_of_step>", f"x{i} = {term}", outcome=Outcome.OK)
+        Step(f"\n# Step {i}: take {term}\nx{i} = {term}\n<end_of_step>", code=f"x{i} = {term}", outcome=Outcome.OK)
         for i, term in enumerate(terms)
     ]
     total = " + ".join(f"x{i}" for i in range(len(terms)))
-    last = Step(f"\n# Now print\nprint({total})\n<end_of_code>", f"print({total})", str(sum(terms)), outcome=Outcome.OK)
+    last = Step(
+        f"\n# Now print\nprint({total})\n<end_of_code>",
+        code=f"print({total})",
+        output=str(sum(terms)),
+        outcome=Outcome.OK,
+    )
     text = f"\n<answer>It is \\boxed{{{sum(terms)}}}<end_of_answer>"
     answer = Step(text, status=StepStatus.FINAL, answer=str(sum(terms)))
-    return Trajectory(problem, (*steps, last, answer), True, 1.0)
+    return Trajectory(problem, (*steps, last, answer), correct=True, q=1.0)
 
 
 def _pair(trajectory: Trajectory) -> PreferencePair:
-    good = trajectory.steps[1]
-    bad = Step(good.text.replace("=", "= 1 +"), outcome=Outcome.OK)
-    return PreferencePair(trajectory.problem, trajectory.steps[:1], (good,), (bad,), 0.5, -0.5)
+    preferred = trajectory.steps[1]
+    rejected = Step(preferred.text.replace("=", "= 1 +"), outcome=Outcome.OK)
+    return PreferencePair(
+        problem=trajectory.problem,
+        prefix=trajectory.steps[:1],
+        chosen=(preferred,),
+        rejected=(rejected,),
+        chosen_q=0.5,
+        rejected_q=-0.5,
+    )
 
 
-def _wrong(trajectory: Trajectory) -> Trajectory:
-    """The same solution with its second step, and the answer, one too high."""
+def _incorrect(trajectory: Trajectory) -> Trajectory:
+    """Return the solution with its second step, and the answer, one too high."""
     first, _, *rest, last = trajectory.steps
     total = str(int(trajectory.problem.answer) + 1)
     answer = Step(last.text.replace(trajectory.problem.answer, total), status=StepStatus.FINAL, answer=total)
-    return Trajectory(trajectory.problem, (first, _pair(trajectory).rejected[0], *rest, answer), False, -1.0)
+    return Trajectory(trajectory.problem, (first, _pair(trajectory).rejected[0], *rest, answer), correct=False, q=-1.0)
 
 
-def _solutions(number: int) -> PreferencePair:
-    right = _trajectory(number)
-    return PreferencePair(right.problem, (), right.steps, _wrong(right).steps, 1.0, -1.0)
+def _solution_pair(number: int) -> PreferencePair:
+    correct = _trajectory(number)
+    return PreferencePair(
+        problem=correct.problem,
+        prefix=(),
+        chosen=correct.steps,
+        rejected=_incorrect(correct).steps,
+        chosen_q=1.0,
+        rejected_q=-1.0,
+    )
 
 
 def _outcome(number: int) -> Trajectory:
-    return _wrong(_trajectory(number)) if number % 2 else _trajectory(number)
+    return _incorrect(_trajectory(number)) if number % 2 else _trajectory(number)
 
 
-def _signs(number: int) -> StepLabels:
+def _sign_labels(number: int) -> StepLabels:
     solution = _outcome(number)
     labels = (1, 0, 1, 1) if solution.correct else (1, -1)
-    return StepLabels(solution.problem, solution.steps, labels)
+    return StepLabels(solution.problem, solution.steps, labels=labels)
 
 
-def _values(number: int) -> StepLabels:
+def _value_labels(number: int) -> StepLabels:
     solution = _outcome(number)
     labels = (0.5, 0.75, 1.0, 1.0) if solution.correct else (0.5, -0.75, -1.0, -1.0)
-    return StepLabels(solution.problem, solution.steps, labels, LabelScale.VALUE)
+    return StepLabels(solution.problem, solution.steps, labels=labels, scale=LabelScale.VALUE)
 
 
 RECORDS: dict[str, Callable[[int], object]] = {
     "sft": _trajectory,
-    "dpo": _solutions,
-    "dpo_nll": _solutions,
+    "dpo": _solution_pair,
+    "dpo_nll": _solution_pair,
     "ppm": lambda number: _pair(_trajectory(number)),
-    "q_regression": _values,
-    "prm": _signs,
+    "q_regression": _value_labels,
+    "prm": _sign_labels,
     "orm": _outcome,
 }
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A file of 22 records for each objective."""
+    """Write a file of 22 records for each objective."""
     directory = tmp_path_factory.mktemp("data")
     files = {objective: directory / f"{objective}.jsonl" for objective in RECORDS}
     for objective, make in RECORDS.items():

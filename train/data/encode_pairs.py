@@ -1,4 +1,4 @@
-"""Preference pairs to samples, the better side first: for a reward model and for a policy. Knows no model and no loss."""
+"""Make samples of preference pairs, the preferred side first: for a reward model and for a policy."""
 
 from __future__ import annotations
 
@@ -7,67 +7,67 @@ from collections.abc import Sequence
 from search.data import PreferencePair, State
 from train.data.encoding import Encoded, Encoder
 from train.data.tokenized import TokenizedRow, TokenizedSet, pack
-from train.objectives import Kind
+from train.objectives import SampleKind
 
 
 def encode_pairs(
     records: Sequence[PreferencePair], encoder: Encoder, max_length: int, pad_id: int
 ) -> tuple[TokenizedSet, dict[str, int]]:
-    """Preferred and rejected states as a reward model would see them: read at the last token, no end-of-sequence token.
+    """Encode pairs as a reward model reads them: at the last token, without an end-of-sequence token.
 
     Left out and counted: pairs with a side over ``max_length`` (too_long) and pairs of equal sides (same_text).
     """
     kept: list[TokenizedRow] = []
     dropped = {"too_long": 0, "same_text": 0}
-    for sides in _encoded(records, encoder, end=False):
-        reason = _reason(sides, max_length)
+    for sides in _encode_sides(records, encoder, end=False):
+        reason = _why_left_out(sides, max_length)
         if reason:
             dropped[reason] += 1
         else:
-            kept += [TokenizedRow(side.tokens, side.written) for side in sides]
-    return pack(Kind.PAIRS, kept, pad_id), dropped
+            kept += [TokenizedRow(side.tokens, side.is_generated) for side in sides]
+    return pack(SampleKind.PAIRS, kept, pad_id), dropped
 
 
 def encode_preferences(
     records: Sequence[PreferencePair], encoder: Encoder, max_length: int, pad_id: int
 ) -> tuple[TokenizedSet, dict[str, int]]:
-    """Chosen and rejected solutions as the policy writes them, the end-of-sequence token after an answer included.
+    """Encode pairs as the policy writes them, with the end-of-sequence token after an answer.
 
-    Targets are what the model wrote after the shared prefix. Left out and counted: pairs with a side over
+    Targets are the tokens that the model wrote after the shared prefix. Left out and counted: pairs with a side over
     ``max_length`` (too_long), whose log-probability would be that of another text, pairs of equal sides (same_text),
     and pairs with a side without a target (nothing_to_learn).
     """
     kept: list[TokenizedRow] = []
     dropped = {"too_long": 0, "same_text": 0, "nothing_to_learn": 0}
-    for record, sides in zip(records, _encoded(records, encoder, end=True), strict=True):
-        rows = [TokenizedRow(side.tokens, _after(side, len(record.prefix))) for side in sides]
-        reason = _reason(sides, max_length)
+    for record, sides in zip(records, _encode_sides(records, encoder, end=True), strict=True):
+        rows = [TokenizedRow(side.tokens, _targets_after(side, len(record.prefix))) for side in sides]
+        reason = _why_left_out(sides, max_length)
         if reason:
             dropped[reason] += 1
         elif not all(any(row.targets) for row in rows):
             dropped["nothing_to_learn"] += 1
         else:
             kept += rows
-    return pack(Kind.PREFERENCES, kept, pad_id), dropped
+    return pack(SampleKind.PREFERENCES, kept, pad_id), dropped
 
 
-def _encoded(records: Sequence[PreferencePair], encoder: Encoder, end: bool) -> list[tuple[Encoded, Encoded]]:
+def _encode_sides(records: Sequence[PreferencePair], encoder: Encoder, end: bool) -> list[tuple[Encoded, Encoded]]:
     sides = [
         (State(record.problem, record.prefix + record.chosen), State(record.problem, record.prefix + record.rejected))
         for record in records
     ]
-    encoder.learn([state for pair in sides for state in pair])
+    encoder.tokenise_segments([state for pair in sides for state in pair])
     return [(encoder.encode(chosen, end), encoder.encode(rejected, end)) for chosen, rejected in sides]
 
 
-def _reason(sides: tuple[Encoded, Encoded], max_length: int) -> str | None:
-    """Why a pair cannot be learnt from, or None."""
+def _why_left_out(sides: tuple[Encoded, Encoded], max_length: int) -> str | None:
+    """Return the reason why a pair cannot be learnt from, or None."""
     if max(len(side.tokens) for side in sides) > max_length:
         return "too_long"
     return "same_text" if sides[0].tokens == sides[1].tokens else None
 
 
-def _after(side: Encoded, steps: int) -> list[bool]:
-    """What the model wrote after the first ``steps`` steps; never the first token, which nothing predicts."""
+def _targets_after(side: Encoded, steps: int) -> list[bool]:
+    """Mark the tokens that the model wrote after the first ``steps`` steps; never the first token, which nothing predicts."""
     begin = max(1, side.ends[steps - 1] + 1 if steps else side.prompt)
-    return [written and position >= begin for position, written in enumerate(side.written)]
+    return [generated and position >= begin for position, generated in enumerate(side.is_generated)]

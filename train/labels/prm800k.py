@@ -1,30 +1,28 @@
-"""PRM800K's files (Let's Verify Step by Step, arXiv 2305.20050): their rows as records, read and written.
+"""Read PRM800K's files (Let's Verify Step by Step, arXiv 2305.20050): their rows as records.
 
-A row is one solution with what a person said about its steps. Knows the schema and what is wrong with a line; what rows
-mean is for train.labels.human_labels and train.labels.annotation_files to say. Fields that the schema does not have are passed over.
+A row is one solution with a person's ratings of its steps. Fields that the schema does not have are ignored.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from search import serialization
 from search.errors import UserError
-from search.storage.files import complete
+from train.data.records import BadLine, parse_record
 
 
 def _no_bool(value: object) -> object:
-    """true would pass for 1, and false for neutral."""
+    """Make true and false impossible ratings: they would pass for 1 and 0."""
     return str(value) if isinstance(value, bool) else value
 
 
-Rating = Annotated[Literal[-1, 0, 1], BeforeValidator(_no_bool)]  # wrong, neither wrong nor of use, right
+Rating = Annotated[Literal[-1, 0, 1], BeforeValidator(_no_bool)]  # incorrect, neutral, correct
 FinishReason = Literal["found_error", "solution", "bad_problem", "give_up"]
 Index = Annotated[int, Field(ge=0, strict=True)]
 
@@ -41,7 +39,7 @@ class Completion:
     flagged: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HumanCompletion:
     """A step that the labeler wrote where no candidate would do (first phase only); the published ones have no rating."""
 
@@ -54,8 +52,11 @@ class HumanCompletion:
 
 @dataclass(frozen=True, slots=True)
 class LabelledStep:
-    """The candidates for one step. ``chosen_completion`` is the index of the one that the next step goes on from; None
-    where that is ``human_completion``, or where there is no next step. Raises ValueError for an index of no candidate."""
+    """The candidates for one step.
+
+    ``chosen_completion``: index of the candidate that the next step continues; None if that is ``human_completion``, or if
+    there is no next step. Raises ValueError for an index of no candidate.
+    """
 
     completions: tuple[Completion, ...] | None
     human_completion: HumanCompletion | None = None
@@ -70,7 +71,7 @@ class LabelledStep:
         return self.completions or ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """The problem; ``pre_generated_*`` is the solution that was labelled (second phase) and the PRM's score of it."""
 
@@ -84,14 +85,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What the labeler said. ``total_time`` in milliseconds; ``finish_reason`` is None where nobody has labelled yet."""
+    """The labeler's ratings. ``total_time`` in milliseconds; ``finish_reason`` is None if nobody has labelled yet."""
 
     steps: tuple[LabelledStep, ...]
     total_time: float | None = None
     finish_reason: FinishReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prm800kRow:
     """One line of a file."""
 
@@ -107,10 +108,10 @@ class Prm800kRow:
 def read_rows(
     files: Sequence[Path], tally: Counter[str], skip_bad_lines: bool = False
 ) -> Iterator[tuple[str, Prm800kRow]]:
-    """The rows of the files in order, one at a time, each with its place, ``file:7``; blank lines are passed over.
+    """Yield the rows of the files in order, one at a time, each with its place, ``file:7``. Blank lines are ignored.
 
-    ``tally`` counts "rows", malformed ones included. A malformed line is a UserError that names place and field, or is
-    counted as "bad_lines". Raises UserError for a file that cannot be read, is empty or was never fetched.
+    ``tally`` counts "rows", malformed ones included. Raises UserError for a file that cannot be read, is empty or was
+    never fetched. A malformed line raises UserError that names place and field, or is counted as "bad_lines".
     """
     for file in files:
         if not file.is_file():
@@ -123,37 +124,20 @@ def read_rows(
                 if not line.strip():
                     continue
                 tally["rows"] += 1
-                row = _parsed(line)
-                if isinstance(row, Prm800kRow):
-                    yield f"{file}:{number}", row
-                else:
-                    bad_line(f"{file}:{number}", row, skip_bad_lines, tally)
+                place = f"{file}:{number}"
+                try:
+                    row = parse_record(Prm800kRow, line)
+                except BadLine as bad:
+                    fault = str(bad) if bad.field else f"{bad}; {EXPECTED}"
+                    handle_bad_line(place, fault, skip_bad_lines, tally)
+                    continue
+                yield place, row
         if tally["rows"] == before:
             raise UserError(f"{file}: the file is empty; {EXPECTED}")
 
 
-def bad_line(place: str, fault: str, skip: bool, tally: Counter[str]) -> None:
-    """A UserError, or one more of the "bad_lines"."""
+def handle_bad_line(place: str, fault: str, skip: bool, tally: Counter[str]) -> None:
+    """Raise UserError with the place and fault of a line, or count it as one of "bad_lines" if bad lines are skipped."""
     if not skip:
         raise UserError(f"{place}: {fault}")
     tally["bad_lines"] += 1
-
-
-def write_rows(rows: Iterable[Prm800kRow], path: Path) -> int:
-    """Write a file of rows, complete or absent; how many there are."""
-    count = 0
-    with complete(path) as file:
-        for row in rows:
-            file.write(serialization.dump(row) + "\n")
-            count += 1
-    return count
-
-
-def _parsed(line: bytes) -> Prm800kRow | str:
-    """The row, or what is wrong with it."""
-    try:
-        return serialization.load(Prm800kRow, line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{where}: {first['msg']}" if where else f"{first['msg']}; {EXPECTED}"

@@ -1,58 +1,21 @@
-"""What an objective is: the data and the head it needs, what outputs are compared with. Knows no formula.
+"""Types of the loss functions: options, targets, and the record of a loss with its metrics.
 
-An objective turns what the model's head gave at the batch's positions into one loss an *item* (a token, a step, a
-pair). The loop takes their mean over all items of an optimizer step, however these are spread over workers and
-micro-batches.
+A loss function turns the head's outputs at the batch's positions into one loss an *item* (a token, a step, a pair). The
+loop takes their mean over all items of an optimizer step, however these are spread over workers and micro-batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 
 
-class Kind(StrEnum):
-    """What a batch holds, and with it which head the model has."""
-
-    TOKENS = "tokens"  # solutions; a language head, one item a target token
-    PREFERENCES = "preferences"  # solutions, chosen and rejected in turn; a language head, one item a pair
-    PAIRS = "pairs"  # states, preferred and rejected in turn; a reward head, one item a pair
-    STEP_VALUES = "step_values"  # solutions with a value a step; a reward head, one item a step
-    STEP_LABELS = "step_labels"  # solutions with a class a step; a head of three classes, one item a step
-    OUTCOMES = "outcomes"  # solutions, right or wrong; a reward head, one item a token after the prompt
-
-    @property
-    def width(self) -> int:
-        """Sequences a unit: a unit is what is shuffled, one sequence or the two of a pair."""
-        return 2 if self in (Kind.PAIRS, Kind.PREFERENCES) else 1
-
-    @property
-    def head(self) -> tuple[str, ...]:
-        """Names of what a reward head gives, one a logit; empty for a language head, with a logit a token id."""
-        return HEADS.get(self, ())
-
-    @property
-    def labels(self) -> int:
-        """Numbers that each target token is labelled with; 0 where the token itself, or nothing, is the label."""
-        return 0 if self is Kind.PAIRS else len(self.head)
-
-
-CLASSES = ("right", "neutral", "wrong")
-HEADS: dict[Kind, tuple[str, ...]] = {
-    Kind.PAIRS: ("reward",),
-    Kind.STEP_VALUES: ("value",),
-    Kind.STEP_LABELS: CLASSES,
-    Kind.OUTCOMES: ("right",),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What objectives may be told by the config (train.config.TrainConfig describes them)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossOptions:
+    """Settings of the losses, from the config (train.config.TrainConfig describes them)."""
 
     squash: bool = False
     beta: float = 0.1
@@ -63,7 +26,7 @@ def _empty() -> Tensor:
     return torch.zeros(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
     """What the N outputs of a batch of S sequences are compared with.
 
@@ -78,30 +41,31 @@ class Targets:
     sequences: int = 0
 
     def to(self, device: torch.device) -> Targets:
-        labels, rows, reference = (
-            tensor.to(device, non_blocking=True) for tensor in (self.labels, self.rows, self.reference)
+        """Return the same targets on ``device``."""
+        return Targets(
+            labels=self.labels.to(device, non_blocking=True),
+            rows=self.rows.to(device, non_blocking=True),
+            reference=self.reference.to(device, non_blocking=True),
+            sequences=self.sequences,
         )
-        return Targets(labels, rows, reference, self.sequences)
 
 
-def as_given(outputs: Tensor, targets: Targets) -> Tensor:
-    """The head's outputs as they are."""
+PrepareFn = Callable[[Tensor, Targets], Tensor]
+ItemFn = Callable[[Tensor, Targets, LossOptions], Tensor]
+
+
+def _identity(outputs: Tensor, targets: Targets) -> Tensor:
     return outputs
 
 
-Read = Callable[[Tensor, Targets], Tensor]
-Function = Callable[[Tensor, Targets, Options], Tensor]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossFunctions:
+    """A loss over items, and the metrics that are averaged beside it.
 
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """A loss over items of one kind and the metrics that are averaged beside it.
-
-    ``read`` is applied to the head's outputs first; loss and metrics all work on what it gives, so that what is costly
-    there is done once.
+    ``prepare`` is applied to the head's outputs first. Loss and metrics all take its result, so that costly work is done
+    once.
     """
 
-    kind: Kind
-    loss: Function
-    metrics: Mapping[str, Function] = field(default_factory=dict)
-    read: Read = as_given
+    loss: ItemFn
+    metrics: Mapping[str, ItemFn] = field(default_factory=dict)
+    prepare: PrepareFn = _identity

@@ -1,24 +1,51 @@
-"""What a harvest rule is given and what it makes. Knows records; no method and no file."""
+"""Data types of harvest rules: options, inputs, training sets, and the registry entry of a rule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from search.data import PreferencePair, StepLabels, Trajectory
 from search.tree import Tree
-from train.rules.config import RulesConfig
+from train.objectives import OBJECTIVES, POLICY_OBJECTIVES, REWARD_MODEL_OBJECTIVES
 
 Record = Trajectory | PreferencePair
 
-POLICY, VERIFIER = "policy", "verifier"
+POLICY, REWARD_MODEL = "policy", "reward_model"  # roles of the models that learn
+ROLE_OBJECTIVES = {POLICY: POLICY_OBJECTIVES, REWARD_MODEL: REWARD_MODEL_OBJECTIVES}
+MIN_MARK, MAX_MARK = 0.0, 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """The marks that a judge gave one solution, each in [0, 5]; ``text`` is that of all its steps, one after another.
+class RuleOptions(BaseModel):
+    """Base of the options of a rule: unknown keys are refused, values never change."""
 
-    A judgement in which no mark could be read is left out. Raises ValueError for a mark off the scale.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoOptions(RuleOptions):
+    """Options of a rule that has none."""
+
+
+class RuleInput(StrEnum):
+    """An input that a rule may need beside the trees. Each value is the name of a field of ``RuleInputs``."""
+
+    REFERENCES = "references"
+    HINTED_TREES = "hinted_trees"
+    MARKS = "marks"
+    CHECKED_LABELS = "checked_labels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolutionMarks:
+    """Marks in [0, 5] that a judge gave one solution of a problem.
+
+    ``text``: the texts of all steps, joined. ``marks`` leaves out judgements whose mark could not be read. Raises
+    ValueError for a mark off the scale.
     """
 
     problem_id: str
@@ -26,52 +53,90 @@ class Marked:
     marks: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if any(not 0.0 <= mark <= 5.0 for mark in self.marks):
-            raise ValueError(f"marks {self.marks} of {self.problem_id}: a judge gives 0 to 5")
+        if any(not MIN_MARK <= mark <= MAX_MARK for mark in self.marks):
+            raise ValueError(f"marks {self.marks} of {self.problem_id}: a judge gives {MIN_MARK:g} to {MAX_MARK:g}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleInputs:
-    """What there is to harvest. ``trees``: graded or scored as the rule needs it, of the strategy "samples" but for SPHERE.
+    """Inputs of a harvest.
 
-    ``references``: reference solutions by problem id. ``hinted``: trees for problems whose question gives the answer
-    away (``train.rules.star.hinted``). ``marked``: what a judge said about solutions in ``trees``. ``checked``: step labels
-    of solutions in ``trees``, from somebody who knows.
+    Attributes:
+        trees: graded or scored, as the rule needs them.
+        references: reference solutions by problem id.
+        hinted_trees: trees of problems whose question gives the answer away (``train.rules.star.add_hint``).
+        marks: a judge's marks of solutions in ``trees``.
+        checked_labels: exact step labels of solutions in ``trees``.
     """
 
     trees: Iterable[Tree]
     references: Mapping[str, Trajectory] = field(default_factory=dict)
-    hinted: Iterable[Tree] = ()
-    marked: Iterable[Marked] = ()
-    checked: Iterable[StepLabels] = ()
+    hinted_trees: Iterable[Tree] = ()
+    marks: Iterable[SolutionMarks] = ()
+    checked_labels: Iterable[StepLabels] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What one model is to learn: records, or ``nothing``, the reason why there are none."""
+class TrainingSet:
+    """Records that one model learns from. ``nothing_to_learn``: the reason why there are none, else empty."""
 
     records: tuple[Record, ...]
-    nothing: str = ""
+    nothing_to_learn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """What a rule made: a lesson for each model that its method trains, by role, and what became of the material."""
+    """Training sets by the name of the record file that they belong in, and counts of what the rule read and made."""
 
-    lessons: Mapping[str, Lesson]
+    training_sets: Mapping[str, TrainingSet]
     counts: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule with what it ``makes``, records by role, and the fields of Material that it ``needs`` beside the trees."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarvestResult:
+    """What a harvest wrote.
 
-    make: Callable[[RuleInputs, RulesConfig], Harvest]
-    makes: Mapping[str, type[Record]]
-    needs: tuple[str, ...] = ()
+    Attributes:
+        counts: counts of what the rule read and made.
+        summary: one line for the log.
+        nothing_to_learn: the reason, for each file that no model can learn from.
+    """
+
+    counts: Mapping[str, Any]
+    summary: str
+    nothing_to_learn: Mapping[str, str] = field(default_factory=dict)
 
 
-def lesson(records: Iterable[Record], otherwise: str) -> Lesson:
-    """``records``, or where there are none the reason ``otherwise``."""
-    every = tuple(records)
-    return Lesson(every) if every else Lesson((), otherwise)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarvestRule:
+    """Registry entry of a harvest rule.
+
+    Attributes:
+        write: writes the record files into a folder, from the inputs and an instance of ``options``.
+        files: names of the files that it writes, by the role of the model that learns from them.
+        options: class of its options.
+        needs: inputs that it makes nothing without.
+        reads_history: reads the trees of all rounds so far; otherwise those of the current round.
+        needs_scores: the trees must hold scores of a reward model.
+        strategy: the only search strategy whose trees it reads; None for any.
+    """
+
+    name: str
+    write: Callable[[RuleInputs, Any, Path], HarvestResult]
+    files: Mapping[str, tuple[str, ...]]
+    options: type[RuleOptions] = NoOptions
+    needs: frozenset[RuleInput] = frozenset()
+    reads_history: bool = False
+    needs_scores: bool = False
+    strategy: str | None = None
+
+    def objectives(self, role: str) -> tuple[str, ...]:
+        """Return the names of the objectives that can train a model of this role on what the rule writes."""
+        files = self.files.get(role, ())
+        return tuple(name for name in ROLE_OBJECTIVES[role] if OBJECTIVES[name].records in files)
+
+
+def training_set(records: Iterable[Record], reason: str) -> TrainingSet:
+    """Return a training set of ``records``, or one with the ``reason`` if there are none."""
+    kept = tuple(records)
+    return TrainingSet(kept) if kept else TrainingSet((), reason)

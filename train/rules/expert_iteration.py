@@ -1,16 +1,39 @@
-"""Expert iteration: of many samples the right ones are imitated. Knows the rule only; the search draws the samples."""
+"""Expert iteration: imitate the correct ones of many samples."""
 
 from __future__ import annotations
 
-from train.rules.base import POLICY, Harvest, RuleInputs, lesson
-from train.rules.config import RulesConfig
-from train.rules.solutions import attempts, imitated, no_right, sorts
+from pydantic import Field
+
+from train.record_files import TRAJECTORIES
+from train.rules.base import POLICY, Harvest, HarvestRule, RuleInputs, RuleOptions, training_set
+from train.rules.solutions import collect_solutions, count_problems, to_trajectory, why_no_trajectory
+from train.rules.writing import writer_of
 
 
-def expert_iteration(material: RuleInputs, config: RulesConfig) -> Harvest:
-    """Every different right solution, the first ``config.solutions`` of each problem."""
-    every = attempts(material.trees)
-    kept = [imitated(own.problem, solution) for own in every for solution in own.right[: config.solutions]]
-    right, counts = sum(len(own.right) for own in every), sorts(every)
-    tally = {**counts, "trajectories": len(kept), "beyond_solutions": right - len(kept)}
-    return Harvest({POLICY: lesson(kept, no_right(counts))}, tally)
+class ExpertIterationOptions(RuleOptions):
+    """How much expert iteration keeps."""
+
+    max_solutions: int | None = Field(None, ge=1, description="correct solutions kept a problem; none: all")
+
+
+def harvest(inputs: RuleInputs, options: ExpertIterationOptions) -> Harvest:
+    """Keep every different correct solution, the first ``max_solutions`` of each problem."""
+    collected = collect_solutions(inputs.trees)
+    kept = [
+        to_trajectory(solutions.problem, solution)
+        for solutions in collected
+        for solution in solutions.correct[: options.max_solutions]
+    ]
+    correct, counts = sum(len(solutions.correct) for solutions in collected), count_problems(collected)
+    return Harvest(
+        {TRAJECTORIES: training_set(kept, why_no_trajectory(counts))},
+        {**counts, "trajectories": len(kept), "beyond_max_solutions": correct - len(kept)},
+    )
+
+
+RULE = HarvestRule(
+    name="expert_iteration",
+    write=writer_of(harvest),
+    files={POLICY: (TRAJECTORIES,)},
+    options=ExpertIterationOptions,
+)

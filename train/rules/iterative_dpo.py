@@ -1,15 +1,23 @@
-"""Iterative DPO: best over worst by a fixed reward model. Knows the rule; the search scores the samples, and that its
-reward model stays the same is for the rounds to see to."""
+"""Iterative DPO: pair the best with the worst solution by a reward model that stays the same over the rounds.
+
+The search scores the samples. That no round trains the reward model anew is up to the config.
+"""
 
 from __future__ import annotations
 
-from train.rules.base import Harvest, RuleInputs
-from train.rules.config import RulesConfig
+from train.record_files import PAIRS
+from train.rules.base import POLICY, Harvest, HarvestRule, NoOptions, RuleInputs
 from train.rules.extremes import best_over_worst
-from train.rules.solutions import attempts
+from train.rules.solutions import collect_solutions
+from train.rules.writing import writer_of
 
 
-def iterative_dpo(material: RuleInputs, config: RulesConfig) -> Harvest:
-    """One pair a problem, from the rewards of the solutions' ends. Grades do not count; ends without an answer have no
-    reward."""
-    return best_over_worst(attempts(material.trees), lambda _, found: found.score, "reward")
+def harvest(inputs: RuleInputs, options: NoOptions) -> Harvest:
+    """Make one pair a problem from the rewards of the solutions' last steps.
+
+    Grades do not count. Ends without an answer have no reward.
+    """
+    return best_over_worst(collect_solutions(inputs.trees), lambda _, solution: solution.score, "reward")
+
+
+RULE = HarvestRule(name="iterative_dpo", write=writer_of(harvest), files={POLICY: (PAIRS,)}, needs_scores=True)

@@ -1,9 +1,7 @@
-"""Trees to what is learnt from them: right trajectories to imitate and preference pairs to rank.
+"""rStar-Math (sections 3.3 and 3.4): correct trajectories to imitate, and pairs of steps and of solutions to rank.
 
-The rules are rStar-Math's (sections 3.3 and 3.4). A leaf is right if it was graded right; wrong if it was graded wrong
-or ended without an answer (code error, no answer, too deep). A node leads to what the leaves below it, or it itself,
-are. Knows trees and records; nothing of tokens or models. Pure functions but for
-``harvest``, which writes files.
+A leaf is correct if it was graded correct. It is incorrect if it was graded incorrect or ended without an answer (code
+error, no answer, too deep). A node reaches the leaves below it, and itself.
 """
 
 from __future__ import annotations
@@ -16,13 +14,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from search import serialization
-from search.data import Outcome, PreferencePair, Step, StepStatus, Trajectory
-from search.storage.files import complete
-from search.tree import ROOT, Node, Tree
-from train.config import HarvestConfig
+from pydantic import Field
 
-RAISED = frozenset(
+from search import serialization
+from search.data import Outcome, PreferencePair, StepStatus, Trajectory
+from search.storage.files import open_atomic
+from search.tree import ROOT, Node, Tree
+from train.record_files import PAIRS, TRAJECTORIES
+from train.rules.base import POLICY, REWARD_MODEL, HarvestResult, HarvestRule, RuleInputs, RuleOptions
+from train.rules.solutions import join_texts
+from train.rules.writing import COUNTS
+
+CODE_FAILURES = frozenset(
     {
         Outcome.SYNTAX_ERROR,
         Outcome.EXCEPTION,
@@ -32,25 +35,53 @@ RAISED = frozenset(
         Outcome.CRASHED,
     }
 )
-TRAJECTORIES, PAIRS, COUNTS = "trajectories.jsonl", "pairs.jsonl", "counts.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """A tree's pairs by sort, and how many the filter took out."""
+class RStarMathOptions(RuleOptions):
+    """Which trajectories and pairs are taken from trees (rStar-Math, sections 3.3 and 3.4)."""
+
+    top_k: int = Field(2, ge=1, description="correct trajectories kept a problem, best mean Q first (paper: 2)")
+    max_preferred: int = Field(2, ge=1, description="preferred sides a prefix or problem, highest Q first (paper: 2)")
+    max_rejected: int = Field(2, ge=1, description="rejected sides a prefix or problem, lowest Q first (paper: 2)")
+    answer_pairs: bool = Field(
+        True, description="also pair whole correct solutions with whole incorrect ones (paper: yes)"
+    )
+    min_q_margin: float = Field(
+        0.0,
+        ge=0.0,
+        le=2.0,
+        description="least difference of Q within a pair (paper: none stated; released code: 0.5)",
+    )
+    min_edit_distance: int = Field(
+        0, ge=0, description="least edit distance between the two sides of a pair (characters; released code: 20)"
+    )
+    compare_chains: bool = Field(
+        False, description="mean Q of the whole chain must be higher on the preferred side too (released code: yes)"
+    )
+
+
+PRESETS: dict[str, RStarMathOptions] = {
+    "paper": RStarMathOptions(),
+    "released": RStarMathOptions(min_q_margin=0.5, min_edit_distance=20, compare_chains=True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreePairs:
+    """Pairs of a tree by kind. ``filtered``: number of pairs that the filter took out."""
 
     step: tuple[PreferencePair, ...] = ()
     answer: tuple[PreferencePair, ...] = ()
     filtered: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class HarvestCounts:
-    """What came of the trees.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RStarMathCounts:
+    """Counts of a harvest.
 
-    ``problems`` and, of these, ``solved`` ones. Of all right solutions: ``trajectories`` kept, those left out for
-    ``code_errors``, as ``identical`` to another, or ``beyond_top_k``. ``all_right`` and ``all_wrong``: trees without
-    pairs because their leaves were all of one sort. ``filtered_pairs``: pairs that the filter took out.
+    ``solved``: problems with a correct solution. Of all correct solutions: ``trajectories`` kept, and those left out for
+    ``code_errors``, as ``identical`` to another, or ``beyond_top_k``. ``all_correct`` and ``all_incorrect``: trees without
+    pairs because their leaves are all of one kind. ``filtered_pairs``: pairs that the filter took out.
     """
 
     trees: int = 0
@@ -60,135 +91,141 @@ class HarvestCounts:
     code_errors: int = 0
     identical: int = 0
     beyond_top_k: int = 0
-    all_right: int = 0
-    all_wrong: int = 0
+    all_correct: int = 0
+    all_incorrect: int = 0
     step_pairs: int = 0
     answer_pairs: int = 0
     filtered_pairs: int = 0
 
 
 def trajectories(tree: Tree) -> list[Trajectory]:
-    """Every right solution in the tree, in the order in which they were grown, with its mean Q."""
-    found = []
+    """Return every correct solution of the tree with its mean Q, in the order of their growth."""
+    correct = []
     for index in tree.terminals():
         if tree.nodes[index].correct:
-            values = _values(tree, index)
-            found.append(Trajectory(tree.problem, tree.steps(index), True, fmean(values), values))
-    return found
+            values = _q_values(tree, index)
+            correct.append(Trajectory(tree.problem, tree.steps(index), correct=True, q=fmean(values), values=values))
+    return correct
 
 
-def raised(trajectory: Trajectory) -> bool:
-    """Whether any step's code did not run to its end."""
-    return any(step.outcome in RAISED or step.status is StepStatus.CODE_ERROR for step in trajectory.steps)
+def has_code_error(trajectory: Trajectory) -> bool:
+    """Return True if the code of any step did not run to its end."""
+    return any(step.outcome in CODE_FAILURES or step.status is StepStatus.CODE_ERROR for step in trajectory.steps)
 
 
-def merge(found: Sequence[Trajectory]) -> list[Trajectory]:
-    """One trajectory of each text, best mean Q first; equal Q keeps the order of ``found``."""
+def deduplicate(candidates: Sequence[Trajectory]) -> list[Trajectory]:
+    """Return one trajectory of each text, best mean Q first; equal Q keeps the order of ``candidates``."""
     unique: dict[tuple[str, ...], Trajectory] = {}
-    for trajectory in sorted(found, key=lambda t: -t.q):
+    for trajectory in sorted(candidates, key=lambda t: -t.q):
         unique.setdefault(tuple(step.text for step in trajectory.steps), trajectory)
     return list(unique.values())
 
 
-def preference_pairs(tree: Tree, config: HarvestConfig) -> Pairs:
-    """Step pairs and answer pairs of a tree; none where its leaves are all right or all wrong."""
-    right, wrong = leads_to(tree)
-    if not (right[ROOT] and wrong[ROOT]):
-        return Pairs()
-    chains = best_chains(tree)
-    step, answer, filtered = [], [], 0
+def preference_pairs(tree: Tree, options: RStarMathOptions) -> TreePairs:
+    """Return the step pairs and answer pairs of a tree; none if its leaves are all correct or all incorrect."""
+    correct, incorrect = reachable_grades(tree)
+    if not (correct[ROOT] and incorrect[ROOT]):
+        return TreePairs()
+    chain_means = best_chain_means(tree)
+    step_pairs, answer_pairs, filtered = [], [], 0
     for parent in range(len(tree.nodes)):
-        for a, b in _siblings(tree, parent, right, wrong, config):
-            prefix = tree.steps(parent)
+        for a, b in _sibling_pairs(tree, parent, correct, incorrect, options):
             pair = PreferencePair(
-                tree.problem, prefix, tree.steps(a)[-1:], tree.steps(b)[-1:], _q(tree, a), _q(tree, b)
+                problem=tree.problem,
+                prefix=tree.steps(parent),
+                chosen=tree.steps(a)[-1:],
+                rejected=tree.steps(b)[-1:],
+                chosen_q=_q(tree, a),
+                rejected_q=_q(tree, b),
             )
-            if passes(pair, chains[a] > chains[b], config):
-                step.append(pair)
+            if passes_filter(pair, chain_means[a] > chain_means[b], options):
+                step_pairs.append(pair)
             else:
                 filtered += 1
-    for a, b in _answers(tree, config) if config.answer_pairs else ():
-        q_a, q_b = fmean(_values(tree, a)), fmean(_values(tree, b))
-        pair = PreferencePair(tree.problem, (), tree.steps(a), tree.steps(b), q_a, q_b)
-        if passes(pair, q_a > q_b, config):
-            answer.append(pair)
+    for a, b in _answer_pairs(tree, options) if options.answer_pairs else ():
+        pair = PreferencePair(
+            problem=tree.problem,
+            prefix=(),
+            chosen=tree.steps(a),
+            rejected=tree.steps(b),
+            chosen_q=fmean(_q_values(tree, a)),
+            rejected_q=fmean(_q_values(tree, b)),
+        )
+        if passes_filter(pair, pair.chosen_q > pair.rejected_q, options):
+            answer_pairs.append(pair)
         else:
             filtered += 1
-    return Pairs(tuple(step), tuple(answer), filtered)
+    return TreePairs(step=tuple(step_pairs), answer=tuple(answer_pairs), filtered=filtered)
 
 
-def leads_to(tree: Tree) -> tuple[list[bool], list[bool]]:
-    """For each node: whether a right leaf, and whether a wrong leaf, is at or below it."""
-    right = [node.correct is True for node in tree.nodes]
-    wrong = [_wrong_leaf(node) for node in tree.nodes]
+def reachable_grades(tree: Tree) -> tuple[list[bool], list[bool]]:
+    """Return for each node whether a correct leaf, and whether an incorrect leaf, is at or below it."""
+    correct = [node.correct is True for node in tree.nodes]
+    incorrect = [_is_incorrect_leaf(node) for node in tree.nodes]
     for index in range(len(tree.nodes) - 1, ROOT, -1):  # children come after their parents
         parent = tree.nodes[index].parent
-        right[parent] |= right[index]
-        wrong[parent] |= wrong[index]
-    return right, wrong
+        correct[parent] |= correct[index]
+        incorrect[parent] |= incorrect[index]
+    return correct, incorrect
 
 
-def best_chains(tree: Tree) -> list[float]:
-    """For each node: the highest mean Q of a finished chain through it; -inf where none is finished."""
+def best_chain_means(tree: Tree) -> list[float]:
+    """Return for each node the highest mean Q of a finished chain through it; -inf if none is finished."""
     best = [-math.inf] * len(tree.nodes)
     for index, node in enumerate(tree.nodes):
-        if node.terminal:
-            best[index] = fmean(_values(tree, index))
+        if node.is_terminal:
+            best[index] = fmean(_q_values(tree, index))
     for index in range(len(tree.nodes) - 1, ROOT, -1):
         parent = tree.nodes[index].parent
         best[parent] = max(best[parent], best[index])
     return best
 
 
-def _wrong_leaf(node: Node) -> bool:
-    unanswered = node.terminal and node.step is not None and node.step.status is not StepStatus.FINAL
+def _is_incorrect_leaf(node: Node) -> bool:
+    unanswered = node.is_terminal and node.step is not None and node.step.status is not StepStatus.FINAL
     return node.correct is False or unanswered
 
 
 def _q(tree: Tree, index: int) -> float:
-    """Q of a node; a wrong leaf that was never visited stands at -1, its terminal reward."""
+    """Return Q of a node; an incorrect leaf that was never visited stands at -1, its terminal reward."""
     node = tree.nodes[index]
-    return -1.0 if not node.visits and _wrong_leaf(node) else node.q
+    return -1.0 if not node.visits and _is_incorrect_leaf(node) else node.q
 
 
-def _values(tree: Tree, index: int) -> tuple[float, ...]:
+def _q_values(tree: Tree, index: int) -> tuple[float, ...]:
     return tuple(_q(tree, i) for i in tree.solution(index))
 
 
-def _siblings(
-    tree: Tree, parent: int, right: Sequence[bool], wrong: Sequence[bool], config: HarvestConfig
+def _sibling_pairs(
+    tree: Tree, parent: int, correct: Sequence[bool], incorrect: Sequence[bool], options: RStarMathOptions
 ) -> Iterator[tuple[int, int]]:
-    """Children of highest Q that lead to a right answer, each over those of lowest Q that lead to a wrong one.
+    """Pair children of highest Q that reach a correct leaf with those of lowest Q that reach an incorrect one.
 
-    Not those that stand in their parent's place: they follow another prefix than their siblings.
+    Children that replace their parent take no part: they follow another prefix than their siblings.
     """
-    children = [i for i in tree.nodes[parent].children if not tree.nodes[i].instead]
-    better = sorted((i for i in children if right[i]), key=lambda i: -_q(tree, i))[: config.best]
-    worse = sorted((i for i in children if wrong[i]), key=lambda i: _q(tree, i))[: config.worst]
+    children = [i for i in tree.nodes[parent].children if not tree.nodes[i].replaces_parent]
+    better = sorted((i for i in children if correct[i]), key=lambda i: -_q(tree, i))[: options.max_preferred]
+    worse = sorted((i for i in children if incorrect[i]), key=lambda i: _q(tree, i))[: options.max_rejected]
     return ((a, b) for a in better for b in worse if _q(tree, a) > _q(tree, b))
 
 
-def _answers(tree: Tree, config: HarvestConfig) -> Iterator[tuple[int, int]]:
-    """Right answers of highest mean Q, each over the wrong ones of lowest, where their prefixes differ."""
-    graded = {i: fmean(_values(tree, i)) for i in tree.terminals() if tree.nodes[i].correct is not None}
-    better = sorted((i for i in graded if tree.nodes[i].correct), key=lambda i: -graded[i])[: config.best]
-    worse = sorted((i for i in graded if not tree.nodes[i].correct), key=lambda i: graded[i])[: config.worst]
+def _answer_pairs(tree: Tree, options: RStarMathOptions) -> Iterator[tuple[int, int]]:
+    """Pair correct solutions of highest mean Q with incorrect ones of lowest, where their prefixes differ."""
+    graded = {i: fmean(_q_values(tree, i)) for i in tree.terminals() if tree.nodes[i].correct is not None}
+    better = sorted((i for i in graded if tree.nodes[i].correct), key=lambda i: -graded[i])[: options.max_preferred]
+    worse = sorted((i for i in graded if not tree.nodes[i].correct), key=lambda i: graded[i])[: options.max_rejected]
     return ((a, b) for a in better for b in worse if graded[a] > graded[b] and tree.steps(a)[:-1] != tree.steps(b)[:-1])
 
 
-def passes(pair: PreferencePair, chain_higher: bool, config: HarvestConfig) -> bool:
-    """The filter of the released code: margin of Q, mean Q of the best chain through each side, edit distance."""
-    if pair.chosen_q - pair.rejected_q < config.q_margin or (config.chain_average and not chain_higher):
+def passes_filter(pair: PreferencePair, is_chain_higher: bool, options: RStarMathOptions) -> bool:
+    """Apply the filter of the released code: margin of Q, mean Q of the best chain through each side, edit distance."""
+    if pair.chosen_q - pair.rejected_q < options.min_q_margin or (options.compare_chains and not is_chain_higher):
         return False
-    return differ_by(_text(pair.chosen), _text(pair.rejected), config.edit_distance)
+    return is_distance_at_least(join_texts(pair.chosen), join_texts(pair.rejected), options.min_edit_distance)
 
 
-def _text(steps: Sequence[Step]) -> str:
-    return "".join(step.text for step in steps)
-
-
-def differ_by(a: str, b: str, least: int) -> bool:
-    """Whether the Levenshtein distance of ``a`` and ``b`` is at least ``least`` characters.
+def is_distance_at_least(a: str, b: str, least: int) -> bool:
+    """Return True if the Levenshtein distance of ``a`` and ``b`` is at least ``least`` characters.
 
     Only the band of cells that can stay below ``least`` is computed: O(length * least).
     """
@@ -196,60 +233,78 @@ def differ_by(a: str, b: str, least: int) -> bool:
         return True
     row = {j: j for j in range(min(len(b), least) + 1)}
     for i, left in enumerate(a, 1):
-        new: dict[int, int] = {}
+        next_row: dict[int, int] = {}
         for j in range(max(0, i - least), min(len(b), i + least) + 1):
             if j == 0:
-                new[j] = i
+                next_row[j] = i
                 continue
             change = row.get(j - 1, least) + (left != b[j - 1])
-            new[j] = min(change, row.get(j, least) + 1, new.get(j - 1, least) + 1)
-        row = new
+            next_row[j] = min(change, row.get(j, least) + 1, next_row.get(j - 1, least) + 1)
+        row = next_row
         if min(row.values()) >= least:
             return True
     return row.get(len(b), least) >= least
 
 
-def harvest(trees: Iterable[Tree], config: HarvestConfig, out_dir: Path) -> HarvestCounts:
+def harvest(trees: Iterable[Tree], options: RStarMathOptions, out_dir: Path) -> RStarMathCounts:
     """Write ``trajectories.jsonl``, ``pairs.jsonl`` and ``counts.json`` into ``out_dir``; each is complete or absent.
 
     Trees are read one at a time. Trajectories are chosen per problem over all its trees, pairs within each tree.
     ``counts.json`` is written last: it is there if and only if the harvest is complete.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[Trajectory]] = {}
+    candidates: dict[str, list[Trajectory]] = {}
     solved: set[str] = set()
     tally: Counter[str] = Counter()
-    with complete(out_dir / PAIRS) as file:
+    with open_atomic(out_dir / PAIRS) as file:
         for tree in trees:
-            every = trajectories(tree)
-            kept = [trajectory for trajectory in every if not raised(trajectory)]
-            found.setdefault(tree.problem.id, []).extend(kept)
-            solved.update([tree.problem.id] if every else [])
-            pairs = preference_pairs(tree, config)
+            correct = trajectories(tree)
+            clean = [trajectory for trajectory in correct if not has_code_error(trajectory)]
+            candidates.setdefault(tree.problem.id, []).extend(clean)
+            solved.update([tree.problem.id] if correct else [])
+            pairs = preference_pairs(tree, options)
             file.writelines(serialization.dump(pair) + "\n" for pair in (*pairs.step, *pairs.answer))
-            tally.update(_tally(tree, len(every) - len(kept), pairs))
-    with complete(out_dir / TRAJECTORIES) as file:
-        for kept in found.values():
-            unique = merge(kept)
-            best = unique[: config.top_k]
+            tally.update(_count_tree(tree, len(correct) - len(clean), pairs))
+    with open_atomic(out_dir / TRAJECTORIES) as file:
+        for clean in candidates.values():
+            unique = deduplicate(clean)
+            best = unique[: options.top_k]
             file.writelines(serialization.dump(trajectory) + "\n" for trajectory in best)
             tally.update(
-                trajectories=len(best), identical=len(kept) - len(unique), beyond_top_k=len(unique) - len(best)
+                trajectories=len(best), identical=len(clean) - len(unique), beyond_top_k=len(unique) - len(best)
             )
-    counts = HarvestCounts(problems=len(found), solved=len(solved), **tally)
-    with complete(out_dir / COUNTS) as file:
+    counts = RStarMathCounts(problems=len(candidates), solved=len(solved), **tally)
+    with open_atomic(out_dir / COUNTS) as file:
         file.write(json.dumps(asdict(counts), indent=2) + "\n")
     return counts
 
 
-def _tally(tree: Tree, code_errors: int, pairs: Pairs) -> dict[str, int]:
-    right, wrong = (marks[ROOT] for marks in leads_to(tree))
+def _count_tree(tree: Tree, code_errors: int, pairs: TreePairs) -> dict[str, int]:
+    correct, incorrect = (grades[ROOT] for grades in reachable_grades(tree))
     return {
         "trees": 1,
         "code_errors": code_errors,
-        "all_right": int(right and not wrong),
-        "all_wrong": int(wrong and not right),
+        "all_correct": int(correct and not incorrect),
+        "all_incorrect": int(incorrect and not correct),
         "step_pairs": len(pairs.step),
         "answer_pairs": len(pairs.answer),
         "filtered_pairs": pairs.filtered,
     }
+
+
+def _write(inputs: RuleInputs, options: RStarMathOptions, out_dir: Path) -> HarvestResult:
+    counts = harvest(inputs.trees, options, out_dir)
+    pairs = counts.step_pairs + counts.answer_pairs
+    return HarvestResult(
+        counts=asdict(counts),
+        summary=f"{counts.trajectories} trajectories and {pairs} preference pairs from {counts.trees} trees",
+    )
+
+
+RULE = HarvestRule(
+    name="rstar_math",
+    write=_write,
+    files={POLICY: (TRAJECTORIES,), REWARD_MODEL: (PAIRS,)},
+    options=RStarMathOptions,
+    reads_history=True,
+)

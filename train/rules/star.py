@@ -1,45 +1,67 @@
-"""STaR (arXiv 2203.14465): right solutions are imitated; what failed is tried again with the answer given away.
+"""STaR (arXiv 2203.14465): imitate correct solutions, and try failed problems again with the answer given away.
 
-Knows the rule and the hint. Two searches draw the samples: one of the bare problems, one of ``hinted`` ones. The model
-that learns is the original one, not the one that drew: that is for the rounds to see to.
+Two searches draw the samples: one of the bare problems, one of problems with ``add_hint``. The model that learns is the
+base model, not the one that drew: the config says so (``method.policy.start``).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from pydantic import Field
+
 from search.data import Problem
-from search.prompts import hint
-from train.rules.base import POLICY, Harvest, RuleInputs, lesson
-from train.rules.config import RulesConfig
-from train.rules.solutions import attempts, imitated, no_right, sorts
+from search.prompts import hint_prompt
+from train.record_files import TRAJECTORIES
+from train.rules.base import POLICY, Harvest, HarvestRule, RuleInput, RuleInputs, RuleOptions, training_set
+from train.rules.solutions import collect_solutions, count_problems, to_trajectory, why_no_trajectory
+from train.rules.writing import writer_of
 
 
-def hinted(problem: Problem) -> Problem:
-    """The problem with its reference answer in the question, for rationalisation: never for a search that is measured."""
-    return replace(problem, question=hint(problem.question, problem.answer))
+class StarOptions(RuleOptions):
+    """How much STaR keeps."""
+
+    max_solutions: int | None = Field(None, ge=1, description="correct solutions kept a problem; none: all")
 
 
-def star(material: RuleInputs, config: RulesConfig) -> Harvest:
-    """The right solutions of each problem; of one that has none, those that were right with the hint.
+def add_hint(problem: Problem) -> Problem:
+    """Return the problem with its answer in the question, for rationalisation. Never search it where accuracy counts."""
+    return replace(problem, question=hint_prompt(problem.question, problem.answer))
+
+
+def harvest(inputs: RuleInputs, options: StarOptions) -> Harvest:
+    """Keep the correct solutions of each problem; of a problem that has none, those that were correct with the hint.
 
     A rationalised solution is kept as one of the bare question, as if nobody had given the answer (section 3.2).
     """
-    every = attempts(material.trees)
-    helped = {own.problem.id: own.right for own in attempts(material.hinted)}
-    own_right = [imitated(own.problem, found) for own in every for found in own.right[: config.solutions]]
-    rationalised = [
-        imitated(own.problem, found)
-        for own in every
-        if not own.right
-        for found in helped.get(own.problem.id, ())[: config.solutions]
+    collected = collect_solutions(inputs.trees)
+    hinted = {solutions.problem.id: solutions.correct for solutions in collect_solutions(inputs.hinted_trees)}
+    unaided = [
+        to_trajectory(solutions.problem, solution)
+        for solutions in collected
+        for solution in solutions.correct[: options.max_solutions]
     ]
-    counts = sorts(every)
+    rationalised = [
+        to_trajectory(solutions.problem, solution)
+        for solutions in collected
+        if not solutions.correct
+        for solution in hinted.get(solutions.problem.id, ())[: options.max_solutions]
+    ]
+    counts = count_problems(collected)
     tally = {
         **counts,
-        "trajectories": len(own_right) + len(rationalised),
+        "trajectories": len(unaided) + len(rationalised),
         "rationalised": len(rationalised),
-        "hinted_problems": len(helped),
+        "hinted_problems": len(hinted),
     }
-    reason = f"{no_right(counts)}, and none of {len(helped)} hinted problems was solved that failed before"
-    return Harvest({POLICY: lesson([*own_right, *rationalised], reason)}, tally)
+    reason = f"{why_no_trajectory(counts)}, and none of {len(hinted)} hinted problems was solved that failed before"
+    return Harvest({TRAJECTORIES: training_set([*unaided, *rationalised], reason)}, tally)
+
+
+RULE = HarvestRule(
+    name="star",
+    write=writer_of(harvest),
+    files={POLICY: (TRAJECTORIES,)},
+    options=StarOptions,
+    needs=frozenset({RuleInput.HINTED_TREES}),
+)

@@ -1,6 +1,7 @@
-"""V-STaR (arXiv 2402.06457): right solutions for the generator, right over wrong ones for the verifier. Knows the rule.
+"""V-STaR (arXiv 2402.06457): correct solutions train the policy, correct over incorrect ones the reward model.
 
-The verifier is trained by DPO against the SFT model; its score of a solution is the solution's likelihood.
+The paper calls the reward model a verifier. It is trained by DPO from the SFT model, and its score of a solution is the
+solution's likelihood.
 """
 
 from __future__ import annotations
@@ -8,29 +9,69 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from train.rules.base import POLICY, VERIFIER, Harvest, RuleInputs, lesson
-from train.rules.config import RulesConfig
-from train.rules.solutions import attempts, imitated, no_contrast, no_right, preferred, sorts
+from pydantic import Field
 
-Side = TypeVar("Side")
+from train.record_files import PAIRS, TRAJECTORIES
+from train.rules.base import POLICY, REWARD_MODEL, Harvest, HarvestRule, RuleInputs, RuleOptions, training_set
+from train.rules.solutions import (
+    collect_solutions,
+    count_problems,
+    to_pair,
+    to_trajectory,
+    why_no_pair,
+    why_no_trajectory,
+)
+from train.rules.writing import writer_of
+
+Item = TypeVar("Item")
 
 
-def vstar(material: RuleInputs, config: RulesConfig) -> Harvest:
-    """Every right solution to imitate, and every right one over every wrong one of the same problem (section 3)."""
-    every = attempts(material.trees)
-    kept = [imitated(own.problem, found) for own in every for found in own.right[: config.solutions]]
-    most = config.verifier_pairs
-    pairs = [preferred(own.problem, *sides) for own in every for sides in crossed(own.right, own.wrong)[:most]]
-    counts = sorts(every)
-    lessons = {POLICY: lesson(kept, no_right(counts)), VERIFIER: lesson(pairs, no_contrast(counts))}
-    return Harvest(lessons, {**counts, "trajectories": len(kept), "pairs": len(pairs)})
+class VStarOptions(RuleOptions):
+    """How much V-STaR keeps."""
+
+    max_solutions: int | None = Field(None, ge=1, description="correct solutions kept a problem; none: all")
+    max_pairs: int | None = Field(
+        None, ge=1, description="pairs kept a problem; none: every correct solution over every incorrect one"
+    )
 
 
-def crossed(right: Sequence[Side], wrong: Sequence[Side]) -> list[tuple[Side, Side]]:
-    """Every right one over every wrong one, in an order in which the first pairs differ on both sides.
+def harvest(inputs: RuleInputs, options: VStarOptions) -> Harvest:
+    """Keep every correct solution, and pair every correct with every incorrect one of its problem (section 3)."""
+    collected = collect_solutions(inputs.trees)
+    kept = [
+        to_trajectory(solutions.problem, solution)
+        for solutions in collected
+        for solution in solutions.correct[: options.max_solutions]
+    ]
+    pairs = [
+        to_pair(solutions.problem, correct, incorrect)
+        for solutions in collected
+        for correct, incorrect in cross_pairs(solutions.correct, solutions.incorrect)[: options.max_pairs]
+    ]
+    counts = count_problems(collected)
+    training_sets = {
+        TRAJECTORIES: training_set(kept, why_no_trajectory(counts)),
+        PAIRS: training_set(pairs, why_no_pair(counts)),
+    }
+    return Harvest(training_sets, {**counts, "trajectories": len(kept), "pairs": len(pairs)})
 
-    Right a, b and wrong x, y, z → ax, by, ay, bz, az, bx.
+
+def cross_pairs(correct: Sequence[Item], incorrect: Sequence[Item]) -> list[tuple[Item, Item]]:
+    """Pair every correct item with every incorrect one, in an order in which the first pairs differ on both sides.
+
+    Correct a, b and incorrect x, y, z → ax, by, ay, bz, az, bx.
     """
     return [
-        (side, wrong[(place + shift) % len(wrong)]) for shift in range(len(wrong)) for place, side in enumerate(right)
+        (item, incorrect[(index + shift) % len(incorrect)])
+        for shift in range(len(incorrect))
+        for index, item in enumerate(correct)
     ]
+
+
+RULE = HarvestRule(
+    name="vstar",
+    write=writer_of(harvest),
+    files={POLICY: (TRAJECTORIES,), REWARD_MODEL: (PAIRS,)},
+    options=VStarOptions,
+    reads_history=True,
+)

@@ -1,7 +1,4 @@
-"""A small Qwen2 model directory from nothing: a tokenizer learnt from texts and random weights. Downloads nothing.
-
-Knows the architecture's sizes and the tokenizer's rules; the weights are trained by the same loop as all others.
-"""
+"""Make a small Qwen2 model directory: a tokenizer learnt from texts, and random weights. Downloads nothing."""
 
 from __future__ import annotations
 
@@ -14,36 +11,38 @@ from tokenizers import AddedToken
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from train.config import BaseSize
+from train.config import BasePolicySize
 
 PAD = "<|pad|>"
-LARGEST_NUMBER = 100  # every number in a sentence of the curriculum
+LARGEST_NUMBER = 100  # numbers in the curriculum's sentences are at most this
 
 
 def build_tokenizer(texts: Iterable[str], vocabulary: int, tags: Sequence[str]) -> Qwen2Tokenizer:
-    """A byte-level BPE tokenizer: lossless on any text, one token a frequent word, a number up to 100 or a tag.
+    """Return a byte-level BPE tokenizer: lossless on any text, one token for a frequent word, a number up to 100 or a tag.
 
-    It is of the class that AutoTokenizer takes for this architecture whatever the directory says: any other would cut
-    text differently when it is loaded again. That class cuts numbers into digits, so numbers are tokens of their own.
+    It has the class that AutoTokenizer takes for this architecture whatever the directory says. Any other class would
+    split text differently when it is loaded again. That class splits numbers into digits, so numbers are added as tokens.
     """
     numbers = [f" {number}" for number in range(LARGEST_NUMBER + 1)]
-    added = [AddedToken(text, special=False, normalized=False) for text in (*tags, *numbers)]
-    learnt = vocabulary - len(added) - 1
-    tokenizer = Qwen2Tokenizer().train_new_from_iterator(texts, learnt, new_special_tokens=[PAD], show_progress=False)
-    tokenizer.add_tokens(added)
+    added_tokens = [AddedToken(text, special=False, normalized=False) for text in (*tags, *numbers)]
+    learnt_tokens = vocabulary - len(added_tokens) - 1
+    tokenizer = Qwen2Tokenizer().train_new_from_iterator(
+        texts, learnt_tokens, new_special_tokens=[PAD], show_progress=False
+    )
+    tokenizer.add_tokens(added_tokens)
     tokenizer.pad_token = PAD
     return tokenizer  # type: ignore[no-any-return]
 
 
-def _quiet() -> None:
-    """Saving a model imports DeepSpeed, which warns of a missing GPU, and draws a bar for its one file: neither is news."""
+def _silence_libraries() -> None:
+    """Silence what saving a model prints: DeepSpeed's warning of a missing GPU, and a progress bar for one file."""
     disable_progress_bar()
     logging.getLogger("DeepSpeed").addFilter(lambda record: "accelerator" not in record.getMessage())
 
 
-def initialise(directory: Path, size: BaseSize, tokenizer: Qwen2Tokenizer, seed: int) -> None:
+def write_initial_model(directory: Path, size: BasePolicySize, tokenizer: Qwen2Tokenizer, seed: int) -> None:
     """Write a randomly initialised model and its tokenizer to ``directory`` as a plain Hugging Face directory."""
-    _quiet()
+    _silence_libraries()
     torch.manual_seed(seed)
     config = Qwen2Config(
         vocab_size=len(tokenizer),

@@ -1,9 +1,8 @@
-"""Saves, restores and exports a DeepSpeed engine. Knows directories and ZeRO's partitions; not Ray, not objectives."""
+"""Save, restore and export a DeepSpeed engine."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,8 +13,9 @@ import deepspeed
 import torch
 from torch import distributed
 
+from search.storage.files import atomic_directory
 from train.trainer.job import SUMMARY, TrainProgress
-from train.trainer.models import Readout
+from train.trainer.models import ModelWithHead
 
 TAG = "state"
 TOKENIZER_FILES = (
@@ -30,55 +30,46 @@ TOKENIZER_FILES = (
 
 
 def save(engine: Any, directory: Path, progress: TrainProgress) -> None:
-    """Every rank writes its part into its own ``directory``; the parts together are the checkpoint."""
+    """Save this rank's part of the checkpoint into ``directory``. All ranks must call it, each with its own directory."""
     engine.save_checkpoint(str(directory), tag=TAG, client_state={"progress": asdict(progress)})
 
 
 def restore(engine: Any, directory: Path) -> TrainProgress:
-    """Bring the engine back to the state saved in ``directory``."""
+    """Load the state saved in ``directory`` into the engine. Raises RuntimeError if the checkpoint is incomplete."""
     path, client = engine.load_checkpoint(str(directory), tag=TAG)
     if path is None:
         raise RuntimeError(f"the checkpoint at {directory} is incomplete")
     return TrainProgress(**client["progress"])
 
 
-def gather(model: torch.nn.Module, zero_stage: int) -> dict[str, torch.Tensor]:
-    """All weights of ``model`` on rank 0's CPU, one at a time; on the other ranks an empty dict."""
-    first = distributed.get_rank() == 0
+def gather_weights(model: torch.nn.Module, zero_stage: int) -> dict[str, torch.Tensor]:
+    """Return all weights on rank 0's CPU, gathered one at a time; on the other ranks an empty dict."""
+    is_first = distributed.get_rank() == 0
     weights: dict[str, torch.Tensor] = {}
     for name, value in model.state_dict(keep_vars=True).items():
         parameters = [value] if isinstance(value, torch.nn.Parameter) else []
         with deepspeed.zero.GatheredParameters(parameters, enabled=zero_stage == 3 and bool(parameters)):
-            if first:
+            if is_first:
                 weights[name] = value.detach().cpu().clone()
     return weights
 
 
-def export(readout: Readout, init: Path, output: Path, zero_stage: int, summary: Mapping[str, Any]) -> None:
+def export(model: ModelWithHead, init: Path, output: Path, zero_stage: int, summary: Mapping[str, Any]) -> None:
     """Write a plain Hugging Face directory: weights, config, tokenizer and ``train.json``. Complete or absent.
 
-    Every rank must call it; rank 0 writes. A reward model comes out as ``…ForSequenceClassification`` with one label.
+    All ranks must call it; rank 0 writes. A model with a reward head is a ``…ForSequenceClassification``.
     """
-    weights = gather(readout.model, zero_stage)
+    weights = gather_weights(model.model, zero_stage)
     if distributed.get_rank() == 0:
-        temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        readout.model.save_pretrained(temporary, state_dict=weights)
-        copy_tokenizer(init, temporary)
-        (temporary / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
-        try:
-            temporary.rename(output)
-        except OSError:
-            # The workers of a driver that was killed may live long enough to have made the same model meanwhile.
-            if not output.exists():
-                raise
-            shutil.rmtree(temporary)
+        with atomic_directory(output) as directory:  # workers of a killed driver may export the same model meanwhile
+            model.model.save_pretrained(directory, state_dict=weights)
+            copy_tokenizer(init, directory)
+            (directory / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
     distributed.barrier()
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
-    """Copy the tokenizer's files as they are, so that training and serving see the same tokens."""
+    """Copy the tokenizer's files unchanged, so that training and serving use the same tokens."""
     for pattern in TOKENIZER_FILES:
         for file in source.glob(pattern):
             if file.is_file():

@@ -1,4 +1,7 @@
-"""Where a Ray Train worker begins: a module of its own, since Ray Train's controller reads it too and needs no models."""
+"""Entry point of a Ray Train worker.
+
+It is a separate module because Ray Train's controller imports it too, and should not load the models' libraries.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from typing import Any
 from train.trainer.job import TrainJob
 
 
-def enter(loop_config: Mapping[str, Any]) -> None:
-    """Run the job. The heavy imports wait until DeepSpeed's device is settled."""
+def run_worker(loop_config: Mapping[str, Any]) -> None:
+    """Run the job. DeepSpeed reads its device from the environment, so it is imported after that is set."""
     job: TrainJob = loop_config["job"]
     if not loop_config["gpu"]:
         os.environ["DS_ACCELERATOR"] = "cpu"

@@ -1,4 +1,4 @@
-"""A training run as its workers are told of it. Knows names and paths; loads nothing."""
+"""Records that pass between the driver and the workers of a training run. Importing them loads no torch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any
 
 from train.config import TrainConfig
 
-SUMMARY = "train.json"  # lies in every exported directory: what training did
+SUMMARY = "train.json"  # facts of the training run, in every exported directory
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainJob:
-    """Everything a worker needs to know. Paths lie on storage that all workers reach."""
+    """A training run as each worker gets it. All paths must be on storage that the workers share.
+
+    ``init``: the model directory to start from. ``samples``: tokenised samples (npz). ``output``: the directory to
+    export. ``work``: for checkpoints and TensorBoard files. ``threads``: CPU threads of a worker. ``summary``: facts that
+    the driver adds to ``train.json``.
+    """
 
     name: str
     objective: str
@@ -37,7 +42,10 @@ class TrainJob:
 
 @dataclass(slots=True)
 class TrainProgress:
-    """Carried by checkpoints. ``history`` holds one row an optimizer step: the loss, then the objective's metrics."""
+    """Progress of a training run, kept in its checkpoints.
+
+    ``history`` has one row for each optimizer step: the loss, then the objective's metrics.
+    """
 
     step: int = 0
     tokens: int = 0
@@ -45,9 +53,9 @@ class TrainProgress:
     history: list[list[float]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainReport:
-    """Shown while training: loss and metrics are means over the steps since the last report.
+    """A progress report. Loss and metrics are means over the steps since the last report.
 
     ``step`` of ``steps`` optimizer steps done; ``tokens_per_second`` over all workers, without padding; ``seconds`` of
     training so far; ``gradient_norm`` before clipping, 0 where DeepSpeed does not compute it (stage 0 in fp32).

@@ -1,10 +1,8 @@
-"""Trains one model on Ray Train and leaves a Hugging Face directory: the driver's side.
+"""Train one model on Ray Train and export a Hugging Face directory: the driver's side.
 
-    records ──> samples.npz ──> TorchTrainer ──> workers: loop, checkpoints, export ──> output directory
-                                                   │ progress.jsonl                         │ train.json
-                                  callback <───────┘                        TrainResult <───┘
-
-Knows Ray; what happens in a worker is ``train.trainer.worker``'s business.
+records ──> samples.npz ──> TorchTrainer ──> workers: loop, checkpoints, export ──> output directory
+                                               │ progress.jsonl                         │ train.json
+                              callback <───────┘                        TrainResult <───┘
 """
 
 from __future__ import annotations
@@ -26,29 +24,30 @@ import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from search.errors import UserError
-from search.formats.registry import StepFormat
+from search.formats.base import StepFormat
+from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
 from train.config import TrainConfig
 from train.data.loading import load_samples
 from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES
-from train.trainer.entry import enter
+from train.trainer.entry import run_worker
 from train.trainer.job import SUMMARY, TrainJob, TrainReport
 
-POLL_S = 0.3  # seconds between two looks at the workers' reports
-# Settings that say how a run is carried out, not what it learns: they may change when a run is taken up again.
+POLL_S = 0.3  # seconds between two reads of the workers' reports
+# Settings of how a run is carried out, not of what it learns. They may change when a run is resumed.
 OPERATIONAL = {"max_failures", "start_deadline_s", "log_every", "cpus_per_worker"}
 
 ProgressCallback = Callable[[TrainReport], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainTask:
-    """What to train on what.
+    """A model to train: by which objective, from which model, on which records.
 
-    ``objective`` is a name in ``train.objectives.OBJECTIVES``; ``init`` a Hugging Face directory, for dpo and dpo_nll
-    also the reference; ``data`` JSON lines of Trajectory (sft, orm), PreferencePair (ppm, dpo, dpo_nll) or StepLabels
-    (prm, q_regression); ``output`` the directory to make; ``work`` keeps checkpoints and TensorBoard files. Where
-    workers run on several machines, all paths must be on storage that they share.
+    ``objective``: a name in ``train.objectives.OBJECTIVES``. ``init``: the Hugging Face directory to start from, which is
+    also the reference where the objective needs one. ``data``: JSON lines of the objective's records. ``output``: the
+    directory to make. ``work``: for checkpoints and TensorBoard files. If workers run on several machines, all paths must
+    be on storage that they share.
     """
 
     objective: str
@@ -61,14 +60,13 @@ class TrainTask:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
-    """What a run did. ``final_loss`` and ``metrics`` are means over the last tenth of the steps.
+    """Result of a training run. ``final_loss`` and ``metrics`` are means over the last tenth of the steps.
 
-    ``samples`` learnt from; records ``dropped`` by reason, and of those kept how many were "cut" short; ``tokens`` seen
-    over all epochs, padding left out;
-    ``train_seconds`` in the loop alone, ``seconds`` in the call that finished the run, start-up included;
-    ``precision`` is what was computed in.
+    ``samples``: how many were trained on. ``dropped``: records left out by reason; "cut" counts kept ones that were cut
+    short. ``tokens``: over all epochs, without padding. ``train_seconds``: in the loop alone. ``seconds``: of the call that
+    finished the run, start-up included; 0 if it was complete already. ``precision``: of weights and activations.
     """
 
     output: Path
@@ -85,56 +83,62 @@ class TrainResult:
 
 
 class TrainingFailed(RuntimeError):
-    """The workers failed more often than allowed, or did not start in time."""
+    """Workers failed more often than allowed, or did not start in time."""
 
 
 def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None = None) -> TrainResult:
-    """Train, export to ``task.output`` and say what was done.
+    """Train a model, export it to ``task.output`` and return the result.
 
-    Starts Ray on this machine unless the caller has. A run that was killed goes on from its last checkpoint when called
-    again with the same config, task and data; one that is complete returns its result at once. Raises UserError for
-    bad input, NothingToLearn where no sample is left, TrainingFailed where the workers failed.
+    Starts Ray on this machine unless the caller has. Called again with the same config, task and data, it resumes a
+    killed run from its last checkpoint, and returns the result of a complete one at once. Raises UserError for bad
+    input, NothingToLearn if no sample is left, TrainingFailed if the workers failed.
     """
-    begin = time.monotonic()
+    start = time.monotonic()
     if task.objective not in OBJECTIVES:
         raise UserError(f"unknown objective {task.objective!r}: one of {', '.join(sorted(OBJECTIVES))}")
-    kind = OBJECTIVES[task.objective].kind
-    samples, dropped = load_samples(kind, task.init, task.data, task.format, config.max_length)
+    objective = OBJECTIVES[task.objective]
+    samples, dropped = load_samples(objective, task.init, task.data, task.format, config.max_length)
     key = fingerprint(config, task, samples)
     name = f"{task.name}-{key[:12]}"
     if task.output.exists():
-        result = _finished(task.output, key)
-        _tidy(task.work, name)
+        result = _read_result(task.output, key)
+        _remove_work_files(task.work, name)
         return result
     task.work.mkdir(parents=True, exist_ok=True)
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False)
-    cores, gpu = placement(config, ray.nodes())
-    facts = {"fingerprint": key, "epochs": config.epochs, "samples": len(samples), "dropped": dropped}
+    cores, gpu = worker_resources(config, ray.nodes())
+    facts = {
+        SCHEMA_KEY: SCHEMA_VERSION,
+        "fingerprint": key,
+        "epochs": config.epochs,
+        "samples": len(samples),
+        "dropped": dropped,
+    }
     job = TrainJob(
-        name,
-        task.objective,
-        task.init.absolute(),
-        _samples_file(task.work, name).absolute(),
-        task.output.absolute(),
-        task.work.absolute(),
-        task.seed,
-        cores,
-        config,
-        facts,
+        name=name,
+        objective=task.objective,
+        init=task.init.absolute(),
+        samples=_samples_file(task.work, name).absolute(),
+        output=task.output.absolute(),
+        work=task.work.absolute(),
+        seed=task.seed,
+        threads=cores,
+        config=config,
+        summary=facts,
     )
-    if not job.samples.exists():  # those of a run that was killed may hold the reference's log-probabilities already
+    if not job.samples.exists():  # those of a killed run may hold the reference log-probabilities already
         samples.save(job.samples)
-    with following(job.progress_file, progress):
+    with follow_reports(job.progress_file, progress):
         _launch(config, job, cores, gpu)
-    _tidy(task.work, name)
-    return _finished(task.output, key, time.monotonic() - begin)
+    _remove_work_files(task.work, name)
+    return _read_result(task.output, key, time.monotonic() - start)
 
 
 def _launch(config: TrainConfig, job: TrainJob, cores: int, gpu: bool) -> None:
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(config.start_deadline_s)
     trainer = TorchTrainer(
-        enter,
+        run_worker,
         train_loop_config={"job": job, "gpu": gpu},
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
         scaling_config=ray.train.ScalingConfig(
@@ -142,7 +146,7 @@ def _launch(config: TrainConfig, job: TrainJob, cores: int, gpu: bool) -> None:
         ),
         run_config=ray.train.RunConfig(
             name=job.name,
-            storage_path=str(_checkpoints(job.work)),
+            storage_path=str(_checkpoint_directory(job.work)),
             failure_config=ray.train.FailureConfig(max_failures=config.max_failures, controller_failure_limit=0),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
@@ -155,7 +159,7 @@ def _launch(config: TrainConfig, job: TrainJob, cores: int, gpu: bool) -> None:
 
 
 def fingerprint(config: TrainConfig, task: TrainTask, samples: TokenizedSet) -> str:
-    """Names everything that decides what is learnt: settings, seed, tokenised samples and the weights to start from."""
+    """Return a hash of all that decides what is learnt: settings, seed, tokenised samples and the initial weights."""
     digest = blake2b(digest_size=16)
     digest.update(config.model_dump_json(exclude=OPERATIONAL).encode())
     digest.update(f"{task.objective}\x1f{task.seed}\x1f{task.init.absolute()}".encode())
@@ -167,32 +171,35 @@ def fingerprint(config: TrainConfig, task: TrainTask, samples: TokenizedSet) -> 
     return digest.hexdigest()
 
 
-def placement(config: TrainConfig, nodes: Sequence[Mapping[str, Any]]) -> tuple[int, bool]:
-    """CPU cores of a worker and whether it gets a GPU, for ``nodes`` as Ray describes them.
+def worker_resources(config: TrainConfig, nodes: Sequence[Mapping[str, Any]]) -> tuple[int, bool]:
+    """Return the CPU cores of a worker and whether it gets a GPU, for ``nodes`` as Ray describes them.
 
-    Without ``cpus_per_worker``: the most cores with which all workers find room. Raises UserError where they cannot.
+    Without ``cpus_per_worker`` it is the highest number of cores with which all workers fit. Raises UserError if they
+    do not fit.
     """
-    rooms = [
+    capacities = [
         (int(node["Resources"].get("CPU", 0)), int(node["Resources"].get("GPU", 0))) for node in nodes if node["Alive"]
     ]
-    gpu = config.use_gpu is True or (config.use_gpu == "auto" and sum(room[1] for room in rooms) >= config.workers)
-    most = max((room[0] for room in rooms), default=0)
-    for cores in [config.cpus_per_worker] if config.cpus_per_worker else range(most, 0, -1):
-        if sum(min(cpus // cores, gpus if gpu else cpus) for cpus, gpus in rooms) >= config.workers:
+    gpu = config.use_gpu is True or (config.use_gpu == "auto" and sum(gpus for _, gpus in capacities) >= config.workers)
+    max_cores = max((cpus for cpus, _ in capacities), default=0)
+    for cores in [config.cpus_per_worker] if config.cpus_per_worker else range(max_cores, 0, -1):
+        if sum(min(cpus // cores, gpus if gpu else cpus) for cpus, gpus in capacities) >= config.workers:
             return cores, gpu
-    wanted = f"{config.cpus_per_worker or 1} CPU core(s)" + (" and a GPU" if gpu else "")
-    raise UserError(f"no room for {config.workers} training workers of {wanted} each: nodes have (CPUs, GPUs) {rooms}")
+    resources = f"{config.cpus_per_worker or 1} CPU core(s)" + (" and a GPU" if gpu else "")
+    raise UserError(
+        f"no room for {config.workers} training workers of {resources} each: nodes have (CPUs, GPUs) {capacities}"
+    )
 
 
 @contextmanager
-def following(file: Path, progress: ProgressCallback | None) -> Iterator[None]:
-    """Calls ``progress`` from a thread for each report that is written to ``file`` meanwhile."""
+def follow_reports(file: Path, progress: ProgressCallback | None) -> Iterator[None]:
+    """Call ``progress`` from a thread for each report that is written to ``file`` during the block."""
     file.unlink(missing_ok=True)
     if progress is None:
         yield
         return
     stop = threading.Event()
-    thread = threading.Thread(target=_follow, args=(file, progress, stop), name="train-progress", daemon=True)
+    thread = threading.Thread(target=_poll_reports, args=(file, progress, stop), name="train-progress", daemon=True)
     thread.start()
     try:
         yield
@@ -201,10 +208,10 @@ def following(file: Path, progress: ProgressCallback | None) -> Iterator[None]:
         thread.join()
 
 
-def _follow(file: Path, progress: ProgressCallback, stop: threading.Event) -> None:
+def _poll_reports(file: Path, progress: ProgressCallback, stop: threading.Event) -> None:
     position = 0
     while True:
-        last = stop.wait(POLL_S)
+        is_last = stop.wait(POLL_S)
         if file.exists():
             with file.open("rb") as lines:
                 lines.seek(position)
@@ -213,7 +220,7 @@ def _follow(file: Path, progress: ProgressCallback, stop: threading.Event) -> No
                         break
                     position += len(line)
                     progress(TrainReport(**json.loads(line)))
-        if last:
+        if is_last:
             return
 
 
@@ -221,19 +228,21 @@ def _samples_file(work: Path, name: str) -> Path:
     return work / f"{name}.samples.npz"
 
 
-def _checkpoints(work: Path) -> Path:
+def _checkpoint_directory(work: Path) -> Path:
     return work / "checkpoints"
 
 
-def _tidy(work: Path, name: str) -> None:
-    """After the export neither checkpoints nor tokenised samples are of use."""
-    shutil.rmtree(_checkpoints(work) / name, ignore_errors=True)
+def _remove_work_files(work: Path, name: str) -> None:
+    """Remove checkpoints and tokenised samples, which are of no use after the export."""
+    shutil.rmtree(_checkpoint_directory(work) / name, ignore_errors=True)
     _samples_file(work, name).unlink(missing_ok=True)
 
 
-def _finished(output: Path, key: str, seconds: float = 0.0) -> TrainResult:
+def _read_result(output: Path, key: str, seconds: float = 0.0) -> TrainResult:
     file = output / SUMMARY
     facts: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    if facts:
+        check_schema(output, facts.pop(SCHEMA_KEY, UNVERSIONED), "remove it")
     if facts.pop("fingerprint", None) != key:
         raise UserError(f"{output} exists and was not made by this training run: choose another place or remove it")
     return TrainResult(output=output, seconds=seconds, **facts)

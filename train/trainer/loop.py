@@ -1,11 +1,11 @@
-"""The one training loop. Knows an engine and batches; nothing of objectives' meaning, models, Ray or files.
+"""Run the training loop, the same for all objectives.
 
-    batches of this rank ──> forward ──> read ──> loss an item ──> weighted sum ──> backward      each micro-batch
-                                                                                       │
-    learning rate of the step ──> optimizer step <── gradient, reduced over ranks ─────┘      each step
+    batches of this rank ──> forward ──> prepare ──> loss an item ──> weighted sum ──> backward
+                                                                                          │   each micro-batch
+    learning rate of the step ──> optimizer step <── gradient, reduced over ranks ────────┘   each step
                                         │
-              every log_every steps ────┼──> metrics, reduced over ranks ──> report      rank 0 shows them
-              every save_every steps ───┴──> save(progress)                              a barrier for all ranks
+              every log_every steps ────┼──> metrics, reduced over ranks ──> report           rank 0 shows them
+              every save_every steps ───┴──> save(progress)                                   a barrier for all ranks
 
 An item's weight is 1 / (items of the whole step), over all ranks and micro-batches. DeepSpeed divides gradients by
 the number of ranks, so each rank's loss is multiplied by it first: what is learnt does not depend on how a step's
@@ -26,13 +26,13 @@ from torch import Tensor, distributed
 from search.seeds import derive
 from train.config import TrainConfig
 from train.data.batches import Batch
-from train.objectives import Objective, Options
+from train.objectives.base import LossFunctions, LossOptions
 from train.trainer.job import TrainProgress, TrainReport
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long a run is and what is called along the way. ``save_every`` 0 never saves."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainPlan:
+    """Length of a run and its callbacks: ``save`` every ``save_every`` steps (0: never), ``report`` at every report."""
 
     steps: int
     save_every: int
@@ -42,7 +42,7 @@ class Plan:
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Learning rate of the optimizer step ``step`` (from 0) of ``steps``: linear warm-up, then the schedule."""
+    """Return the learning rate of optimizer step ``step`` (from 0) of ``steps``: linear warm-up, then the schedule."""
     warmup = math.ceil(config.warmup_ratio * steps)
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
@@ -57,18 +57,18 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
 def train(
     engine: Any,
     batches: Iterable[list[Batch]],
-    objective: Objective,
+    functions: LossFunctions,
     config: TrainConfig,
-    plan: Plan,
+    plan: TrainPlan,
     progress: TrainProgress,
 ) -> TrainProgress:
-    """Run the optimizer steps that are left; returns the progress at the end.
+    """Run the remaining optimizer steps and return the progress at the end.
 
-    Consumes one list of micro-batches a step, equally long on every rank. Raises FloatingPointError once a loss is
-    not finite (noticed at the next report).
+    ``batches`` yields one list of micro-batches for each step, equally long on every rank. Raises FloatingPointError if
+    a loss is not finite (noticed at the next report).
     """
-    window = _Window(objective, progress, plan)
-    options = Options(config.squash_in_loss, config.dpo_beta, config.nll_weight)
+    window = _ReportWindow(functions, progress, plan)
+    options = LossOptions(squash=config.squash_in_loss, beta=config.dpo_beta, nll_weight=config.nll_weight)
     engine.train()
     for step, micro_batches in enumerate(batches, progress.step):
         rate = learning_rate(step, plan.steps, config)
@@ -76,39 +76,39 @@ def train(
             group["lr"] = rate
         if config.head_dropout:
             torch.manual_seed(derive(plan.seed, "dropout", step, distributed.get_rank()))
-        row = _step(engine, micro_batches, objective, options)
+        row = _optimizer_step(engine, micro_batches, functions, options)
         progress.step = step + 1
         window.add(row, sum(batch.tokens for batch in micro_batches))
-        saving = bool(plan.save_every) and progress.step % plan.save_every == 0 and progress.step < plan.steps
-        if saving or progress.step in (1, plan.steps) or progress.step % config.log_every == 0:
+        save_now = bool(plan.save_every) and progress.step % plan.save_every == 0 and progress.step < plan.steps
+        if save_now or progress.step in (1, plan.steps) or progress.step % config.log_every == 0:
             window.close(rate, float(engine.get_global_grad_norm() or 0.0))
-        if saving:
+        if save_now:
             plan.save(progress)
     return progress
 
 
-def _step(engine: Any, micro_batches: list[Batch], objective: Objective, options: Options) -> Tensor:
-    """One optimizer step; returns this rank's share of loss and metrics, [1 + metrics], still on the device."""
+def _optimizer_step(engine: Any, micro_batches: list[Batch], functions: LossFunctions, options: LossOptions) -> Tensor:
+    """Run one optimizer step and return this rank's share of loss and metrics, [1 + metrics], on the device."""
     shares = []
     world = distributed.get_world_size()
     for index, batch in enumerate(micro_batches):
         engine.set_gradient_accumulation_boundary(index == len(micro_batches) - 1)
         batch = batch.to(engine.device)
-        outputs = objective.read(engine(batch.input_ids, batch.positions), batch.targets)
-        loss = (objective.loss(outputs, batch.targets, options) * batch.weights).sum()
+        outputs = functions.prepare(engine(batch.input_ids, batch.positions), batch.targets)
+        loss = (functions.loss(outputs, batch.targets, options) * batch.weights).sum()
         engine.backward(loss * world)
         with torch.no_grad():
-            metrics = (function(outputs, batch.targets, options) for function in objective.metrics.values())
+            metrics = (metric(outputs, batch.targets, options) for metric in functions.metrics.values())
             shares.append(torch.stack([loss.detach(), *((values * batch.weights).sum() for values in metrics)]))
     engine.step()
     return torch.stack(shares).sum(0)
 
 
-class _Window:
-    """The steps since the last report: their shares are summed over ranks in one go when the window closes."""
+class _ReportWindow:
+    """Loss and metrics of the steps since the last report. ``close`` sums them over ranks in one all-reduce."""
 
-    def __init__(self, objective: Objective, progress: TrainProgress, plan: Plan) -> None:
-        self.names = list(objective.metrics)
+    def __init__(self, functions: LossFunctions, progress: TrainProgress, plan: TrainPlan) -> None:
+        self.metric_names = list(functions.metrics)
         self.progress = progress
         self.plan = plan
         self.rows: list[Tensor] = []
@@ -119,7 +119,8 @@ class _Window:
         self.rows.append(row)
         self.tokens += tokens
 
-    def close(self, rate: float, norm: float) -> None:
+    def close(self, rate: float, gradient_norm: float) -> None:
+        """Add the steps to the progress, report them and begin a new window."""
         rows = torch.stack(self.rows).double()
         tokens = torch.full((len(rows), 1), self.tokens / len(rows), dtype=torch.float64, device=rows.device)
         packed = torch.cat([rows, tokens], dim=1)
@@ -127,8 +128,8 @@ class _Window:
         table = packed.tolist()
         now = time.monotonic()
         seconds, self.begin = max(now - self.begin, 1e-9), now
-        counted = round(sum(row[-1] for row in table))
-        self.progress.tokens += counted
+        token_count = round(sum(row[-1] for row in table))
+        self.progress.tokens += token_count
         self.progress.seconds += seconds
         self.progress.history += [row[:-1] for row in table]
         self.rows, self.tokens = [], 0
@@ -137,13 +138,13 @@ class _Window:
             raise FloatingPointError(f"loss is not finite at step {self.progress.step}: lower train.learning_rate")
         self.plan.report(
             TrainReport(
-                self.progress.step,
-                self.plan.steps,
-                means[0],
-                rate,
-                norm,
-                counted / seconds,
-                self.progress.seconds,
-                dict(zip(self.names, means[1:], strict=True)),
+                step=self.progress.step,
+                steps=self.plan.steps,
+                loss=means[0],
+                learning_rate=rate,
+                gradient_norm=gradient_norm,
+                tokens_per_second=token_count / seconds,
+                seconds=self.progress.seconds,
+                metrics=dict(zip(self.metric_names, means[1:], strict=True)),
             )
         )

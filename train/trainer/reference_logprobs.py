@@ -1,7 +1,4 @@
-"""Log-probabilities of solutions under the model that training starts from, which preferences are compared with.
-
-Knows batches and how a model is read; not where the result is kept, and nothing of Ray.
-"""
+"""Log-probabilities of solutions under the model that training starts from (the reference of DPO)."""
 
 from __future__ import annotations
 
@@ -13,22 +10,25 @@ import torch
 
 from train.data.batches import PlanConfig, collate, plan_epoch
 from train.data.tokenized import Floats, TokenizedSet
-from train.objectives.dpo import log_probabilities
+from train.objectives.dpo import sequence_log_probs
 
 
 @torch.no_grad()
-def reference(model: Any, samples: TokenizedSet, order: PlanConfig, rank: int, device: torch.device) -> Floats:
-    """[sequences] log-probability (nats) of each sequence's target tokens under ``model``, a train.trainer.models.Readout.
+def reference_log_probs(
+    model: Any, samples: TokenizedSet, order: PlanConfig, rank: int, device: torch.device
+) -> Floats:
+    """Return the log-probability of each sequence's target tokens under ``model``, [sequences] in nats.
 
-    One process (``order.world_size`` 1) computes all. Of several ranks each computes its share and has 0 elsewhere, so
-    that their sum is the whole; all take equally many forward passes, as split weights (ZeRO-3) require.
+    ``model`` is a train.trainer.models.ModelWithHead, or an engine around one. One process (``order.world_size`` 1)
+    computes all. Of several ranks each computes its share and has 0 elsewhere, so that the sum over ranks is complete.
+    All ranks run equally many forward passes, as split weights (ZeRO-3) require.
     """
     model.eval()
-    found = np.zeros(len(samples.starts) - 1, dtype=np.float32)
+    log_probs = np.zeros(len(samples.starts) - 1, dtype=np.float32)
     for micro in chain.from_iterable(plan_epoch(samples, order, epoch=0)):
         units = micro[rank]
         batch = collate(samples, units, items=1).to(device)
-        sums = log_probabilities(model(batch.input_ids, batch.positions), batch.targets)
+        sums = sequence_log_probs(model(batch.input_ids, batch.positions), batch.targets)
         if len(units):
-            found[samples.rows(units)] = sums.cpu().numpy()
-    return found
+            log_probs[samples.rows(units)] = sums.cpu().numpy()
+    return log_probs

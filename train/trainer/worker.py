@@ -1,6 +1,6 @@
-"""What one Ray Train worker does: build the engine, see to the reference, take up the last checkpoint, loop, export.
+"""Run one Ray Train worker: build the engine, add the reference, restore the last checkpoint, train, export.
 
-Knows Ray Train's context and DeepSpeed's settings. Runs on every rank alike; rank 0 also reports and writes.
+All ranks run the same code; rank 0 also reports and writes.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from transformers.utils import logging as transformers_logging
 from train.config import TrainConfig
 from train.data.batches import PlanConfig, step_batches, steps_per_epoch
 from train.data.tokenized import TokenizedSet
-from train.objectives import OBJECTIVES, Kind, Objective
+from train.objectives import OBJECTIVES, Objective
+from train.objectives.base import LossFunctions
 from train.trainer import checkpoint, models
 from train.trainer.job import TrainJob, TrainProgress, TrainReport
-from train.trainer.loop import Plan, train
-from train.trainer.models import settled
-from train.trainer.reference_logprobs import reference
+from train.trainer.loop import TrainPlan, train
+from train.trainer.models import resolve_precision
+from train.trainer.reference_logprobs import reference_log_probs
 
 
 def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:
-    """DeepSpeed's settings. The loop itself says where a step ends, hence one accumulation step here."""
+    """Return DeepSpeed's settings. Accumulation is 1 because the loop itself marks where a step ends."""
     return {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
@@ -60,17 +61,17 @@ def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:
 def init_distributed() -> None:
     """Hand PyTorch's process group to DeepSpeed.
 
-    On a CPU DeepSpeed would first compile a shared-memory all-reduce, which only its inference engine uses: saying that
-    the operator is not available spares half a minute and the need for a compiler.
+    On a CPU DeepSpeed would first compile a shared-memory all-reduce, which only its inference engine uses. Marking the
+    operator as unavailable saves half a minute and the need for a compiler.
     """
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(dist_backend=distributed.get_backend(), verbose=False)
 
 
 def run(job: TrainJob) -> None:
-    """The whole of a worker's work. Raises whatever fails; Ray Train restarts the group from the last checkpoint."""
+    """Train and export the job's model. On any error Ray Train restarts the group from the last checkpoint."""
     if job.output.exists():
-        return  # a worker group restarted after its export
+        return  # the worker group was restarted after its export
     device = ray.train.torch.get_device()
     if device.type == "cpu":
         torch.set_num_threads(job.threads)
@@ -79,53 +80,62 @@ def run(job: TrainJob) -> None:
     transformers_logging.disable_progress_bar()
     init_distributed()
     rank, world = distributed.get_rank(), distributed.get_world_size()
-    job = replace(job, config=settled(job.config, device))
+    job = replace(job, config=resolve_precision(job.config, device))
     objective, config = OBJECTIVES[job.objective], job.config
+    functions = objective.functions()
     samples = TokenizedSet.load(job.samples)
     engine = build_engine(job, objective, samples.pad_id, world)
     per_epoch = steps_per_epoch(len(samples), config.batch_size)
-    order = PlanConfig(config.batch_size, config.micro_batch_tokens, world, job.seed)
-    with models.attention(device, int(samples.lengths().max())):
-        samples = with_reference(engine, samples, order, job)  # while the weights are those that training starts from
-        progress = _resume(engine)
+    order = PlanConfig(
+        batch_size=config.batch_size, micro_batch_tokens=config.micro_batch_tokens, world_size=world, seed=job.seed
+    )
+    with models.attention_kernel(device, int(samples.lengths().max())):
+        samples = add_reference(engine, samples, order, job)  # before the checkpoint changes the weights
+        progress = _restore_checkpoint(engine)
         with _Reporter(job, rank, progress.step) as report:
             save_every = config.checkpoint_every or per_epoch
-            plan = Plan(per_epoch * config.epochs, save_every, job.seed, _saver(engine), report)
+            plan = TrainPlan(
+                steps=per_epoch * config.epochs,
+                save_every=save_every,
+                seed=job.seed,
+                save=_checkpoint_saver(engine),
+                report=report,
+            )
             batches = step_batches(samples, order, rank, progress.step, config.epochs)
-            train(engine, batches, objective, config, plan, progress)
-    summary = job.summary | {"precision": config.precision} | summarise(progress, objective)
+            train(engine, batches, functions, config, plan, progress)
+    summary = job.summary | {"precision": config.precision} | summarise(progress, functions)
     checkpoint.export(engine.module, job.init, job.output, config.zero_stage, summary)
     ray.train.report({"step": progress.step})
 
 
 def build_engine(job: TrainJob, objective: Objective, pad_id: int, world: int) -> Any:
-    """A DeepSpeed engine around the model. At stage 3 the weights are split while they are loaded."""
+    """Return a DeepSpeed engine around the model. At stage 3 the weights are split while they are loaded."""
     settings = deepspeed_config(job.config, world)
-    # transformers looks for this object while it loads; it must live until the model is there.
-    split = HfDeepSpeedConfig(settings) if job.config.zero_stage == 3 else None
-    readout = models.load(job.init, objective.kind, job.config, pad_id)
-    del split
-    engine, *_ = deepspeed.initialize(model=readout, model_parameters=list(readout.parameters()), config=settings)
+    # transformers looks for this object while it loads a model, so it must live until then.
+    zero3 = HfDeepSpeedConfig(settings) if job.config.zero_stage == 3 else None
+    model = models.load_model(job.init, objective.head, job.config, pad_id)
+    del zero3
+    engine, *_ = deepspeed.initialize(model=model, model_parameters=list(model.parameters()), config=settings)
     return engine
 
 
-def with_reference(engine: Any, samples: TokenizedSet, order: PlanConfig, job: TrainJob) -> TokenizedSet:
-    """The samples with the reference log-probabilities that their kind needs, computed once and kept with them on disk.
+def add_reference(engine: Any, samples: TokenizedSet, order: PlanConfig, job: TrainJob) -> TokenizedSet:
+    """Return the samples with reference log-probabilities if their kind needs them; they are saved with the samples.
 
-    Each rank computes a share. Rank 0 writes only after it has everybody's, so all ranks found the same file before.
+    Each rank computes a share. Rank 0 writes after the all-reduce, so all ranks have read the same file before.
     """
-    if samples.kind is not Kind.PREFERENCES or len(samples.reference):
+    if not samples.kind.needs_reference or len(samples.reference):
         return samples
     rank = distributed.get_rank()
-    found = torch.from_numpy(reference(engine, samples, order, rank, engine.device)).to(engine.device)
-    distributed.all_reduce(found)
-    samples = replace(samples, reference=found.cpu().numpy())
+    log_probs = torch.from_numpy(reference_log_probs(engine, samples, order, rank, engine.device)).to(engine.device)
+    distributed.all_reduce(log_probs)
+    samples = replace(samples, reference=log_probs.cpu().numpy())
     if rank == 0:
         samples.save(job.samples)
     return samples
 
 
-def _resume(engine: Any) -> TrainProgress:
+def _restore_checkpoint(engine: Any) -> TrainProgress:
     last = ray.train.get_checkpoint()
     if last is None:
         return TrainProgress()
@@ -133,7 +143,7 @@ def _resume(engine: Any) -> TrainProgress:
         return checkpoint.restore(engine, Path(directory))
 
 
-def _saver(engine: Any) -> Callable[[TrainProgress], None]:
+def _checkpoint_saver(engine: Any) -> Callable[[TrainProgress], None]:
     def save(progress: TrainProgress) -> None:
         with tempfile.TemporaryDirectory() as directory:
             checkpoint.save(engine, Path(directory), progress)
@@ -142,8 +152,8 @@ def _saver(engine: Any) -> Callable[[TrainProgress], None]:
     return save
 
 
-def summarise(progress: TrainProgress, objective: Objective) -> dict[str, Any]:
-    """Final loss and metrics: means over the last tenth of the steps."""
+def summarise(progress: TrainProgress, functions: LossFunctions) -> dict[str, Any]:
+    """Return the run's totals, with loss and metrics as means over the last tenth of the steps."""
     last = progress.history[-max(1, len(progress.history) // 10) :]
     means = [sum(column) / len(last) for column in zip(*last, strict=True)]
     return {
@@ -151,12 +161,12 @@ def summarise(progress: TrainProgress, objective: Objective) -> dict[str, Any]:
         "tokens": progress.tokens,
         "train_seconds": round(progress.seconds, 3),
         "final_loss": means[0],
-        "metrics": dict(zip(objective.metrics, means[1:], strict=True)),
+        "metrics": dict(zip(functions.metrics, means[1:], strict=True)),
     }
 
 
 class _Reporter:
-    """Writes reports to TensorBoard and to the file that the driver follows; on rank 0 only."""
+    """Writer of reports to TensorBoard and to the file that the driver follows. Does nothing on ranks other than 0."""
 
     def __init__(self, job: TrainJob, rank: int, first_step: int) -> None:
         self.writer = SummaryWriter(str(job.tensorboard), purge_step=first_step + 1) if rank == 0 else None

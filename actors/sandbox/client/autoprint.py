@@ -1,7 +1,7 @@
-"""What a step comes to, said aloud: a program that ends by giving a name a number goes on to print it.
+"""Make a step print the number that it ends with: append lines that print the last assigned name.
 
-A step of a worked solution names what it works out and prints nothing. Whoever judges the step cannot work it out, but
-can see that nobody has 57.5 apples.
+A step of a worked solution names what it works out and prints nothing. A reward model cannot work out the value, but
+can see from the output that nobody has 57.5 apples.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
-REMEMBERED = 1 << 14  # steps
-MOST_CHARACTERS = 4000  # of a step that is looked at
-NUMBER_ONLY = """
+CACHED_STEPS = 1 << 14
+MAX_CHARACTERS = 4000  # of a step that is parsed
+PRINT_NUMBER = """
 try:
     print(f"{{{name}:g}}")
 except:
@@ -19,19 +19,19 @@ except:
 """
 
 
-@lru_cache(REMEMBERED)
-def echoed(code: str) -> str:
-    """The code, and where its last statement assigns to one name, what prints that name's value if it is a number.
+@lru_cache(CACHED_STEPS)
+def add_autoprint(code: str) -> str:
+    """Return the code, extended to print the name that its last statement assigns to, if the value is a number.
 
-    ``"total = 300 / 4"`` prints 75; six digits at most, and nothing for texts, lists and other objects.
+    ``"total = 300 / 4"`` prints 75. At most six digits are printed, and nothing for texts, lists and other objects.
     """
-    name = last_assigned(code)
-    return code if name is None else code.rstrip() + NUMBER_ONLY.format(name=name)
+    name = last_assigned_name(code)
+    return code if name is None else code.rstrip() + PRINT_NUMBER.format(name=name)
 
 
-def last_assigned(code: str) -> str | None:
-    """The name that the last statement assigns to; None where it does anything else, or the code is no Python."""
-    if len(code) > MOST_CHARACTERS:
+def last_assigned_name(code: str) -> str | None:
+    """Return the one name that the last statement assigns to; None where it does anything else or nothing parses."""
+    if len(code) > MAX_CHARACTERS:
         return None
     try:
         body = ast.parse(code).body

@@ -1,4 +1,4 @@
-"""The sandbox as search's Executor on this machine, without Ray. Knows states and steps, not how they are confined."""
+"""Run the steps of a search in a sandbox on this machine, without Ray."""
 
 from __future__ import annotations
 
@@ -8,106 +8,115 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from actors.sandbox.client.autoprint import REMEMBERED, echoed
+from actors.sandbox.client.autoprint import CACHED_STEPS, add_autoprint
 from actors.sandbox.client.result import ExecResult
-from actors.sandbox.client.service import Service
+from actors.sandbox.client.server_handle import ForkServerHandle
 from actors.sandbox.config import ExecutorConfig
 from search.concurrency import gather_or_cancel
 from search.data import Outcome, State, Step, StepStatus
 
-Run = tuple[tuple[str, ...], str]  # the codes before, and the code to run
+Program = tuple[tuple[str, ...], str]  # the codes before, and the code to run
 
 BLANK = " \t\f\r"
-WORK = re.compile(rf"^[{BLANK}]*[^#{BLANK}\n]", re.MULTILINE)  # a line that is neither blank nor a comment
-NOTHING = ExecResult(Outcome.OK, "")  # what comes of a program without a statement
+STATEMENT_LINE = re.compile(rf"^[{BLANK}]*[^#{BLANK}\n]", re.MULTILINE)  # neither blank nor a comment
+EMPTY_RESULT = ExecResult(Outcome.OK, "")  # of a program without a statement
 
 
 def codes_of(state: State) -> tuple[str, ...]:
-    """The codes of a state's steps, in order; steps in words have none."""
+    """Return the codes of a state's steps, in order. Steps in words have none."""
     return tuple(step.code for step in state.steps if step.code)
 
 
-def as_run(prefix: Sequence[str], code: str) -> Run:
-    """What is run of such codes: comments run nothing, and a number that a step ends with is said."""
-    return tuple(echoed(earlier) for earlier in prefix if not idle(earlier)), echoed(code)
+def make_program(prefix: Sequence[str], code: str) -> Program:
+    """Return what is run for these codes: comments are left out, and a step that ends with a number prints it."""
+    return tuple(add_autoprint(earlier) for earlier in prefix if not is_comment_only(earlier)), add_autoprint(code)
 
 
-@lru_cache(REMEMBERED)
-def idle(code: str) -> bool:
-    """Whether there is nothing to run: comments and blank lines only, without characters that Python refuses."""
-    return WORK.search(code) is None and all(line.strip(BLANK).isprintable() for line in code.split("\n"))
+@lru_cache(CACHED_STEPS)
+def is_comment_only(code: str) -> bool:
+    """Return True for comments and blank lines without characters that Python refuses: there is nothing to run."""
+    return STATEMENT_LINE.search(code) is None and all(line.strip(BLANK).isprintable() for line in code.split("\n"))
 
 
-def unrun(step: Step) -> Step | None:
-    """What becomes of a step with nothing to run: without code, already ended, or comments only. None for all others."""
-    if not step.code or step.terminal:
+def result_without_running(step: Step) -> Step | None:
+    """Return the finished step if it has nothing to run: no code, already ended, or only comments. Else None."""
+    if not step.code or step.is_terminal:
         return step
-    return apply(step, NOTHING) if idle(step.code) else None
+    return with_result(step, EMPTY_RESULT) if is_comment_only(step.code) else None
 
 
-def apply(step: Step, result: ExecResult) -> Step:
-    """The step with what came of it; a step whose code did not run OK is a CODE_ERROR."""
+def with_result(step: Step, result: ExecResult) -> Step:
+    """Return the step with its result. A step whose code did not run OK is a CODE_ERROR."""
     status = step.status if result.outcome is Outcome.OK else StepStatus.CODE_ERROR
-    return Step(step.text, step.code, result.output, status, step.answer, result.outcome)
+    return Step(
+        text=step.text,
+        code=step.code,
+        output=result.output,
+        status=status,
+        answer=step.answer,
+        outcome=result.outcome,
+    )
 
 
-async def ran(steps: Sequence[Step], run: Callable[[tuple[str, ...]], Awaitable[list[ExecResult]]]) -> list[Step]:
-    """The steps with what came of them. ``run`` gets the codes of those that have something to run, if there are any."""
-    done = [unrun(step) for step in steps]
-    codes = tuple(step.code for step, over in zip(steps, done, strict=True) if over is None)
-    results = iter(await run(codes) if codes else ())
-    return [over or apply(step, next(results)) for step, over in zip(steps, done, strict=True)]
+async def run_steps(
+    steps: Sequence[Step], run_codes: Callable[[tuple[str, ...]], Awaitable[list[ExecResult]]]
+) -> list[Step]:
+    """Return the steps with their results. ``run_codes`` gets the codes with something to run, if there are any."""
+    finished = [result_without_running(step) for step in steps]
+    codes = tuple(step.code for step, done in zip(steps, finished, strict=True) if done is None)
+    results = iter(await run_codes(codes) if codes else ())
+    return [done or with_result(step, next(results)) for step, done in zip(steps, finished, strict=True)]
 
 
 class LocalExecutor:
     """The sandbox without Ray: for the command line, tests and one machine. Implements search.protocols.Executor.
 
-    Two services: one with the light modules, and one with ``config.heavy`` loaded as well, started when a program
-    first names one of them; a fork of the first costs a third of a fork of the second. ``close`` it, or use it as
-    ``async with``. Belongs to the event loop that first used it.
+    It has two fork servers: one with the light modules, and one with ``config.heavy_modules`` loaded as well, started
+    when a program first names one of them. A fork of the first costs a third of a fork of the second. ``close`` it,
+    or use it as ``async with``. It belongs to the event loop that first used it.
     """
 
     def __init__(self, config: ExecutorConfig | None = None) -> None:
         self.config = config or ExecutorConfig()
-        self.service = Service(self.config)
-        self.heavy_service: Service | None = None
-        names = "|".join(re.escape(name) for name in self.config.heavy)
-        self.names_heavy = re.compile(rf"\b(?:{names})\b") if names else None
+        self.server = ForkServerHandle(self.config)
+        self.heavy_server: ForkServerHandle | None = None
+        names = "|".join(re.escape(name) for name in self.config.heavy_modules)
+        self.heavy_name = re.compile(rf"\b(?:{names})\b") if names else None
 
-    def _service(self, codes: Iterable[str]) -> Service:
-        if self.names_heavy is None or not any(self.names_heavy.search(code) for code in codes):
-            return self.service
-        if self.heavy_service is None:
-            installed = tuple(name for name in self.config.heavy if importlib.util.find_spec(name))
+    def _server_for(self, codes: Iterable[str]) -> ForkServerHandle:
+        if self.heavy_name is None or not any(self.heavy_name.search(code) for code in codes):
+            return self.server
+        if self.heavy_server is None:
+            installed = tuple(name for name in self.config.heavy_modules if importlib.util.find_spec(name))
             preload = (*self.config.preload, *installed)
-            self.heavy_service = Service(self.config.model_copy(update={"preload": preload}))
-        return self.heavy_service
+            self.heavy_server = ForkServerHandle(self.config.model_copy(update={"preload": preload}))
+        return self.heavy_server
 
     async def run_code(self, prefix: Sequence[str], code: str) -> ExecResult:
-        """Run ``code`` after the codes of ``prefix``. Never raises for what the code does."""
-        return await self._service((*prefix, code)).run(tuple(prefix), code)
+        """Run ``code`` after the codes of ``prefix``. What the code does never raises."""
+        return await self._server_for((*prefix, code)).run(tuple(prefix), code)
 
     async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
         """Run each step's code after its ancestors'. A step without code, or already ended, comes back as it is."""
-        return await ran(steps, partial(self.run_siblings, codes_of(state)))
+        return await run_steps(steps, partial(self.run_siblings, codes_of(state)))
 
     async def run_siblings(self, prefix: Sequence[str], codes: Sequence[str]) -> list[ExecResult]:
-        """One result for each of ``codes`` after those of ``prefix``, all as their steps have them."""
-        return await self.run_many([as_run(prefix, code) for code in codes])
+        """Run each of ``codes`` after ``prefix``, all as ``make_program`` extends them. Return one result per code."""
+        return await self.run_programs([make_program(prefix, code) for code in codes])
 
-    async def run_many(self, runs: Sequence[Run]) -> list[ExecResult]:
-        """One result a run, in the order asked."""
-        return await gather_or_cancel(self.run_code(prefix, code) for prefix, code in runs)
+    async def run_programs(self, programs: Sequence[Program]) -> list[ExecResult]:
+        """Run programs concurrently. Return one result per program, in the same order."""
+        return await gather_or_cancel(self.run_code(prefix, code) for prefix, code in programs)
 
     async def start(self) -> dict[str, Any]:
-        """Start now. Returns what the service says of itself; UserError where it cannot be had."""
-        await self.service.start()
-        return self.service.hello
+        """Start now and return the fork server's hello. Raise UserError where it cannot start."""
+        await self.server.start()
+        return self.server.hello
 
     async def close(self) -> None:
-        await self.service.close()
-        if self.heavy_service is not None:
-            await self.heavy_service.close()
+        await self.server.close()
+        if self.heavy_server is not None:
+            await self.heavy_server.close()
 
     async def __aenter__(self) -> LocalExecutor:
         await self.start()

@@ -1,6 +1,6 @@
-"""Runs the codes of one step inside the forked interpreter and says how it ended. Knows no pipes and no processes.
+"""Run the codes of one step inside the forked interpreter and report how it ended.
 
-What it says is the step's own word and is read as such: nothing here is a boundary.
+The report is the step's own word and is treated as such: nothing here is a security boundary.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import io
 import sys
 from types import ModuleType
 
-OK_ALTERED = b"K"  # and a fork of what is left would not be what a replay is
-OK, SYNTAX, EXCEPTION, MEMORY, FLOOD, FORBIDDEN = b"k", b"s", b"e", b"m", b"t", b"f"
+from actors.sandbox import verdicts
+
 FILENAME = "<step>"
-MOST_CHARACTERS = 500  # of an exception's text
+MAX_CHARACTERS = 500  # of an exception's text
 
 
 class OutputLimit(BaseException):
-    """Raised in the step that prints more than it may."""
+    """Raised in a step that prints more than it may."""
 
 
 class CappedBytes(io.RawIOBase):
@@ -27,7 +27,7 @@ class CappedBytes(io.RawIOBase):
         super().__init__()
         self.limit = limit
         self.kept = bytearray()
-        self.flooded = False
+        self.is_full = False
 
     def writable(self) -> bool:
         return True
@@ -36,7 +36,7 @@ class CappedBytes(io.RawIOBase):
         room = self.limit - len(self.kept)
         self.kept += bytes(data[:room]) if len(data) > room else data
         if len(data) > room:
-            self.flooded = True
+            self.is_full = True
             raise OutputLimit
         return len(data)
 
@@ -56,50 +56,50 @@ class Interpreter:
         self.main.__dict__["__builtins__"] = builtins
 
     def enter(self) -> None:
-        """Put the program's ``__main__`` in place of the service's."""
+        """Put the program's ``__main__`` in place of the zygote's."""
         sys.modules["__main__"] = self.main
 
     def run(self, code: str) -> tuple[bytes, bytes]:
-        """Run one step's code: the outcome's letter, and its printed output or its error line (both UTF-8)."""
+        """Run one step's code. Return the verdict, and the printed output or the error line (UTF-8)."""
         self.raw.kept.clear()
-        self.raw.flooded = False
+        self.raw.is_full = False
         sys.stdout = self.stdout
         try:
             compiled = compile(code, FILENAME, "exec", dont_inherit=True)
         except (MemoryError, RecursionError) as error:  # nested too deeply for the parser
-            return SYNTAX, f"SyntaxError: too deeply nested ({type(error).__name__})".encode()
+            return verdicts.SYNTAX_ERROR, f"SyntaxError: too deeply nested ({type(error).__name__})".encode()
         except (SyntaxError, ValueError) as error:
-            return SYNTAX, syntax_line(error).encode("utf-8", "replace")
-        letter, line = self._execute(compiled)
-        if self.raw.flooded:
-            return FLOOD, b""
-        return letter, bytes(self.raw.kept) if letter == OK else line
+            return verdicts.SYNTAX_ERROR, format_syntax_error(error).encode("utf-8", "replace")
+        verdict, line = self._execute(compiled)
+        if self.raw.is_full:
+            return verdicts.OUTPUT_TRUNCATED, b""
+        return verdict, bytes(self.raw.kept) if verdict == verdicts.OK else line
 
     def _execute(self, compiled: object) -> tuple[bytes, bytes]:
         try:
             exec(compiled, self.main.__dict__)  # type: ignore[arg-type]
             self.stdout.flush()
         except MemoryError:
-            return MEMORY, b""
+            return verdicts.OUT_OF_MEMORY, b""
         except OutputLimit:
-            return FLOOD, b""
+            return verdicts.OUTPUT_TRUNCATED, b""
         except PermissionError as error:
-            return FORBIDDEN, error_line(error)
+            return verdicts.FORBIDDEN, format_error(error)
         except BaseException as error:  # noqa: BLE001 - whatever the program raised is its result, SystemExit included
-            return EXCEPTION, error_line(error)
-        return OK, b""
+            return verdicts.EXCEPTION, format_error(error)
+        return verdicts.OK, b""
 
 
-def syntax_line(error: SyntaxError | ValueError) -> str:
-    """``SyntaxError: invalid syntax (line 3)``."""
+def format_syntax_error(error: SyntaxError | ValueError) -> str:
+    """Return ``SyntaxError: invalid syntax (line 3)``."""
     if isinstance(error, SyntaxError):
         place = f" (line {error.lineno})" if error.lineno else ""
         return f"{type(error).__name__}: {error.msg}{place}"
     return f"SyntaxError: {error}"
 
 
-def error_line(error: BaseException) -> bytes:
-    """``NameError: name 'x' is not defined``, as the last line of a traceback would read."""
+def format_error(error: BaseException) -> bytes:
+    """Return ``NameError: name 'x' is not defined``, as the last line of a traceback would read."""
     kind = type(error)
     module = str(getattr(kind, "__module__", ""))
     name = kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
@@ -107,4 +107,4 @@ def error_line(error: BaseException) -> bytes:
         text = str(error)
     except BaseException:  # noqa: BLE001 - a hostile or broken __str__ is the program's own: left out
         text = ""
-    return (f"{name}: {text[:MOST_CHARACTERS]}" if text else name).encode("utf-8", "replace")
+    return (f"{name}: {text[:MAX_CHARACTERS]}" if text else name).encode("utf-8", "replace")

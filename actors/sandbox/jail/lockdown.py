@@ -1,7 +1,7 @@
-"""What the interpreter gives up before the first step, for itself and all its forks: Landlock, seccomp, capabilities.
+"""Confine the interpreter and all its forks before the first step: Landlock, seccomp, capabilities.
 
-Runs once, in the zygote, so a step pays nothing for it. Returns what is in force and why it is not more. The policy is
-here; compiling and loading it is the libraries' business (``landlock``, ``pyseccomp``).
+Runs once, in the zygote, so a step pays nothing for it. The policy is here. The libraries ``landlock`` and
+``pyseccomp`` compile and load it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from actors.sandbox import linux
 from actors.sandbox.limits import Tier
 
 SHARED_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
-HARMLESS = ("/dev/urandom", "/dev/zero", "/usr/share/zoneinfo")
+HARMLESS_PATHS = ("/dev/urandom", "/dev/zero", "/usr/share/zoneinfo")
 
-CALLS = """
+ALLOWED_CALLS = """
     read write readv writev pread64 pwrite64 lseek close close_range dup dup2 dup3 recvmsg
     fstat newfstatat stat lstat statx access faccessat faccessat2 getdents64 getcwd chdir fchdir
     munmap mprotect mremap brk madvise membarrier
@@ -34,40 +34,44 @@ CALLS = """
     getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups getpgrp getpgid getsid
     getrlimit setrlimit getrusage sysinfo uname getrandom exit exit_group
 """.split()  # noqa: SIM905 - a list of words reads best as words
-CALLS_ON_SCRATCH = ["rename", "renameat", "renameat2", "unlink", "unlinkat", "ftruncate", "fallocate", "flock"]
+SCRATCH_CALLS = ["rename", "renameat", "renameat2", "unlink", "unlinkat", "ftruncate", "fallocate", "flock"]
 
-TTY_AND_CLOSE_ON_EXEC = (0x5401, 0x5450, 0x5451)  # TCGETS, FIONCLEX, FIOCLEX
-FCNTL = (0, 1, 2, 3, 5, 6, 7, 1030)  # F_DUPFD, GETFD, SETFD, GETFL, GETLK, SETLK, SETLKW, DUPFD_CLOEXEC
-PRCTL = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA
+IOCTL_REQUESTS = (0x5401, 0x5450, 0x5451)  # TCGETS, FIONCLEX, FIOCLEX
+FCNTL_COMMANDS = (0, 1, 2, 3, 5, 6, 7, 1030)  # F_DUPFD, GETFD, SETFD, GETFL, GETLK, SETLK, SETLKW, DUPFD_CLOEXEC
+PRCTL_OPTIONS = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA
 MAP_TYPE, MAP_PRIVATE = 0x0F, 0x02
 O_TMPFILE = 0o20000000
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
-    """The tier in force; ``missing`` says why it is not a higher one, and how it could be."""
+class Confinement:
+    """The tier in force, why it is not higher and what would help (``missing``), and the means in use (``parts``)."""
 
     tier: Tier
     missing: tuple[str, ...] = ()
     parts: tuple[str, ...] = field(default=())
 
 
-def lock(at_most: Tier, slots: list[str], hand_over: Callable[[int], None]) -> Lock:
-    """Confine this process for good. ``hand_over`` is given the descriptor on which forks and files are asked for."""
+def confine(max_tier: Tier, scratch_dirs: list[str], send_listener: Callable[[int], None]) -> Confinement:
+    """Confine this process for good, as far as ``max_tier`` and the machine allow. Return what is in force.
+
+    ``send_listener`` gets the descriptor on which the kernel asks about forks, threads and new files.
+    """
     missing: list[str] = []
     parts: list[str] = []
     linux.libc.prctl(linux.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     parts.append("no_new_privs")
-    if at_most is Tier.NONE:
-        return Lock(Tier.NONE, ("turned off by executor.at_most",), tuple(parts))
+    if max_tier is Tier.NONE:
+        return Confinement(Tier.NONE, ("turned off by executor.max_tier",), tuple(parts))
     linux.drop_capabilities()
     parts.append("no capabilities")
-    filters = attempt(lambda: importlib.import_module("pyseccomp"), "seccomp", missing)  # looks for files: first
-    files = at_most is Tier.STRICT and attempt(lambda: confine_files(slots), "Landlock", missing)
-    calls = filters and attempt(lambda: filter_calls(files, hand_over), "seccomp", missing)
+    # Landlock would hide the library's files: pyseccomp is imported before
+    can_filter = attempt(lambda: importlib.import_module("pyseccomp"), "seccomp", missing)
+    files = max_tier is Tier.STRICT and attempt(lambda: confine_files(scratch_dirs), "Landlock", missing)
+    calls = can_filter and attempt(lambda: filter_calls(files, send_listener), "seccomp", missing)
     parts += ["Landlock"] * files + ["seccomp"] * calls
     tier = Tier.STRICT if files and calls else Tier.BASIC if calls else Tier.NONE
-    return Lock(tier, tuple(missing), tuple(parts))
+    return Confinement(tier, tuple(missing), tuple(parts))
 
 
 REMEDIES = {
@@ -77,7 +81,7 @@ REMEDIES = {
 
 
 def attempt(action: Callable[[], object], name: str, missing: list[str]) -> bool:
-    """Whether ``action`` succeeded; else the reason and the remedy go to ``missing``."""
+    """Return True if ``action`` succeeds. Otherwise append the reason and the remedy to ``missing``."""
     try:
         action()
     except Exception as error:  # noqa: BLE001 - the boundary: whatever fails is a reason for a lower tier
@@ -87,72 +91,76 @@ def attempt(action: Callable[[], object], name: str, missing: list[str]) -> bool
     return True
 
 
-def readable() -> list[str]:
-    """The standard library, site-packages, shared libraries: what a step may read."""
+def readable_paths() -> list[str]:
+    """Return what a step may read: the standard library, site-packages, shared libraries."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     libraries = {sysconfig.get_path(name) for name in names}
-    return [path for path in (*sorted(libraries), *SHARED_LIBRARIES, *HARMLESS) if Path(path).exists()]
+    return [path for path in (*sorted(libraries), *SHARED_LIBRARIES, *HARMLESS_PATHS) if Path(path).exists()]
 
 
-def confine_files(slots: list[str]) -> None:
-    """Landlock: read the libraries; in a scratch slot make, read, write and remove plain files; nothing else."""
+def confine_files(scratch_dirs: list[str]) -> None:
+    """Allow by Landlock: reading the libraries; making, reading, writing and removing plain files in scratch."""
     # optional parts, imported late: without them the tier is lower, the start not impossible
     from landlock import FSAccess, Ruleset  # type: ignore[import-untyped]
 
     ctypes.set_errno(0)
     rules = Ruleset(restrict_rules=FSAccess.all())
-    for path in readable():
+    for path in readable_paths():
         directory = FSAccess.READ_DIR if os.path.isdir(path) else FSAccess(0)
         rules.allow(path, rules=FSAccess.READ_FILE | directory)
     rules.allow("/dev/null", rules=FSAccess.READ_FILE | FSAccess.WRITE_FILE)
     files = FSAccess.READ_FILE | FSAccess.WRITE_FILE | FSAccess.MAKE_REG | FSAccess.REMOVE_FILE | FSAccess.READ_DIR
-    for slot in slots:
-        rules.allow(slot, rules=files | (FSAccess.TRUNCATE & rules.restrict_rules))
+    for path in scratch_dirs:
+        rules.allow(path, rules=files | (FSAccess.TRUNCATE & rules.restrict_rules))
     rules.apply()
     os.close(rules._fd)
 
 
-def filter_calls(scratch: bool, hand_over: Callable[[int], None]) -> None:
-    """Two seccomp filters: forks, threads and new files ask the warden; of all calls only those named are possible."""
+def filter_calls(scratch: bool, send_listener: Callable[[int], None]) -> None:
+    """Load two seccomp filters.
+
+    The first lets the kernel ask the fork server about forks, threads and new files. The second forbids every call
+    that is not allowed by name.
+    """
     import pyseccomp  # type: ignore[import-untyped]
 
-    asking = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    asking.add_rule(pyseccomp.NOTIFY, "clone")
+    notifying = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    notifying.add_rule(pyseccomp.NOTIFY, "clone")
     creates = pyseccomp.Arg(2, pyseccomp.MASKED_EQ, os.O_CREAT, os.O_CREAT)
-    asking.add_rule(pyseccomp.NOTIFY, "openat", creates)
-    asking.load()
-    listener = pyseccomp._libseccomp.seccomp_notify_fd(asking._filter)
+    notifying.add_rule(pyseccomp.NOTIFY, "openat", creates)
+    notifying.load()
+    listener = pyseccomp._libseccomp.seccomp_notify_fd(notifying._filter)
     if listener < 0:
         raise OSError(-listener, "no descriptor for notifications")
-    hand_over(listener)
+    send_listener(listener)
     os.close(listener)
-    allowed_calls(pyseccomp, scratch).load()
+    allow_list(pyseccomp, scratch).load()
 
 
-def allowed_calls(api: Any, scratch: bool) -> Any:
-    """The filter of what is possible, made with ``pyseccomp``; everything else fails with EPERM."""
-    made = api.SyscallFilter(api.ERRNO(errno.EPERM))
-    made.set_attr(api.Attr.ACT_BADARCH, api.KILL_PROCESS)
+def allow_list(api: Any, scratch: bool) -> Any:
+    """Return the filter of allowed calls, made with ``pyseccomp``. Every other call fails with EPERM."""
+    filter_ = api.SyscallFilter(api.ERRNO(errno.EPERM))
+    filter_.set_attr(api.Attr.ACT_BADARCH, api.KILL_PROCESS)
 
     def allow(name: str, *conditions: tuple[int, int, int]) -> None:
         """Allow a call where each (argument, mask, value) holds; calls that the architecture lacks are left out."""
         if api.resolve_syscall(api.Arch.NATIVE, name) < 0:
             return
         arguments = [api.Arg(n, api.MASKED_EQ, mask, value) for n, mask, value in conditions]
-        made.add_rule(api.ALLOW, name, *arguments)
+        filter_.add_rule(api.ALLOW, name, *arguments)
 
     word = 0xFFFFFFFF
-    for name in CALLS + (CALLS_ON_SCRATCH if scratch else []):
+    for name in ALLOWED_CALLS + (SCRATCH_CALLS if scratch else []):
         allow(name)
     allow("clone", (0, linux.CLONE_NAMESPACES, 0))
     allow("mmap", (3, MAP_TYPE, MAP_PRIVATE))
     allow("prlimit64", (0, word, 0))
     allow("prctl", (0, word, linux.PR_SET_PDEATHSIG), (1, word, signal.SIGKILL))
-    for option in PRCTL:
+    for option in PRCTL_OPTIONS:
         allow("prctl", (0, word, option))
-    for request in TTY_AND_CLOSE_ON_EXEC:
+    for request in IOCTL_REQUESTS:
         allow("ioctl", (1, word, request))
-    for command in FCNTL:
+    for command in FCNTL_COMMANDS:
         allow("fcntl", (1, word, command))
     reading = os.O_ACCMODE | os.O_TRUNC | O_TMPFILE
     if scratch:
@@ -162,20 +170,23 @@ def allowed_calls(api: Any, scratch: bool) -> Any:
     else:
         allow("openat", (2, reading | os.O_CREAT, os.O_RDONLY))
     for name in ("clone3", "openat2"):  # their arguments lie in memory: the caller falls back to the older call
-        made.add_rule(api.ERRNO(errno.ENOSYS), name)
+        filter_.add_rule(api.ERRNO(errno.ENOSYS), name)
     for name in ("readlink", "readlinkat"):
         if api.resolve_syscall(api.Arch.NATIVE, name) >= 0:
-            made.add_rule(api.ERRNO(errno.EINVAL), name)
-    return made
+            filter_.add_rule(api.ERRNO(errno.EINVAL), name)
+    return filter_
 
 
-def verify(tier: Tier, slot: str) -> None:
-    """Try what must fail at this tier. RuntimeError when something succeeds."""
+def verify_confinement(tier: Tier, scratch_dir: str) -> None:
+    """Try what must fail at this tier. Raise RuntimeError when something succeeds."""
     if tier is Tier.NONE:
         return
     must_fail: list[Callable[[], object]] = [socket.socket, lambda: os.kill(os.getpid(), 0)]
     if tier is Tier.STRICT:
-        must_fail += [lambda: os.open("/proc/self/environ", os.O_RDONLY), lambda: os.listdir(os.path.dirname(slot))]
+        must_fail += [
+            lambda: os.open("/proc/self/environ", os.O_RDONLY),
+            lambda: os.listdir(os.path.dirname(scratch_dir)),
+        ]
     for action in must_fail:
         try:
             action()

@@ -1,11 +1,11 @@
-"""The service process: takes steps from its client, has them run by forks of live states, answers each exactly once.
+"""Take steps from the client, run each in a fork of a live state, and answer each exactly once.
 
-It is the parent of every step, keeps the time, and believes only the kernel. One thread, one epoll, no imports beyond
-the standard library. What happens to a step:
+The fork server is the parent of every step, keeps the time, and trusts only the kernel. One thread, one epoll, no
+imports beyond the standard library. The way of a step:
 
-    client -> sums, answered at once
-           -> queue -> place -> fork of the deepest live state -> job -> result | death | deadline -> answer
-                          \\-> the state of its prefix is rebuilt first, once, for all that wait for it
+    client -> pure arithmetic: answered at once
+           -> queue -> fork of the deepest live state -> job -> result | death | deadline -> answer
+                  \\-> the state of its prefix is rebuilt first, once, for all that wait for it
 """
 
 from __future__ import annotations
@@ -16,96 +16,71 @@ import selectors
 import signal
 import socket
 import time
-from collections import deque
-from dataclasses import dataclass, field
 
-from actors.sandbox.framing import Channel, framed
-from actors.sandbox.jail.interpreter import OK, OK_ALTERED
-from actors.sandbox.limits import ROOT_KEY, Limits, Tier, chain
-from actors.sandbox.server.arithmetic import work_out
-from actors.sandbox.server.launch import ServiceFailed, start_zygote
+from actors.sandbox import verdicts
+from actors.sandbox.framing import Channel, encode_frame
+from actors.sandbox.limits import Limits, Tier, prefix_keys
+from actors.sandbox.server import arithmetic
+from actors.sandbox.server.launch import ServerFailed, start_zygote
 from actors.sandbox.server.process import Phase, Process, Violation
 from actors.sandbox.server.process_table import ProcessTable
-from actors.sandbox.server.replay_costs import Costs
-from actors.sandbox.server.scratch import Slots
-from actors.sandbox.server.seccomp_notify import Asked, SeccompNotifier, SyscallRequest, group_of, threads_of
-from actors.sandbox.server.state_cache import StateCache
+from actors.sandbox.server.scheduler import ForkJob, Scheduler, StepRequest
+from actors.sandbox.server.scratch import ScratchPool
+from actors.sandbox.server.seccomp_notify import (
+    SeccompNotifier,
+    SyscallKind,
+    SyscallRequest,
+    count_threads,
+    process_of,
+)
 
 START_SECONDS = 15.0  # for a fork to say hello
-HANGUP_SECONDS = 0.5
+HANGUP_SECONDS = 0.5  # for a process that closed its socket to die
 IDLE_SECONDS = 5.0
-TRIES = 3
-MOST_UNKEEPABLE = 10_000
-
-
-@dataclass(eq=False)
-class Request:
-    """A step to run after its prefix. ``rebuilt`` once its prefix was rebuilt for it."""
-
-    id: int
-    codes: tuple[str, ...]
-    keys: tuple[bytes, ...]
-    rebuilt: bool = False
-    tries: int = 0
-
-
-@dataclass(eq=False)
-class ForkJob:
-    """Codes for one fork. Either a request's own run, or the rebuilding of a prefix that ``waiting`` wait for."""
-
-    codes: tuple[str, ...]
-    key: bytes
-    base: Process
-    request: Request | None = None
-    waiting: list[Request] = field(default_factory=list)
-    verdict: bytes = b""  # why it was killed
+FRAME_BYTES = 4096  # of a result frame, beyond the output
 
 
 class ForkServer:
-    """State of the service; ``serve`` is its loop."""
+    """The steps under way and the processes that run them. ``serve`` is the loop."""
 
     def __init__(self, client: socket.socket, limits: Limits, scratch: str) -> None:
         self.channel = Channel(client)
         self.limits = limits
-        self.roster = ProcessTable(self.on_socket, self.on_death)
-        self.slots = Slots(scratch, 2 * limits.concurrency + 2)
-        self.queue: deque[Request] = deque()
+        self.table = ProcessTable(self.on_socket, self.on_death)
+        self.scratch = ScratchPool(scratch, 2 * limits.concurrency + 2)
         self.jobs: dict[Process, ForkJob] = {}
-        self.building: dict[bytes, ForkJob] = {}
-        self.unkeepable: set[bytes] = set()
-        self.born = start_zygote(limits, list(self.slots.free))
-        self.zygote = self.born.process
-        self.lawless = self.born.tier is Tier.NONE
-        self.states = StateCache(self.zygote, limits.live_states, limits.live_mib)
-        self.costs = Costs(limits.replay_forks)
+        self.launched = start_zygote(limits, list(self.scratch.free))
+        self.zygote = self.launched.process
+        self.unconfined = self.launched.tier is Tier.NONE
+        self.scheduler = Scheduler(self.zygote, limits)
 
-    # -- events -------------------------------------------------------------------------------------------------
+    # -- the loop -----------------------------------------------------------------------------------------------
 
     def serve(self) -> None:
-        """Until the client hangs up. Raises ServiceFailed when the zygote is lost."""
+        """Serve until the client hangs up (ConnectionError). Raise ServerFailed when the zygote is lost."""
         self.channel.sock.setblocking(False)
-        self.roster.adopt_orphans()
-        self.roster.selector.register(self.channel.sock, selectors.EVENT_READ, self.on_client)
-        self.roster.watch(self.zygote)
-        self.roster.watch_death(self.zygote)
-        if self.born.listener >= 0:
-            gate = SeccompNotifier(self.born.listener, self.decide)
-            self.slots.asked_for = True
-            self.roster.selector.register(gate.descriptor, selectors.EVENT_READ, lambda events: gate.answer())
-        self.channel.send(self.greeting())
+        self.table.adopt_orphans()
+        self.table.selector.register(self.channel.sock, selectors.EVENT_READ, self.on_client)
+        self.table.watch_socket(self.zygote)
+        self.table.watch_death(self.zygote)
+        if self.launched.listener >= 0:
+            notifier = SeccompNotifier(self.launched.listener, self.decide_syscall)
+            self.scratch.counts_files = True
+            self.table.selector.register(notifier.descriptor, selectors.EVENT_READ, lambda events: notifier.answer())
+        self.channel.send(self.hello())
         while True:
-            for key, events in self.roster.selector.select(self.patience()):
+            for key, events in self.table.selector.select(self.select_timeout()):
                 key.data(events)
             self.enforce_deadlines()
-            self.schedule()
-            self.roster.sweep()
+            self.start_queued()
+            self.table.sweep()
 
-    def greeting(self) -> dict[str, object]:
-        tier, missing, parts = self.born.tier, self.born.missing, self.born.parts
+    def hello(self) -> dict[str, object]:
+        tier, missing, parts = self.launched.tier, self.launched.missing, self.launched.parts
         return {"pid": os.getpid(), "zygote": self.zygote.pid, "tier": tier, "missing": missing, "parts": parts}
 
-    def patience(self) -> float:
-        """Seconds until something must be looked at even if nothing happens."""
+    def select_timeout(self) -> float:
+        """Return the seconds until a deadline must be checked even if nothing happens."""
         if not self.jobs:
             return IDLE_SECONDS
         return max(0.0, min(1.0, min(process.deadline for process in self.jobs) - time.monotonic()))
@@ -114,234 +89,222 @@ class ForkServer:
         now = time.monotonic()
         for process in [process for process in self.jobs if process.deadline <= now]:
             process.deadline = now + START_SECONDS
-            self.look_at(process, now)
+            self.check_deadline(process, now)
 
-    def look_at(self, process: Process, now: float) -> None:
+    def check_deadline(self, process: Process, now: float) -> None:
         if process.phase is Phase.STARTING:
-            self.lose_base(process)
-        elif not self.roster.hears(process):
-            self.condemn(process, b"c")
-        elif process.time_is_up(self.limits, now):
-            self.condemn(process, b"T")
+            self.fail_fork(process)
+        elif not self.table.is_socket_watched(process):
+            self.kill_with_verdict(process, verdicts.CRASHED)
+        elif process.is_out_of_time(self.limits, now):
+            self.kill_with_verdict(process, verdicts.TIMEOUT)
+
+    # -- the client ---------------------------------------------------------------------------------------------
 
     def on_client(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:
-            self.listen_to_client(self.channel.flush())
+            self.select_client(self.channel.flush())
         if events & selectors.EVENT_READ:
-            for identity, codes in self.channel.receive():
-                self.admit(Request(identity, tuple(codes), chain(tuple(codes))))
+            for request_id, codes in self.channel.receive():
+                self.admit(StepRequest(id=request_id, codes=tuple(codes), keys=prefix_keys(tuple(codes))))
 
-    def admit(self, request: Request) -> None:
-        """Answer at once what is nothing but sums; everything else has to be run."""
-        printed = work_out(request.codes) if self.limits.sums else None
+    def admit(self, request: StepRequest) -> None:
+        """Answer pure arithmetic at once. Queue everything else to be run."""
+        printed = arithmetic.evaluate(request.codes) if self.limits.evaluate_arithmetic else None
         if printed is None or len(printed) > self.limits.output_bytes:
-            self.queue.append(request)
+            self.scheduler.queue.append(request)
         else:
-            self.answer(request, OK, printed.encode())
+            self.answer(request, verdicts.OK, printed.encode())
 
-    def listen_to_client(self, all_sent: bool) -> None:
+    def select_client(self, all_sent: bool) -> None:
         events = selectors.EVENT_READ | (0 if all_sent else selectors.EVENT_WRITE)
-        self.roster.selector.modify(self.channel.sock, events, self.on_client)
+        self.table.selector.modify(self.channel.sock, events, self.on_client)
 
-    def answer(self, request: Request, letter: bytes, body: bytes) -> None:
-        all_sent = self.channel.send([request.id, letter.decode("latin-1"), body.decode("utf-8", "replace")])
+    def answer(self, request: StepRequest, verdict: bytes, body: bytes) -> None:
+        all_sent = self.channel.send([request.id, verdict.decode("latin-1"), body.decode("utf-8", "replace")])
         if not all_sent:
-            self.listen_to_client(False)
+            self.select_client(False)
 
-    # -- what the kernel asks on behalf of a step ---------------------------------------------------------------
+    # -- system calls of steps ----------------------------------------------------------------------------------
 
-    def decide(self, asked: Asked) -> int:
-        """A fork only where one was ordered, threads and files up to their limits. The errno of a refusal, or 0."""
-        process = self.roster.by_pid.get(asked.thread) or self.roster.by_pid.get(group_of(asked.thread))
-        if process is None:  # it may have said hello while this was under way
-            self.hear_new_processes()
-            process = self.roster.by_pid.get(group_of(asked.thread))
-        if process is None or process.phase is Phase.DOOMED:
+    def decide_syscall(self, request: SyscallRequest) -> int:
+        """Grant a fork only where one was ordered, threads and files up to their limits.
+
+        Return 0, or the errno of the refusal.
+        """
+        process = self.table.by_pid.get(request.thread) or self.table.by_pid.get(process_of(request.thread))
+        if process is None:  # it may have said hello in the meantime
+            self.read_starting_processes()
+            process = self.table.by_pid.get(process_of(request.thread))
+        if process is None or process.phase is Phase.KILLED:
             return errno.EPERM
-        if asked.wish is SyscallRequest.FORK:
-            process.grants -= 1
-            return 0 if process.grants >= 0 else errno.EPERM
-        if asked.wish is SyscallRequest.THREAD:
-            return 0 if threads_of(process.pid) < self.limits.processes else errno.EAGAIN
-        process.files += 1
-        return 0 if process.files <= self.limits.scratch_files else errno.ENOSPC
+        if request.kind is SyscallKind.FORK:
+            process.granted_forks -= 1
+            return 0 if process.granted_forks >= 0 else errno.EPERM
+        if request.kind is SyscallKind.THREAD:
+            return 0 if count_threads(process.pid) < self.limits.threads else errno.EAGAIN
+        process.files_created += 1
+        return 0 if process.files_created <= self.limits.scratch_files else errno.ENOSPC
 
-    def hear_new_processes(self) -> None:
+    def read_starting_processes(self) -> None:
         for process in [process for process in self.jobs if process.phase is Phase.STARTING]:
             self.on_socket(process, selectors.EVENT_READ)
 
-    # -- placing and starting -----------------------------------------------------------------------------------
+    # -- starting jobs ------------------------------------------------------------------------------------------
 
-    def schedule(self) -> None:
-        while self.queue and self.slots.free and len(self.jobs) < self.limits.concurrency:
-            self.place(self.queue.popleft())
-
-    def place(self, request: Request) -> None:
-        """Run the request on its prefix's state; where that is not live, have it rebuilt first, unless that is cheap."""
-        depth, base = self.states.deepest(request.keys[:-1])
-        last = len(request.keys) - 1
-        prefix = request.keys[last - 1] if last else ROOT_KEY
-        settled = depth == last or request.rebuilt or not self.limits.live_states
-        if settled or prefix in self.unkeepable or self.costs.cheap(prefix):
-            self.start(ForkJob(request.codes[depth:], request.keys[-1], base, request=request))
-        elif prefix in self.building:
-            self.building[prefix].waiting.append(request)
-        else:
-            job = ForkJob(request.codes[depth:-1], prefix, base, waiting=[request])
-            self.building[prefix] = job
-            self.start(job)
+    def start_queued(self) -> None:
+        while self.scheduler.queue and self.scratch.free and len(self.jobs) < self.limits.concurrency:
+            job = self.scheduler.next_job()
+            if job is not None:
+                self.start(job)
 
     def start(self, job: ForkJob) -> None:
-        """Fork the job's base; the child finds its job on its socket."""
+        """Fork the job's base. The child finds its job on its socket."""
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        child = Process(ours, job.key, token=os.urandom(16), deadline=time.monotonic() + START_SECONDS)
-        child.slot = self.slots.take()
-        child.outbox += child.token + framed({"codes": job.codes, "cwd": child.slot, "own_group": self.lawless})
+        child = Process(sock=ours, key=job.key, token=os.urandom(16), deadline=time.monotonic() + START_SECONDS)
+        child.scratch = self.scratch.acquire()
+        message = {"codes": job.codes, "cwd": child.scratch, "own_group": self.unconfined}
+        child.outbox += child.token + encode_frame(message)
         self.jobs[child] = job
-        self.roster.watch(child)
+        self.table.watch_socket(child)
         try:
             job.base.order_fork(theirs)
         except OSError:
             theirs.close()
-            self.lose_base(child)
+            self.fail_fork(child)
             return
         theirs.close()
-        self.roster.push(child)
+        self.table.flush(child)
 
-    # -- what processes do --------------------------------------------------------------------------------------
+    def fail_fork(self, child: Process) -> None:
+        """End a fork that did not come about, and its base. Try its requests again, a few times.
+
+        Raise ServerFailed where the base is the zygote.
+        """
+        job = self.jobs.pop(child)
+        if child.pidfd >= 0:
+            child.kill()
+        self.release(child)
+        if job.base is self.zygote:
+            raise ServerFailed("the interpreter does not fork")
+        self.kill_with_verdict(job.base, b"")
+        for request in self.scheduler.retry(job):
+            self.answer(request, verdicts.CRASHED, b"")
+
+    # -- what processes write -----------------------------------------------------------------------------------
 
     def on_socket(self, process: Process, events: int) -> None:
-        if process not in self.roster.processes:  # released by an earlier event of the same round
+        if process not in self.table.processes:  # released by an earlier event of the same round
             return
-        if process.phase is Phase.DOOMED:
-            self.roster.turn_away(process)
+        if process.phase is Phase.KILLED:
+            self.table.unwatch_socket(process)
             return
         if events & selectors.EVENT_WRITE:
-            self.roster.push(process)
+            self.table.flush(process)
         if not events & selectors.EVENT_READ:
             return
         try:
-            closed = process.read(self.limits.output_bytes + 4096)
-            self.understand(process)
+            is_closed = process.read(self.limits.output_bytes + FRAME_BYTES)
+            self.handle_messages(process)
         except Violation:
-            self.condemn(process, b"f")
+            self.kill_with_verdict(process, verdicts.FORBIDDEN)
             return
-        if closed and process in self.roster.processes:
+        if is_closed and process in self.table.processes:
             self.on_hangup(process)
 
     def on_hangup(self, process: Process) -> None:
-        """Its end of the socket is closed: it is dying, which its pidfd will tell, or has closed what it needs."""
+        """Give a process that closed its socket HANGUP_SECONDS to die: it is dying, or it closed what it needs."""
         if process.phase is Phase.STARTING:
-            self.lose_base(process)
+            self.fail_fork(process)
             return
-        self.roster.turn_away(process)
+        self.table.unwatch_socket(process)
         process.deadline = min(process.deadline, time.monotonic() + HANGUP_SECONDS)
 
-    def understand(self, process: Process) -> None:
+    def handle_messages(self, process: Process) -> None:
+        """Act on what a process wrote. Raise Violation where no honest one writes that."""
         if process.phase is Phase.STARTING and process.pid:
-            if not process.take_hello() or process.pid in self.roster.by_pid:
+            if not process.take_hello() or process.pid in self.table.by_pid:
                 raise Violation("did not say hello as a new process")
             process.phase = Phase.RUNNING
-            process.own_group = self.lawless
-            process.give_time(self.limits, len(self.jobs[process].codes))
-            self.roster.watch_death(process)
+            process.own_group = self.unconfined
+            process.start_clock(self.limits, len(self.jobs[process].codes))
+            self.table.watch_death(process)
         if process.phase is Phase.RUNNING:
             result = process.take_result()
             if result is not None:
                 self.finish(process, *result)
         elif process.phase is Phase.IDLE:
             process.take_confirmations()
-            if not process.forks and process is not self.zygote:
+            if not process.unconfirmed_forks and process is not self.zygote:
                 process.freeze()
-
-    def condemn(self, process: Process, verdict: bytes) -> None:
-        if process in self.jobs:
-            self.jobs[process].verdict = verdict
-        self.states.drop(process)
-        process.kill()
-
-    def on_death(self, process: Process) -> None:
-        if process not in self.roster.processes:
-            return
-        if process is self.zygote:
-            raise ServiceFailed("the interpreter died")
-        if process.phase is Phase.RUNNING:
-            try:
-                process.read(self.limits.output_bytes + 4096)
-                self.understand(process)
-            except Violation:
-                self.condemn(process, b"f")
-        process.reap()
-        if process in self.jobs:
-            self.finish(process, self.cause_of_death(process), b"")
-        self.release(process)
-
-    def release(self, process: Process) -> None:
-        self.states.drop(process)
-        self.slots.give(process)
-        self.roster.release(process)
-
-    def cause_of_death(self, process: Process) -> bytes:
-        job = self.jobs[process]
-        if job.verdict:
-            return job.verdict
-        overdrawn = os.WIFSIGNALED(process.status) and os.WTERMSIG(process.status) == signal.SIGXCPU
-        return b"T" if overdrawn else b"c"
 
     # -- endings ------------------------------------------------------------------------------------------------
 
-    def finish(self, process: Process, letter: bytes, body: bytes) -> None:
-        """The job of ``process`` has ended: keep or end the process, answer, and let those go on who waited."""
+    def kill_with_verdict(self, process: Process, verdict: bytes) -> None:
+        """Kill a process. Its job, if it has one, is answered with ``verdict`` once the process is dead."""
+        if process in self.jobs:
+            self.jobs[process].verdict = verdict
+        self.scheduler.states.drop(process)
+        process.kill()
+
+    def on_death(self, process: Process) -> None:
+        if process not in self.table.processes:
+            return
+        if process is self.zygote:
+            raise ServerFailed("the interpreter died")
+        if process.phase is Phase.RUNNING:
+            try:
+                process.read(self.limits.output_bytes + FRAME_BYTES)
+                self.handle_messages(process)
+            except Violation:
+                self.kill_with_verdict(process, verdicts.FORBIDDEN)
+        process.reap()
+        if process in self.jobs:
+            self.finish(process, self.death_verdict(process), b"")
+        self.release(process)
+
+    def release(self, process: Process) -> None:
+        self.scheduler.states.drop(process)
+        self.scratch.release(process)
+        self.table.remove(process)
+
+    def death_verdict(self, process: Process) -> bytes:
+        job = self.jobs[process]
+        if job.verdict:
+            return job.verdict
+        out_of_cpu_time = os.WIFSIGNALED(process.status) and os.WTERMSIG(process.status) == signal.SIGXCPU
+        return verdicts.TIMEOUT if out_of_cpu_time else verdicts.CRASHED
+
+    def finish(self, process: Process, verdict: bytes, body: bytes) -> None:
+        """End the job of ``process``: keep or kill the process, then answer the request or resume those that waited."""
         job = self.jobs.pop(process)
-        ended_well = letter in (OK, OK_ALTERED)
-        self.costs.note(job.base.key, job.key, process.cpu_used())
-        kept = letter == OK and process.phase is Phase.RUNNING and self.keep(process)
+        self.scheduler.replay_costs.record(job.base.key, job.key, process.cpu_used())
+        kept = verdict == verdicts.OK and process.phase is Phase.RUNNING and self.keep(process)
         if not kept:
             process.kill()
         if job.request is not None:
-            self.answer(job.request, letter, body)
+            self.answer(job.request, verdict, body)
             return
-        self.building.pop(job.key, None)
-        if ended_well and not kept and not self.costs.cheap(job.key):
-            if len(self.unkeepable) >= MOST_UNKEEPABLE:
-                self.unkeepable.clear()
-            self.unkeepable.add(job.key)
-        for request in reversed(job.waiting):
-            if ended_well:
-                request.rebuilt = True
-                self.queue.appendleft(request)
-            else:
-                self.answer(request, letter, body)
+        ended_well = verdict in verdicts.SUCCESSFUL
+        self.scheduler.end_rebuild(job, ended_well=ended_well, kept=kept)
+        if not ended_well:
+            for request in reversed(job.waiting):
+                self.answer(request, verdict, body)
 
     def keep(self, process: Process) -> bool:
-        """Keep the finished process as a live state, where a fork of it is as good as a replay, and cheaper."""
-        if not self.limits.live_states or process.key in self.states or self.costs.cheap(process.key):
+        """Keep the finished process as a live state, where a fork of it equals a replay and is cheaper.
+
+        Return True if it is kept.
+        """
+        if not self.scheduler.is_worth_keeping(process.key):
             return False
-        if not process.keepable() or self.slots.used(process):
+        if not process.is_keepable() or self.scratch.has_files(process):
             return False
         process.phase = Phase.IDLE
         process.freeze()
-        self.slots.give(process)
-        self.states.keep(process)
-        for state in self.states.surplus():
+        self.scratch.release(process)
+        self.scheduler.states.add(process)
+        for state in self.scheduler.states.evict():
             state.kill()
         return process.phase is Phase.IDLE
-
-    def lose_base(self, child: Process) -> None:
-        """The fork did not come about: end its base, try again elsewhere, give up after a few times."""
-        job = self.jobs.pop(child)
-        if child.pidfd >= 0:
-            child.kill()
-        self.release(child)
-        if job.base is self.zygote:
-            raise ServiceFailed("the interpreter does not fork")
-        self.condemn(job.base, b"")
-        if job.request is None:
-            self.building.pop(job.key, None)
-        for request in [job.request] if job.request is not None else job.waiting:
-            request.tries += 1
-            if request.tries < TRIES:
-                self.queue.appendleft(request)
-            else:
-                self.answer(request, b"c", b"")

@@ -1,4 +1,4 @@
-"""The service process's entry: ``python -m actors.sandbox.server.main DESCRIPTOR LIMITS SCRATCH``. Decides nothing."""
+"""Run the fork server: ``python -m actors.sandbox.server.main DESCRIPTOR LIMITS SCRATCH``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import signal
 import socket
 import sys
 
-from actors.sandbox.framing import framed
+from actors.sandbox.framing import encode_frame
 from actors.sandbox.limits import Limits
 from actors.sandbox.server.fork_server import ForkServer
-from actors.sandbox.server.launch import ServiceFailed
+from actors.sandbox.server.launch import ServerFailed
 
 
 def main() -> None:
@@ -20,19 +20,19 @@ def main() -> None:
     os.set_inheritable(descriptor, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        warden = ForkServer(client, limits, scratch)
-    except ServiceFailed as error:
-        client.sendall(framed({"failed": str(error)}))
+        server = ForkServer(client, limits, scratch)
+    except ServerFailed as error:
+        client.sendall(encode_frame({"failed": str(error)}))
         sys.exit(1)
     try:
-        warden.serve()
+        server.serve()
     except ConnectionError:  # the client hung up
         sys.exit(0)
-    except ServiceFailed as error:
-        print(f"sandbox service: {error}", file=sys.stderr)
+    except ServerFailed as error:
+        print(f"fork server: {error}", file=sys.stderr)
         sys.exit(1)
     finally:
-        warden.roster.end()
+        server.table.kill_all()
         shutil.rmtree(scratch, ignore_errors=True)  # the client may be gone
 
 

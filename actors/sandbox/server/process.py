@@ -1,4 +1,4 @@
-"""One interpreter as the warden sees it: zygote, running step or kept state. Trusts nothing that it writes.
+"""One interpreter as the fork server sees it: zygote, running step or kept state. Nothing that it writes is trusted.
 
 Its pid comes from the kernel (credentials on its first byte), its death from a pidfd, its descriptors, threads and
 working directory from /proc.
@@ -16,32 +16,32 @@ import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from actors.sandbox.jail.zygote import FORKED, HELLO, NEUTRAL
+from actors.sandbox.jail.zygote import FORK, FORKED, HELLO, NEUTRAL_DIR
 from actors.sandbox.limits import Limits
 
 PAGE_MIB = resource.getpagesize() / 2**20
 PROCESS_CLOCK = 2  # of another process: a clock's number is made from the pid (clock_getcpuclockid(3))
-EXTENSIONS = 9  # of the wall clock
-SHORTEST_SECONDS = 0.01  # between two looks at a step's processor time
+MAX_EXTENSIONS = 9  # of the wall clock
+MIN_CHECK_SECONDS = 0.01  # between two checks of a step's processor time
 CREDENTIALS = struct.Struct("iii")
 
 
 class Phase(Enum):
     """Where a process stands."""
 
-    STARTING = auto()  # ordered, has not spoken yet
+    STARTING = auto()  # ordered, has not written yet
     RUNNING = auto()
     IDLE = auto()  # a state: waits for orders to fork
-    DOOMED = auto()  # killed, not reaped yet
+    KILLED = auto()  # not reaped yet
 
 
 class Violation(Exception):
-    """A process wrote on its descriptor what no honest one writes."""
+    """A process wrote on its socket what no honest one writes."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Process:
-    """A process and the warden's end of its socket. ``cost_mib`` is an upper estimate of the memory it alone holds."""
+    """A process and the fork server's end of its socket."""
 
     sock: socket.socket
     key: bytes
@@ -49,30 +49,30 @@ class Process:
     pid: int = 0
     pidfd: int = -1
     token: bytes = b""
-    deadline: float = 0.0  # when it must be looked at
-    end_by: float = 0.0  # when its wall clock runs out
-    cpu_limit: float = 0.0
+    deadline: float = 0.0  # when it must be checked
+    wall_deadline: float = 0.0  # when its wall clock runs out
+    cpu_limit: float = 0.0  # s
     inbox: bytearray = field(default_factory=bytearray)
     outbox: bytearray = field(default_factory=bytearray)
-    forks: int = 0  # orders to fork that it has not confirmed
-    grants: int = 0  # orders to fork that the kernel has not asked about yet
-    files: int = 0  # files that it has created
-    extensions: int = 0  # of its deadline
+    unconfirmed_forks: int = 0  # orders to fork that it has not confirmed
+    granted_forks: int = 0  # orders to fork that the kernel has not asked about yet
+    files_created: int = 0
+    extensions: int = 0  # of its wall clock
     own_group: bool = False  # it leads a process group, which ends with it
-    frozen: bool = False
-    slot: str = ""  # its scratch directory while it runs
-    cost_mib: float = 0.0
+    is_frozen: bool = False
+    scratch: str = ""  # its scratch directory while it runs
+    memory_mib: float = 0.0  # upper estimate of the memory that it alone holds
     status: int = 0  # exit status once reaped, as os.waitpid gives it
 
     def order_fork(self, child_end: socket.socket) -> None:
-        """Tell it to fork a child that speaks on ``child_end``. OSError when it is dead."""
+        """Order it to fork a child that talks on ``child_end``. Raise OSError when it is dead."""
         self.thaw()
-        self.sock.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [child_end.fileno()]))])
-        self.forks += 1
-        self.grants += 1
+        self.sock.sendmsg([FORK], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [child_end.fileno()]))])
+        self.unconfirmed_forks += 1
+        self.granted_forks += 1
 
     def flush(self) -> bool:
-        """Write what waits to be written; True when nothing is left."""
+        """Write what the outbox holds. Return True when nothing is left."""
         while self.outbox:
             try:
                 sent = self.sock.send(self.outbox)
@@ -85,13 +85,16 @@ class Process:
         return True
 
     def read(self, limit: int) -> bool:
-        """Take what it wrote into ``inbox``; True when it has closed its end. Violation beyond ``limit`` bytes."""
+        """Read what it wrote into ``inbox``. Return True when it has closed its end.
+
+        Raise Violation beyond ``limit`` bytes.
+        """
         while True:
             try:
                 if self.pid:
                     data = self.sock.recv(65_536)
                 else:
-                    data = self._first_read()
+                    data = self._read_with_credentials()
             except BlockingIOError:
                 return False
             except ConnectionError:
@@ -102,37 +105,37 @@ class Process:
             if len(self.inbox) > limit:
                 raise Violation("too many bytes")
 
-    def _first_read(self) -> bytes:
+    def _read_with_credentials(self) -> bytes:
         data, ancillary, _, _ = self.sock.recvmsg(65_536, socket.CMSG_SPACE(CREDENTIALS.size))
         for level, kind, raw in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-                self.adopt(CREDENTIALS.unpack(raw)[0])
+                self.set_pid(CREDENTIALS.unpack(raw)[0])
         return data
 
-    def adopt(self, pid: int) -> None:
-        """Learn its pid. ProcessLookupError when it is already gone."""
+    def set_pid(self, pid: int) -> None:
+        """Set its pid and open its pidfd. Raise ProcessLookupError when it is already gone."""
         self.pidfd = os.pidfd_open(pid)
         self.pid = pid
 
-    def take_bytes(self, expected: bytes) -> bool:
-        """True when the inbox begins with the byte ``expected``, which is taken off."""
+    def take_byte(self, expected: bytes) -> bool:
+        """Take the byte ``expected`` off the inbox. Return False where the inbox begins otherwise."""
         if self.inbox[:1] == expected:
             del self.inbox[:1]
             return True
         return False
 
     def take_hello(self) -> bool:
-        return self.take_bytes(HELLO)
+        return self.take_byte(HELLO)
 
     def take_confirmations(self) -> None:
-        """Count confirmed forks of an idle process. Violation on anything else that it wrote."""
+        """Count confirmed forks of an idle process. Raise Violation on anything else that it wrote."""
         while self.inbox:
-            if not self.forks or not self.take_bytes(FORKED):
-                raise Violation("spoke out of turn")
-            self.forks -= 1
+            if not self.unconfirmed_forks or not self.take_byte(FORKED):
+                raise Violation("wrote out of turn")
+            self.unconfirmed_forks -= 1
 
     def take_result(self) -> tuple[bytes, bytes] | None:
-        """Outcome letter and body once complete. Violation when the frame is not one of ours."""
+        """Return verdict and body once the frame is complete, else None. Raise Violation when it is not one of ours."""
         if self.inbox and not self.token.startswith(bytes(self.inbox[:16])):
             raise Violation("not its token")
         if len(self.inbox) < 21:
@@ -142,30 +145,30 @@ class Process:
             raise Violation("more than one result")
         if len(self.inbox) < 21 + size:
             return None
-        letter, body = bytes(self.inbox[20:21]), bytes(self.inbox[21:])
+        verdict, body = bytes(self.inbox[20:21]), bytes(self.inbox[21:])
         self.inbox.clear()
-        return letter, body
+        return verdict, body
 
     def cpu_used(self) -> float | None:
-        """Processor time that it has used so far (s), 0 where the kernel has counted none yet; None when it is gone."""
+        """Return its processor time (s), 0 where the kernel has counted none yet, None when it is gone."""
         try:
             return time.clock_gettime((~self.pid << 3) | PROCESS_CLOCK)
         except OSError:
             return None
 
     def freeze(self) -> None:
-        """Stop an idle state: what it may have left running burns nothing."""
-        if not self.frozen:
-            self.frozen = True
+        """Stop an idle state, so that what it may have left running uses no processor time."""
+        if not self.is_frozen:
+            self.is_frozen = True
             self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        if self.frozen:
-            self.frozen = False
+        if self.is_frozen:
+            self.is_frozen = False
             self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        self.phase = Phase.DOOMED
+        self.phase = Phase.KILLED
         if self.own_group and self.pidfd >= 0:
             try:
                 os.killpg(self.pid, signal.SIGKILL)
@@ -181,64 +184,66 @@ class Process:
         except ProcessLookupError:
             return
 
-    def keepable(self) -> bool:
-        """Whether forks of it can stand for a replay: one thread, no descriptor but its own, no working directory."""
+    def is_keepable(self) -> bool:
+        """Return True if a fork of it equals a replay: one thread, no descriptor but its own, the neutral directory."""
         root = f"/proc/{self.pid}"
         try:
-            alone = len(os.listdir(f"{root}/task")) == 1
-            return alone and self.clean_descriptors() and os.readlink(f"{root}/cwd") == NEUTRAL
+            is_single_threaded = len(os.listdir(f"{root}/task")) == 1
+            return is_single_threaded and self.has_only_own_descriptors() and os.readlink(f"{root}/cwd") == NEUTRAL_DIR
         except OSError:
             return False
 
-    def clean_descriptors(self) -> bool:
+    def has_only_own_descriptors(self) -> bool:
+        """Return True if only null devices and its socket are open."""
         try:
             return sorted(os.listdir(f"/proc/{self.pid}/fd")) == ["0", "1", "2", "3"]
         except OSError:
             return False
 
-    def give_time(self, limits: Limits, codes: int) -> None:
-        """Its limits, for each code that it has to run, count from now."""
+    def start_clock(self, limits: Limits, codes: int) -> None:
+        """Start its limits, which allow each of the ``codes`` that it has to run its own time."""
         now = time.monotonic()
         self.cpu_limit = limits.cpu_seconds * codes
-        self.end_by = now + limits.wall_seconds * codes
-        self.deadline = min(self.end_by, now + self.cpu_limit / limits.processes)
+        self.wall_deadline = now + limits.wall_seconds * codes
+        self.deadline = min(self.wall_deadline, now + self.cpu_limit / limits.threads)
 
-    def time_is_up(self, limits: Limits, now: float) -> bool:
-        """Whether a limit is reached; else ``deadline`` is when to ask again: no thread computes faster than the clock.
+    def is_out_of_time(self, limits: Limits, now: float) -> bool:
+        """Return True if a limit is reached. Otherwise set ``deadline`` to the time of the next check.
 
-        A program that would compute if the machine let it gets its wall clock extended a few times.
+        No thread computes faster than the clock, so a check before ``deadline`` could find nothing. A program that
+        would compute if the machine let it gets its wall clock extended, MAX_EXTENSIONS times at most.
         """
-        left = self.cpu_limit - (self.cpu_used() or 0.0)
-        if left <= 0:
+        cpu_left = self.cpu_limit - (self.cpu_used() or 0.0)
+        if cpu_left <= 0:
             return True
-        if now >= self.end_by:
-            if self.extensions == EXTENSIONS or not self.waits_for_processor():
+        if now >= self.wall_deadline:
+            if self.extensions == MAX_EXTENSIONS or not self.is_runnable():
                 return True
             self.extensions += 1
-            self.end_by = now + limits.wall_seconds
-        self.deadline = min(self.end_by, now + max(left / limits.processes, SHORTEST_SECONDS))
+            self.wall_deadline = now + limits.wall_seconds
+        self.deadline = min(self.wall_deadline, now + max(cpu_left / limits.threads, MIN_CHECK_SECONDS))
         return False
 
-    def waits_for_processor(self) -> bool:
-        """Whether it would compute now if it could: runnable, not asleep, not stopped."""
+    def is_runnable(self) -> bool:
+        """Return True if it would compute now if it could: neither asleep nor stopped."""
         try:
             with open(f"/proc/{self.pid}/stat", "rb") as stat:
                 return stat.read().rpartition(b")")[2].split()[0] == b"R"
         except OSError:
             return False
 
-    def measure(self) -> float:
-        """MiB that it has touched since it was forked: minor faults times the page size, an upper estimate."""
+    def measure_memory(self) -> float:
+        """Return the MiB touched since its fork: minor faults times the page size, an upper estimate."""
         try:
             with open(f"/proc/{self.pid}/stat", "rb") as stat:
                 fields = stat.read().rpartition(b")")[2].split()
         except OSError:
             return 0.0
-        self.cost_mib = int(fields[7]) * PAGE_MIB
-        return self.cost_mib
+        self.memory_mib = int(fields[7]) * PAGE_MIB
+        return self.memory_mib
 
     def reap(self) -> None:
-        """Collect the exit status of the dead process."""
+        """Collect the exit status of the dead process into ``status``."""
         try:
             _, self.status = os.waitpid(self.pid, 0)
         except ChildProcessError:

@@ -1,6 +1,6 @@
-"""Every process that the warden is the parent of: watched for what it writes and for its death, found by pid, ended.
+"""Track every child of the fork server: watch its socket and its death, find it by pid, end it.
 
-Knows no jobs. Children that are on no list (forks that never said hello, orphans of a step at tier "none") are swept.
+Children that are not in the table are swept: forks that never said hello, and orphans of a step at tier "none".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from actors.sandbox import linux
 from actors.sandbox.server.process import Process
 
 SWEEP_SECONDS = 1.0
-STRANGER_SECONDS = 20.0  # how long a child may be on no list: longer than a fork may take to say hello
+UNLISTED_SECONDS = 20.0  # how long a child may be in no table: longer than a fork may take to say hello
 END_SECONDS = 5.0
 
 OnSocket = Callable[[Process, int], None]
@@ -31,69 +31,68 @@ class ProcessTable:
         self.on_death = on_death
         self.processes: set[Process] = set()
         self.by_pid: dict[int, Process] = {}
-        self.strangers: dict[int, float] = {}
-        self.swept = time.monotonic()
+        self.unlisted_since: dict[int, float] = {}
+        self.last_sweep = time.monotonic()
 
     def adopt_orphans(self) -> None:
-        """Processes whose parents have died become our children, so that they can be swept."""
+        """Become the parent of processes whose parents have died, so that they can be swept."""
         linux.libc.prctl(linux.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
-    def watch(self, process: Process) -> None:
-        """Listen to its socket from now on."""
+    def watch_socket(self, process: Process) -> None:
+        """List a process and read its socket from now on."""
         process.sock.setblocking(False)
         self.processes.add(process)
         self.selector.register(process.sock, selectors.EVENT_READ, lambda events: self.on_socket(process, events))
 
     def watch_death(self, process: Process) -> None:
-        """Its pid is known: notice its death."""
+        """List a process by its pid, which is known by now, and notice its death."""
         self.by_pid[process.pid] = process
         self.selector.register(process.pidfd, selectors.EVENT_READ, lambda events: self.on_death(process))
 
-    def hears(self, process: Process) -> bool:
-        """Whether its socket is still listened to."""
+    def is_socket_watched(self, process: Process) -> bool:
         return process.sock in self.selector.get_map()
 
-    def turn_away(self, process: Process) -> None:
-        """Listen no more to its socket."""
-        if self.hears(process):
+    def unwatch_socket(self, process: Process) -> None:
+        """Read its socket no more."""
+        if self.is_socket_watched(process):
             self.selector.unregister(process.sock)
 
-    def push(self, process: Process) -> None:
-        """Write what waits for it, now and whenever it reads."""
+    def flush(self, process: Process) -> None:
+        """Write what its outbox holds, now and whenever it reads."""
         wanted = selectors.EVENT_READ | (0 if process.flush() else selectors.EVENT_WRITE)
         key = self.selector.get_key(process.sock)
         if key.events != wanted:
             self.selector.modify(process.sock, wanted, key.data)
 
-    def release(self, process: Process) -> None:
-        """Forget a process and close what we hold of it."""
+    def remove(self, process: Process) -> None:
+        """Forget a process and close its descriptors."""
         self.processes.discard(process)
         self.by_pid.pop(process.pid, None)
-        self.turn_away(process)
+        self.unwatch_socket(process)
         if process.pidfd >= 0 and process.pidfd in self.selector.get_map():
             self.selector.unregister(process.pidfd)
         process.close()
 
     def sweep(self) -> None:
-        """Now and then: kill and collect children that are on no list for longer than a fork may be."""
+        """Once per SWEEP_SECONDS: kill and reap children that have been unlisted for UNLISTED_SECONDS."""
         now = time.monotonic()
-        if now - self.swept < SWEEP_SECONDS:
+        if now - self.last_sweep < SWEEP_SECONDS:
             return
-        self.swept = now
-        unknown = [pid for pid in children() if pid not in self.by_pid]
-        self.strangers = {pid: self.strangers.get(pid, now) for pid in unknown}
-        for pid, since in self.strangers.items():
-            if now - since >= STRANGER_SECONDS:
+        self.last_sweep = now
+        unlisted = [pid for pid in child_pids() if pid not in self.by_pid]
+        self.unlisted_since = {pid: self.unlisted_since.get(pid, now) for pid in unlisted}
+        for pid, since in self.unlisted_since.items():
+            if now - since >= UNLISTED_SECONDS:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG)
 
-    def end(self) -> None:
-        """Kill and collect every child, listed or not."""
+    def kill_all(self) -> None:
+        """Kill and reap every child, listed or not."""
         deadline = time.monotonic() + END_SECONDS
         while time.monotonic() < deadline:
             for process in self.processes:
                 process.kill()
-            for pid in children():
+            for pid in child_pids():
                 os.kill(pid, signal.SIGKILL)
             try:
                 while os.waitpid(-1, os.WNOHANG)[0]:
@@ -103,10 +102,10 @@ class ProcessTable:
             time.sleep(0.002)
 
 
-def children() -> list[int]:
-    """Pids of this process's children, dead ones included; none where the kernel keeps no list."""
+def child_pids() -> list[int]:
+    """Return the pids of this process's children, dead ones included; none where the kernel keeps no list."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as listed:
-            return [int(pid) for pid in listed.read().split()]
+        with open(f"/proc/self/task/{os.getpid()}/children") as children:
+            return [int(pid) for pid in children.read().split()]
     except OSError:
         return []

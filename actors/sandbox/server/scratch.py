@@ -1,4 +1,4 @@
-"""The scratch directories that running steps get, one each, empty, renamed to a fresh secret name at every use."""
+"""Lend running steps their scratch directories: one each, empty, renamed to a fresh secret name at every use."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ if TYPE_CHECKING:
     from actors.sandbox.server.process import Process
 
 
-class Slots:
-    """A fixed number of directories below ``root``. A slot is free again when its last user is gone and it is empty."""
+class ScratchPool:
+    """A fixed number of directories below ``root``. One is free again when its last user is gone and it is empty."""
 
     def __init__(self, root: str, count: int) -> None:
         self.root = root
-        self.asked_for = False  # set once the kernel asks the warden about every new file
-        self.free = [self._fresh() for _ in range(count)]
+        self.counts_files = False  # set once the kernel asks the fork server about every new file
+        self.free = [self._secret_path() for _ in range(count)]
         for path in self.free:
             os.mkdir(path, 0o700)
 
-    def _fresh(self) -> str:
+    def _secret_path(self) -> str:
         return os.path.join(self.root, secrets.token_hex(16))
 
-    def take(self) -> str:
-        """An empty directory under a name that nothing has seen before."""
-        name = self._fresh()
-        os.rename(self.free.pop(), name)
-        return name
+    def acquire(self) -> str:
+        """Return an empty directory under a name that no step has seen before."""
+        path = self._secret_path()
+        os.rename(self.free.pop(), path)
+        return path
 
-    def untouched(self, user: Process) -> bool:
-        """Whether nothing was ever made in it: known without looking where every new file is asked for."""
-        return self.asked_for and not user.files
+    def is_untouched(self, user: Process) -> bool:
+        """Return True if it is known without looking that no file was ever made: every new file is counted."""
+        return self.counts_files and not user.files_created
 
-    def used(self, user: Process) -> bool:
-        """Whether its user left files in it."""
-        return not self.untouched(user) and bool(os.listdir(user.slot))
+    def has_files(self, user: Process) -> bool:
+        """Return True if its user left files in it."""
+        return not self.is_untouched(user) and bool(os.listdir(user.scratch))
 
-    def give(self, user: Process) -> None:
-        """Take the slot of a process that is gone or kept without files; what is left in it is removed."""
-        if not user.slot:
+    def release(self, user: Process) -> None:
+        """Take back the directory of a process that is gone, or kept without files. Remove what is left in it."""
+        if not user.scratch:
             return
-        slot, user.slot = user.slot, ""
-        if self.untouched(user):
-            self.free.append(slot)
+        path, user.scratch = user.scratch, ""
+        if self.is_untouched(user):
+            self.free.append(path)
             return
-        for entry in os.scandir(slot):
+        for entry in os.scandir(path):
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 os.unlink(entry.path)
-        if os.listdir(slot):  # only without a sandbox: a directory that we may not empty is left for the end
-            slot = self._fresh()
-            os.mkdir(slot, 0o700)
-        self.free.append(slot)
+        if os.listdir(path):  # only at tier none: a directory that we may not empty is left until the server ends
+            path = self._secret_path()
+            os.mkdir(path, 0o700)
+        self.free.append(path)

@@ -1,7 +1,4 @@
-"""Answers the kernel when a confined process asks for a fork, a thread or a new file (seccomp user notification).
-
-Knows how to ask and answer; who may have what is decided by the function it is given.
-"""
+"""Answer the kernel when a confined process wants a fork, a thread or a new file (seccomp user notification)."""
 
 from __future__ import annotations
 
@@ -18,8 +15,8 @@ REQUEST = struct.Struct("=QIIiIQ6Q")  # id, pid, flags; number, architecture, in
 RESPONSE = struct.Struct("=QqiI")  # id, value, error, flags
 
 
-class SyscallRequest(Enum):
-    """What a process asks for."""
+class SyscallKind(Enum):
+    """What a system call would create."""
 
     FORK = auto()
     THREAD = auto()
@@ -27,30 +24,30 @@ class SyscallRequest(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A thread (by its id) and its wish."""
+class SyscallRequest:
+    """A system call that waits for permission, and the id of the thread that made it."""
 
     thread: int
-    wish: SyscallRequest
+    kind: SyscallKind
 
 
-Decide = Callable[[Asked], int]  # 0: granted; else the errno that the caller sees
+Decide = Callable[[SyscallRequest], int]  # 0: granted; else the errno that the caller sees
 
 
 class SeccompNotifier:
-    """The descriptor on which wishes arrive."""
+    """The descriptor on which the kernel reports requests. ``decide`` says who may have what."""
 
     def __init__(self, descriptor: int, decide: Decide) -> None:
         self.descriptor = descriptor
         self.decide = decide
-        self.numbers = linux.numbers()
+        self.numbers = linux.syscall_numbers()
         try:
             fcntl.ioctl(descriptor, linux.NOTIFY_SET_FLAGS, linux.NOTIFY_SYNC_WAKE_UP)
         except OSError:  # kernels before 6.6: a little slower
             pass
 
     def answer(self) -> None:
-        """Take one wish and answer it. A wish whose process has died meanwhile is dropped."""
+        """Receive one request and answer it. A request whose process has died meanwhile is dropped."""
         buffer = bytearray(REQUEST.size)
         try:
             fcntl.ioctl(self.descriptor, linux.NOTIFY_RECEIVE, buffer, True)
@@ -58,24 +55,24 @@ class SeccompNotifier:
             if error.errno in (errno.ENOENT, errno.EINTR):
                 return
             raise
-        identity, thread, _, number, _, _, *arguments = REQUEST.unpack(buffer)
-        refusal = self.decide(Asked(thread, self._wish(number, arguments)))
+        request_id, thread, _, number, _, _, *arguments = REQUEST.unpack(buffer)
+        refusal = self.decide(SyscallRequest(thread, self._kind(number, arguments)))
         flags = 0 if refusal else linux.NOTIFY_CONTINUE
-        response = bytearray(RESPONSE.pack(identity, 0, -refusal, flags))
+        response = bytearray(RESPONSE.pack(request_id, 0, -refusal, flags))
         try:
             fcntl.ioctl(self.descriptor, linux.NOTIFY_RESPOND, response, True)
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
 
-    def _wish(self, number: int, arguments: list[int]) -> SyscallRequest:
+    def _kind(self, number: int, arguments: list[int]) -> SyscallKind:
         if number == self.numbers.openat:
-            return SyscallRequest.FILE
-        return SyscallRequest.THREAD if arguments[0] & linux.CLONE_THREAD else SyscallRequest.FORK
+            return SyscallKind.FILE
+        return SyscallKind.THREAD if arguments[0] & linux.CLONE_THREAD else SyscallKind.FORK
 
 
-def group_of(thread: int) -> int:
-    """The process that a thread belongs to; 0 when it is gone."""
+def process_of(thread: int) -> int:
+    """Return the pid of the process that a thread belongs to, or 0 when it is gone."""
     try:
         with open(f"/proc/{thread}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("Tgid:"))
@@ -83,8 +80,8 @@ def group_of(thread: int) -> int:
         return 0
 
 
-def threads_of(pid: int) -> int:
-    """How many threads a process has; 0 when it is gone."""
+def count_threads(pid: int) -> int:
+    """Return the number of threads of a process, or 0 when it is gone."""
     try:
         with open(f"/proc/{pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))

@@ -1,4 +1,4 @@
-"""``raystar harvest``: records to learn from, out of stored trees or of what people labelled."""
+"""``raystar harvest``: write training records from stored trees or from step labels by people."""
 
 from __future__ import annotations
 
@@ -10,47 +10,51 @@ from cluster.run import preflight
 from cluster.run.directory import RunDir, check_inputs
 from search.errors import UserError
 
-HELP = "make the records that raystar train learns from: of stored trees by the config's rule, or of labels by people"
+HELP = "write the training records of raystar train, from stored trees or from step labels by people"
 SECTIONS = ("harvest", "method")
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    options.add(parser, SECTIONS, suffix="-harvest")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_config_arguments(parser, SECTIONS, suffix="-harvest")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "--trees", type=Path, metavar="DIR", action="append", help="stored trees; may be given several times"
+        "--trees",
+        type=Path,
+        metavar="DIR",
+        action="append",
+        help="stored trees, harvested by the config's rule; can be repeated",
     )
     source.add_argument(
-        "--people",
+        "--labels",
         type=Path,
         metavar="FILE",
         action="append",
-        help="labels in PRM800K's schema: its own files, or those of raystar select and raystar label; may be given "
-        "several times",
+        help="step labels in PRM800K's schema: its own files, or those of raystar select and raystar label; can be "
+        "repeated",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    job = options.job(args)
-    from cluster.annotation import harvest  # heavy: what reads records knows tokenizers
+    invocation = options.read_invocation(args)
+    from cluster.annotation import harvest  # heavy: reading records imports tokenizers
 
     for directory in args.trees or ():
-        preflight.trees("--trees", directory, independent=False)
-    for file in args.people or ():
+        preflight.check_trees("--trees", directory, independent=False)
+    for file in args.labels or ():
         if not file.is_file():
-            raise UserError(f"--people: no file {file}")
+            raise UserError(f"--labels: no file {file}")
     if args.trees:
         trees = [directory.absolute() for directory in args.trees]
-        source: dict[str, object] = {"trees": [str(directory) for directory in trees]}
-        write = harvest.of_trees(job, trees)
+        inputs: dict[str, object] = {"trees": [str(directory) for directory in trees]}
+        write = harvest.tree_records_writer(invocation, trees)
     else:
-        people = [file.absolute() for file in args.people]
-        source = {"people": [str(file) for file in people]}
-        write = harvest.of_people(people, args.skip_bad_lines)
-    stage = harvest.harvested(RunDir(job.root))
-    check_inputs(stage, source)
+        labels = [file.absolute() for file in args.labels]
+        inputs = {"labels": [str(file) for file in labels]}
+        write = harvest.label_records_writer(labels, args.skip_bad_lines)
+    stage = harvest.harvest_stage(RunDir(invocation.root))
+    check_inputs(stage, inputs)
     if args.dry_run:
         print(f"would write {stage.path}")
         return 0
-    harvest.harvest(job, source, write)
+    harvest.run_harvest(invocation, inputs, write)
     return 0

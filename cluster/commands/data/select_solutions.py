@@ -1,54 +1,58 @@
-"""``raystar select``: which solutions a person should label next."""
+"""``raystar select``: select the solutions that a person should label next."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from cluster.commands import dry_run, options
-from cluster.run.context import running
+from cluster.commands import dry_run, options, planned_stages
+from cluster.reward_eval.request import SELECT
+from cluster.run.context import open_context
 from search.errors import UserError
 
-HELP = "choose solutions to label, convincing wrong ones first, and write them as a file for raystar label"
+HELP = "select solutions for raystar label: mostly incorrect ones that the reward model scores high"
 SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "evaluation", "placement", "ray")
 OUTPUT = "labelling.jsonl"
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    options.add(parser, SECTIONS, suffix="-select")
-    options.add_judge(parser, "train")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_config_arguments(parser, SECTIONS, suffix="-select")
+    options.add_reward_eval_arguments(parser, "train")
     parser.add_argument(
         "--count",
-        type=options.positive,
+        type=options.positive_int,
         default=5,
         metavar="N",
-        help="solutions of each problem, 80 %% of them wrong where there are so many (default: 5)",
+        help="solutions of each problem, 80 %% of them incorrect if there are enough (default: 5)",
     )
-    parser.add_argument("--together", action="store_true", help="N solutions of all problems together")
+    parser.add_argument("--together", action="store_true", help="--count is for all problems together")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help=f"labelling file (default: {OUTPUT} in the run directory)"
+        "--output", type=Path, metavar="FILE", help=f"labelling file to write (default: {OUTPUT} in the run directory)"
     )
     parser.add_argument(
-        "--generation", type=int, metavar="N", help="round of labelling, as the file keeps it (default: none)"
+        "--generation", type=int, metavar="N", help="labelling round, as a field of the file (default: none)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    job = options.job(args)
-    asked = options.asked(args, job.problems, independent=False)
-    output = (args.output or job.root / OUTPUT).expanduser().absolute()
+    invocation = options.read_invocation(args)
+    request = options.read_request(args, invocation.problems, SELECT, independent=False)
+    output = (args.output or invocation.root / OUTPUT).expanduser().absolute()
     if output.exists():
         raise UserError(f"{output} exists and may hold labels: give another --output, or move it away")
     if args.output is not None and not output.parent.is_dir():
         raise UserError(f"--output: no directory {output.parent}")
-    asked.check(job.root)
+    request.check(invocation.root)
     if args.dry_run:
-        stages = dry_run.judge(job.config, "select", len(asked.problems), asked.trees)
-        print(dry_run.text(job.config, job.root, stages, job.address))
+        stages = planned_stages.score_samples(invocation.config, SELECT, len(request.problems), request.trees)
+        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
         return 0
-    with running(job) as context:
-        from cluster.annotation import choose_solutions  # heavy: Ray and vLLM's clients
+    with open_context(invocation) as context:
+        from cluster.annotation.choose_solutions import SelectionRequest  # heavy: Ray and vLLM's clients
         from cluster.commands import jobs  # heavy: Ray and vLLM's clients
 
-        jobs.select(context, asked, choose_solutions.Selection(args.count, args.together, output, args.generation))
+        selection = SelectionRequest(
+            count=args.count, together=args.together, output=output, generation=args.generation
+        )
+        jobs.select(context, request, selection)
     return 0

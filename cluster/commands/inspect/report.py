@@ -1,4 +1,4 @@
-"""``raystar report``: the table, summary.json and report.html of a run, as far as it has come."""
+"""``raystar report``: print the results of a run, finished or not; write its summary.json and report.html."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from cluster.run import directory, manifest
 from cluster.run.progress import Progress
 from search.errors import UserError
 
-HELP = "print the table of a run and write its summary.json and report.html, finished or not"
+HELP = "print the results of a run, finished or not; write its summary.json and report.html"
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run directory, for example runs/arithmetic")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be written and stop")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be written and stop")
 
 
 def run(args: argparse.Namespace) -> int:
     root: Path = args.run_dir
     if not (root / directory.MANIFEST).is_file():
         raise UserError(f"{root} is not a RayStar run directory: it has no {directory.MANIFEST}")
-    manifest.load(root / directory.MANIFEST).check(root)
+    manifest.read_manifest(root / directory.MANIFEST).check(root)
     if args.dry_run:
         print(f"would write {root / report.SUMMARY} and {root / report.HTML}")
         return 0

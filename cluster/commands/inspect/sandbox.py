@@ -1,4 +1,4 @@
-"""``raystar sandbox run``: run one Python file as a step of a solution would be run."""
+"""``raystar sandbox run``: run a Python file like a step of a solution."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from cluster.config import loader, overrides
 from search.data import Outcome
 from search.errors import UserError
 
-HELP = "run a Python file in the sandbox that model-written code runs in"
+HELP = "run a Python file in the sandbox of model-written code"
 
 
 class SandboxConfig(BaseModel):
-    """The one section that this command reads."""
+    """The config of this command: one section."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     executor: ExecutorConfig = Field(ExecutorConfig(), description="where model-written code runs")
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("run",), help="what to do")
-    parser.add_argument("file", metavar="FILE.py", type=Path, help="the step's code")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("run",), metavar="run", help="the only action")
+    parser.add_argument("file", metavar="FILE.py", type=Path, help="code of the step")
     parser.add_argument(
         "--after",
         metavar="PREFIX.py",
         type=Path,
         action="append",
         default=[],
-        help="code of an earlier step, run before it in the same interpreter; may be given several times",
+        help="code of an earlier step, run before it in the same interpreter; can be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object: outcome, output, isolation")
-    parser.add_argument("--dry-run", action="store_true", help="check the arguments, say what would run and stop")
+    parser.add_argument("--dry-run", action="store_true", help="check the arguments, print what would run and stop")
     parser.set_defaults(takes_fields=True)
     parser.epilog = options.fields_help(("executor",)) + "\n\nexit code: 0 the code ran, 1 it failed, 2 bad input"
 
 
 def run(args: argparse.Namespace) -> int:
-    executor = loader.check(SandboxConfig, {}, overrides.parse(args.overrides)).executor
-    code, prefix = _text(args.file), tuple(_text(path) for path in args.after)
+    executor = loader.validate_config(SandboxConfig, {}, overrides.parse(args.overrides)).executor
+    code, prefix = _read_text(args.file), tuple(_read_text(path) for path in args.after)
     if args.dry_run:
         print(f"would run {args.file} after {len(prefix)} earlier steps, at most {executor.cpu_seconds:g} s each")
         return 0
@@ -62,13 +62,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(config: ExecutorConfig, prefix: tuple[str, ...], code: str) -> tuple[str, ExecResult]:
+    """Return the isolation tier of the sandbox and the result of ``code`` after ``prefix``."""
     async with LocalExecutor(config) as executor:
         result = await executor.run_code(prefix, code)
-        service = executor.heavy_service or executor.service
-        return str(service.hello.get("tier", "unknown")), result
+        server = executor.heavy_server or executor.server
+        return str(server.hello.get("tier", "unknown")), result
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,101 +1,104 @@
-"""``raystar judge``: what a reward model is worth, as a chooser among samples and as a finder of wrong steps."""
+"""``raystar eval-reward-model``: measure a reward model by best-of-N, votes, and detection of first errors."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from cluster.commands import dry_run, options
+from cluster.commands import dry_run, options, planned_stages
 from cluster.reward_eval import threshold as thresholds
-from cluster.reward_eval.request import rows_given
+from cluster.reward_eval.request import REWARD_EVAL, STEPS_STAGE, THRESHOLD_STAGE, rows_inputs
 from cluster.reward_eval.threshold import Threshold
 from cluster.run import preflight
-from cluster.run.context import Invocation, running
+from cluster.run.context import Invocation, open_context
 from cluster.run.directory import RunDir, check_inputs
 from search.errors import UserError
 from search.evaluation import process_bench
 
-HELP = "measure a reward model: best-of-N and votes by N, and how well it finds first wrong steps"
+HELP = "measure a reward model: best-of-N and voting accuracy, first-error detection (ProcessBench)"
 SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "evaluation", "placement", "ray")
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    options.add(parser, SECTIONS, suffix="-judge")
-    options.add_judge(parser, "validation")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_config_arguments(parser, SECTIONS, suffix="-eval-reward-model")
+    options.add_reward_eval_arguments(parser, "validation")
     parser.add_argument(
         "--steps",
         type=Path,
         metavar="FILE",
-        help="judge the steps of this file, in ProcessBench's schema, and draw nothing (default: samples of the "
-        "problems, whose steps are checked exactly where they are the curriculum's)",
+        help="score the steps of this file, in ProcessBench's schema, and draw no samples (default: samples of the "
+        "problems, with exact step labels for curriculum problems)",
     )
     parser.add_argument(
         "--threshold-from",
         type=Path,
         metavar="FILE",
-        help="solutions in the same schema that choose the threshold for wrong steps (default: 30 %% of the problems, "
-        "which are then not measured)",
+        help="solutions in the same schema on which to choose the threshold for incorrect steps (default: 30 %% of the "
+        "problems, which are then not measured)",
     )
-    parser.add_argument("--threshold", type=_share, metavar="X", help="the threshold itself, from 0 to 1")
+    parser.add_argument("--threshold", type=_share, metavar="X", help="threshold for incorrect steps, in [0, 1]")
 
 
 def run(args: argparse.Namespace) -> int:
-    job = options.job(args)
-    threshold = _threshold(args)
-    return _file(args, job, threshold) if args.steps is not None else _samples(args, job, threshold)
+    invocation = options.read_invocation(args)
+    threshold = _read_threshold(args)
+    return _run_on_file(args, invocation, threshold) if args.steps else _run_on_samples(args, invocation, threshold)
 
 
-def _samples(args: argparse.Namespace, job: Invocation, threshold: Threshold) -> int:
-    asked = options.asked(args, job.problems, independent=True)
-    asked.check(job.root)
-    _check_choosing(job, threshold, asked.model)
+def _run_on_samples(args: argparse.Namespace, invocation: Invocation, threshold: Threshold) -> int:
+    request = options.read_request(args, invocation.problems, REWARD_EVAL, independent=True)
+    request.check(invocation.root)
+    _check_threshold_stage(invocation, threshold, request.model)
     if args.dry_run:
-        stages = dry_run.judge(job.config, "judge", len(asked.problems), asked.trees)
-        print(dry_run.text(job.config, job.root, stages, job.address))
+        stages = planned_stages.score_samples(invocation.config, REWARD_EVAL, len(request.problems), request.trees)
+        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
         return 0
-    with running(job) as context:
+    with open_context(invocation) as context:
         from cluster.commands import jobs  # heavy: Ray and vLLM's clients
 
-        jobs.judge(context, asked, threshold)
+        jobs.eval_reward_model(context, request, threshold)
     return 0
 
 
-def _file(args: argparse.Namespace, job: Invocation, threshold: Threshold) -> int:
+def _run_on_file(args: argparse.Namespace, invocation: Invocation, threshold: Threshold) -> int:
     for flag in ("trees", "policy", "limit"):
         if getattr(args, flag) is not None:
-            raise UserError(f"--{flag}: nothing is drawn where --steps are given: leave one of them out")
-    kind = preflight.judge("--model", args.model, args.kind)
-    rows, model = process_bench.read(args.steps), args.model.absolute()
+            raise UserError(f"--{flag}: no samples are drawn if --steps is given: leave one of them out")
+    kind = preflight.reward_model_kind("--model", args.model, args.kind)
+    rows, model = process_bench.read_rows(args.steps), args.model.absolute()
     thresholds.check(rows, threshold)
     file = args.steps.absolute()
-    check_inputs(RunDir(job.root).stage("judge/steps"), rows_given(model, str(file), rows))
-    _check_choosing(job, threshold, model)
+    check_inputs(RunDir(invocation.root).stage(STEPS_STAGE), rows_inputs(model, str(file), rows))
+    _check_threshold_stage(invocation, threshold, model)
     if args.dry_run:
-        print(dry_run.text(job.config, job.root, dry_run.judge_file(len(rows), file), job.address))
+        stages = planned_stages.score_file(len(rows), file)
+        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
         return 0
-    with running(job) as context:
+    with open_context(invocation) as context:
         from cluster.commands import jobs  # heavy: Ray and vLLM's clients
 
-        jobs.judge_file(context, model, kind, file, rows, threshold)
+        jobs.eval_reward_model_on_file(context, model, kind, file, rows, threshold)
     return 0
 
 
-def _threshold(args: argparse.Namespace) -> Threshold:
+def _read_threshold(args: argparse.Namespace) -> Threshold:
+    """Return ``--threshold``, or the rows of ``--threshold-from``. Raise UserError if both are given."""
     if args.threshold is not None and args.threshold_from is not None:
         raise UserError("--threshold and --threshold-from exclude each other: leave one of them out")
     if args.threshold_from is None:
-        return Threshold(args.threshold)
-    return Threshold(rows=process_bench.read(args.threshold_from), source=str(args.threshold_from.absolute()))
+        return Threshold(value=args.threshold)
+    return Threshold(rows=process_bench.read_rows(args.threshold_from), source=str(args.threshold_from.absolute()))
 
 
-def _check_choosing(job: Invocation, threshold: Threshold, model: Path) -> None:
+def _check_threshold_stage(invocation: Invocation, threshold: Threshold, model: Path) -> None:
+    """Raise UserError if the run directory has scores of other rows for the threshold."""
     if threshold.rows:
-        stage = RunDir(job.root).stage("judge/choosing")
-        check_inputs(stage, rows_given(model, threshold.source, threshold.rows))
+        stage = RunDir(invocation.root).stage(THRESHOLD_STAGE)
+        check_inputs(stage, rows_inputs(model, threshold.source, threshold.rows))
 
 
 def _share(text: str) -> float:
-    """A number from 0 to 1, for argparse."""
+    """Parse a number in [0, 1], for argparse."""
     number = float(text)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not possible: a number from 0 to 1 is needed")

@@ -1,31 +1,31 @@
-"""``raystar evaluate``: measure a policy, and a PPM with it, on the held-out problems."""
+"""``raystar evaluate``: measure a policy, with or without a reward model, on the evaluation sets."""
 
 from __future__ import annotations
 
 import argparse
 
-from cluster.commands import dry_run, options
-from cluster.run.context import running
+from cluster.commands import dry_run, options, planned_stages
+from cluster.run.context import open_context
 
-HELP = "measure a policy, and a PPM with it, on the held-out problems"
+HELP = "measure a policy, with or without a reward model, on the evaluation sets"
 SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "search", "evaluation", "ray")
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    options.add(parser, SECTIONS, suffix="-evaluate")
-    options.add_models(parser, "PPM model for best-of and search (default: none)")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_config_arguments(parser, SECTIONS, suffix="-evaluate")
+    options.add_model_arguments(parser, "reward model for best-of-N and search (default: neither is measured)")
 
 
 def run(args: argparse.Namespace) -> int:
-    job = options.job(args)
+    invocation = options.read_invocation(args)
+    config = invocation.config
     options.check_models(args)
     if args.dry_run:
-        stages = dry_run.evaluate(
-            job.config, dry_run.sizes(job.config, job.problems), reward_model=args.reward_model is not None
-        )
-        print(dry_run.text(job.config, job.root, stages, job.address))
+        sizes = planned_stages.problem_counts(config, invocation.problems)
+        stages = planned_stages.evaluate(config, sizes, reward_model=args.reward_model is not None)
+        print(dry_run.text(config, invocation.root, stages, invocation.address))
         return 0
-    with running(job) as context:
+    with open_context(invocation) as context:
         from cluster.commands import jobs  # heavy: Ray and vLLM's clients
 
         jobs.evaluate(context, policy=args.policy, reward_model=args.reward_model)

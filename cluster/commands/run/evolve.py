@@ -1,31 +1,29 @@
-"""``raystar evolve``: the whole loop."""
+"""``raystar evolve``: run all rounds of self-evolution."""
 
 from __future__ import annotations
 
 import argparse
 
-from cluster.commands import dry_run, options
+from cluster.commands import dry_run, options, planned_stages
 from cluster.run import preflight
-from cluster.run.context import running
+from cluster.run.context import open_context
 
-HELP = "run all rounds of a config: search, learn, search better; started again it goes on where it stopped"
+HELP = "run all rounds: search, harvest, train, promote and evaluate; the same command resumes"
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    options.add(parser)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_config_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    job = options.job(args)
-    preflight.rounds(job.config, job.problems.train)
+    invocation = options.read_invocation(args)
+    config = invocation.config
+    preflight.check_rounds(config, invocation.problems.train)
     if args.dry_run:
-        print(
-            dry_run.text(
-                job.config, job.root, dry_run.evolve(job.config, dry_run.sizes(job.config, job.problems)), job.address
-            )
-        )
+        stages = planned_stages.evolve(config, planned_stages.problem_counts(config, invocation.problems))
+        print(dry_run.text(config, invocation.root, stages, invocation.address))
         return 0
-    with running(job) as context:
+    with open_context(invocation) as context:
         from cluster import report  # heavy: Ray, vLLM's clients and the training loop
         from cluster.evolution import evolve  # heavy: Ray, vLLM's clients and the training loop
 

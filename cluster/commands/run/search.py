@@ -1,31 +1,31 @@
-"""``raystar search``: grow trees for one set of problems and keep them."""
+"""``raystar search``: search one problem set and store the trees."""
 
 from __future__ import annotations
 
 import argparse
 
-from cluster.commands import dry_run, options
-from cluster.run.context import running
+from cluster.commands import dry_run, options, planned_stages
+from cluster.run.context import open_context
 
-HELP = "search one set of problems and store the trees"
+HELP = "search one problem set and store the trees"
 SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "search", "ray")
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    options.add(parser, SECTIONS, suffix="-search")
-    parser.add_argument("--split", default="train", help="train, validation or an evaluation set (default: train)")
-    parser.add_argument("--limit", type=options.positive, metavar="N", help="only the first N problems (default: all)")
-    options.add_models(parser, "PPM model; values come from it (default: none)")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_config_arguments(parser, SECTIONS, suffix="-search")
+    options.add_problem_arguments(parser, "train")
+    options.add_model_arguments(parser, "reward model whose scores are the values (default: none)")
 
 
 def run(args: argparse.Namespace) -> int:
-    job = options.job(args)
-    problems = options.split(job.problems, args.split)[: args.limit]
+    invocation = options.read_invocation(args)
+    problems = options.read_problems(args, invocation.problems)
     options.check_models(args)
     if args.dry_run:
-        print(dry_run.text(job.config, job.root, dry_run.search(job.config, len(problems)), job.address))
+        stages = planned_stages.search(invocation.config, len(problems))
+        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
         return 0
-    with running(job) as context:
+    with open_context(invocation) as context:
         from cluster.commands import jobs  # heavy: Ray and vLLM's clients
 
         jobs.search(context, problems, policy=args.policy, reward_model=args.reward_model)

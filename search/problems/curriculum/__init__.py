@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from search.data import Problem, Step, Trajectory
 from search.errors import UserError
-from search.problems.curriculum.checking import check_steps, first_wrong_step
+from search.problems.curriculum.checking import check_steps, first_incorrect_step
 from search.problems.curriculum.compose import Composition, Split, compose
-from search.problems.curriculum.solutions import first_wrong, worked_solution
+from search.problems.curriculum.solutions import first_incorrect_fact, worked_solution
 from search.seeds import derive
 
 __all__ = [
@@ -14,64 +14,65 @@ __all__ = [
     "Split",
     "check_steps",
     "composition_of",
-    "first_wrong",
-    "first_wrong_step",
-    "problems",
-    "worked",
+    "first_incorrect_fact",
+    "first_incorrect_step",
+    "is_from_curriculum",
+    "make_problems",
     "worked_solution",
+    "worked_trajectory",
 ]
 
 SOURCE = "curriculum"
 TRIES_PER_PROBLEM = 20
 
 
-def problems(split: str, count: int, seed: int, levels: tuple[int, int]) -> list[Problem]:
-    """``count`` problems of ``split`` with levels spread evenly over the inclusive range; no two ask the same.
+def make_problems(split: str, count: int, seed: int, levels: tuple[int, int]) -> list[Problem]:
+    """Return ``count`` different problems of a split, with levels spread evenly over the inclusive range.
 
-    The id names split, level and seed, so that the composition can be made again from it. Raises UserError where there
-    are not so many: problems of one step differ in little.
+    The id names split, level and seed, from which ``composition_of`` composes the problem again. Raises UserError if there
+    are too few problems: those of one step differ in little.
     """
     low, high = levels
-    found: dict[str, Problem] = {}
+    problems: dict[str, Problem] = {}
     attempt = 0
-    while len(found) < count:
+    while len(problems) < count:
         if attempt > TRIES_PER_PROBLEM * count:
             raise UserError(
                 f"the curriculum has fewer than {count} different {split} problems of {low} to {high} steps: "
-                f"{len(found)} were found; ask for fewer or deeper ones"
+                f"{len(problems)} were found; ask for fewer or deeper ones"
             )
-        level = low + len(found) % (high - low + 1)
-        problem = _problem(Split(split), level, derive(seed, split, attempt) % 10**9)
-        found.setdefault(problem.question, problem)
+        level = low + len(problems) % (high - low + 1)
+        problem = _make_problem(Split(split), level, derive(seed, split, attempt) % 10**9)
+        problems.setdefault(problem.question, problem)
         attempt += 1
-    return list(found.values())
+    return list(problems.values())
 
 
-def _problem(split: Split, level: int, seed: int) -> Problem:
-    made = compose(split, level, seed)
+def _make_problem(split: Split, level: int, seed: int) -> Problem:
+    composition = compose(split, level, seed)
     return Problem(
         id=f"{SOURCE}-{split}-{level}-{seed}",
-        question=made.question,
-        answer=str(made.facts[-1].value),
+        question=composition.question,
+        answer=str(composition.facts[-1].value),
         source=f"{SOURCE}/{split}",
         level=level,
     )
 
 
 def composition_of(problem_id: str) -> Composition:
-    """The composition behind a curriculum problem's id. Raises ValueError for any other id."""
+    """Return the composition of a curriculum problem. Raises ValueError for any other id."""
     source, split, level, seed = problem_id.split("-")
     if source != SOURCE:
         raise ValueError(f"{problem_id!r} is no id of a curriculum problem")
     return compose(Split(split), int(level), int(seed))
 
 
-def of_curriculum(problem: Problem) -> bool:
-    """Whether the problem is one of these, so that there is a worked solution of it."""
+def is_from_curriculum(problem: Problem) -> bool:
+    """Return whether the problem is from the curriculum, so that it has a worked solution."""
     return problem.source.startswith(f"{SOURCE}/")
 
 
-def worked(problem: Problem) -> Trajectory:
-    """The worked solution of a curriculum problem as a trajectory to learn from."""
+def worked_trajectory(problem: Problem) -> Trajectory:
+    """Return the worked solution of a curriculum problem as a training record."""
     steps: tuple[Step, ...] = worked_solution(composition_of(problem.id))
     return Trajectory(problem, steps, correct=True, q=1.0)

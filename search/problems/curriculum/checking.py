@@ -1,6 +1,6 @@
-"""The first wrong step of anybody's solution of a curriculum problem, exact: what other labels are measured against.
+"""Exact check of the steps of any solution of a curriculum problem, which other labels are measured against.
 
-Looks at the total after every step and at what the last steps say. Knows nothing of labels.
+It compares the total after every step with the facts, and the end of the solution with the last total.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from search.concurrency import gather_or_cancel
 from search.data import Outcome, State, Step
-from search.formats.registry import END_OF_CODE
+from search.formats.code_format import END_OF_CODE
 from search.grading.answers import canonical
 from search.problems.curriculum.compose import Composition
-from search.problems.curriculum.solutions import changes, first_wrong
+from search.problems.curriculum.solutions import changed_steps, first_incorrect_fact
 from search.problems.curriculum.templates import TOTAL
 from search.protocols import Executor
 
@@ -20,12 +20,12 @@ PROBE = Step(f"print({TOTAL})", code=f"print({TOTAL})")
 
 
 async def check_steps(composition: Composition, solution: State, executor: Executor) -> int | None:
-    """``first_wrong_step`` of a solution whose code ``executor`` runs again."""
-    return first_wrong_step(composition, solution.steps, await totals(solution, executor))
+    """Run a solution again and return the index of its first incorrect step, or None."""
+    return first_incorrect_step(composition, solution.steps, await totals_after_steps(solution, executor))
 
 
-async def totals(solution: State, executor: Executor) -> list[object]:
-    """The total after each step, None where there is none: yet, or because the code does not run."""
+async def totals_after_steps(solution: State, executor: Executor) -> list[object]:
+    """Return the total after each step; None if there is none yet or the code failed."""
     ends = range(1, len(solution.steps) + 1)
     probed = await gather_or_cancel(
         executor.run(State(solution.problem, solution.steps[:end]), [PROBE]) for end in ends
@@ -33,28 +33,28 @@ async def totals(solution: State, executor: Executor) -> list[object]:
     return [_value(step.output) if step.outcome is Outcome.OK else None for (step,) in probed]
 
 
-def first_wrong_step(composition: Composition, steps: Sequence[Step], found: Sequence[object]) -> int | None:
-    """Index of the first wrong step; None where none is wrong so far. ``found`` has the total after each step.
+def first_incorrect_step(composition: Composition, steps: Sequence[Step], totals: Sequence[object]) -> int | None:
+    """Return the index of the first incorrect step, or None. ``totals`` are those after each step.
 
-    A step is wrong that changes the total to what the next fact does not say. Where facts are missing, the step is
-    wrong that ends the reasoning without them: it prints, fails or answers. Where all are there, one that ends it with
-    something else than the last total.
+    A step is incorrect if it changes the total to another value than the next fact's. If facts are missing, the step that
+    ends the reasoning (prints, fails or answers) is incorrect. If none is missing, a step that ends it with anything else
+    than the last total is.
     """
-    changed, fact = changes(found), first_wrong(composition, found)
+    changed, fact = changed_steps(totals), first_incorrect_fact(composition, totals)
     if fact is not None and fact < len(changed):
         return changed[fact]
-    right = str(composition.facts[-1].value) if fact is None else None
+    answer = str(composition.facts[-1].value) if fact is None else None
     begin = changed[-1] if changed else 0
     for index, step in enumerate(steps[begin:], begin):
-        said = _result(step)
-        if said is not None and canonical(said) != right:
+        stated = _stated_result(step)
+        if stated is not None and canonical(stated) != answer:
             return index
     return None
 
 
-def _result(step: Step) -> str | None:
-    """What a step ends the reasoning with, empty for a failure; None for a step after which it goes on."""
-    if step.terminal:
+def _stated_result(step: Step) -> str | None:
+    """Return the result with which a step ends the reasoning, empty for a failure; None if the solution continues."""
+    if step.is_terminal:
         return step.answer or ""
     return step.output if step.text.endswith(END_OF_CODE) else None
 

@@ -1,7 +1,7 @@
-"""Independent solutions, each step labelled by completions from it: Math-Shepherd's data and OmegaPRM's, one tree a problem.
+"""Draw independent solutions and label each of their steps by completions from it: one tree a problem.
 
-The strategies "every_step" and "first_error". Solutions are drawn, graded and scored as "samples" does it; the labels stand
-in the nodes, and train.labels.tree_labels reads them there. How a step is looked at is monte_carlo_labels.py's business.
+What the strategies "math_shepherd" and "first_error_search" share. Solutions are drawn, graded and scored as "sampling"
+does; the labels are kept in the nodes, and train/labels/tree_labels.py reads them there. monte_carlo_labels.py estimates one step.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
+from pydantic import Field
+
 from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
 from search.core.stopping import add_elapsed
@@ -18,67 +20,70 @@ from search.data import LabelledSolution, LabelScale, Problem, State
 from search.evaluation.voting import Aggregation
 from search.protocols import SearchServices
 from search.seeds import derive
-from search.strategies.labelling.monte_carlo_labels import (
-    PrefixCompletions,
-    Texts,
-    find_first_error,
-    label_every_step,
-    texts,
-)
-from search.strategies.sampling.sampling import draw_solutions, score_solutions
+from search.strategies.entry import Bound
+from search.strategies.labelling.monte_carlo_labels import PrefixCompletions, StepTexts, step_texts
+from search.strategies.sampling.solutions import draw_solutions, longest_solution, score_solutions
 from search.tree import Tree
 
-Look = Callable[[State, PrefixCompletions], Coroutine[Any, Any, LabelledSolution]]
+LabelFn = Callable[[State, PrefixCompletions], Coroutine[Any, Any, LabelledSolution]]
+
+
+class LabellingConfig(SearchConfig):
+    """Options of a search for step labels."""
+
+    solutions: int = Field(4, ge=1, description="solutions drawn, whose steps are labelled")
+    candidates: int = Field(4, ge=1, description="k, completions drawn of a prefix (papers: 8)")
+
+    def bound(self, prefixes: int) -> Bound:
+        """Upper bounds where at most ``prefixes`` prefixes of each solution are completed."""
+        solutions = self.solutions * (1 + prefixes * self.candidates)
+        return Bound(1 + self.solutions * (1 + prefixes), solutions * longest_solution(self))
+
+    def describe(self, prefixes: int) -> str:
+        """Return the settings in a few words."""
+        return f"{self.solutions} solutions, {self.candidates} completions of up to {prefixes} prefixes each"
 
 
 @dataclass(frozen=True, slots=True)
 class StepLabelling:
-    """Draws ``config.solutions`` solutions of a problem and labels every finished one by ``look``.
+    """Draws ``config.solutions`` solutions of a problem and labels every finished one by ``label``.
 
-    ``config.candidates`` is the number k of completions a prefix. All steps are scored where there is a reward model, for those
-    who set its opinion beside the labels. Raises ValueError without a grader.
+    All steps are scored where there is a reward model, so that its opinion stands beside the labels.
     """
 
-    config: SearchConfig
-    look: Look
+    config: LabellingConfig
+    label: LabelFn
 
-    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
-        tree, began = Tree(problem, strategy=self.config.strategy, seed=seed), monotonic()
-        drawing = self.config.model_copy(update={"candidates": self.config.solutions})
-        ends = [end for end in await draw_solutions(tree, drawing, tools) if tree.nodes[end].answer is not None]
-        await score_solutions(tree, ends, Aggregation.PRODUCT, self.config.squash_scale, tools)
-        prefixes = PrefixCompletions(self.config, tools, derive(seed, "labels"))
-        labelled = await gather_or_cancel(self.look(tree.state(end), prefixes) for end in ends)
-        for end, one in zip(ends, labelled, strict=True):
-            write(tree, end, one)
-        _account(tree, prefixes)
-        return add_elapsed(tree, began)
-
-
-def every_step(config: SearchConfig) -> StepLabelling:
-    """Soft labels: of every step the share of its completions that end right (Math-Shepherd, arXiv 2312.08935)."""
-    return StepLabelling(config, label_every_step)
+    async def search(self, problem: Problem, services: SearchServices, seed: int) -> Tree:
+        """Draw, grade, score and label. Raises ValueError without a grader, and whatever the services raise."""
+        config = self.config
+        tree, started = Tree(problem, strategy=config.strategy, seed=seed), monotonic()
+        drawn = await draw_solutions(tree, config, config.solutions, services)
+        ends = [end for end in drawn if tree.nodes[end].answer is not None]
+        await score_solutions(tree, ends, Aggregation.PRODUCT, config.squash_scale, services)
+        completions = PrefixCompletions(config, config.candidates, services, derive(seed, "labels"))
+        labelled = await gather_or_cancel(self.label(tree.state(end), completions) for end in ends)
+        for end, solution in zip(ends, labelled, strict=True):
+            write_labels(tree, end, solution)
+        _add_cost(tree, completions)
+        return add_elapsed(tree, started)
 
 
-def first_error(config: SearchConfig) -> StepLabelling:
-    """The first error of each solution by binary search (OmegaPRM, arXiv 2406.06592); steps before it count as right."""
-    return StepLabelling(config, find_first_error)
-
-
-def write(tree: Tree, end: int, found: LabelledSolution) -> None:
-    """Put the labels of a solution into its nodes, as shares of right: a step that is called right or wrong has 1 or 0."""
-    record = found.record
-    signs = record.scale is LabelScale.SIGN
+def write_labels(tree: Tree, end: int, solution: LabelledSolution) -> None:
+    """Put the labels of a solution into its nodes as shares of correct completions: a sign becomes 1 or 0."""
+    record = solution.record
+    is_sign = record.scale is LabelScale.SIGN
     for index, label in zip(tree.path(end), record.labels, strict=False):
-        tree.nodes[index].label = float(label == 1) if signs and label is not None else label
+        tree.nodes[index].label = float(label == 1) if is_sign and label is not None else label
 
 
-def _account(tree: Tree, prefixes: PrefixCompletions) -> None:
-    """What the completions cost; the number of them goes to the first node that ends a prefix."""
-    found = prefixes.found()
-    tree.cost = sum((replace(one.cost, seconds=0.0) for one in found.values()), tree.cost)  # they ran side by side
-    first: dict[Texts, int] = {}
+def _add_cost(tree: Tree, completions: PrefixCompletions) -> None:
+    """Add the cost of the completions to the tree, and their number to the first node that ends each prefix."""
+    results = completions.results()
+    for estimate in results.values():
+        tree.cost += replace(estimate.cost, seconds=0.0)  # they ran side by side
+    first: dict[StepTexts, int] = {}
     for index in range(1, len(tree.nodes)):
-        first.setdefault(texts(tree.steps(index)), index)
-    for key, one in found.items():
-        tree.nodes[first[key]].completions = one.drawn
+        first.setdefault(step_texts(tree.steps(index)), index)
+    for prefix, estimate in results.items():
+        tree.nodes[first[prefix]].completions = estimate.drawn

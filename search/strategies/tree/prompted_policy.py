@@ -1,4 +1,4 @@
-"""A policy that is asked in other words: the question reworded, a step begun for it. Knows no prompt and no strategy."""
+"""A policy behind another prompt: the question reworded, a step begun for it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ def unchanged(question: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PromptedPolicy:
-    """``policy`` behind its own protocol. Its candidates continue the state they were asked for, not the reworded one.
+    """``policy`` behind its own protocol. Its candidates continue the caller's state, not the reworded one.
 
-    ``reword`` makes the question that is put to it, ``head`` begins the next step: candidates come back with it.
-    ``key`` parts the draws from those of other askings with the same seed.
+    Attributes:
+        key: separates the draws from those of other prompts with the same seed.
+        reword: makes the question that is put to the policy.
+        head: begins the next step; candidates come back with it.
     """
 
     policy: Policy
@@ -28,9 +30,9 @@ class PromptedPolicy:
     head: str = ""
 
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
-        asked = State(replace(state.problem, question=self.reword(state.problem.question)), state.steps)
+        prompted = State(replace(state.problem, question=self.reword(state.problem.question)), state.steps)
         if self.head:
-            asked = asked.then(Step(self.head))
-        proposal = await self.policy.propose(asked, n, sampling, derive(seed, self.key))
+            prompted = prompted.then(Step(self.head))
+        proposal = await self.policy.propose(prompted, n, sampling, derive(seed, self.key))
         drawn = tuple(replace(candidate, text=self.head + candidate.text) for candidate in proposal.candidates)
         return replace(proposal, candidates=drawn)

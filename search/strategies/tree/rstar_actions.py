@@ -1,4 +1,4 @@
-"""The five actions of rStar (arXiv 2408.06195, section 3.2) and which may follow which. Knows no wording and no model.
+"""The five actions of rStar (arXiv 2408.06195, section 3.2) and which may follow which.
 
 question ── A1 A2 A3 A5        after A5: A1 A2 A3        after A3: A1 A2 A3 A4
                                after A4: A1 A2 A3        after A1: A1 A2         after A2: the end
@@ -32,19 +32,19 @@ GRAMMAR: dict[Action | None, tuple[Action, ...]] = {
     Action.REPHRASE: (Action.STEP, Action.REST, Action.SUBQUESTION),
 }
 
-# What a step asks before it answers: its first comment line, or all up to its first question mark.
-ASKS = re.compile(r"\s*#[^\n]*\n|[^?]*\?")
+# The question that a step answers: its first comment line, or all up to its first question mark.
+SUBQUESTION = re.compile(r"\s*#[^\n]*\n|[^?]*\?")
 
 
-def taken(tree: Tree, index: int) -> tuple[Action, ...]:
-    """The actions from the question down to a node. A node that only goes on with what another began is none."""
+def actions_to(tree: Tree, index: int) -> tuple[Action, ...]:
+    """Return the actions from the question down to a node. A node that continues another's chain has none."""
     return tuple(Action(tree.nodes[i].action) for i in tree.path(index) if tree.nodes[i].action)
 
 
 def permitted(so_far: Sequence[Action], available: Collection[Action], max_actions: int) -> tuple[Action, ...]:
-    """What may come next, in the order of the grammar, on a path of at most ``max_actions`` actions.
+    """Return what may come next, in the order of the grammar, on a path of at most ``max_actions`` actions.
 
-    The last action is to end the solution: only A2 is left for it, where it is ``available``.
+    The last action has to end the solution: only A2 is left for it, where it is ``available``.
     """
     left = max_actions - len(so_far)
     if left <= 0:
@@ -53,11 +53,11 @@ def permitted(so_far: Sequence[Action], available: Collection[Action], max_actio
     return (Action.REST,) if left == 1 and Action.REST in allowed else allowed
 
 
-def asked_by(text: str) -> str:
-    r"""The sub-question that a step begins with, empty where it shows none.
+def subquestion_of(text: str) -> str:
+    r"""Return the sub-question that a step begins with, empty where it shows none.
 
     ``"\n# How many are left?\nleft = 5 - 2\n"`` → ``"\n# How many are left?\n"``,
     ``"Step 2: How many are left? 5 - 2 = 3."`` → ``"Step 2: How many are left?"``.
     """
-    found = ASKS.match(text)
-    return found.group() if found is not None else ""
+    match = SUBQUESTION.match(text)
+    return match.group() if match is not None else ""

@@ -1,12 +1,12 @@
 """SPHERE's search (arXiv 2503.04813): of the steps drawn at a node only the best and the worst go on, down to answers.
 
     generate    from the question: Sol_max and Sol_min, the solutions of highest and of lowest reward
-    with a grader, where these are not a right and a wrong one already:
-    correct     for each that is wrong the same search again, from the question with the attempt and a call to reflect
-    diversify   where both are right the second, smaller policy searches for wrong ones, with twice the candidates
+    with a grader, unless one of them is correct and the other is not:
+    correct     for each incorrect one the same search again, from the question with the attempt and a call to reflect
+    diversify   if both are correct the second, smaller policy searches for incorrect ones, with twice the candidates
 
-Every branch begins at the root: its solutions stand on their own, whatever the model was told. Knows scores and
-branches; what is learnt from them is train's business. Grades decide which branches there are, never how one grows.
+Every branch begins at the root: its solutions do not depend on what the model was told. Grades decide which branches
+there are, never how one grows.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from enum import StrEnum
 from functools import partial
 from statistics import fmean
 from time import monotonic
+from typing import Literal
 
-from search.config import SearchConfig
-from search.core.expansion import ExpansionConfig, count_failure, expand_all
+from pydantic import Field
+
+from search.core.expansion import count_failure, expand_all
 from search.core.stopping import add_elapsed, budget_exhausted, grade_terminals
-from search.core.values import back_up, terminal_value
 from search.data import Problem
 from search.errors import UserError
-from search.prompts import reflection
+from search.prompts import reflection_prompt
 from search.protocols import SearchServices
+from search.strategies.entry import Bound, Need, StrategyEntry
+from search.strategies.tree.beam import back_up_ends
+from search.strategies.tree.options import TreeConfig
 from search.strategies.tree.prompted_policy import PromptedPolicy
 from search.tree import ROOT, Tree
 
@@ -33,12 +37,24 @@ NO_SOLUTION = "no_solution"  # branches that came to no answer
 
 
 class Branch(StrEnum):
-    """What a part of the tree was grown for: the ``action`` of the steps it begins with."""
+    """Purpose of a part of the tree: the ``action`` of the steps it begins with."""
 
     GENERATE = "generate"
-    CORRECT_MAX = "correct_max"  # after a wrong Sol_max
-    CORRECT_MIN = "correct_min"  # after a wrong Sol_min
+    CORRECT_MAX = "correct_max"  # after an incorrect Sol_max
+    CORRECT_MIN = "correct_min"  # after an incorrect Sol_min
     DIVERSIFY = "diversify"
+
+
+class SphereConfig(TreeConfig):
+    """Options of the strategy "sphere"."""
+
+    strategy: Literal["sphere"] = Field("sphere", description="which strategy grows the tree")
+    beam_width: int = Field(4, ge=1, description="nodes expanded at each depth")
+    instructions: bool = Field(
+        False,
+        description="show the policy its failed attempt and call on it to reflect; off: for a model that follows no "
+        "instructions it is just drawn from anew",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,74 +64,74 @@ class Sphere:
     ``candidates`` is E. Both children that are kept at a node go on, so nodes would double at each depth: of those that
     are open at a depth ``beam_width`` go on, half of them the best and half the worst. A branch thus costs at most
     ``max_depth * beam_width`` expansions, and a tree has three branches at most. Without a grader there is the first
-    only. Its answer is Sol_max's. ``budget_tokens`` is looked at before each depth; ``rollouts`` has no meaning.
+    only. Its answer is Sol_max's. ``budget_tokens`` is checked before each depth.
     """
 
-    config: SearchConfig
+    config: SphereConfig
 
-    async def search(self, problem: Problem, tools: SearchServices, seed: int) -> Tree:
-        """Grow one tree. Raises UserError without a reward model, and whatever the tools raise."""
-        if tools.reward_model is None:
+    async def search(self, problem: Problem, services: SearchServices, seed: int) -> Tree:
+        """Grow one tree. Raises UserError without a reward model, and whatever the services raise."""
+        if services.reward_model is None:
             raise UserError("strategy 'sphere' keeps the best and the worst step by reward: it needs a reward model")
-        tree, began = Tree(problem, strategy="sphere", seed=seed), monotonic()
-        await grow(tree, Branch.GENERATE, self.config, tools)
-        first = extremes(tree, Branch.GENERATE)
-        tree.answer = None if first is None else tree.nodes[first[0]].answer
-        if first is not None and tools.grader is not None:
-            await go_on(tree, *first, self.config, tools)
-        for index, node in enumerate(tree.nodes):
-            if node.answer is not None or (node.expanded and not tree.alive(index)):
-                back_up(tree, index, terminal_value(node))
-        return add_elapsed(tree, began)
+        tree, started = Tree(problem, strategy="sphere", seed=seed), monotonic()
+        await grow_branch(tree, Branch.GENERATE, self.config, services)
+        solutions = extremes(tree, Branch.GENERATE)
+        tree.answer = None if solutions is None else tree.nodes[solutions[0]].answer
+        if solutions is not None and services.grader is not None:
+            await grow_further_branches(tree, *solutions, self.config, services)
+        back_up_ends(tree)
+        return add_elapsed(tree, started)
 
 
-async def go_on(tree: Tree, best: int, worst: int, config: SearchConfig, tools: SearchServices) -> None:
-    """The branches that follow from how Sol_max and Sol_min ended; none where one is right and the other wrong."""
+async def grow_further_branches(
+    tree: Tree, best: int, worst: int, config: SphereConfig, services: SearchServices
+) -> None:
+    """Grow the branches that follow from the grades of Sol_max and Sol_min; none if exactly one of them is correct."""
     if not tree.nodes[best].correct:
-        await correct(tree, Branch.CORRECT_MAX, best, config, tools)
+        await self_correct(tree, Branch.CORRECT_MAX, best, config, services)
         if worst != best and not tree.nodes[worst].correct:
-            await correct(tree, Branch.CORRECT_MIN, worst, config, tools)
-    elif tree.nodes[worst].correct and tools.second is not None:
+            await self_correct(tree, Branch.CORRECT_MIN, worst, config, services)
+    elif tree.nodes[worst].correct and services.second_policy is not None:
         wider = config.model_copy(update={"candidates": 2 * config.candidates})
-        smaller = PromptedPolicy(tools.second, Branch.DIVERSIFY)
-        await grow(tree, Branch.DIVERSIFY, wider, replace(tools, policy=smaller))
+        smaller = PromptedPolicy(services.second_policy, Branch.DIVERSIFY)
+        await grow_branch(tree, Branch.DIVERSIFY, wider, replace(services, policy=smaller))
 
 
-async def correct(tree: Tree, branch: Branch, end: int, config: SearchConfig, tools: SearchServices) -> None:
-    """The search again, by a policy that is shown its attempt, or just drawn from anew where it follows no instructions."""
-    asking = PromptedPolicy(tools.policy, branch)
+async def self_correct(tree: Tree, branch: Branch, end: int, config: SphereConfig, services: SearchServices) -> None:
+    """Search again by a policy that is shown its attempt, or that is drawn from anew where it follows no instructions."""
+    policy = PromptedPolicy(services.policy, branch)
     if config.instructions:
-        attempt = "".join(segment.text for segment in tools.format.segments(tree.state(end))[1:])
-        asking = replace(asking, reword=partial(reflection, attempt=attempt))
-    await grow(tree, branch, config, replace(tools, policy=asking))
+        attempt = "".join(segment.text for segment in services.format.segments(tree.state(end))[1:])
+        policy = replace(policy, reword=partial(reflection_prompt, attempt=attempt))
+    await grow_branch(tree, branch, config, replace(services, policy=policy))
 
 
-async def grow(tree: Tree, branch: Branch, config: SearchConfig, tools: SearchServices) -> None:
-    """One branch, graded when it is done where there is a grader."""
-    growth, unseeing, begin = ExpansionConfig.of(config), replace(tools, grader=None), len(tree.nodes)
-    going_on = [ROOT]
-    while going_on and not budget_exhausted(tree, config):
-        before = len(tree.nodes)
-        drawn = await expand_all(tree, going_on, growth, unseeing)
-        for node in tree.nodes[before:]:
+async def grow_branch(tree: Tree, branch: Branch, config: SphereConfig, services: SearchServices) -> None:
+    """Grow one branch, and grade it when it is finished if there is a grader."""
+    expansion, ungraded, first_node = config.expansion(), replace(services, grader=None), len(tree.nodes)
+    frontier = [ROOT]
+    while frontier and not budget_exhausted(tree, config):
+        first_new = len(tree.nodes)
+        alive = await expand_all(tree, frontier, expansion, ungraded)
+        for node in tree.nodes[first_new:]:
             node.action = branch.value if node.parent == ROOT else ""
-        kept = [i for alive in drawn for i in best_and_worst(tree, [i for i in alive if i >= before])]
-        going_on = narrow(tree, [i for i in kept if not tree.nodes[i].terminal], config.beam_width)
-    grade_terminals(tree, tools.grader, begin)
+        kept = [i for children in alive for i in best_and_worst(tree, [i for i in children if i >= first_new])]
+        frontier = narrow(tree, [i for i in kept if not tree.nodes[i].is_terminal], config.beam_width)
+    grade_terminals(tree, services.grader, first_node)
     if extremes(tree, branch) is None:
         count_failure(tree, NO_SOLUTION)
 
 
 def best_and_worst(tree: Tree, children: Sequence[int]) -> list[int]:
-    """The children of highest and of lowest R, the first and the last of equals; one where there is one."""
-    ranked = sorted(children, key=lambda i: -progress(tree, i))
+    """Return the children of highest and of lowest R, the first and the last of equals; one where there is one."""
+    ranked = sorted(children, key=lambda i: -step_reward(tree, i))
     return [*ranked[:1], *ranked[1:][-1:]]
 
 
 def narrow(tree: Tree, nodes: Sequence[int], width: int) -> list[int]:
-    """At most ``width`` nodes: half of them those of highest path reward, the odd one too, half those of lowest.
+    """Return at most ``width`` nodes: half of them (rounded up) of highest path reward, half of lowest.
 
-    Rewards 0.9, 0.5, 0.1, -0.3 to three places → 0.9, 0.5, -0.3.
+    Rewards 0.9, 0.5, 0.1, -0.3 and width three → 0.9, 0.5, -0.3.
     """
     ranked = sorted(nodes, key=lambda i: -path_reward(tree, i))
     if len(ranked) <= width:
@@ -124,22 +140,26 @@ def narrow(tree: Tree, nodes: Sequence[int], width: int) -> list[int]:
 
 
 def extremes(tree: Tree, branch: Branch) -> tuple[int, int] | None:
-    """Sol_max and Sol_min of a branch: the ends of highest and lowest path reward among those that were kept, not
-    pruned away. None without one; the same node twice where there is but one."""
-    kept = [i for i in tree.terminals() if tree.nodes[tree.path(i)[0]].action == branch and _kept(tree, i)]
+    """Return Sol_max and Sol_min of a branch: the kept ends of highest and of lowest path reward.
+
+    None without one; the same node twice where there is but one.
+    """
+    kept = [i for i in tree.terminals() if tree.nodes[tree.path(i)[0]].action == branch and _is_kept(tree, i)]
     if not kept:
         return None
     ranked = sorted(kept, key=lambda i: -path_reward(tree, i))
     return ranked[0], ranked[-1]
 
 
-def _kept(tree: Tree, index: int) -> bool:
+def _is_kept(tree: Tree, index: int) -> bool:
     node = tree.nodes[index]
-    return index in best_and_worst(tree, [i for i in tree.alive(node.parent) if tree.nodes[i].action == node.action])
+    return index in best_and_worst(
+        tree, [i for i in tree.live_children(node.parent) if tree.nodes[i].action == node.action]
+    )
 
 
-def progress(tree: Tree, index: int) -> float:
-    """R of a step: its process reward and what it gained on the step before, ``r_t + (r_t - r_{t-1})``; the first ``r_0``.
+def step_reward(tree: Tree, index: int) -> float:
+    """Return R of a step: its process reward and its gain on the step before, ``r_t + (r_t - r_{t-1})``; the first ``r_0``.
 
     Our reading of SPHERE's reward with advantage, which is one of probabilities p. Here r = 2 * p - 1, with which R
     becomes 2 * R - 1: the order is the same.
@@ -151,5 +171,20 @@ def progress(tree: Tree, index: int) -> float:
 
 
 def path_reward(tree: Tree, index: int) -> float:
-    """Mean R of the steps down to a node."""
-    return fmean(progress(tree, i) for i in tree.path(index))
+    """Return the mean R of the steps down to a node."""
+    return fmean(step_reward(tree, i) for i in tree.path(index))
+
+
+# Two branches with ``candidates`` and one with twice as many: as many tokens as four.
+ENTRY = StrategyEntry(
+    options=SphereConfig,
+    build=Sphere,
+    bound=lambda config: Bound(
+        3 * config.max_depth * config.beam_width, config.bound(4 * config.max_depth * config.beam_width).tokens
+    ),
+    describe=lambda config: f"sphere of width {config.beam_width} x {config.candidates} candidates",
+    reward_model=Need.REQUIRED,
+    second_policy=True,
+    grows_with="beam_width",
+    presets={"sphere": {"candidates": 5, "temperature": 0.8}},
+)

@@ -1,4 +1,4 @@
-"""What an engine is told before it starts."""
+"""The settings of an engine before it starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actors.engines.base import natural_dtype
+from actors.engines.base import resolve_dtype
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ from actors.engines.base import natural_dtype
         (None, True, False, "float32"),
     ],
 )
-def test_a_cpu_serves_in_what_it_computes_in(
+def test_dtype_is_one_that_the_cpu_computes_in(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, saved: str | None, on_cpu: bool, has_bf16: bool, expected: str
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_bf16, "avx2": True})
     (tmp_path / "config.json").write_text(json.dumps({"dtype": saved} if saved else {}))
-    assert natural_dtype(tmp_path, on_cpu) == expected
+    assert resolve_dtype(tmp_path, on_cpu) == expected

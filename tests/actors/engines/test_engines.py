@@ -1,4 +1,4 @@
-"""Real vLLM engines behind real Ray actors: what they write, how they score, and that they survive being killed."""
+"""Real vLLM engines in real Ray actors: generation, scores, weight reloading, and recovery from kills."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from actors.config import EngineConfig
 from actors.engines.manager import EngineManager
 from actors.errors import StartTimeout
 from actors.pools.engine_pool import PolicyPool, RewardModelPool
-from cluster.run.models import call_verifier
+from cluster.run.models import write_kind
 from search.data import Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
-from search.formats.registry import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat, Source
+from search.formats.base import Source
+from search.formats.code_format import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat
+from search.reward_models import RewardModelKind
 from tests.actors.conftest import make_reward_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -28,19 +30,26 @@ CONFIG = EngineConfig(
     max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1, start_deadline_s=600, request_deadline_s=600
 )  # of the pools; conftest has the engines'
 STATES = [
-    State(Problem(f"p{number}", f"How much is {number} and {number}?", str(2 * number), "test")) for number in range(20)
+    State(
+        Problem(id=f"p{number}", question=f"How much is {number} and {number}?", answer=str(2 * number), source="test")
+    )
+    for number in range(20)
 ]
 
 
-def test_engines_of_the_same_models_are_kept(fleet: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
+def test_engines_of_the_same_models_are_reused(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef]
+) -> None:
     policy, reward_model = models
-    before = fleet.policy(policy), fleet.reward_model(reward_model)
-    fleet.start(policy, reward_model)
-    assert (fleet.policy(policy), fleet.reward_model(reward_model)) == before
+    before = engine_manager.handles(policy), engine_manager.handles(reward_model)
+    engine_manager.start(policy, reward_model)
+    assert (engine_manager.handles(policy), engine_manager.handles(reward_model)) == before
 
 
-async def test_candidates_stop_where_the_format_says(fleet: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
-    pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
+async def test_candidates_end_at_the_stops_of_the_format(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef]
+) -> None:
+    pool = PolicyPool(engine_manager.handles(models[0]), CodeFormat(), CONFIG)
     proposals = await asyncio.gather(*(pool.propose(s, 4, Sampling(max_tokens=300), 11) for s in STATES[:10]))
     candidates = [candidate for proposal in proposals for candidate in proposal.candidates]
     assert len(candidates) == 40
@@ -56,21 +65,23 @@ async def test_candidates_stop_where_the_format_says(fleet: EngineManager, model
     assert {proposal.version for proposal in proposals} == {3}
 
 
-async def test_prompts_that_do_not_fit_one_pass_wait_for_the_next(
-    fleet: EngineManager, models: tuple[ModelRef, ModelRef]
+async def test_prompts_beyond_one_pass_wait_for_the_next(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef]
 ) -> None:
-    pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
-    states = [State(Problem(f"w{i}", f"{i} " * 90, "1", "test")) for i in range(10)]  # 188 tokens each, 512 a pass
+    pool = PolicyPool(engine_manager.handles(models[0]), CodeFormat(), CONFIG)
+    states = [
+        State(Problem(id=f"w{i}", question=f"{i} " * 90, answer="1", source="test")) for i in range(10)
+    ]  # 188 tokens each, 512 a pass
     proposals = await asyncio.gather(*(pool.propose(state, 4, Sampling(max_tokens=4), 7) for state in states))
     assert [len(proposal.candidates) for proposal in proposals] == [4] * 10
     assert sum(proposal.prompt_tokens for proposal in proposals) > 3 * 512
     assert pool.counts == {"requests": 10}  # no try failed
 
 
-async def test_stops_that_are_no_tokens_are_found_in_the_text(
-    fleet: EngineManager, models: tuple[ModelRef, ModelRef], words: Any
+async def test_stops_that_are_not_tokens_are_searched_in_the_text(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef], words: Any
 ) -> None:
-    engine = fleet.policy(models[0])[0]
+    engine = engine_manager.handles(models[0])[0]
     stops = ("a", "b", END_OF_STEP)
     proposal = await engine.propose.remote(("x",), stops, 8, Sampling(max_tokens=300), 5, "text-stops")
     stopped = [candidate for candidate in proposal.candidates if candidate.finish is Finish.STOP]
@@ -81,31 +92,33 @@ async def test_stops_that_are_no_tokens_are_found_in_the_text(
         assert words.decode(candidate.token_ids).startswith(candidate.text)
 
 
-async def test_the_same_seed_gives_the_same_text(fleet: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
-    pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
+async def test_same_seed_gives_the_same_text(engine_manager: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
+    pool = PolicyPool(engine_manager.handles(models[0]), CodeFormat(), CONFIG)
     sampling = Sampling(max_tokens=30)
 
     async def texts(seed: int) -> list[str]:
         return [c.text for c in (await pool.propose(STATES[0], 4, sampling, seed)).candidates]
 
-    high = 2**63 - 1
-    assert await texts(high) == await texts(high)
+    max_seed = 2**63 - 1
+    assert await texts(max_seed) == await texts(max_seed)
     assert await texts(1) != await texts(10)
     assert len(set(await texts(1))) == 4
 
 
-async def test_greedy_has_one_candidate(fleet: EngineManager, models: tuple[ModelRef, ModelRef]) -> None:
-    pool = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
+async def test_greedy_request_has_one_candidate(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef]
+) -> None:
+    pool = PolicyPool(engine_manager.handles(models[0]), CodeFormat(), CONFIG)
     proposal = await pool.propose(STATES[0], 4, Sampling(temperature=0, max_tokens=8), 1)
     assert len(proposal.candidates) == 1
 
 
-async def test_a_state_that_fills_the_context_is_cut_off_at_once(
-    fleet: EngineManager, models: tuple[ModelRef, ModelRef]
+async def test_state_that_fills_the_context_is_cut_off(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef]
 ) -> None:
-    policy = PolicyPool(fleet.policy(models[0]), CodeFormat(), CONFIG)
-    reward_model = RewardModelPool(fleet.reward_model(models[1]), CodeFormat(), CONFIG)
-    long = State(Problem("long", "q" * 600, "1", "test"))
+    policy = PolicyPool(engine_manager.handles(models[0]), CodeFormat(), CONFIG)
+    reward_model = RewardModelPool(engine_manager.handles(models[1]), CodeFormat(), CONFIG)
+    long = State(Problem(id="long", question="q" * 600, answer="1", source="test"))
     proposal = await policy.propose(long, 4, Sampling(max_tokens=8), 1)
     assert [candidate.text for candidate in proposal.candidates] == [""]
     assert policy.counts["too_long"] == 1
@@ -115,8 +128,8 @@ async def test_a_state_that_fills_the_context_is_cut_off_at_once(
 
 
 @pytest.mark.parametrize("reloaded", [False, True])
-async def test_scores_are_those_of_transformers(
-    fleet: EngineManager,
+async def test_scores_equal_those_of_transformers(
+    engine_manager: EngineManager,
     models: tuple[ModelRef, ModelRef],
     others: tuple[ModelRef, ModelRef],
     words: Any,
@@ -128,9 +141,9 @@ async def test_scores_are_those_of_transformers(
     states = [state.then(Step(f"# Step 1: half of abcd{END_OF_STEP}")) for state in STATES]
     states += [state.then(Step(f"x = 1{END_OF_STEP}"), Step(f"print(x){END_OF_CODE}", output="1")) for state in STATES]
     if reloaded:
-        fleet.start(others[1])
+        engine_manager.start(others[1])
     model = others[1] if reloaded else models[1]
-    pool = RewardModelPool(fleet.reward_model(model), CodeFormat(), CONFIG, model)
+    pool = RewardModelPool(engine_manager.handles(model), CodeFormat(), CONFIG, model)
     batches = await asyncio.gather(*(pool.score(states[i : i + 4]) for i in range(0, len(states), 4)))
     served = [logit for batch in batches for logit in batch.logits]
     reference = AutoModelForSequenceClassification.from_pretrained(model.path, dtype=torch.float32).eval()
@@ -144,69 +157,71 @@ async def test_scores_are_those_of_transformers(
 
 
 @pytest.mark.thorough
-async def test_three_logits_of_a_prm_come_as_the_log_odds_of_its_step_score(
-    fleet: EngineManager, tmp_path: Path, words: Any
+async def test_prm_logits_become_log_odds_of_the_step_score(
+    engine_manager: EngineManager, tmp_path: Path, words: Any
 ) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification
 
     model = ModelRef("reward_model", str(make_reward_model(tmp_path / "prm", seed=4, labels=3)), 3, 7)
     states = [state.then(Step(f"# Step 1: half of abcd{END_OF_STEP}")) for state in STATES]
-    served = (await RewardModelPool(fleet.reward_model(model), CodeFormat(), CONFIG, model).score(states)).logits
+    served = (await RewardModelPool(engine_manager.handles(model), CodeFormat(), CONFIG, model).score(states)).logits
     reference = AutoModelForSequenceClassification.from_pretrained(model.path, dtype=torch.float32).eval()
     for state, logit in zip(states, served, strict=True):
         ids = [i for s in CodeFormat().segments(state) for i in words.encode(s.text, add_special_tokens=False)]
         with torch.no_grad():
-            right, neutral, _ = torch.softmax(reference(torch.tensor([ids])).logits[0], -1).tolist()
-        assert 1 / (1 + math.exp(-logit)) == pytest.approx(right + neutral, abs=1e-3)
+            correct, neutral, _ = torch.softmax(reference(torch.tensor([ids])).logits[0], -1).tolist()
+        assert 1 / (1 + math.exp(-logit)) == pytest.approx(correct + neutral, abs=1e-3)
 
 
 @pytest.mark.thorough
-async def test_likelihoods_are_those_of_transformers(
-    fleet: EngineManager, models: tuple[ModelRef, ModelRef], tmp_path: Path, words: Any
+async def test_log_likelihoods_equal_those_of_transformers(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef], tmp_path: Path, words: Any
 ) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    verifier = Path(shutil.copytree(models[0].path, tmp_path / "verifier"))
-    call_verifier(verifier)
-    model, form = ModelRef("reward_model", str(verifier), 3, 7), CodeFormat()
-    ran = [state.then(Step(f"print(2){END_OF_CODE}", output="2")) for state in STATES]
-    states = [*ran, *(state.then(Step("<answer>2", answer="2", status=StepStatus.FINAL)) for state in ran)]
-    served = (await RewardModelPool(fleet.reward_model(model), form, CONFIG, model).score(states)).logits
+    likelihood_model = Path(shutil.copytree(models[0].path, tmp_path / "likelihood_model"))
+    write_kind(likelihood_model, RewardModelKind.DPO)
+    model, form = ModelRef("reward_model", str(likelihood_model), 3, 7), CodeFormat()
+    executed = [state.then(Step(f"print(2){END_OF_CODE}", output="2")) for state in STATES]
+    states = [*executed, *(state.then(Step("<answer>2", answer="2", status=StepStatus.FINAL)) for state in executed)]
+    served = (await RewardModelPool(engine_manager.handles(model), form, CONFIG, model).score(states)).logits
     reference = AutoModelForCausalLM.from_pretrained(model.path, dtype=torch.float32).eval()
     for state, total in zip(states, served, strict=True):
-        read = [(i, s.source is Source.MODEL) for s in form.segments(state) for i in words.encode(s.text)]
-        read += [(words.eos_token_id, True)] * (len(state.steps) == 2)
-        ids = torch.tensor([[i for i, _ in read]])
+        tokens = [(i, s.source is Source.MODEL) for s in form.segments(state) for i in words.encode(s.text)]
+        tokens += [(words.eos_token_id, True)] * (len(state.steps) == 2)
+        ids = torch.tensor([[i for i, _ in tokens]])
         with torch.no_grad():
             logits = torch.log_softmax(reference(ids).logits[0, :-1].float(), -1)
-        expected = sum(float(logits[n - 1, i]) for n, (i, own) in enumerate(read) if own)
-        assert math.isclose(total, expected, abs_tol=1e-3 * len(read))
+        expected = sum(float(logits[n - 1, i]) for n, (i, is_from_policy) in enumerate(tokens) if is_from_policy)
+        assert math.isclose(total, expected, abs_tol=1e-3 * len(tokens))
 
 
-async def test_an_engine_takes_in_new_weights(
-    fleet: EngineManager, models: tuple[ModelRef, ModelRef], others: tuple[ModelRef, ModelRef], words: Any
+async def test_engine_serves_reloaded_weights(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef], others: tuple[ModelRef, ModelRef], words: Any
 ) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
     async def greedy(model: ModelRef) -> list[tuple[int, ...]]:
-        pool = PolicyPool(fleet.policy(model), CodeFormat(), CONFIG, model)
+        pool = PolicyPool(engine_manager.handles(model), CodeFormat(), CONFIG, model)
         proposals = await asyncio.gather(*(pool.propose(s, 1, Sampling(0, max_tokens=12), 1) for s in STATES))
         assert {proposal.version for proposal in proposals} == {model.version}
         return [proposal.candidates[0].token_ids for proposal in proposals]
 
-    before, handles = await greedy(models[0]), fleet.policy(models[0])
+    before, handles = await greedy(models[0]), engine_manager.handles(models[0])
     after = await greedy(others[0])
-    assert fleet.policy(others[0]) == handles  # the same engines
+    assert engine_manager.handles(others[0]) == handles  # the same engines
     reference = AutoModelForCausalLM.from_pretrained(others[0].path, dtype=torch.float32).eval()
     for state, served in zip(STATES, after, strict=True):
         ids = [i for s in CodeFormat().segments(state) for i in words.encode(s.text, add_special_tokens=False)]
         with torch.inference_mode():
             logits = reference(torch.tensor([[*ids, *served]])).logits[0, len(ids) - 1 : -1]
-        chosen = logits.gather(1, torch.tensor([served]).T)[:, 0]
-        assert (logits.max(1).values - chosen).max() < 1e-3  # every token is the reference's choice, or ties with it
+        served_logits = logits.gather(1, torch.tensor([served]).T)[:, 0]
+        assert (
+            logits.max(1).values - served_logits
+        ).max() < 1e-3  # every token is the reference's choice, or ties with it
     assert sum(a != b for a, b in zip(before, after, strict=True)) > 10
     with pytest.raises(RayTaskError, match=r"serves .*others.*, the request is for"):
         await handles[0].propose.remote(("x",), ("a",), 1, Sampling(max_tokens=2), 1, "stray", models[0])
@@ -214,11 +229,11 @@ async def test_an_engine_takes_in_new_weights(
 
 
 @pytest.mark.parametrize("victim", ["actor", "engine core"])
-async def test_requests_outlive_a_killed_engine(
-    fleet: EngineManager, others: tuple[ModelRef, ModelRef], victim: str
+async def test_requests_survive_a_killed_engine(
+    engine_manager: EngineManager, others: tuple[ModelRef, ModelRef], victim: str
 ) -> None:
-    """The engine starts again on the model it was made with, and takes in the one it served last."""
-    engine = fleet.policy(others[0])[0]
+    """The engine restarts on the model it was made with, then loads the one it served last."""
+    engine = engine_manager.handles(others[0])[0]
     pool = PolicyPool([engine], CodeFormat(), CONFIG, others[0])
     sampling = Sampling(max_tokens=60)
     before = await asyncio.gather(*(pool.propose(state, 2, sampling, 1) for state in STATES))
@@ -232,7 +247,7 @@ async def test_requests_outlive_a_killed_engine(
     assert await engine.pid.remote() != pid
     assert pool.counts["came_back"] == 1
     same = sum(a.candidates == b.candidates for a, b in zip(after, before, strict=True))
-    assert same >= 0.9 * len(STATES)  # the same seeds; rounding between batches may turn a rare draw
+    assert same >= 0.9 * len(STATES)  # the same seeds; rounding between batches may change a rare sample
     for _ in range(100):
         if not any(alive(core) for core in cores):
             break
@@ -240,21 +255,21 @@ async def test_requests_outlive_a_killed_engine(
     assert not any(alive(core) for core in cores)  # the old engine core left with its actor
 
 
-def test_an_engine_that_does_not_start_in_time_is_named(local_ray: None, models: tuple[ModelRef, ModelRef]) -> None:
-    hasty = CONFIG.model_copy(update={"start_deadline_s": 0.5})
+def test_engine_that_does_not_start_in_time_is_named(local_ray: None, models: tuple[ModelRef, ModelRef]) -> None:
+    impatient = CONFIG.model_copy(update={"start_deadline_s": 0.5})
     with (
-        EngineManager(hasty, hasty) as running,
+        EngineManager(impatient, impatient) as manager,
         pytest.raises(StartTimeout, match=r"policy-0 did not start within 0.5 s"),
     ):
-        running.start(models[0])
+        manager.start(models[0])
 
 
-def test_a_model_that_is_not_there_is_named(local_ray: None, tmp_path: Path) -> None:
+def test_missing_model_is_named(local_ray: None, tmp_path: Path) -> None:
     with (
-        EngineManager(CONFIG, CONFIG) as running,
+        EngineManager(CONFIG, CONFIG) as manager,
         pytest.raises(RuntimeError, match=r"policy-0 could not start on .*nothing"),
     ):
-        running.start(ModelRef("policy", str(tmp_path / "nothing")))
+        manager.start(ModelRef("policy", str(tmp_path / "nothing")))
 
 
 def test_tags_are_single_tokens_of_the_test_model(words: Any) -> None:

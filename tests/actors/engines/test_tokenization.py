@@ -1,4 +1,4 @@
-"""Segments to ids and back, with a real tokenizer."""
+"""Segments to token ids and back, with a real tokenizer."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from hypothesis import strategies as st
 from actors.engines.tokenization import Tokens, cut
 
 
-class Wrapped:
-    """A tokenizer with nothing behind it, as those written in Python are; it notes what it is asked to encode."""
+class PythonTokenizer:
+    """A tokenizer without a Rust backend; records the texts that it encodes."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner, self.asked = inner, []
+        self.inner, self.encoded = inner, []
 
     def encode(self, text: str, add_special_tokens: bool) -> list[int]:
         assert add_special_tokens is False
-        self.asked.append(text)
+        self.encoded.append(text)
         return list(self.inner.encode(text, add_special_tokens=False))
 
-    def decode(self, ids: list[int], **how: bool) -> str:
-        return str(self.inner.decode(ids, **how))
+    def decode(self, ids: list[int], **options: bool) -> str:
+        return str(self.inner.decode(ids, **options))
 
 
-def test_segments_are_tokenised_one_by_one(words: Any) -> None:
+def test_segments_are_tokenized_separately(words: Any) -> None:
     tokens = Tokens(words)
-    apart = tokens.ids(("xa", "bx"))
-    assert apart == words.encode("xa") + words.encode("bx")
-    assert apart != words.encode("xabx")  # "ab" would have merged across the boundary
+    ids = tokens.ids(("xa", "bx"))
+    assert ids == words.encode("xa") + words.encode("bx")
+    assert ids != words.encode("xabx")  # "ab" would have merged across the boundary
 
 
-def test_a_segment_is_tokenised_once(words: Any) -> None:
-    wrapped = Wrapped(words)
+def test_repeated_segment_is_tokenized_once(words: Any) -> None:
+    wrapped = PythonTokenizer(words)
     tokens = Tokens(wrapped)
     tokens.ids(("question", "step one<end_of_step>"))
     tokens.ids(("question", "step one<end_of_step>", "step two<end_of_step>"))
-    assert wrapped.asked == ["question", "step one<end_of_step>", "step two<end_of_step>"]
+    assert wrapped.encoded == ["question", "step one<end_of_step>", "step two<end_of_step>"]
 
 
-def test_text_keeps_tags_and_drops_the_end(words: Any) -> None:
+def test_text_keeps_tags_and_drops_eos(words: Any) -> None:
     tokens = Tokens(words, eos=(words.eos_token_id,))
     ids = words.encode("# Step 1:\nx = 3  # naïve\n<end_of_step>", add_special_tokens=False)
     assert tokens.text([*ids, words.eos_token_id]) == "# Step 1:\nx = 3  # naïve\n<end_of_step>"
@@ -50,14 +50,14 @@ def test_text_keeps_tags_and_drops_the_end(words: Any) -> None:
 
 
 @given(st.text(max_size=40))
-def test_a_tokenizer_behind_its_wrapper_says_the_same(words: Any, text: str) -> None:
-    straight, wrapped = Tokens(words), Tokens(Wrapped(words))
-    ids = straight.ids((text, f"{text}<end_of_step>"))
-    assert ids == wrapped.ids((text, f"{text}<end_of_step>"))
-    assert straight.text(ids) == wrapped.text(ids)
+def test_rust_and_python_tokenizers_agree(words: Any, text: str) -> None:
+    rust, python = Tokens(words), Tokens(PythonTokenizer(words))
+    ids = rust.ids((text, f"{text}<end_of_step>"))
+    assert ids == python.ids((text, f"{text}<end_of_step>"))
+    assert rust.text(ids) == python.text(ids)
 
 
-def test_stop_ids_only_for_added_tokens(words: Any) -> None:
+def test_stop_ids_exist_only_for_added_tokens(words: Any) -> None:
     tokens = Tokens(words)
     tag = words.convert_tokens_to_ids("<end_of_step>")
     assert tokens.stop_ids(("<end_of_step>",)) == (tag,)
@@ -74,5 +74,5 @@ def test_stop_ids_only_for_added_tokens(words: Any) -> None:
         ("", ("d",), ("", False)),
     ],
 )
-def test_cut_after_the_first_stop(text: str, stops: tuple[str, ...], expected: tuple[str, bool]) -> None:
+def test_cut_ends_after_the_first_stop(text: str, stops: tuple[str, ...], expected: tuple[str, bool]) -> None:
     assert cut(text, stops) == expected

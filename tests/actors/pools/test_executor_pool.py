@@ -1,4 +1,4 @@
-"""Executors: what steps come to, that nothing leaks between programs, that nothing is lost when the service dies."""
+"""Executors: outcomes of steps, isolation between programs, and recovery when the sandbox dies."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ import pytest_asyncio
 import ray
 
 from actors.pools.executor_pool import ExecutorPool, LocalExecutor, start_executors, stop_executors
-from actors.sandbox.client.autoprint import echoed
-from actors.sandbox.client.executor import as_run, codes_of, idle
+from actors.sandbox.client.autoprint import add_autoprint
+from actors.sandbox.client.executor import codes_of, is_comment_only, make_program
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
 from search.data import Outcome, Problem, State, Step, StepStatus
 
 ROOT = Path(__file__).resolve().parents[3]
-PROBLEM = Problem("p", "What?", "1", "test")
-CONFIG = ExecutorConfig(concurrency=2, cpu_seconds=1, wall_seconds=30, memory_mib=128, require=Tier.NONE, sums=False)
+PROBLEM = Problem(id="p", question="What?", answer="1", source="test")
+CONFIG = ExecutorConfig(
+    concurrency=2, cpu_seconds=1, wall_seconds=30, memory_mib=128, required_tier=Tier.NONE, evaluate_arithmetic=False
+)
 
 
 def state(*codes: str) -> State:
@@ -59,7 +61,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("code", "outcome", "output"), CASES)
-async def test_a_step_ends_with_its_outcome_and_the_next_one_runs(
+async def test_step_ends_with_its_outcome_and_the_next_one_runs(
     executor: LocalExecutor, code: str, outcome: Outcome, output: str
 ) -> None:
     (done,) = await executor.run(state(), [step(code)])
@@ -69,13 +71,13 @@ async def test_a_step_ends_with_its_outcome_and_the_next_one_runs(
     assert (after.outcome, after.output) == (Outcome.OK, "next\n")
 
 
-async def test_code_runs_after_its_ancestors_and_only_its_own_output_counts(executor: LocalExecutor) -> None:
+async def test_code_runs_after_its_ancestors_with_only_its_own_output(executor: LocalExecutor) -> None:
     before = state("x = 4\nprint('one')", "def f(y): return x * y\nprint('two')")
     (done,) = await executor.run(before, [step("print(f(5))")])
     assert done.output == "20\n"
 
 
-async def test_siblings_and_programs_do_not_see_each_other(executor: LocalExecutor) -> None:
+async def test_siblings_and_programs_are_isolated_from_each_other(executor: LocalExecutor) -> None:
     parent = state("values = [1]")
     grow = step("values.append(2); import math; math.pi = 3; print(values, math.pi)")
     look = step("import math; print(values, math.pi > 3.1)")
@@ -85,7 +87,7 @@ async def test_siblings_and_programs_do_not_see_each_other(executor: LocalExecut
     assert alone.outcome is Outcome.EXCEPTION
 
 
-async def test_a_step_without_code_or_already_ended_is_left_alone(executor: LocalExecutor) -> None:
+async def test_step_is_unchanged_when_it_has_no_code_or_has_ended(executor: LocalExecutor) -> None:
     words = Step("Step 1: think.\n\n")
     ended = Step("x = ", code="x = ", status=StepStatus.NO_ANSWER)
     ran, twice = await executor.run(state(), [words, step("print(1)"), ended, step("print(2)")]), ("1\n", "2\n")
@@ -93,24 +95,24 @@ async def test_a_step_without_code_or_already_ended_is_left_alone(executor: Loca
     assert (ran[1].output, ran[3].output) == twice
 
 
-async def test_a_step_of_comments_runs_without_a_service() -> None:
-    pool = ExecutorPool([], ExecutorConfig())  # there is nobody to ask
+async def test_step_of_comments_runs_without_an_executor() -> None:
+    pool = ExecutorPool([], ExecutorConfig())  # no executor to call
     (done,) = await pool.run(state(), [step("\n# a dog barks\n  # and a cat")])
     assert (done.outcome, done.status, done.output) == (Outcome.OK, StepStatus.OPEN, "")
-    assert as_run(codes_of(state().then(done)), "a = 1") == ((), echoed("a = 1"))
+    assert make_program(codes_of(state().then(done)), "a = 1") == ((), add_autoprint("a = 1"))
 
 
 @pytest.mark.parametrize("code", ["# a\nb", "#\x00", "# \ud800", "\u2003# a", "pass"])
-def test_what_python_would_run_or_refuse_is_not_idle(code: str) -> None:
-    assert not idle(code)
+def test_code_that_python_runs_or_rejects_is_not_comment_only(code: str) -> None:
+    assert not is_comment_only(code)
 
 
-async def test_a_prefix_that_fails_gives_its_own_outcome(executor: LocalExecutor) -> None:
+async def test_failing_prefix_gives_its_own_outcome(executor: LocalExecutor) -> None:
     (done,) = await executor.run(state("x = 1", "y = z"), [step("print(x)")])
     assert (done.outcome, done.output) == (Outcome.EXCEPTION, "NameError: name 'z' is not defined")
 
 
-async def test_five_hundred_mixed_steps_are_answered_exactly_once(executor: LocalExecutor) -> None:
+async def test_five_hundred_mixed_steps_run_exactly_once(executor: LocalExecutor) -> None:
     kinds = [
         (lambda i: f"print({i})", lambda i: (Outcome.OK, f"{i}\n")),
         (lambda i: f"print(n{i})", lambda i: (Outcome.EXCEPTION, f"NameError: name 'n{i}' is not defined")),
@@ -119,42 +121,43 @@ async def test_five_hundred_mixed_steps_are_answered_exactly_once(executor: Loca
         (lambda i: f"print(x + {i})", lambda i: (Outcome.OK, f"{i + i // 10}\n")),
     ]
     runs = [((f"x = {i // 10}",), kinds[i % 5][0](i)) for i in range(500)]
-    results = await executor.run_many(runs)
+    results = await executor.run_programs(runs)
     assert len(results) == 500
     for i, result in enumerate(results):
         outcome, output = kinds[i % 5][1](i)
         assert result.outcome is outcome
         assert output is None or result.output == output
-    assert not executor.service.pending
+    assert not executor.server.pending
 
 
 @pytest.mark.parametrize("victim", ["pid", "zygote"])
-async def test_killing_the_service_in_the_middle_loses_nothing(executor: LocalExecutor, victim: str) -> None:
+async def test_no_run_is_lost_when_the_sandbox_is_killed(executor: LocalExecutor, victim: str) -> None:
     runs = [(("x = 1",), f"print(x + {i})") for i in range(120)]
-    answers = asyncio.ensure_future(executor.run_many(runs))
+    answers = asyncio.ensure_future(executor.run_programs(runs))
     await asyncio.sleep(0.05)
-    os.kill(int(executor.service.hello[victim]), signal.SIGKILL)
+    os.kill(int(executor.server.hello[victim]), signal.SIGKILL)
     results = await asyncio.wait_for(answers, 120)
     assert [result.output for result in results] == [f"{i + 1}\n" for i in range(120)]
-    assert executor.service.restarts == 1
+    assert executor.server.restarts == 1
 
 
-async def test_nothing_of_the_service_is_left_when_it_closes() -> None:
+async def test_no_process_is_left_when_the_executor_closes() -> None:
     executor = LocalExecutor(CONFIG)
     await executor.start()
-    await executor.run_many([((), f"x = {i}") for i in range(5)])
-    hanging = asyncio.ensure_future(executor.run_many([((), "import time; time.sleep(99)")]))
+    await executor.run_programs([((), f"x = {i}") for i in range(5)])
+    hanging = asyncio.ensure_future(executor.run_programs([((), "import time; time.sleep(99)")]))
     await asyncio.sleep(0.3)
-    group = executor.service.pid
+    group = executor.server.pid
     await executor.close()
     await asyncio.gather(hanging, return_exceptions=True)
-    assert await eventually(lambda: not alive(group)), "processes of the service are left"
+    assert await eventually(lambda: not alive(group)), "processes of the sandbox are left"
 
 
-async def test_a_service_whose_client_was_killed_ends_and_cleans_up(tmp_path: Path) -> None:
+async def test_sandbox_cleans_up_when_its_client_is_killed(tmp_path: Path) -> None:
     code = "import asyncio, os, sys; from actors.sandbox.client.executor import LocalExecutor as E; "
     code += "from actors.sandbox.config import ExecutorConfig as C\n"
-    code += "async def main():\n  e = E(C(require='none')); print(await e.start()); os.kill(os.getpid(), 9)\nasyncio.run(main())"
+    code += "async def main():\n  e = E(C(required_tier='none')); print(await e.start()); os.kill(os.getpid(), 9)\n"
+    code += "asyncio.run(main())"
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     client = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment)
     assert await client.wait() == -signal.SIGKILL
@@ -162,7 +165,7 @@ async def test_a_service_whose_client_was_killed_ends_and_cleans_up(tmp_path: Pa
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether ``condition`` comes true in time."""
+    """Return whether ``condition`` becomes true in time."""
     end = asyncio.get_running_loop().time() + seconds
     while not condition():
         if asyncio.get_running_loop().time() > end:
@@ -172,7 +175,7 @@ async def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool
 
 
 def alive(group: int) -> bool:
-    """Whether any process of the group is left."""
+    """Return whether any process of the group is left."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -181,15 +184,21 @@ def alive(group: int) -> bool:
 
 
 @pytest.mark.slow
-async def test_a_pool_spreads_problems_batches_steps_and_survives_the_death_of_an_actor(local_ray: None) -> None:
+async def test_pool_spreads_problems_and_survives_an_actors_death(local_ray: None) -> None:
     config = CONFIG.model_copy(update={"replicas": 2, "concurrency": 1})
     handles = start_executors(config)
     pool = ExecutorPool(handles, config)
-    states = [State(Problem(f"p{i}", "?", "1", "test"), state(f"x = {i}").steps) for i in range(40)]
-    answers = asyncio.gather(*(pool.run(one, [step(f"print(x + {k})") for k in range(3)]) for one in states))
+    states = [
+        State(Problem(id=f"p{i}", question="?", answer="1", source="test"), state(f"x = {i}").steps) for i in range(40)
+    ]
+    answers = asyncio.gather(
+        *(pool.run(problem_state, [step(f"print(x + {k})") for k in range(3)]) for problem_state in states)
+    )
     await asyncio.sleep(0.1)
     ray.kill(handles[0], no_restart=False)
     done = await asyncio.wait_for(answers, 100)
-    assert [one.output for siblings in done for one in siblings] == [f"{i + k}\n" for i in range(40) for k in range(3)]
-    assert {len([1 for lane in pool.homes.values() if lane.executor.handle is handle]) for handle in handles} == {20}
+    assert [ran.output for siblings in done for ran in siblings] == [f"{i + k}\n" for i in range(40) for k in range(3)]
+    assert {
+        sum(replica.client.handle is handle for replica in pool.replica_by_problem.values()) for handle in handles
+    } == {20}
     stop_executors(handles)

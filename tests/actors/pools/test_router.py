@@ -1,4 +1,4 @@
-"""Where requests go: preference, spill-over, waiting, engines that are out."""
+"""The router: rendezvous order, spill-over, waiting, replicas that are down."""
 
 from __future__ import annotations
 
@@ -7,131 +7,131 @@ from collections import Counter
 
 import pytest
 
-from actors.pools.router import AHEAD, SLACK, Replica, Router, preference
+from actors.pools.router import LOAD_FACTOR, LOAD_SLACK, Replica, Router, rendezvous_order
 
 
-def router(rooms: list[int]) -> Router[str]:
-    return Router([Replica(f"handle {i}", f"engine-{i}", room) for i, room in enumerate(rooms)])
+def make_router(limits: list[int]) -> Router[str]:
+    return Router([Replica(f"handle {i}", f"engine-{i}", limit) for i, limit in enumerate(limits)])
 
 
-def test_a_lost_engine_moves_only_its_own_keys() -> None:
+def test_removed_replica_moves_only_its_own_keys() -> None:
     names = tuple(f"engine-{i}" for i in range(5))
     keys = [f"problem-{i}" for i in range(200)]
-    before = {key: names[preference(key, names)[0]] for key in keys}
-    left = names[:3] + names[4:]
-    after = {key: left[preference(key, left)[0]] for key in keys}
+    before = {key: names[rendezvous_order(key, names)[0]] for key in keys}
+    remaining = names[:3] + names[4:]
+    after = {key: remaining[rendezvous_order(key, remaining)[0]] for key in keys}
     assert {key for key in keys if before[key] != after[key]} == {key for key in keys if before[key] == "engine-3"}
 
 
-def test_keys_spread_over_engines() -> None:
+def test_keys_spread_over_replicas() -> None:
     names = ("engine-0", "engine-1")
-    first = [preference(f"problem-{i}", names)[0] for i in range(1000)]
+    first = [rendezvous_order(f"problem-{i}", names)[0] for i in range(1000)]
     assert 430 < sum(first) < 570  # 500 +- 4.4 standard deviations
 
 
-async def test_a_key_keeps_its_engine_until_it_is_full() -> None:
-    pool = router([2, 2])
-    taken = [await pool.take("p") for _ in range(3)]
-    assert taken[0] is taken[1]
-    assert taken[2] is not taken[0]
+async def test_key_keeps_its_replica_until_it_is_full() -> None:
+    router = make_router([2, 2])
+    replicas = [await router.acquire("p") for _ in range(3)]
+    assert replicas[0] is replicas[1]
+    assert replicas[2] is not replicas[0]
 
 
-async def test_spill_goes_to_the_next_in_order_and_then_to_the_least_loaded() -> None:
-    pool = router([4, 40, 40, 40])
-    order = preference("p", tuple(lane.name for lane in pool.lanes))
-    first, second, third, fourth = (pool.lanes[index] for index in order)
-    first.busy, second.busy, third.busy, fourth.busy = first.room, 3, 2, 0
-    assert await pool.take("p") is second
-    second.busy, third.busy = 30, 5
-    assert await pool.take("p") is fourth
+async def test_spill_goes_to_the_second_then_to_the_least_loaded() -> None:
+    router = make_router([4, 40, 40, 40])
+    order = rendezvous_order("p", tuple(replica.name for replica in router.replicas))
+    first, second, third, fourth = (router.replicas[index] for index in order)
+    first.inflight, second.inflight, third.inflight, fourth.inflight = first.limit, 3, 2, 0
+    assert await router.acquire("p") is second
+    second.inflight, third.inflight = 30, 5
+    assert await router.acquire("p") is fourth
 
 
-async def test_a_lane_well_ahead_of_the_others_gets_no_more() -> None:
-    pool = router([400] * 4)
-    lanes = Counter([(await pool.take("p")).name for _ in range(100)])
-    assert max(lanes.values()) <= SLACK + AHEAD * 25 + 1
-    assert min(lanes.values()) > 10
+async def test_replica_well_ahead_of_the_others_is_passed_over() -> None:
+    router = make_router([400] * 4)
+    requests = Counter([(await router.acquire("p")).name for _ in range(100)])
+    assert max(requests.values()) <= LOAD_SLACK + LOAD_FACTOR * 25 + 1
+    assert min(requests.values()) > 10
 
 
-async def test_waits_while_full_and_goes_on_in_order() -> None:
-    pool = router([1])
-    lane = await pool.take("p")
-    came: list[int] = []
+async def test_waiters_are_served_in_order() -> None:
+    router = make_router([1])
+    replica = await router.acquire("p")
+    served: list[int] = []
 
-    async def late(number: int) -> None:
-        held = await pool.take("p")
-        came.append(number)
-        pool.give(held)
+    async def wait(number: int) -> None:
+        acquired = await router.acquire("p")
+        served.append(number)
+        router.release(acquired)
 
-    waiting = [asyncio.create_task(late(number)) for number in range(3)]
+    waiting = [asyncio.create_task(wait(number)) for number in range(3)]
     await asyncio.sleep(0)
-    assert came == []
-    pool.give(lane)
+    assert served == []
+    router.release(replica)
     await asyncio.gather(*waiting)
-    assert came == [0, 1, 2]
-    assert lane.busy == 0
+    assert served == [0, 1, 2]
+    assert replica.inflight == 0
 
 
-async def test_a_cancelled_waiter_loses_no_place() -> None:
-    pool = router([1])
-    lane = await pool.take("p")
-    first, second = (asyncio.create_task(pool.take("p")) for _ in range(2))
+async def test_room_is_not_lost_when_a_granted_waiter_is_cancelled() -> None:
+    router = make_router([1])
+    replica = await router.acquire("p")
+    first, second = (asyncio.create_task(router.acquire("p")) for _ in range(2))
     await asyncio.sleep(0)
-    pool.give(lane)  # wakes the first …
+    router.release(replica)  # wakes the first …
     first.cancel()  # … which is gone before it runs
     with pytest.raises(asyncio.CancelledError):
         await first
-    assert await asyncio.wait_for(second, 1) is lane
+    assert await asyncio.wait_for(second, 1) is replica
 
 
-async def test_an_engine_that_is_out_gets_nothing_until_it_is_back() -> None:
-    pool = router([1, 1])
-    preferred = pool.lanes[preference("p", ("engine-0", "engine-1"))[0]]
-    pool.down(preferred)
-    other = await pool.take("p")
+async def test_down_replica_gets_no_request_until_it_is_up() -> None:
+    router = make_router([1, 1])
+    preferred = router.replicas[rendezvous_order("p", ("engine-0", "engine-1"))[0]]
+    router.mark_down(preferred)
+    other = await router.acquire("p")
     assert other is not preferred
-    waiting = asyncio.create_task(pool.take("p"))
+    waiting = asyncio.create_task(router.acquire("p"))
     await asyncio.sleep(0)
     assert not waiting.done()
-    pool.back(preferred)
+    router.mark_up(preferred)
     assert await asyncio.wait_for(waiting, 1) is preferred
 
 
-async def test_large_requests_are_not_overtaken_by_small_ones() -> None:
-    pool = router([4])
-    lane = await pool.take("p", 3)
-    large, small = asyncio.create_task(pool.take("p", 4)), asyncio.create_task(pool.take("p", 1))
+async def test_small_request_does_not_overtake_a_large_one() -> None:
+    router = make_router([4])
+    replica = await router.acquire("p", 3)
+    large, small = asyncio.create_task(router.acquire("p", 4)), asyncio.create_task(router.acquire("p", 1))
     await asyncio.sleep(0)
-    assert lane.busy == 3  # the small one would fit
-    assert pool.take_now("p", 1) is None
-    pool.give(lane, 3)
-    assert await asyncio.wait_for(large, 1) is lane
+    assert replica.inflight == 3  # the small one would fit
+    assert router.try_acquire("p", 1) is None
+    router.release(replica, 3)
+    assert await asyncio.wait_for(large, 1) is replica
     await asyncio.sleep(0)
     assert not small.done()
-    pool.give(lane, 4)
-    assert await asyncio.wait_for(small, 1) is lane
-    assert lane.busy == 1
+    router.release(replica, 4)
+    assert await asyncio.wait_for(small, 1) is replica
+    assert replica.inflight == 1
 
 
-async def test_an_engine_with_nothing_to_do_takes_what_is_larger_than_it() -> None:
-    pool = router([4])
-    lane = await asyncio.wait_for(pool.take("p", 16), 1)
-    assert lane.busy == 16
-    assert pool.take_now("p", 1) is None
+async def test_idle_replica_takes_a_request_above_its_limit() -> None:
+    router = make_router([4])
+    replica = await asyncio.wait_for(router.acquire("p", 16), 1)
+    assert replica.inflight == 16
+    assert router.try_acquire("p", 1) is None
 
 
-async def test_more_room_lets_in_those_who_wait() -> None:
-    pool = router([1])
-    lane = await pool.take("p")
-    waiting = [asyncio.create_task(pool.take("p")) for _ in range(3)]
+async def test_raised_limit_serves_waiters() -> None:
+    router = make_router([1])
+    replica = await router.acquire("p")
+    waiting = [asyncio.create_task(router.acquire("p")) for _ in range(3)]
     await asyncio.sleep(0)
-    lane.room = 3
-    pool.serve()
+    replica.limit = 3
+    router.wake_waiters()
     await asyncio.sleep(0)
     assert [task.done() for task in waiting] == [True, True, False]
     waiting[2].cancel()
 
 
-def test_no_engines_is_an_error() -> None:
+def test_empty_router_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one engine"):
         Router([])

@@ -1,4 +1,4 @@
-"""Choosing solutions to label from stored samples, and the file that comes of it."""
+"""Choose solutions to label from stored samples, and write them as a labelling file."""
 
 from __future__ import annotations
 
@@ -9,31 +9,56 @@ from pathlib import Path
 import pytest
 
 from actors.engines.manager import EngineManager
-from cluster.annotation.choose_solutions import Candidate, Selection, chosen, select, solutions_file
+from cluster.annotation.choose_solutions import (
+    LabelCandidate,
+    SelectionRequest,
+    choose_candidates,
+    select_solutions,
+    solutions_file,
+)
 from cluster.reward_eval import step_scores
-from cluster.reward_eval.request import RewardEvalRequest
+from cluster.reward_eval.request import SELECT, RewardEvalRequest
 from search.data import Trajectory
 from search.evaluation.voting import Aggregation
 from search.reward_models import RewardModelKind, probability
-from tests.cluster.reward_eval.judged_samples import PROBLEMS, KnowingRewardModel, context, store_trees, tree, wrong
-from train.data.loading import read_records
+from tests.cluster.reward_eval.stored_samples import (
+    PROBLEMS,
+    OracleRewardModel,
+    context,
+    incorrect_steps,
+    sample_tree,
+    store_trees,
+)
+from train.data.records import read_records
 from train.labels.active_selection import ScoredSolution
-from train.labels.annotation_files import read_labelling
+from train.labels.annotation_files import read_annotations
 from train.labels.prm800k import read_rows
 
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EngineManager, "reward_model", lambda *_: [])
-    monkeypatch.setattr(step_scores, "RewardModelPool", KnowingRewardModel)
+    monkeypatch.setattr(EngineManager, "handles", lambda *_: [])
+    monkeypatch.setattr(step_scores, "RewardModelPool", OracleRewardModel)
 
 
-def candidate(problem: str, place: int, score: float, right: bool) -> Candidate:
-    return Candidate(problem, place, ScoredSolution(f"{problem}/{place}", score, right))
+def candidate(problem_id: str, index: int, score: float, correct: bool) -> LabelCandidate:
+    return LabelCandidate(problem_id, index, ScoredSolution(name=f"{problem_id}/{index}", score=score, correct=correct))
 
 
-def test_the_count_is_of_each_problem_or_of_all_together() -> None:
-    found = [
+def request(trees: Path, aggregation: Aggregation) -> RewardEvalRequest:
+    return RewardEvalRequest(
+        folder=SELECT,
+        model=Path("/models/ppm"),
+        kind=RewardModelKind.PPM,
+        aggregation=aggregation,
+        split="",
+        problems=(),
+        trees=trees,
+    )
+
+
+def test_count_is_per_problem_or_of_all_together() -> None:
+    candidates = [
         candidate("a", 0, 0.9, True),
         candidate("a", 1, 0.8, False),
         candidate("a", 2, 0.7, False),
@@ -41,23 +66,23 @@ def test_the_count_is_of_each_problem_or_of_all_together() -> None:
         candidate("b", 1, 0.1, False),
     ]
 
-    def places(count: int, together: bool) -> list[tuple[str, int]]:
-        return [(one.problem, one.place) for one in chosen(found, count, together, seed=3)]
+    def choose(count: int, together: bool) -> list[tuple[str, int]]:
+        return [(c.problem_id, c.index) for c in choose_candidates(candidates, count, together, seed=3)]
 
-    assert places(1, together=False) == [("a", 1), ("b", 1)]
-    assert places(2, together=False) == [("a", 1), ("a", 2), ("b", 1), ("b", 0)]
-    assert places(3, together=True) == [("a", 1), ("a", 2), ("a", 0)]
+    assert choose(1, together=False) == [("a", 1), ("b", 1)]
+    assert choose(2, together=False) == [("a", 1), ("a", 2), ("b", 1), ("b", 0)]
+    assert choose(3, together=True) == [("a", 1), ("a", 2), ("a", 0)]
 
 
-def test_chosen_solutions_are_a_labelling_file_that_can_be_read_back(tmp_path: Path) -> None:
-    trees = store_trees(tmp_path / "trees", [tree(problem, 3, 2, 2) for problem in PROBLEMS[:6]])
+def test_chosen_solutions_are_written_as_a_labelling_file(tmp_path: Path) -> None:
+    trees = store_trees(tmp_path / "trees", [sample_tree(problem, 3, 2, 2) for problem in PROBLEMS[:6]])
     output = tmp_path / "label me.jsonl"
-    asked = RewardEvalRequest("select", Path("/judges/ppm"), RewardModelKind.PPM, Aggregation.LAST, "", (), trees=trees)
+    selection = SelectionRequest(count=1, together=False, output=output, generation=2)
     with context(tmp_path / "run") as running:
-        found = select(running, asked, None, Selection(1, together=False, output=output, generation=2))
-    assert found.told() == "chose 6 of 12 different solutions of 6 problems, 6 of them wrong"
+        result = select_solutions(running, request(trees, Aggregation.LAST), None, selection)
+    assert result.describe() == "chose 6 of 12 different solutions of 6 problems, 6 of them incorrect"
     rows = [row for _, row in read_rows([output], Counter())]
-    expected = {problem.question: (problem, wrong(problem)) for problem in PROBLEMS[:6]}
+    expected = {problem.question: (problem, incorrect_steps(problem)) for problem in PROBLEMS[:6]}
     assert {row.question.problem for row in rows} == set(expected)
     assert [row.question.problem for row in rows] != list(expected)  # the order says nothing
     for row in rows:
@@ -69,21 +94,23 @@ def test_chosen_solutions_are_a_labelling_file_that_can_be_read_back(tmp_path: P
         )
         assert row.question.pre_generated_verifier_score == probability(-2.0, RewardModelKind.PPM)
         assert (row.labeler, row.timestamp, row.generation, row.label.finish_reason) == (None, None, 2, None)
-    given_out = list(read_records(Trajectory, [solutions_file(output)]))
-    assert [(one.problem.question, one.correct) for one in given_out] == [(row.question.problem, False) for row in rows]
+    solutions = list(read_records(Trajectory, [solutions_file(output)]))
+    assert [(solution.problem.question, solution.correct) for solution in solutions] == [
+        (row.question.problem, False) for row in rows
+    ]
     tally = Counter[str]()
-    assert list(read_labelling([output], given_out, tally)) == []
+    assert list(read_annotations([output], solutions, tally)) == []
     assert tally == {"rows": 6, "unlabelled": 6}
 
 
-def test_the_same_samples_and_seed_choose_the_same(tmp_path: Path) -> None:
-    trees = store_trees(tmp_path / "trees", [tree(problem, 1, 1, 0) for problem in PROBLEMS[:8]])
-    asked = RewardEvalRequest("select", Path("/judges/ppm"), RewardModelKind.PPM, Aggregation.MEAN, "", (), trees=trees)
+def test_same_samples_and_seed_choose_the_same_solutions(tmp_path: Path) -> None:
+    trees = store_trees(tmp_path / "trees", [sample_tree(problem, 1, 1, 0) for problem in PROBLEMS[:8]])
     contents = []
     for name in ("a", "b"):
         with context(tmp_path / "run") as running:
-            select(running, asked, None, Selection(5, together=True, output=tmp_path / f"{name}.jsonl"))
+            selection = SelectionRequest(count=5, together=True, output=tmp_path / f"{name}.jsonl")
+            select_solutions(running, request(trees, Aggregation.MEAN), None, selection)
         contents.append((tmp_path / f"{name}.jsonl").read_text())
     assert contents[0] == contents[1]
     scores = [json.loads(line)["question"]["pre_generated_verifier_score"] for line in contents[0].splitlines()]
-    assert len(scores) == 5 and sum(score > 0.9 for score in scores) == 1  # four wrong ones and a right one
+    assert len(scores) == 5 and sum(score > 0.9 for score in scores) == 1  # four incorrect ones and a correct one

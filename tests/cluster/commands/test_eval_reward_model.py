@@ -1,4 +1,4 @@
-"""The command lines of judge, select and label: plans, and one line for bad input with nothing written."""
+"""Command lines of eval-reward-model, select and label: plans, and one line for bad input with nothing written."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from cluster.cli import main
 from search.evaluation import process_bench
 from search.evaluation.process_bench import ProcessRow
-from tests.cluster.reward_eval.judged_samples import CONFIG, PROBLEMS, store_trees, tree
+from tests.cluster.reward_eval.stored_samples import CONFIG, PROBLEMS, sample_tree, store_trees
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with a config, a PPM, a model without labels, samples and a file of steps."""
+    """A working directory with a config, a PPM, a model without labels, samples, and files of steps."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     Path("mini.yaml").write_text(CONFIG)
@@ -25,38 +25,54 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path(name, "config.json").write_text(json.dumps(config))
         Path(name, "tokenizer.json").write_text("{}")
         Path(name, "model.safetensors").write_bytes(b"")
-    store_trees(Path("trees"), [tree(problem, 1, 1, 0) for problem in PROBLEMS[:2]])
-    rows = [ProcessRow(f"{n}", "m", f"problem {n}", ("A", "B"), n % 2 > 0, n % 2 - 1) for n in range(40)]
-    Path("steps.jsonl").write_text(process_bench.text(row for row in rows if row.label < 1))
-    Path("right.jsonl").write_text(process_bench.text(row for row in rows if row.label == -1))
+    store_trees(Path("trees"), [sample_tree(problem, 1, 1, 0) for problem in PROBLEMS[:2]])
+    rows = [
+        ProcessRow(
+            id=f"{n}",
+            generator="m",
+            problem=f"problem {n}",
+            steps=("A", "B"),
+            final_answer_correct=n % 2 > 0,
+            label=n % 2 - 1,
+        )
+        for n in range(40)
+    ]
+    Path("steps.jsonl").write_text(process_bench.dump_rows(row for row in rows if row.label < 1))
+    Path("correct.jsonl").write_text(process_bench.dump_rows(row for row in rows if row.label == -1))
     return tmp_path
 
 
-JUDGE, SELECT = ("judge", "mini.yaml", "--model", "reward_model"), ("select", "mini.yaml", "--model", "reward_model")
+EVAL = ("eval-reward-model", "mini.yaml", "--model", "reward_model")
+SELECT = ("select", "mini.yaml", "--model", "reward_model")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (
-            JUDGE,
+            EVAL,
             [
-                "judge/samples",
+                "reward_eval/samples",
                 "5 problems, 8 samples each",
-                "judge/scores",
+                "reward_eval/scores",
                 "every step of the solutions in the samples",
             ],
         ),
-        ((*JUDGE, "--split", "heldout", "--limit", "3", "--evaluation.samples=64"), ["3 problems, 64 samples each"]),
-        ((*JUDGE, "--trees", "trees"), ["judge/scores", "every step of the solutions in", "at most 0 policy requests"]),
-        ((*JUDGE, "--steps", "steps.jsonl"), ["judge/steps", "every step of 40 solutions in"]),
-        ((*JUDGE, "--steps", "steps.jsonl", "--threshold", "0.5"), ["judge/steps"]),
-        (("judge", "mini.yaml", "--model", "unlabelled", "--kind", "orm"), ["judge/samples"]),
+        ((*EVAL, "--split", "heldout", "--limit", "3", "--evaluation.samples=64"), ["3 problems, 64 samples each"]),
+        (
+            (*EVAL, "--trees", "trees"),
+            ["reward_eval/scores", "every step of the solutions in", "at most 0 policy requests"],
+        ),
+        ((*EVAL, "--steps", "steps.jsonl"), ["reward_eval/steps", "every step of 40 solutions in"]),
+        ((*EVAL, "--steps", "steps.jsonl", "--threshold", "0.5"), ["reward_eval/steps"]),
+        (("eval-reward-model", "mini.yaml", "--model", "unlabelled", "--kind", "orm"), ["reward_eval/samples"]),
         (SELECT, ["select/samples", "6 problems, 8 samples each", "select/scores"]),
         ((*SELECT, "--trees", "trees", "--together", "--count", "50"), ["select/scores"]),
     ],
 )
-def test_dry_runs(here: Path, arguments: tuple[str, ...], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_prints_the_stages(
+    here: Path, arguments: tuple[str, ...], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*arguments, "--dry-run"]) == 0
     text = capsys.readouterr().out
     assert all(word in text for word in words)
@@ -66,29 +82,32 @@ def test_dry_runs(here: Path, arguments: tuple[str, ...], words: list[str], caps
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("judge", "mini.yaml"), "the following arguments are required: --model"),
-        (("judge", "mini.yaml", "--model", "none"), "--model: no model directory none"),
-        (("judge", "mini.yaml", "--model", "unlabelled"), "does not say what it was trained for: give --kind"),
-        ((*JUDGE, "--kind", "prm"), "--kind prm: the labels of reward_model (reward) are those of the kind ppm"),
-        ((*JUDGE, "--aggregate", "sum"), "invalid choice: 'sum'"),
-        ((*JUDGE, "--split", "moon"), "--split 'moon' is unknown"),
-        ((*JUDGE, "--policy", "none"), "--policy: no model directory none"),
-        ((*JUDGE, "--trees", "reward_model"), "--trees: no trees in reward_model"),
+        (("eval-reward-model", "mini.yaml"), "the following arguments are required: --model"),
+        (("eval-reward-model", "mini.yaml", "--model", "none"), "--model: no model directory none"),
         (
-            (*JUDGE, "--trees", "trees", "--policy", "reward_model"),
-            "--policy: nothing is drawn where --trees are given",
+            ("eval-reward-model", "mini.yaml", "--model", "unlabelled"),
+            "does not say what it was trained for: give --kind",
         ),
-        ((*JUDGE, "--steps", "none.jsonl"), "none.jsonl: no such file; expected JSON lines with id, generator"),
-        ((*JUDGE, "--steps", "mini.yaml"), "mini.yaml:1: not JSON"),
-        ((*JUDGE, "--steps", "steps.jsonl", "--trees", "trees"), "--trees: nothing is drawn where --steps are given"),
-        ((*JUDGE, "--steps", "steps.jsonl", "--limit", "3"), "--limit: nothing is drawn where --steps are given"),
-        ((*JUDGE, "--steps", "right.jsonl"), "0 solutions with a wrong step"),
+        ((*EVAL, "--kind", "prm"), "--kind prm: the labels of reward_model (reward) are those of the kind ppm"),
+        ((*EVAL, "--step-aggregation", "sum"), "invalid choice: 'sum'"),
+        ((*EVAL, "--split", "moon"), "--split 'moon' is unknown"),
+        ((*EVAL, "--policy", "none"), "--policy: no model directory none"),
+        ((*EVAL, "--trees", "reward_model"), "--trees: no trees in reward_model"),
         (
-            (*JUDGE, "--steps", "steps.jsonl", "--threshold-from", "steps.jsonl"),
-            "0 solutions with a wrong step and 0 without",
+            (*EVAL, "--trees", "trees", "--policy", "reward_model"),
+            "--policy: no samples are drawn if --trees is given",
         ),
-        ((*JUDGE, "--threshold", "2"), "2 is not possible: a number from 0 to 1"),
-        ((*JUDGE, "--threshold", "0.5", "--threshold-from", "steps.jsonl"), "exclude each other"),
+        ((*EVAL, "--steps", "none.jsonl"), "none.jsonl: no such file; expected JSON lines with id, generator"),
+        ((*EVAL, "--steps", "mini.yaml"), "mini.yaml:1: not JSON"),
+        ((*EVAL, "--steps", "steps.jsonl", "--trees", "trees"), "--trees: no samples are drawn if --steps is given"),
+        ((*EVAL, "--steps", "steps.jsonl", "--limit", "3"), "--limit: no samples are drawn if --steps is given"),
+        ((*EVAL, "--steps", "correct.jsonl"), "0 solutions with an incorrect step"),
+        (
+            (*EVAL, "--steps", "steps.jsonl", "--threshold-from", "steps.jsonl"),
+            "0 solutions with an incorrect step and 0 without",
+        ),
+        ((*EVAL, "--threshold", "2"), "2 is not possible: a number from 0 to 1"),
+        ((*EVAL, "--threshold", "0.5", "--threshold-from", "steps.jsonl"), "exclude each other"),
         ((*SELECT, "--count", "0"), "0 is not possible: a whole number from 1"),
         ((*SELECT, "--output", "steps.jsonl"), "steps.jsonl exists and may hold labels"),
         ((*SELECT, "--output", "nowhere/a.jsonl"), "--output: no directory"),
@@ -97,7 +116,7 @@ def test_dry_runs(here: Path, arguments: tuple[str, ...], words: list[str], caps
         (("label", "steps.jsonl", "--a.b=c"), "raystar label takes no config fields"),
     ],
 )
-def test_bad_input_is_one_line(
+def test_bad_input_is_one_line_and_writes_nothing(
     here: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(Path().rglob("*"))

@@ -1,4 +1,4 @@
-"""Errors of config files: file, line, field, value and what is accepted, in one line."""
+"""Configs load with overrides; an error is one line with file, line, field, value and remedy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.config import run_config
-from cluster.config.loader import leaves
+from cluster.config.loader import config_fields
 from cluster.config.overrides import parse
 from cluster.config.run_config import RunConfig
 from search.errors import UserError
@@ -15,8 +15,8 @@ from search.errors import UserError
 GOOD = "version: 1\nname: mini\nproblems: {}\nsearch:\n  rollouts: 4\n"
 
 
-def refused(tmp_path: Path, text: str, *overrides: str) -> str:
-    """The one line with which a config is refused."""
+def error_line(tmp_path: Path, text: str, *overrides: str) -> str:
+    """Return the one-line error of loading a config."""
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(UserError) as caught:
@@ -26,13 +26,13 @@ def refused(tmp_path: Path, text: str, *overrides: str) -> str:
     return line.replace(str(tmp_path) + "/", "")
 
 
-def test_a_good_file_with_overrides(tmp_path: Path) -> None:
+def test_overrides_replace_values_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(GOOD)
-    found = run_config.load(path, parse(["--train.policy.learning_rate=1e-5", "--rounds.0.rollouts=3"]))
-    assert found.search.rollouts == 4
-    assert found.train.policy.learning_rate == 1e-5
-    assert [entry.rollouts for entry in found.rounds] == [3, None, None, None]
+    config = run_config.load(path, parse(["--train.policy.learning_rate=1e-5", "--rounds.0.search.rollouts=3"]))
+    assert config.search.rollouts == 4
+    assert config.train.policy.learning_rate == 1e-5
+    assert [dict(entry.search) for entry in config.rounds] == [{"rollouts": 3}, {}, {}, {}]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_a_good_file_with_overrides(tmp_path: Path) -> None:
         ("", "c.yaml: a config is a mapping of sections, this file holds NoneType"),
     ],
 )
-def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, line: str) -> None:
-    assert line in refused(tmp_path, text)
+def test_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, line: str) -> None:
+    assert line in error_line(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -77,21 +77,21 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, line: str)
         ("--name=a/b", "command line: name = 'a/b' is not possible"),
     ],
 )
-def test_a_bad_override_names_the_command_line(tmp_path: Path, override: str, line: str) -> None:
-    assert line in refused(tmp_path, GOOD, override)
+def test_error_of_an_override_names_the_command_line(tmp_path: Path, override: str, line: str) -> None:
+    assert line in error_line(tmp_path, GOOD, override)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no config file"):
         run_config.load(tmp_path / "none.yaml")
     with pytest.raises(UserError, match="is a directory"):
         run_config.load(tmp_path)
 
 
-def test_every_field_says_what_it_is() -> None:
-    found = list(leaves(RunConfig))
-    assert [".".join(leaf.path) for leaf in found if not leaf.description] == []
-    by_path = {".".join(leaf.path): leaf for leaf in found}
+def test_every_config_field_has_a_description() -> None:
+    fields = list(config_fields(RunConfig))
+    assert [".".join(field.path) for field in fields if not field.description] == []
+    by_path = {".".join(field.path): field for field in fields}
     assert by_path["train.reward_model.epochs"].default == 1
     assert by_path["train.policy.epochs"].default == 2
     assert by_path["name"].required
@@ -99,22 +99,22 @@ def test_every_field_says_what_it_is() -> None:
     assert "problems.evaluation.NAME.count" in by_path
 
 
-def test_the_resolved_config_loads_again_as_itself(tmp_path: Path) -> None:
+def test_resolved_config_loads_as_the_same_config(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(GOOD)
-    found = run_config.load(path)
-    assert RunConfig.model_validate(found.resolved()) == found
+    config = run_config.load(path)
+    assert RunConfig.model_validate(config.resolved()) == config
 
 
-def test_a_later_pass_has_more_rollouts(tmp_path: Path) -> None:
+def test_later_pass_has_more_rollouts(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text(GOOD + "rounds: [{passes: 3, rollouts: 16, growth: 2, candidates: 5}]\n")
-    found = run_config.load(path)
-    passes = [found.round_search(found.rounds[0], attempt) for attempt in (1, 2, 3)]
-    assert [(one.rollouts, one.candidates) for one in passes] == [(16, 5), (32, 5), (64, 5)]
+    path.write_text(GOOD + "rounds: [{passes: 3, search: {rollouts: 16, candidates: 5}, growth: 2}]\n")
+    config = run_config.load(path)
+    passes = [config.round_search(config.rounds[0], attempt) for attempt in (1, 2, 3)]
+    assert [(search.rollouts, search.candidates) for search in passes] == [(16, 5), (32, 5), (64, 5)]
 
 
-def test_one_entry_of_a_default_mapping_or_list_is_changed_and_the_others_stay(tmp_path: Path) -> None:
+def test_override_of_a_default_entry_keeps_the_other_entries(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(GOOD, encoding="utf-8")
     fields = ["--compare.strategies.mcts.settings.rollouts=7", "--compare.budgets.0=300"]
@@ -125,10 +125,14 @@ def test_one_entry_of_a_default_mapping_or_list_is_changed_and_the_others_stay(t
     assert new.budgets == (300, *old.budgets[1:])
 
 
-def test_a_mapping_that_the_file_gives_stands_alone(tmp_path: Path) -> None:
+def test_mapping_in_the_file_replaces_the_default(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(
-        f"{GOOD}compare:\n  strategies: {{best_of: {{settings: {{strategy: best_of}}}}}}\n", encoding="utf-8"
+        f"{GOOD}compare:\n  strategies: {{best_of_n: {{settings: {{strategy: best_of_n}}}}}}\n", encoding="utf-8"
     )
-    found = run_config.load(path, parse(["--compare.strategies.best_of.settings.candidates=9"])).compare.strategies
-    assert {name: one.settings for name, one in found.items()} == {"best_of": {"strategy": "best_of", "candidates": 9}}
+    strategies = run_config.load(
+        path, parse(["--compare.strategies.best_of_n.settings.candidates=9"])
+    ).compare.strategies
+    assert {name: entry.settings for name, entry in strategies.items()} == {
+        "best_of_n": {"strategy": "best_of_n", "candidates": 9}
+    }

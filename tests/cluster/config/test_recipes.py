@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from cluster.cli import main
-from cluster.commands import dry_run
+from cluster.commands import planned_stages
 from cluster.config import run_config as configs
-from train.rules.registry import LEARNS_FROM, POLICY, REWARD
+from train.objectives import OBJECTIVES
+from train.rules.base import POLICY, REWARD_MODEL
 
 CONFIGS = Path(configs.__file__).parents[2] / "configs"
 RECIPES = {path.stem: path for path in sorted((CONFIGS / "recipes").glob("*.yaml"))}
@@ -41,10 +42,10 @@ def test_a_recipe_learns_what_its_method_says_from_records_that_its_rule_writes(
     rounds = []
     for entry in found.rounds:
         method = found.method_of(entry)
-        for role, lesson in ((POLICY, method.policy), (REWARD, method.reward)):
-            assert lesson is None or LEARNS_FROM[lesson.objective] in method.source.files[role]
+        for role, lesson in ((POLICY, method.policy), (REWARD_MODEL, method.reward_model)):
+            assert lesson is None or OBJECTIVES[lesson.objective].records in method.harvest_rule.files[role]
         policy = f"{method.policy.objective} {method.policy.begins}" if method.policy else None
-        rounds.append((method.rule, policy, method.reward.objective if method.reward else None))
+        rounds.append((method.rule, policy, method.reward_model.objective if method.reward_model else None))
     assert rounds == METHODS[name]
     assert found.name == name
 
@@ -77,17 +78,18 @@ def test_a_recipe_can_be_planned(
         assert (f"r{number}/train_policy" in text) == (policy is not None)
         assert (f"r{number}/train_reward_model" in text) == (reward is not None)
         assert (f"r{number}/search_hinted" in text) == (rule == "star")
-        assert (f"r{number}/marks" in text) == (rule == "self_rewarding")
-        assert rule == "rstar_math" or f"by rule {rule}: " in text
+        assert (f"r{number}/self_judgements" in text) == (rule == "self_rewarding")
+        assert f"by rule {rule}: " in text
     assert not list(tmp_path.iterdir())
 
 
 def test_what_a_plan_says_of_rstars_search_and_of_sampling() -> None:
     rstar, irpo = configs.load(RECIPES["rstar"]), configs.load(RECIPES["irpo"])
-    sizes = dry_run.Sizes((100,) * 2, 60, {"heldout": 100})
-    stages = {stage.name: stage for stage in dry_run.evolve(rstar, sizes)}
-    assert "search 4 x 2" in stages["r0/evaluate"].what and "PPM" not in stages["r0/evaluate"].what
-    stages = {stage.name: stage for stage in dry_run.evolve(irpo, sizes)}
+    sizes = planned_stages.ProblemCounts((100,) * 2, 60, {"heldout": 100})
+    stages = {stage.name: stage for stage in planned_stages.evolve(rstar, sizes)}
+    assert "rstar: 4 rollouts x 2 candidates" in stages["r0/evaluate"].description
+    assert "best of" not in stages["r0/evaluate"].description
+    stages = {stage.name: stage for stage in planned_stages.evolve(irpo, sizes)}
     sampled = stages["r1/search"]
-    assert (sampled.requests, sampled.tokens) == (100 * 8, 100 * 8 * 280)
-    assert "100 problems, 8 samples each" in sampled.what
+    assert (sampled.requests, sampled.tokens) == (100 * 2 * 8, 100 * 8 * 280)
+    assert "100 problems, sampling: 8 samples" in sampled.description

@@ -1,4 +1,4 @@
-"""Under which name a base policy is kept: another one for whatever would make another model."""
+"""The key of a base policy in the cache: it differs if the model would differ."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ import pytest
 
 from cluster.config.run_config import RecipeConfig
 from cluster.evolution import base_policy
-from cluster.evolution.base_policy import PROBE, recipe_key, worked_solutions
+from cluster.evolution.base_policy import KEY_SOLUTIONS, recipe_key, worked_solutions
 from search.data import Problem, Trajectory
-from train.config import BaseSize
+from train.config import BasePolicySize
 
-RECIPE = RecipeConfig(solutions=(5, 2 * PROBE))
+RECIPE = RecipeConfig(solutions=(5, 2 * KEY_SOLUTIONS))
 
 
-def test_any_setting_makes_another_key() -> None:
+def test_key_changes_with_every_setting() -> None:
     others = [
         RECIPE.model_copy(update=changed)
-        for changed in ({"seed": 1}, {"solutions": (5, 2 * PROBE + 1)}, {"size": BaseSize(layers=9)})
+        for changed in ({"seed": 1}, {"solutions": (5, 2 * KEY_SOLUTIONS + 1)}, {"size": BasePolicySize(layers=9)})
     ]
     assert len({recipe_key(recipe) for recipe in (RECIPE, *others)}) == 4
     assert recipe_key(RECIPE) == recipe_key(RECIPE.model_copy())
 
 
-def test_another_curriculum_makes_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, worked = recipe_key(RECIPE), base_policy.curriculum.worked
+def test_key_changes_with_the_curriculum(monkeypatch: pytest.MonkeyPatch) -> None:
+    key, worked = recipe_key(RECIPE), base_policy.curriculum.worked_trajectory
 
     def longer(problem: Problem) -> Trajectory:
         solution = worked(problem)
         return replace(solution, steps=(*solution.steps, solution.steps[-1])) if problem.level == 2 else solution
 
-    monkeypatch.setattr(base_policy.curriculum, "worked", longer)
-    assert recipe_key(RECIPE) != before
+    monkeypatch.setattr(base_policy.curriculum, "worked_trajectory", longer)
+    assert recipe_key(RECIPE) != key
 
 
-def test_the_solutions_that_a_key_looks_at_are_the_first_of_all() -> None:
-    found, every = worked_solutions(RECIPE, PROBE), worked_solutions(RECIPE)
-    assert (len(found), len(every)) == (5 + PROBE, 5 + 2 * PROBE)
-    assert found == every[: len(found)]
+def test_key_reads_the_first_of_all_worked_solutions() -> None:
+    first, every = worked_solutions(RECIPE, KEY_SOLUTIONS), worked_solutions(RECIPE)
+    assert (len(first), len(every)) == (5 + KEY_SOLUTIONS, 5 + 2 * KEY_SOLUTIONS)
+    assert first == every[: len(first)]

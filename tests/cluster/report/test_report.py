@@ -1,4 +1,4 @@
-"""Summary, table and report of a made-up run: the numbers that went in come out, and nothing points outside."""
+"""Summary, table and report of a made-up run. The page shows the run's numbers and refers to no other file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cluster import report
 from cluster.cli import main
+from cluster.formatting import format_count, format_percent
 from cluster.report import charts, summary
 from cluster.run.progress import Progress
 from tests.cluster.made_up_run import GREEDY, make, measure
@@ -25,26 +26,26 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_summary_has_the_promised_shape(root: Path) -> None:
-    found = json.loads((root / "summary.json").read_text())
-    assert set(found) == {"base", "rounds"}
-    assert [entry["round"] for entry in found["rounds"]] == [1, 2, 3, 4]
-    for entry in (found["base"], *found["rounds"]):
+def test_summary_has_a_round_and_its_measures_by_split(root: Path) -> None:
+    content = json.loads((root / "summary.json").read_text())
+    assert set(content) == {"base", "rounds"}
+    assert [entry["round"] for entry in content["rounds"]] == [1, 2, 3, 4]
+    for entry in (content["base"], *content["rounds"]):
         assert set(entry) == {"round", "solved", "tokens", "seconds", "heldout", "deeper"}
         assert set(entry["heldout"]) == set(entry["deeper"]) == {"greedy", "majority", "best_of_n", "search"}
         greedy = entry["heldout"]["greedy"]
         assert set(greedy) == {"accuracy", "low", "high", "n", "tokens"}
         assert greedy["accuracy"] == pytest.approx(GREEDY[entry["round"]])
         assert 0 <= greedy["low"] < greedy["accuracy"] < greedy["high"] <= 1
-    last = found["rounds"][-1]
+    last = content["rounds"][-1]
     assert last["solved"] == 361 / 400
     assert last["tokens"] == 2_600_000 + 90_000 + 1_900_000
     assert last["seconds"] == 75 + 36 + 2 + 31 + 48 + 12 + 60
-    assert found["base"]["solved"] is None
-    assert found["base"]["heldout"]["search"] is None
+    assert content["base"]["solved"] is None
+    assert content["base"]["heldout"]["search"] is None
 
 
-def test_the_table_has_a_line_a_round_and_fits_80_columns(root: Path) -> None:
+def test_table_has_a_line_for_each_round_in_80_columns(root: Path) -> None:
     stream = io.StringIO()
     Console(file=stream, width=80).print(summary.table(summary.write(root)))
     lines = stream.getvalue().splitlines()
@@ -54,7 +55,7 @@ def test_the_table_has_a_line_a_round_and_fits_80_columns(root: Path) -> None:
     assert " ".join(lines[5].split()) == "4 90.2 66.0/36.3 75.0/45.3 81.0/51.3 85.0/55.3 4.59M 4:24 min"
 
 
-def test_a_page_says_which_points_stand_on_few_problems(root: Path, tmp_path: Path) -> None:
+def test_page_names_measures_of_fewer_problems(root: Path, tmp_path: Path) -> None:
     assert "were measured on the first" not in (root / report.HTML).read_text()
     partly = make(tmp_path / "partly")
     where = partly / "rounds" / "r2" / "evaluate"
@@ -65,31 +66,31 @@ def test_a_page_says_which_points_stand_on_few_problems(root: Path, tmp_path: Pa
     assert "were measured on the first 30 of 300 (deeper) problems." in (partly / report.HTML).read_text()
 
 
-def test_search_is_set_against_the_other_methods(root: Path) -> None:
-    assert summary.leads(summary.rounds(root)) == [
+def test_margins_of_search_over_other_methods(root: Path) -> None:
+    assert summary.margins(summary.read_rounds(root)) == [
         "heldout: search +10.0 [+5.2, +14.7] points over majority",
-        "heldout: search +4.0 [-0.3, +8.0] points over PPM best-of",
+        "heldout: search +4.0 [-0.3, +8.0] points over reward model best-of-N",
         "deeper: search +10.0 [+5.2, +14.7] points over majority",
-        "deeper: search +4.0 [-0.3, +8.0] points over PPM best-of",
+        "deeper: search +4.0 [-0.3, +8.0] points over reward model best-of-N",
     ]
-    assert "search +4.0 [-0.3, +8.0] points over PPM best-of" in (root / "report.html").read_text()
+    assert "search +4.0 [-0.3, +8.0] points over reward model best-of-N" in (root / "report.html").read_text()
 
 
-def test_weaker_isolation_is_said_loudly_on_the_terminal_and_on_top_of_the_page(tmp_path: Path) -> None:
+def test_weak_isolation_is_warned_of_on_terminal_and_page(tmp_path: Path) -> None:
     root = make(tmp_path / "weak", rounds=1)
-    said = "WARNING: model-written code runs below strict isolation: basic (seccomp); "
-    for sandbox, there in (("strict (Landlock, seccomp)", False), ("basic (seccomp)", True)):
+    warning = "WARNING: model-written code runs below strict isolation: basic (seccomp); "
+    for sandbox, is_warned in (("strict (Landlock, seccomp)", False), ("basic (seccomp)", True)):
         file = root / "manifest.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), "sandbox": sandbox}))
         stream = io.StringIO()
         with Progress(stream=stream) as progress:
             report.finish(root, progress)
-        assert (said in stream.getvalue()) is there
-        assert (said in (root / "report.html").read_text().split("<h2")[0]) is there
+        assert (warning in stream.getvalue()) is is_warned
+        assert (warning in (root / "report.html").read_text().split("<h2")[0]) is is_warned
 
 
-class Strict(HTMLParser):
-    """Fails on a tag that is closed out of order and remembers addresses."""
+class TagChecker(HTMLParser):
+    """Parser that fails on a tag closed out of order and collects addresses."""
 
     VOID = ("meta", "circle", "line", "rect", "polyline", "polygon", "br")
 
@@ -108,9 +109,9 @@ class Strict(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_the_report_is_one_self_contained_page(root: Path) -> None:
+def test_report_is_one_self_contained_page(root: Path) -> None:
     text = (root / "report.html").read_text()
-    parser = Strict()
+    parser = TagChecker()
     parser.feed(text)
     assert parser.open == []
     assert parser.addresses == []
@@ -119,18 +120,18 @@ def test_the_report_is_one_self_contained_page(root: Path) -> None:
     assert len(text) < 400_000
 
 
-def test_the_report_shows_the_numbers(root: Path) -> None:
+def test_report_shows_the_results(root: Path) -> None:
     text = (root / "report.html").read_text()
     for part in (
         "41.0 → 66.0 %",
         "90.2 %",
-        "round 4, PPM best-of: 81.0 % (76.2 to 85.0), 300 problems, 1010 tokens a problem",
+        "round 4, reward model best-of-N: 81.0 % (76.2 to 85.0), 300 problems, 1010 tokens a problem",
         "kept the old one",
         "greedy: 58.0 % → 63.0 %",
         "strict (Landlock, seccomp)",
         "code error",
         "3 pens &amp; 4 &lt;caps&gt;",
-        "Step 3: N 9, Q +0.75, PPM +0.50",
+        "Step 3: N 9, Q +0.75, reward model +0.50",
         "rounds/r0/base/model",
         "round 2: train reward model",
         "83 %</td><td class=n>71 %</td><td class=n>–</td>",  # engines, the policy's prefix cache, no reward model
@@ -138,7 +139,7 @@ def test_the_report_shows_the_numbers(root: Path) -> None:
         assert part in text, part
 
 
-def test_a_run_that_has_only_begun_has_a_report_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_a_run_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = make(tmp_path / "begun", rounds=0)
     for stage in ("evaluate", "base"):
         for file in (root / "rounds" / "r0" / stage).iterdir():
@@ -149,7 +150,7 @@ def test_a_run_that_has_only_begun_has_a_report_too(tmp_path: Path, capsys: pyte
     assert "None were counted." in (root / "report.html").read_text()
 
 
-def test_the_report_command_can_be_dry(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_command_writes_nothing_on_a_dry_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "report.html").unlink()
     assert main(["report", str(root), "--dry-run"]) == 0
     assert not (root / "report.html").exists()
@@ -157,12 +158,12 @@ def test_the_report_command_can_be_dry(root: Path, capsys: pytest.CaptureFixture
     assert (root / "report.html").exists()
 
 
-def test_points_land_where_they_should() -> None:
-    axis = charts.Axis(0, 10, ())
+def test_frame_maps_values_to_coordinates() -> None:
+    axis = charts.Axis(low=0, high=10, ticks=())
     frame = charts._Frame(axis, axis, 520, 300)
     assert (frame.x(0), frame.x(10)) == (charts.LEFT, 520 - charts.RIGHT)
     assert (frame.y(0), frame.y(10)) == (300 - charts.BOTTOM, charts.TOP)
-    assert charts.Axis(1, 100, (), log=True).share(10) == pytest.approx(0.5)
+    assert charts.Axis(low=1, high=100, ticks=(), log=True).share(10) == pytest.approx(0.5)
 
 
 def test_axes_have_round_ticks() -> None:
@@ -170,9 +171,9 @@ def test_axes_have_round_ticks() -> None:
     assert [label for _, label in linear.ticks] == ["0", "20", "40", "60", "80", "100"]
     log = charts.log_axis([130, 1010], "", lambda value: f"{value:g}")
     assert [label for _, label in log.ticks] == ["100", "200", "500", "1000", "2000"]
-    assert [charts.nice(value) for value in (0.9, 1.1, 2.2, 3, 7)] == [1, 2, 2.5, 5, 10]
+    assert [charts.round_up(value) for value in (0.9, 1.1, 2.2, 3, 7)] == [1, 2, 2.5, 5, 10]
 
 
-def test_small_numbers_in_words() -> None:
-    assert [summary.count(value) for value in (950, 12_345, 4_560_000, 2.5e9)] == ["950", "12.3k", "4.56M", "2.50G"]
-    assert [summary.percent(value) for value in (0.4831, None)] == ["48.3", "–"]
+def test_counts_and_percents_are_formatted() -> None:
+    assert [format_count(value) for value in (950, 12_345, 4_560_000, 2.5e9)] == ["950", "12.3k", "4.56M", "2.50G"]
+    assert [format_percent(value) for value in (0.4831, None)] == ["48.3", "–"]

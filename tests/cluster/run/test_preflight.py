@@ -1,4 +1,4 @@
-"""Model directories and worked examples are looked at before anything starts."""
+"""Checks of model directories, worked examples and stored trees before a run starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cluster.config.run_config import PolicyConfig
 from cluster.run import preflight
 from search.data import Problem
 from search.errors import UserError
-from search.formats.registry import END_OF_STEP
+from search.formats.code_format import END_OF_STEP
 from search.reward_models import RewardModelKind
 from search.storage import tree_store
 from search.tree import Tree
@@ -28,15 +28,15 @@ def model(tmp_path: Path) -> Path:
     return directory
 
 
-def knows(model: Path) -> None:
+def add_step_tags(model: Path) -> None:
     (model / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"content": END_OF_STEP}]}))
 
 
-def test_a_model_that_knows_the_format_passes(model: Path) -> None:
+def test_model_trained_on_the_step_format_passes(model: Path) -> None:
     with pytest.raises(UserError, match="does not know the step format"):
-        preflight.policy(PolicyConfig(path=str(model)))
-    knows(model)
-    preflight.policy(PolicyConfig(path=str(model)))  # raises no more
+        preflight.check_policy(PolicyConfig(path=str(model)))
+    add_step_tags(model)
+    preflight.check_policy(PolicyConfig(path=str(model)))  # raises no more
 
 
 @pytest.mark.parametrize(
@@ -47,36 +47,53 @@ def test_a_model_that_knows_the_format_passes(model: Path) -> None:
         ("tokenizer.json", "holds no tokenizer"),
     ],
 )
-def test_an_incomplete_model_is_refused(model: Path, missing: str, message: str) -> None:
+def test_incomplete_model_is_refused(model: Path, missing: str, message: str) -> None:
     (model / missing).unlink()
     with pytest.raises(UserError, match=message):
-        preflight.policy(PolicyConfig(path=str(model)))
+        preflight.check_policy(PolicyConfig(path=str(model)))
 
 
-def test_a_model_without_a_step_format_needs_worked_examples(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stored", "named", "age"), [(None, 1, "older"), (1, 1, "older"), (3, 3, "newer")])
+def test_model_of_another_schema_version_is_refused(model: Path, stored: int | None, named: int, age: str) -> None:
+    facts = {"fingerprint": "f", "steps": 3}
+    (model / "train.json").write_text(json.dumps(facts if stored is None else {"schema": stored, **facts}))
+    message = (
+        rf"--init: .*model has schema version {named}, this RayStar reads and writes version 2: "
+        rf"train the model again, or use the {age} RayStar that wrote it"
+    )
+    with pytest.raises(UserError, match=message):
+        preflight.check_model("--init", model)
+    for text in ('{"schema": 2, "fingerprint": "f"}', '{"of": "another project"}'):
+        (model / "train.json").write_text(text)
+        preflight.check_model("--init", model)
+
+
+def test_model_without_step_format_needs_worked_examples(model: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"does not know the step format 'code' \(its tokenizer has no <end_of_step>\)"):
-        preflight.policy(PolicyConfig(path=str(model)))
-    with pytest.raises(UserError, match="it has no chat template"):
-        preflight.policy(PolicyConfig(path=str(model), format="plain"))
+        preflight.check_policy(PolicyConfig(path=str(model)))
+    with pytest.raises(UserError, match="its tokenizer has no chat template"):
+        preflight.check_policy(PolicyConfig(path=str(model), format="plain"))
     (tmp_path / "shots.txt").write_text("one\ntwo\n---\nthree\n")
     config = PolicyConfig(path=str(model), shots=str(tmp_path / "shots.txt"))
-    preflight.policy(config)
-    assert preflight.shots(config) == ("one\ntwo", "three")
+    preflight.check_policy(config)
+    assert preflight.load_shots(config) == ("one\ntwo", "three")
 
 
-def test_worked_examples_must_be_there(tmp_path: Path) -> None:
+def test_shots_file_without_examples_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("---\n")
     with pytest.raises(UserError, match="holds no worked example"):
-        preflight.shots(PolicyConfig(shots=str(tmp_path / "empty.txt")))
+        preflight.load_shots(PolicyConfig(shots=str(tmp_path / "empty.txt")))
 
 
-def test_a_hugging_face_name_is_left_to_the_start() -> None:
-    preflight.policy(PolicyConfig(path="Qwen/Qwen2.5-Coder-0.5B-Instruct"))
+def test_hugging_face_name_passes() -> None:
+    preflight.check_policy(PolicyConfig(path="Qwen/Qwen2.5-Coder-0.5B-Instruct"))
     with pytest.raises(UserError, match="no model directory"):
-        preflight.policy(PolicyConfig(path="./Qwen/none"))
+        preflight.check_policy(PolicyConfig(path="./Qwen/none"))
 
 
-def judge(model: Path, labels: list[str] | None, architecture: str = "Qwen2ForSequenceClassification") -> None:
+def write_reward_model_config(
+    model: Path, labels: list[str] | None, architecture: str = "Qwen2ForSequenceClassification"
+) -> None:
     config: dict[str, object] = {"architectures": [architecture]}
     if labels is not None:
         config["id2label"] = {str(index): name for index, name in enumerate(labels)}
@@ -84,24 +101,24 @@ def judge(model: Path, labels: list[str] | None, architecture: str = "Qwen2ForSe
 
 
 @pytest.mark.parametrize(
-    ("labels", "given", "kind"),
+    ("labels", "option", "kind"),
     [
         (["reward"], None, RewardModelKind.PPM),
         (["value"], "q_regression", RewardModelKind.Q_REGRESSION),
-        (["right"], None, RewardModelKind.ORM),
-        (["right", "neutral", "wrong"], None, RewardModelKind.PRM),
+        (["correct"], None, RewardModelKind.ORM),
+        (["correct", "neutral", "incorrect"], None, RewardModelKind.PRM),
         (["LABEL_0"], "orm", RewardModelKind.ORM),
     ],
 )
-def test_a_judge_says_what_it_is_or_is_told(
-    model: Path, labels: list[str], given: str | None, kind: RewardModelKind
+def test_reward_model_kind_is_that_of_labels_or_option(
+    model: Path, labels: list[str], option: str | None, kind: RewardModelKind
 ) -> None:
-    judge(model, labels)
-    assert preflight.judge("--model", model, given) is kind
+    write_reward_model_config(model, labels)
+    assert preflight.reward_model_kind("--model", model, option) is kind
 
 
 @pytest.mark.parametrize(
-    ("labels", "given", "message"),
+    ("labels", "option", "message"),
     [
         (["reward"], "orm", r"--kind orm: the labels of .* \(reward\) are those of the kind ppm"),
         (
@@ -109,29 +126,33 @@ def test_a_judge_says_what_it_is_or_is_told(
             None,
             "does not say what it was trained for: give --kind, one of ppm, q_regression, orm, dpo, prm",
         ),
-        (["wrong", "neutral", "right"], "prm", "gives 3 numbers .*: one is needed, or right, neutral, wrong"),
+        (
+            ["incorrect", "neutral", "correct"],
+            "prm",
+            "gives 3 numbers .*: one is needed, or correct, neutral, incorrect",
+        ),
         (None, "prm", "gives 2 numbers"),
     ],
 )
-def test_a_judge_that_cannot_be_read_is_refused(
-    model: Path, labels: list[str] | None, given: str | None, message: str
+def test_reward_model_of_unclear_kind_is_refused(
+    model: Path, labels: list[str] | None, option: str | None, message: str
 ) -> None:
-    judge(model, labels)
+    write_reward_model_config(model, labels)
     with pytest.raises(UserError, match=message):
-        preflight.judge("--model", model, given)
-    judge(model, ["reward"], "Qwen2ForCausalLM")
+        preflight.reward_model_kind("--model", model, option)
+    write_reward_model_config(model, ["reward"], "Qwen2ForCausalLM")
     with pytest.raises(UserError, match="is no reward model"):
-        preflight.judge("--model", model, None)
+        preflight.reward_model_kind("--model", model, None)
 
 
-def test_stored_trees_are_looked_at(tmp_path: Path) -> None:
+def test_stored_trees_are_checked(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--trees: no trees in .*nowhere"):
-        preflight.trees("--trees", tmp_path / "nowhere", independent=False)
+        preflight.check_trees("--trees", tmp_path / "nowhere", independent=False)
     file = tree_store.worker_file(tmp_path, 0)
     for tree, message in (
-        (Tree(Problem("p", "?", "", "t"), strategy="samples"), "have no reference answers"),
+        (Tree(Problem(id="p", question="?", answer="", source="t"), strategy="sampling"), "have no reference answers"),
         (
-            Tree(Problem("p", "?", "1", "t"), strategy="mcts"),
+            Tree(Problem(id="p", question="?", answer="1", source="t"), strategy="mcts"),
             "grown by 'mcts': their solutions are no independent samples",
         ),
     ):
@@ -139,8 +160,8 @@ def test_stored_trees_are_looked_at(tmp_path: Path) -> None:
         with tree_store.TreeWriter(file) as writer:
             writer.append(tree)
         with pytest.raises(UserError, match=message):
-            preflight.trees("--trees", tmp_path, independent=True)
-    preflight.trees("--trees", tmp_path, independent=False)
+            preflight.check_trees("--trees", tmp_path, independent=True)
+    preflight.check_trees("--trees", tmp_path, independent=False)
     file.write_text("{}\n")
     with pytest.raises(UserError, match=r"trees-0\.jsonl:1: not a tree"):
-        preflight.trees("--trees", tmp_path, independent=False)
+        preflight.check_trees("--trees", tmp_path, independent=False)

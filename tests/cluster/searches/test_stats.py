@@ -1,4 +1,4 @@
-"""What is said of a search under way: sums, rates and shares worked out by hand, and where they go."""
+"""Statistics of a running search, worked out by hand: sums, rates and shares, and the metrics and lines that show them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from actors.stats import WorkerStats
 from actors.workers.messages import Engines, TreeSummary
 from cluster.run.progress import Task
 from cluster.searches import prometheus
-from cluster.searches.monitor import Watch
+from cluster.searches.monitor import SearchMonitor
 from cluster.searches.prometheus import COUNTERS, GAUGES, SearchMetrics
-from cluster.searches.stats import WINDOW_S, Vitals
+from cluster.searches.stats import WINDOW_S, SearchStats
 from search.data import Cost
 
-POLICY, REWARD_MODEL = 100, 10  # places
+POLICY_CAPACITY, REWARD_MODEL_CAPACITY = 100, 10
 
 
 class Clock:
@@ -37,89 +37,97 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def vitals(clock: Clock) -> Vitals:
-    return Vitals(POLICY, REWARD_MODEL, clock)
+def search_stats(clock: Clock) -> SearchStats:
+    return SearchStats(POLICY_CAPACITY, REWARD_MODEL_CAPACITY, clock)
 
 
-def after(clock: Clock, seconds: float) -> None:
+def advance(clock: Clock, seconds: float) -> None:
     clock.time += seconds
 
 
-def test_pulses_add_up_field_by_field_and_travel() -> None:
-    one = WorkerStats(*range(1, len(fields(WorkerStats)) + 1))
-    assert one + one == WorkerStats(*range(2, 2 * len(fields(WorkerStats)) + 1, 2))
-    assert pickle.loads(pickle.dumps(one)) == one
+def test_worker_stats_add_up_by_field_and_can_be_pickled() -> None:
+    names = [field.name for field in fields(WorkerStats)]
+    stats = WorkerStats(**dict(zip(names, range(1, len(names) + 1), strict=True)))
+    assert stats + stats == WorkerStats(**dict(zip(names, range(2, 2 * len(names) + 1, 2), strict=True)))
+    assert pickle.loads(pickle.dumps(stats)) == stats
 
 
-def test_rates_are_means_over_the_window(vitals: Vitals, clock: Clock) -> None:
+def test_rates_are_means_over_the_window(search_stats: SearchStats, clock: Clock) -> None:
     for _ in range(int(2 * WINDOW_S)):
-        after(clock, 1)
+        advance(clock, 1)
         tokens = 100 if clock.time <= 110 else 300  # a second
-        old = vitals.now
-        vitals.hear(0, old + WorkerStats(generated_tokens=tokens, expansions=1))
-    assert vitals.rate(lambda pulse: pulse.generated_tokens) == 300
-    assert vitals.rate(lambda pulse: pulse.expansions) == 1
-    assert vitals.whole_line() == "200 tok/s, engines 0 %"
+        search_stats.record(0, search_stats.now + WorkerStats(generated_tokens=tokens, expansions=1))
+    assert search_stats.rate(lambda stats: stats.generated_tokens) == 300
+    assert search_stats.rate(lambda stats: stats.expansions) == 1
+    assert search_stats.total_line() == "200 tok/s, engines 0 %"
 
 
-def test_workers_are_added_up(vitals: Vitals, clock: Clock) -> None:
-    after(clock, 2)
-    vitals.hear(0, WorkerStats(growing=3, generated_tokens=500, prompt_tokens=80, cached_tokens=20, policy_busy=40))
-    vitals.hear(1, WorkerStats(growing=4, generated_tokens=300, prompt_tokens=20, cached_tokens=30, policy_busy=35))
-    assert vitals.now.growing == 7
-    assert vitals.occupancy == 0.75  # of 100 places
-    assert vitals.cached == 0.5
-    assert vitals.line() == "400 tok/s, engines 75 %, cached 50 %"
+def test_stats_of_all_workers_are_added_up(search_stats: SearchStats, clock: Clock) -> None:
+    advance(clock, 2)
+    search_stats.record(
+        0, WorkerStats(active_trees=3, generated_tokens=500, prompt_tokens=80, cached_tokens=20, policy_inflight=40)
+    )
+    search_stats.record(
+        1, WorkerStats(active_trees=4, generated_tokens=300, prompt_tokens=20, cached_tokens=30, policy_inflight=35)
+    )
+    assert search_stats.now.active_trees == 7
+    assert search_stats.occupancy == 0.75  # of a capacity of 100
+    assert search_stats.policy_cached == 0.5
+    assert search_stats.current_line() == "400 tok/s, engines 75 %, cached 50 %"
 
 
-def test_what_has_no_place_waits(vitals: Vitals) -> None:
-    vitals.hear(0, WorkerStats(policy_busy=120, policy_waiting=7, reward_model_busy=4, reward_model_waiting=2))
-    assert (vitals.occupancy, vitals.policy_queue) == (1.0, 27)
-    assert (vitals.reward_model_occupancy, vitals.reward_model_queue) == (0.4, 2)
+def test_sequences_over_the_capacity_are_queued(search_stats: SearchStats) -> None:
+    search_stats.record(
+        0, WorkerStats(policy_inflight=120, policy_waiting=7, reward_model_inflight=4, reward_model_waiting=2)
+    )
+    assert (search_stats.occupancy, search_stats.policy_queue) == (1.0, 27)
+    assert (search_stats.reward_model_occupancy, search_stats.reward_model_queue) == (0.4, 2)
 
 
-def test_occupancy_is_a_mean_over_time(vitals: Vitals, clock: Clock) -> None:
-    vitals.hear(0, WorkerStats(policy_busy=100))
-    after(clock, 3)
-    vitals.hear(0, WorkerStats(policy_busy=20))
-    after(clock, 1)
-    vitals.hear(0, WorkerStats())
-    assert vitals.mean_occupancy == pytest.approx((3 * (1.0 + 0.2) / 2 + 1 * (0.2 + 0.0) / 2) / 4)
+def test_mean_occupancy_is_weighted_by_time(search_stats: SearchStats, clock: Clock) -> None:
+    search_stats.record(0, WorkerStats(policy_inflight=100))
+    advance(clock, 3)
+    search_stats.record(0, WorkerStats(policy_inflight=20))
+    advance(clock, 1)
+    search_stats.record(0, WorkerStats())
+    assert search_stats.mean_occupancy == pytest.approx((3 * (1.0 + 0.2) / 2 + 1 * (0.2 + 0.0) / 2) / 4)
 
 
-def test_a_worker_that_died_begins_anew_and_what_it_did_counts(vitals: Vitals, clock: Clock) -> None:
-    vitals.hear(0, WorkerStats(growing=5, expansions=30, generated_tokens=900, prompt_tokens=100, cached_tokens=100))
-    after(clock, 1)
-    vitals.hear(0, WorkerStats(growing=2, expansions=1, generated_tokens=10, prompt_tokens=100))
-    assert vitals.done.generated_tokens == 910
-    assert vitals.now.growing == 2
-    assert vitals.cached == 0.5
+def test_counts_of_a_restarted_worker_are_kept(search_stats: SearchStats, clock: Clock) -> None:
+    search_stats.record(
+        0, WorkerStats(active_trees=5, expansions=30, generated_tokens=900, prompt_tokens=100, cached_tokens=100)
+    )
+    advance(clock, 1)
+    search_stats.record(0, WorkerStats(active_trees=2, expansions=1, generated_tokens=10, prompt_tokens=100))
+    assert search_stats.total.generated_tokens == 910
+    assert search_stats.now.active_trees == 2
+    assert search_stats.policy_cached == 0.5
 
 
-def test_a_worker_that_died_has_nothing_under_way(vitals: Vitals, clock: Clock) -> None:
-    vitals.hear(0, WorkerStats(growing=5, expansions=30, generated_tokens=900, policy_busy=7))
-    after(clock, 1)
-    for _ in range(2):  # told for each chunk of problems that it had
-        vitals.hear(0, WorkerStats())
-    assert vitals.now == WorkerStats()
-    assert vitals.done.generated_tokens == 900
+def test_dead_worker_has_nothing_in_flight(search_stats: SearchStats, clock: Clock) -> None:
+    search_stats.record(0, WorkerStats(active_trees=5, expansions=30, generated_tokens=900, policy_inflight=7))
+    advance(clock, 1)
+    for _ in range(2):  # the pool reports it for each chunk of problems that it had
+        search_stats.record(0, WorkerStats())
+    assert search_stats.now == WorkerStats()
+    assert search_stats.total.generated_tokens == 900
 
 
-class Recorded:
-    """Stands for a counter or a gauge of Ray's."""
+class FakeMetric:
+    """Stand-in for a counter or a gauge of Ray."""
 
-    known: ClassVar[dict[str, Recorded]] = {}
+    by_name: ClassVar[dict[str, FakeMetric]] = {}
 
     def __init__(self, name: str, description: str, tag_keys: tuple[str, ...]) -> None:
         self.value: float | None = None
-        self.known[name] = self
+        self.by_name[name] = self
         assert description
 
     def set_default_tags(self, tags: dict[str, str]) -> None:
         assert tags == {"run": "arithmetic", "stage": "round 1"}
 
     def inc(self, amount: float) -> None:
-        assert amount > 0  # Ray's own rule
+        assert amount > 0  # as Ray's counter does
         self.value = (self.value or 0) + amount
 
     def set(self, value: float) -> None:
@@ -127,26 +135,33 @@ class Recorded:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(Recorded, "known", {})
-    monkeypatch.setattr(prometheus, "Counter", Recorded)
-    monkeypatch.setattr(prometheus, "Gauge", Recorded)
-    return Recorded.known
+def metrics(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr(FakeMetric, "by_name", {})
+    monkeypatch.setattr(prometheus, "Counter", FakeMetric)
+    monkeypatch.setattr(prometheus, "Gauge", FakeMetric)
+    return FakeMetric.by_name
 
 
-def test_metrics_count_finished_trees_and_show_what_is_under_way(
-    told: dict[str, Any], vitals: Vitals, clock: Clock
+def test_metrics_count_trees_and_show_what_is_in_flight(
+    metrics: dict[str, Any], search_stats: SearchStats, clock: Clock
 ) -> None:
-    shown = SearchMetrics("arithmetic", "round 1", waiting=3)
+    search_metrics = SearchMetrics("arithmetic", "round 1", open_problems=3)
     cost = Cost(generated_tokens=50, scored_tokens=9, requests=4, executions=6)
-    shown.finished(TreeSummary("p1", 1, solved=True, nodes=5, rollouts=2, cost=cost, failures={"timeout": 1}))
-    shown.finished(TreeSummary("p2", 2, quarantined="broken"))
-    after(clock, 2)
-    vitals.hear(
-        0, WorkerStats(growing=1, expansions=8, generated_tokens=40, prompt_tokens=10, cached_tokens=9, policy_busy=25)
+    search_metrics.count(
+        TreeSummary(problem_id="p1", seed=1, solved=True, nodes=5, rollouts=2, cost=cost, failures={"timeout": 1})
     )
-    shown.show(vitals)
-    assert {name.removeprefix("raystar_"): one.value for name, one in told.items() if one.value is not None} == {
+    search_metrics.count(TreeSummary(problem_id="p2", seed=2, quarantine_reason="broken"))
+    advance(clock, 2)
+    search_stats.record(
+        0,
+        WorkerStats(
+            active_trees=1, expansions=8, generated_tokens=40, prompt_tokens=10, cached_tokens=9, policy_inflight=25
+        ),
+    )
+    search_metrics.set_gauges(search_stats)
+    assert {
+        name.removeprefix("raystar_"): metric.value for name, metric in metrics.items() if metric.value is not None
+    } == {
         "open_problems": 1,
         "trees": 1,
         "trees_solved": 1,
@@ -170,8 +185,8 @@ def test_metrics_count_finished_trees_and_show_what_is_under_way(
         "programs": 0,
         "policy_cached": 0.9,
     }
-    shown.rest()
-    assert (told["raystar_trees_growing"].value, told["raystar_policy_cached"].value) == (0, 0.9)
+    search_metrics.finish()
+    assert (metrics["raystar_trees_growing"].value, metrics["raystar_policy_cached"].value) == (0, 0.9)
 
 
 def test_every_metric_is_in_the_docs() -> None:
@@ -179,22 +194,32 @@ def test_every_metric_is_in_the_docs() -> None:
     assert [name for name in (*COUNTERS, *GAUGES, "open_problems") if f"`ray_raystar_{name}`" not in text] == []
 
 
-def test_a_search_is_watched_from_its_reports(told: dict[str, Any], vitals: Vitals, clock: Clock) -> None:
-    task, shown = Task("round 1: search", 2), SearchMetrics("arithmetic", "round 1", waiting=2)
-    watch = Watch(task, shown, vitals, blind=False)
-    watch.finished(TreeSummary("p1", 1, solved=True, nodes=3))
-    watch.finished(TreeSummary("p2", 2, quarantined="broken"))
-    after(clock, 2)
-    watch.hear(0, WorkerStats(generated_tokens=40, policy_busy=50))
+def test_monitor_shows_the_reports_of_a_search(
+    metrics: dict[str, Any], search_stats: SearchStats, clock: Clock
+) -> None:
+    task, search_metrics = Task("round 1: search", 2), SearchMetrics("arithmetic", "round 1", open_problems=2)
+    monitor = SearchMonitor(task=task, metrics=search_metrics, stats=search_stats, blind=False)
+    monitor.on_summary(TreeSummary(problem_id="p1", seed=1, solved=True, nodes=3))
+    monitor.on_summary(TreeSummary(problem_id="p2", seed=2, quarantine_reason="broken"))
+    advance(clock, 2)
+    monitor.on_stats(0, WorkerStats(generated_tokens=40, policy_inflight=50))
     assert (task.done, task.note) == (2, "1 solved, 20 tok/s, engines 50 %")
-    after(clock, 2)
-    watch.hear(0, WorkerStats(generated_tokens=40))
-    watch.over()
+    advance(clock, 2)
+    monitor.on_stats(0, WorkerStats(generated_tokens=40))
+    monitor.finish()
     assert task.note == "1 solved, 10 tok/s, engines 25 %"
-    assert watch.quarantined == {"p2": "broken"}
+    assert monitor.quarantined == {"p2": "broken"}
 
 
-def test_a_second_policy_has_places_of_its_own() -> None:
+def test_second_policy_adds_to_the_capacity() -> None:
     config = EngineConfig(max_num_seqs=8)
-    engines = Engines(("a", "b"), config, (), ExecutorConfig(), ("s",), config, second=("c",))
-    assert engines.places == (24, 8)
+    engines = Engines(
+        policy=("a", "b"),
+        policy_config=config,
+        executors=(),
+        executor_config=ExecutorConfig(),
+        reward_model=("s",),
+        reward_model_config=config,
+        second_policy=("c",),
+    )
+    assert engines.capacity == (24, 8)

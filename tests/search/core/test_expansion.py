@@ -1,4 +1,4 @@
-"""One expansion: whole or absent, and what it drops."""
+"""One expansion: atomic, and what it drops."""
 
 from __future__ import annotations
 
@@ -6,85 +6,60 @@ import asyncio
 
 import pytest
 
-from search.concurrency import gather_or_cancel
-from search.config import SearchConfig
-from search.core.expansion import ExpansionConfig, expand, expand_all
+from search.core.expansion import expand, expand_all
 from search.data import Scores, State, Step
 from search.protocols import SearchServices
+from search.strategies.registry import search_config
 from search.tree import ROOT, Tree
-from tests.search.words import PROBLEM, WordPolicy, shape, word, word_tools
+from tests.search.words import PROBLEM, WordPolicy, shape, word, word_services
 
 
-class Deaf:
-    """A reward model that never answers."""
+class SilentRewardModel:
+    """Never answers."""
 
     async def score(self, states: list[State]) -> Scores:
         await asyncio.Event().wait()
-        raise AssertionError("nobody wakes it")
+        raise AssertionError("unreachable")
 
 
-async def test_an_expansion_that_is_cancelled_leaves_nothing_but_its_costs() -> None:
-    tools = word_tools(WordPolicy({(): ["a", "=7", "!"]}))
-    deaf = SearchServices(tools.policy, tools.executor, tools.format, Deaf())  # type: ignore[arg-type]
+async def test_cancelled_expansion_changes_only_costs() -> None:
+    services = word_services(WordPolicy({(): ["a", "=7", "!"]}))
+    silent = SearchServices(
+        policy=services.policy, executor=services.executor, format=services.format, reward_model=SilentRewardModel()
+    )  # type: ignore[arg-type]
     tree = Tree(PROBLEM)
-    task = asyncio.ensure_future(expand(tree, ROOT, ExpansionConfig.of(SearchConfig(candidates=3)), deaf))
+    task = asyncio.ensure_future(expand(tree, ROOT, search_config(candidates=3).expansion(), silent))
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
     assert shape(tree) == shape(Tree(PROBLEM))
-    assert not tree.nodes[ROOT].expanded
+    assert not tree.nodes[ROOT].is_expanded
     assert (tree.cost.generated_tokens, tree.failures) == (30, {"no_answer": 1})
 
 
 @pytest.mark.parametrize(("keep", "grown"), [(True, ["", "a", "!"]), (False, ["", "a"])])
 async def test_failed_candidates_are_kept_or_only_counted(keep: bool, grown: list[str]) -> None:
     tree = Tree(PROBLEM)
-    growth = ExpansionConfig.of(SearchConfig(candidates=2, keep_failed=keep))
-    assert await expand(tree, ROOT, growth, word_tools(WordPolicy({(): ["a", "!"]}))) == [1]
+    config = search_config(candidates=2, keep_failed=keep).expansion()
+    assert await expand(tree, ROOT, config, word_services(WordPolicy({(): ["a", "!"]}))) == [1]
     assert [word(node.step) for node in tree.nodes] == grown
     assert tree.failures == {"no_answer": 1}
 
 
-async def test_the_first_finished_candidate_drops_all_others() -> None:
-    growth = ExpansionConfig.of(SearchConfig(candidates=4, finish_first=True))
+async def test_first_finished_candidate_drops_the_others() -> None:
+    config = search_config(candidates=4, finish_first=True).expansion()
     tree = Tree(PROBLEM)
-    alive = await expand(tree, ROOT, growth, word_tools(WordPolicy({(): ["a", "=8", "=7", "!"]}), graded=True))
-    assert alive == tree.nodes[ROOT].children == [1]
+    live = await expand(tree, ROOT, config, word_services(WordPolicy({(): ["a", "=8", "=7", "!"]}), graded=True))
+    assert live == tree.nodes[ROOT].children == [1]
     assert [word(node.step) for node in tree.nodes] == ["", "=8"]
     assert tree.nodes[1].correct is False
 
 
-async def test_children_are_added_in_the_order_asked_for() -> None:
+async def test_children_are_attached_in_the_order_of_indices() -> None:
     tree = Tree(PROBLEM)
     first, second = tree.add(ROOT, Step("a\n\n")), tree.add(ROOT, Step("b\n\n"))
-    tools = word_tools(WordPolicy({("a",): ["c", "!"], ("b",): ["d"]}))
-    drawn = await expand_all(tree, [second, first], ExpansionConfig.of(SearchConfig(candidates=2)), tools)
-    assert drawn == [[3], [4]]
+    services = word_services(WordPolicy({("a",): ["c", "!"], ("b",): ["d"]}))
+    live = await expand_all(tree, [second, first], search_config(candidates=2).expansion(), services)
+    assert live == [[3], [4]]
     assert [word(node.step) for node in tree.nodes] == ["", "a", "b", "d", "c", "!"]
-
-
-async def test_an_error_beside_others_is_raised_when_they_are_over() -> None:
-    over = []
-
-    async def long() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            over.append("long")
-
-    async def broken() -> None:
-        raise ConnectionError("lost")
-
-    with pytest.raises(ConnectionError, match="lost"):
-        await gather_or_cancel([long(), broken(), long()])
-    assert over == ["long", "long"]
-
-
-async def test_results_come_in_the_order_of_the_coroutines() -> None:
-    async def after(turns: int) -> int:
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        return turns
-
-    assert await gather_or_cancel(after(turns) for turns in (5, 0, 3)) == [5, 0, 3]

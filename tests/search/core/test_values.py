@@ -1,4 +1,4 @@
-"""What a path is worth and what a tree answers, by hand."""
+"""Values of paths and answers of trees, by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from search.core.values import answer, path_value, share, strength
+from search.core.values import choose_answer, path_share, path_value, preference_strength
 from search.data import Step, StepStatus
 from search.evaluation.voting import Aggregation
 from search.tree import ROOT, Tree
@@ -21,7 +21,7 @@ def chain(tree: Tree, *scores: float, ending: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("how", "value"),
+    ("aggregation", "value"),
     [
         (Aggregation.LAST, 0.0),
         (Aggregation.MIN, -0.2),
@@ -29,12 +29,12 @@ def chain(tree: Tree, *scores: float, ending: str) -> int:
         (Aggregation.PRODUCT, 2 * 0.75 * 0.4 * 0.5 - 1),  # (1 + reward) / 2: 0.75, 0.4, 0.5
     ],
 )
-def test_the_value_of_a_path_by_hand(how: Aggregation, value: float) -> None:
+def test_path_value_by_hand(aggregation: Aggregation, value: float) -> None:
     tree = Tree(PROBLEM)
-    assert path_value(tree, chain(tree, 0.5, -0.2, 0.0, ending="7"), how) == pytest.approx(value)
+    assert path_value(tree, chain(tree, 0.5, -0.2, 0.0, ending="7"), aggregation) == pytest.approx(value)
 
 
-def test_a_grade_outweighs_rewards_and_nothing_is_worth_nothing() -> None:
+def test_path_value_is_the_grade_or_zero_without_rewards() -> None:
     tree = Tree(PROBLEM)
     end = chain(tree, 0.5, 0.9, ending="8")
     tree.nodes[end].correct = False
@@ -42,11 +42,11 @@ def test_a_grade_outweighs_rewards_and_nothing_is_worth_nothing() -> None:
     assert path_value(tree, tree.add(ROOT, Step("a")), Aggregation.PRODUCT) == 0.0
 
 
-def test_the_answer_depends_on_the_aggregation() -> None:
+def test_answer_depends_on_the_aggregation() -> None:
     tree = Tree(PROBLEM)
     chain(tree, 0.9, -0.8, 0.6, ending="7")  # last 0.6, min -0.8, mean 0.233, probabilities 0.95 * 0.1 * 0.8
     chain(tree, 0.2, 0.2, 0.2, ending="8")  # last 0.2, min 0.2, mean 0.2, probabilities 0.6 ** 3
-    best = {how: answer(tree, "best", how) for how in Aggregation}
+    best = {aggregation: choose_answer(tree, "best", aggregation) for aggregation in Aggregation}
     assert best == {
         Aggregation.LAST: "7",
         Aggregation.MIN: "8",
@@ -55,27 +55,29 @@ def test_the_answer_depends_on_the_aggregation() -> None:
     }
 
 
-def test_a_vote_adds_up_equal_answers_and_what_was_drawn_twice() -> None:
+def test_vote_adds_equal_answers_and_multiplicities() -> None:
     tree = Tree(PROBLEM)
     chain(tree, 0.6, ending="7")  # 0.8
     chain(tree, -0.4, ending="8")  # 0.3
     twice = chain(tree, -0.4, ending="8.0")  # 0.3, drawn twice: 0.9 in all
-    assert answer(tree, "weighted") == "7"
+    assert choose_answer(tree, "weighted") == "7"
     tree.nodes[twice].multiplicity = 2
-    assert answer(tree, "weighted") == "8"
-    assert answer(tree, "best") == "7"
+    assert choose_answer(tree, "weighted") == "8"
+    assert choose_answer(tree, "best") == "7"
 
 
-def test_a_share_and_the_posterior_of_an_answer_by_hand() -> None:
+def test_path_share_and_posterior_answer_by_hand() -> None:
     tree = Tree(PROBLEM)
     often, rare = tree.add(ROOT, Step("a"), multiplicity=3), tree.add(ROOT, Step("b"))
     tree.add(often, Step("dead", status=StepStatus.CODE_ERROR), multiplicity=2)
     end = tree.add(often, Step("end", status=StepStatus.FINAL, answer="7"), multiplicity=2, score=0.0)
     other = tree.add(rare, Step("end", status=StepStatus.FINAL, answer="8"), multiplicity=2, score=0.6)
-    assert (share(tree, end), share(tree, other), share(tree, ROOT)) == (3 / 4 * 2 / 4, 1 / 4, 1.0)
-    assert answer(tree, "weighted") == answer(tree, "best") == "8"
-    assert math.isclose(strength(0.6), 2) and math.isclose(strength(math.tanh(-3.0)), math.exp(-3.0))
-    assert answer(tree, "posterior") == "8"  # 0.25 * 2 against 0.375 * 1 …
+    assert (path_share(tree, end), path_share(tree, other), path_share(tree, ROOT)) == (3 / 4 * 2 / 4, 1 / 4, 1.0)
+    assert choose_answer(tree, "weighted") == choose_answer(tree, "best") == "8"
+    assert math.isclose(preference_strength(0.6), 2) and math.isclose(
+        preference_strength(math.tanh(-3.0)), math.exp(-3.0)
+    )
+    assert choose_answer(tree, "posterior") == "8"  # 0.25 * 2 against 0.375 * 1 …
     tree.nodes[end].score = 0.3
-    assert answer(tree, "posterior") == "7"  # … and against 0.375 * 1.363 = 0.511
-    assert answer(tree, "weighted") == "8"
+    assert choose_answer(tree, "posterior") == "7"  # … and against 0.375 * 1.363 = 0.511
+    assert choose_answer(tree, "weighted") == "8"

@@ -20,7 +20,7 @@ from search.evaluation.voting import (
 )
 
 
-def test_majority_merges_ways_of_writing_and_keeps_the_first() -> None:
+def test_majority_merges_notations_and_returns_the_first() -> None:
     assert majority(["3", "0.5", "1/2", "\\frac{1}{2}", "3"]) == "0.5"
     assert majority(["4", "5", "5", "4"]) == "4"
     assert majority([None, None, None, "7"]) == "7"
@@ -40,20 +40,20 @@ def test_weighted_vote_sums_weights() -> None:
         weighted_vote(["1", "2"], [0.5])
 
 
-def test_best_of_n_takes_the_highest_score_with_an_answer() -> None:
+def test_best_of_n_is_the_best_scored_answer() -> None:
     assert best_of_n(["1", None, "3", "4"], [0.1, 0.9, 0.7, 0.7]) == "3"
     assert best_of_n([None], [1.0]) is None
 
 
 @pytest.mark.parametrize(
-    ("how", "value"),
+    ("aggregation", "value"),
     [(Aggregation.PRODUCT, 0.1), (Aggregation.MIN, 0.25), (Aggregation.LAST, 0.5), (Aggregation.MEAN, 1.55 / 3)],
 )
-def test_aggregation(how: Aggregation, value: float) -> None:
-    assert aggregate([0.8, 0.25, 0.5], how) == pytest.approx(value)
+def test_aggregate_by_hand(aggregation: Aggregation, value: float) -> None:
+    assert aggregate([0.8, 0.25, 0.5], aggregation) == pytest.approx(value)
 
 
-def test_aggregation_refuses_what_it_cannot_mean() -> None:
+def test_aggregate_refuses_impossible_scores() -> None:
     with pytest.raises(ValueError, match="no step scores"):
         aggregate([], Aggregation.MEAN)
     with pytest.raises(ValueError, match="probabilities"):
@@ -62,7 +62,7 @@ def test_aggregation_refuses_what_it_cannot_mean() -> None:
 
 
 def test_best_of_k_by_hand() -> None:
-    # Best first: right, wrong, wrong. Two of three drawn: {1,2} and {1,3} hold the best, {2,3} does not.
+    # Best first: correct, incorrect, incorrect. Two of three drawn: {1,2} and {1,3} hold the best, {2,3} does not.
     assert best_of_k([True, False, False], [3.0, 2.0, 1.0], 2) == pytest.approx(2 / 3)
     assert best_of_k([True, False, False], [1.0, 2.0, 3.0], 2) == 0.0
     assert best_of_k([True, False, False, True], [1.0, 2.0, 3.0, 4.0], 1) == 0.5
@@ -71,7 +71,7 @@ def test_best_of_k_by_hand() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 6])
-def test_best_of_k_is_the_mean_over_all_subsets_with_ties_picked_at_random(k: int) -> None:
+def test_best_of_k_is_the_mean_over_subsets_with_random_ties(k: int) -> None:
     scores = [0.3, 0.9, 0.3, 0.9, 0.1, 0.3]
     correct = [True, False, False, True, True, True]
 
@@ -83,7 +83,7 @@ def test_best_of_k_is_the_mean_over_all_subsets_with_ties_picked_at_random(k: in
     assert best_of_k(correct, scores, k) == pytest.approx(expected)
 
 
-def test_best_of_k_does_not_depend_on_the_order_of_samples() -> None:
+def test_best_of_k_is_independent_of_the_order() -> None:
     rng = random.Random(1)
     rows = [(rng.random() < 0.5, rng.choice([0.1, 0.2, 0.3])) for _ in range(9)]
     values = set()
@@ -94,12 +94,12 @@ def test_best_of_k_does_not_depend_on_the_order_of_samples() -> None:
 
 
 @pytest.mark.parametrize("k", [0, 3])
-def test_k_out_of_range_is_refused(k: int) -> None:
+def test_k_is_refused_when_out_of_range(k: int) -> None:
     with pytest.raises(ValueError, match=f"between 1 and the number of samples, 2, not {k}"):
         best_of_k([True, False], [1.0, 2.0], k)
 
 
-def test_pass_at_k() -> None:
+def test_pass_at_k_by_hand() -> None:
     assert pass_at_k([True, False, False, False], 2) == pytest.approx(0.5)
     assert pass_at_k([False, False], 2) == 0.0
     assert pass_at_k([True, True, False], 2) == 1.0
@@ -111,7 +111,7 @@ def test_majority_at_n_shares_a_tie() -> None:
     assert majority_at_k([None, None], [False, False], 2) == 0.0
 
 
-def test_majority_at_k_is_the_mean_over_all_ordered_draws_where_the_first_seen_wins() -> None:
+def test_majority_at_k_is_the_mean_over_ordered_draws() -> None:
     answers = ["1", "2", "1.0", None, "2", "3"]
     correct = [True, False, True, False, False, False]
     for k in (1, 2, 3, 4):
@@ -122,7 +122,7 @@ def test_majority_at_k_is_the_mean_over_all_ordered_draws_where_the_first_seen_w
         assert majority_at_k(answers, correct, k) == pytest.approx(fmean(wins))
 
 
-def test_majority_at_k_by_sampling_is_seeded_and_near_the_exact_value() -> None:
+def test_majority_at_k_is_seeded_and_close_when_sampled() -> None:
     answers = ["1"] * 9 + ["2"] * 7 + ["3"] * 4
     correct = [answer == "1" for answer in answers]
     exact = majority_at_k(answers, correct, 4, trials=10_000)

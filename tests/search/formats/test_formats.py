@@ -5,19 +5,12 @@ from __future__ import annotations
 import pytest
 
 from search.data import Candidate, Finish, Outcome, Problem, State, Step, StepStatus, Until
-from search.formats.registry import (
-    CodeFormat,
-    PlainFormat,
-    Segment,
-    Source,
-    StepFormat,
-    boxed_answer,
-    step_format,
-    step_texts,
-    steps_of_texts,
-)
+from search.formats.base import Segment, Source, StepFormat, boxed_answer, step_texts, steps_of_texts
+from search.formats.code_format import CodeFormat
+from search.formats.plain_format import PlainFormat
+from search.formats.registry import step_format
 
-PROBLEM = Problem("p", "How many?", "2", "t")
+PROBLEM = Problem(id="p", question="How many?", answer="2", source="t")
 
 
 def parse(text: str, finish: Finish = Finish.STOP) -> list[tuple[str, StepStatus, str | None]]:

@@ -71,11 +71,11 @@ def test_different_by_algebra(gold: str, answer: str) -> None:
 
 
 def test_no_answer_is_wrong_and_a_blind_problem_is_refused() -> None:
-    problem = Problem("p", "What is 3/4?", "3/4", "test")
+    problem = Problem(id="p", question="What is 3/4?", answer="3/4", source="test")
     assert grader().grade(problem, "0.75")
     assert not grader().grade(problem, None)
     with pytest.raises(ValueError, match="p has no reference answer"):
-        grader().grade(problem.blind(), "0.75")
+        grader().grade(problem.without_answer(), "0.75")
 
 
 def test_too_long_is_wrong() -> None:

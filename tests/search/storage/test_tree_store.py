@@ -1,4 +1,4 @@
-"""The tree store: what survives a crash, what is refused, what is given once."""
+"""The tree store: what survives a crash, what is refused, one tree per problem."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import pytest
 
 from search import serialization
 from search.data import Problem, Step, StepStatus
+from search.errors import UserError
 from search.storage import tree_store
-from search.storage.tree_store import CorruptStore, StoreInUse, TreeWriter, finished_ids, read_trees, worker_file
+from search.storage.tree_store import CorruptStore, TreeWriter, finished_ids, read_trees, worker_file
 from search.tree import Tree
 
 
 def tree(name: str, seed: int = 0) -> Tree:
-    grown = Tree(Problem(name, f"What is {name}?", "4", "test"), strategy="mcts", seed=seed, answer="4")
+    grown = Tree(
+        Problem(id=name, question=f"What is {name}?", answer="4", source="test"), strategy="mcts", seed=seed, answer="4"
+    )
     first = grown.add(0, Step("a\n", code="a = 1"), visits=3, value_sum=1.5)
     grown.add(first, Step("b", status=StepStatus.FINAL, answer="4"), correct=True, score=0.25)
     return grown
@@ -30,7 +33,7 @@ def write(path: Path, *names: str, seed: int = 0) -> None:
             writer.append(tree(name, seed))
 
 
-def test_what_is_written_comes_back_equal(tmp_path: Path) -> None:
+def test_trees_are_equal_after_round_trip(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 3)
     write(path, "p1", "p2")
     write(path, "p3")
@@ -40,7 +43,7 @@ def test_what_is_written_comes_back_equal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 40, 300])
-def test_a_torn_last_line_is_ignored_and_then_cut_off(tmp_path: Path, cut: int) -> None:
+def test_torn_last_line_is_ignored_and_then_cut_off(tmp_path: Path, cut: int) -> None:
     path = worker_file(tmp_path, 0)
     write(path, "p1", "p2")
     path.write_bytes(path.read_bytes()[:-cut])
@@ -51,14 +54,14 @@ def test_a_torn_last_line_is_ignored_and_then_cut_off(tmp_path: Path, cut: int) 
     assert path.read_bytes().count(b"\n") == 3
 
 
-def test_a_file_of_one_torn_line_longer_than_a_block_is_emptied(tmp_path: Path) -> None:
+def test_file_is_emptied_when_it_is_one_long_torn_line(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
     path.write_bytes(b"x" * (2 * tree_store.BLOCK + 7))
     write(path, "p1")
-    assert path.read_bytes() == (serialization.dump(tree("p1")) + "\n").encode()
+    assert path.read_bytes() == tree_store.format_line(tree("p1")).encode()
 
 
-def test_the_last_newline_is_found_far_from_the_end(tmp_path: Path) -> None:
+def test_last_newline_is_found_far_from_the_end(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
     write(path, "p1")
     good = path.read_bytes()
@@ -67,7 +70,7 @@ def test_the_last_newline_is_found_far_from_the_end(tmp_path: Path) -> None:
     assert path.read_bytes() == good
 
 
-def test_a_corrupt_line_in_the_middle_names_file_and_line(tmp_path: Path) -> None:
+def test_error_names_file_and_line_of_a_corrupt_line(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
     write(path, "p1", "p2", "p3")
     lines = path.read_bytes().splitlines(keepends=True)
@@ -81,7 +84,7 @@ def test_a_corrupt_line_in_the_middle_names_file_and_line(tmp_path: Path) -> Non
         finished_ids(path)
 
 
-def test_valid_json_that_is_no_tree_is_corrupt(tmp_path: Path) -> None:
+def test_line_is_corrupt_when_it_is_json_but_no_tree(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
     path.write_text('{"problem": 3}\n')
     with pytest.raises(CorruptStore, match=r":1: "):
@@ -90,7 +93,30 @@ def test_valid_json_that_is_no_tree_is_corrupt(tmp_path: Path) -> None:
         finished_ids(path)
 
 
-def test_the_first_of_two_trees_for_a_problem_wins(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("start", "version", "age"), [("{", 1, "older"), ('{"schema":3,', 3, "newer")])
+def test_tree_of_another_schema_version_is_refused(tmp_path: Path, start: str, version: int, age: str) -> None:
+    path = worker_file(tmp_path, 0)
+    write(path, "p1")
+    path.write_text(path.read_text() + start + serialization.dump(tree("p2")).removeprefix("{") + "\n")
+    trees = read_trees(path)
+    assert next(trees) == tree("p1")
+    message = (
+        rf"trees-0\.jsonl:2 has schema version {version}, this RayStar reads and writes version 2: "
+        rf"grow the trees again, or use the {age} RayStar that wrote it"
+    )
+    with pytest.raises(UserError, match=message):
+        next(trees)
+    with pytest.raises(UserError, match=message):
+        finished_ids(path)
+
+
+def test_line_names_the_schema_version_before_its_fields(tmp_path: Path) -> None:
+    path = worker_file(tmp_path, 0)
+    write(path, "p1")
+    assert path.read_text().startswith('{"schema":2,"problem":{"id":"p1",')
+
+
+def test_first_tree_of_a_problem_wins(tmp_path: Path) -> None:
     write(worker_file(tmp_path, 0), "p1", seed=1)
     write(worker_file(tmp_path, 1), "p1", "p2", seed=2)
     write(worker_file(tmp_path, 1), "p2", seed=3)
@@ -99,33 +125,36 @@ def test_the_first_of_two_trees_for_a_problem_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ['quote"s', "back\\slash", "new\nline", "ünïcode ☃", "</b>", '"}', "\u2028"])
-def test_odd_ids_are_found_without_parsing_the_tree(tmp_path: Path, name: str) -> None:
+def test_odd_ids_are_read_without_parsing_the_tree(tmp_path: Path, name: str) -> None:
     write(worker_file(tmp_path, 0), name, "p2")
     assert finished_ids(tmp_path) == {name, "p2"}
     assert [t.problem.id for t in read_trees(tmp_path)] == [name, "p2"]
 
 
-def test_missing_paths(tmp_path: Path) -> None:
+def test_missing_path_is_empty_or_an_error(tmp_path: Path) -> None:
     assert finished_ids(tmp_path / "none") == set()
     assert list(read_trees(tmp_path)) == []
     with pytest.raises(FileNotFoundError, match="none"):
         list(read_trees(tmp_path / "none"))
 
 
-def test_other_files_in_the_directory_are_not_trees(tmp_path: Path) -> None:
+def test_other_files_of_the_directory_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "notes.jsonl").write_text("not a tree\n")
     write(worker_file(tmp_path, 0), "p1")
     assert finished_ids(tmp_path) == {"p1"}
 
 
-def test_a_second_writer_is_refused_until_the_first_closes(tmp_path: Path) -> None:
+def test_second_writer_is_refused_until_the_first_closes(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
-    with TreeWriter(path), pytest.raises(StoreInUse, match=r"trees-0\.jsonl"):
+    with (
+        TreeWriter(path),
+        pytest.raises(UserError, match=rf"trees-0\.jsonl is being written by process {os.getpid()}: end it first"),
+    ):
         TreeWriter(path, wait=0.0)
     TreeWriter(path, wait=0.0).close()
 
 
-def test_syncs_as_often_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_synced_every_so_many_trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with TreeWriter(worker_file(tmp_path, 0), sync_every=2) as writer:
         calls: list[int] = []
         monkeypatch.setattr(os, "fsync", calls.append)
@@ -144,12 +173,12 @@ from search.tree import Tree
 from search.data import Problem
 writer = TreeWriter(Path(sys.argv[1]), sync_every=0)
 for number in range(10**9):
-    writer.append(Tree(Problem(f"p{number}", "q" * 5000, "4", "test")))
+    writer.append(Tree(Problem(id=f"p{number}", question="q" * 5000, answer="4", source="test")))
     print(number, flush=True)
 """
 
 
-def test_a_killed_writer_loses_no_tree_it_reported(tmp_path: Path) -> None:
+def test_killed_writer_loses_no_reported_tree(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
     root = str(Path(tree_store.__file__).parents[2])
     with subprocess.Popen([sys.executable, "-c", KILLED, str(path), root], stdout=subprocess.PIPE, text=True) as child:

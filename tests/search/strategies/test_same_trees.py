@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from search.config import SearchConfig
 from search.data import Candidate, Finish, Outcome, Problem, Proposal, Sampling, Scores, State, Step, Until
-from search.formats.registry import CodeFormat, PlainFormat
+from search.formats.code_format import CodeFormat
+from search.formats.plain_format import PlainFormat
 from search.protocols import SearchServices
 from search.seeds import derive
-from search.strategies.registry import build
+from search.strategies.registry import build, search_config
 from search.tree import Tree
 
-PROBLEM = Problem("p1", "What is 3 + 4?", "2", "test")
+PROBLEM = Problem(id="p1", question="What is 3 + 4?", answer="2", source="test")
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,17 @@ def neutral(tree: Tree) -> str:
 
 
 CASES: list[tuple[str, dict[str, Any], bool, str]] = [
-    ("mcts", {"rollouts": 8, "widen": 0.5, "parallel_rollouts": 3}, True, "GRADED"),
-    ("mcts", {"rollouts": 8, "unvisited": "zero", "finish_first": True}, False, "SCORED"),
-    ("samples", {"candidates": 6}, False, "SCORED"),
-    ("best_of", {"candidates": 6, "budget_tokens": 300, "aggregate": "product"}, True, "SCORED"),
-    ("beam", {"candidates": 3, "beam_width": 2, "answer_by": "posterior"}, False, "SCORED"),
-    ("dvts", {"candidates": 3, "rollouts": 3, "answer_by": "weighted"}, True, "SCORED"),
+    ("mcts", {"rollouts": 8, "progressive_widening": 0.5, "parallel_rollouts": 3}, True, "GRADED"),
+    ("mcts", {"rollouts": 8, "unvisited_value": "zero", "finish_first": True}, False, "SCORED"),
+    ("sampling", {"candidates": 6}, False, "SCORED"),
+    ("best_of_n", {"candidates": 6, "budget_tokens": 300, "step_aggregation": "product"}, True, "SCORED"),
+    ("beam", {"candidates": 3, "beam_width": 2, "answer_rule": "posterior"}, False, "SCORED"),
+    ("dvts", {"candidates": 3, "rollouts": 3, "answer_rule": "weighted"}, True, "SCORED"),
     ("rstar", {"candidates": 2, "rollouts": 6, "instructions": True}, False, "BOTH"),
     ("rstar", {"candidates": 2, "rollouts": 6}, True, "BOTH"),
     ("sphere", {"candidates": 4, "instructions": True}, False, "BOTH"),
-    ("every_step", {"candidates": 3, "solutions": 3}, False, "BOTH"),
-    ("first_error", {"candidates": 3, "solutions": 3}, True, "GRADED"),
+    ("math_shepherd", {"candidates": 3, "solutions": 3}, False, "BOTH"),
+    ("first_error_search", {"candidates": 3, "solutions": 3}, True, "GRADED"),
 ]
 DIGESTS = [
     "39465eea878b0480",
@@ -142,16 +142,16 @@ async def digest_of(strategy: str, options: dict[str, Any], code: bool, who: str
     """The digest of three trees, grown from seeds 1, 2 and 3."""
     texts = []
     for seed in (1, 2, 3):
-        tools = SearchServices(
-            HashedPolicy(code),
-            LineExecutor(),
-            CodeFormat() if code else PlainFormat(),
-            HashedRewardModel() if who != "GRADED" else None,
-            SameText() if who != "SCORED" else None,
-            HashedPolicy(code, "second"),
+        services = SearchServices(
+            policy=HashedPolicy(code),
+            executor=LineExecutor(),
+            format=CodeFormat() if code else PlainFormat(),
+            reward_model=HashedRewardModel() if who != "GRADED" else None,
+            grader=SameText() if who != "SCORED" else None,
+            second_policy=HashedPolicy(code, "second"),
         )
-        config = SearchConfig(strategy=strategy, max_depth=6, **options)
-        texts.append(neutral(await build(config).search(PROBLEM, tools, seed)))
+        config = search_config(strategy=strategy, max_depth=6, **options)
+        texts.append(neutral(await build(config).search(PROBLEM, services, seed)))
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 

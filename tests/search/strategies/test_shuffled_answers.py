@@ -6,10 +6,9 @@ import random
 
 import pytest
 
-from search.config import LABELLING, SearchConfig
 from search.data import Cost
-from search.strategies.registry import STRATEGIES, build
-from tests.search.words import PROBLEM, WordPolicy, shape, word_tools
+from search.strategies.registry import STRATEGIES, build, search_config
+from tests.search.words import PROBLEM, WordPolicy, shape, word_services
 
 TABLE = {
     (): ["a", "b", "c", "d"],
@@ -34,16 +33,17 @@ SETTINGS = {
 @pytest.mark.parametrize("budget", [None, 70], ids=["no budget", "budget"])
 @pytest.mark.parametrize("name", STRATEGIES)
 async def test_the_same_tree_in_whatever_order_engines_answer(name: str, budget: int | None, graded: bool) -> None:
-    graded = graded or name in LABELLING
-    strategy = build(SearchConfig(strategy=name, budget_tokens=budget, **SETTINGS))  # type: ignore[arg-type]
+    graded = graded or STRATEGIES[name].needs_answers
+    options = {key: value for key, value in SETTINGS.items() if key in STRATEGIES[name].options.model_fields}
+    strategy = build(search_config(strategy=name, budget_tokens=budget, **options))
     plain = WordPolicy(TABLE, lines=LINES)
-    expected = await strategy.search(PROBLEM, word_tools(plain, REWARDS, graded=graded), 3)
+    expected = await strategy.search(PROBLEM, word_services(plain, REWARDS, graded=graded), 3)
     assert len(expected.nodes) > 4
     for shuffle in range(20):
         policy = WordPolicy(TABLE, random.Random(shuffle), lines=LINES)
-        tree = await strategy.search(PROBLEM, word_tools(policy, REWARDS, graded=graded), 3)
+        tree = await strategy.search(PROBLEM, word_services(policy, REWARDS, graded=graded), 3)
         assert shape(tree) == shape(expected)
-        assert policy.asked == plain.asked
+        assert policy.requests == plain.requests
         assert (tree.answer, tree.failures) == (expected.answer, expected.failures)
         assert untimed(tree.cost) == untimed(expected.cost)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search.data import Outcome, PreferencePair, Step
-from search.formats.registry import CodeFormat
+from search.formats.code_format import CodeFormat
 from tests.train.trainer.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
 from train.data.encode_pairs import encode_pairs, encode_preferences
 from train.data.encoding import Encoder
@@ -12,17 +12,19 @@ OTHER = Step("three", outcome=Outcome.OK)
 
 
 def pair(prefix: tuple[Step, ...], chosen: tuple[Step, ...], rejected: tuple[Step, ...]) -> PreferencePair:
-    return PreferencePair(PROBLEM, prefix, chosen, rejected, 1.0, 0.0)
+    return PreferencePair(
+        problem=PROBLEM, prefix=prefix, chosen=chosen, rejected=rejected, chosen_q=1.0, rejected_q=0.0
+    )
 
 
-def test_a_judge_sees_no_end_token_and_counts_a_pair_as_one() -> None:
+def test_reward_model_sees_no_end_token() -> None:
     code, _ = encoder()
     samples, _ = encode_pairs([pair((), (OPEN, FINAL), (OPEN,))], code, 100, PAD)
     assert EOS not in samples.tokens
     assert len(samples) == 1 and samples.items().tolist() == [1]
 
 
-def test_a_policy_learns_what_it_wrote_after_the_shared_prefix() -> None:
+def test_policy_targets_follow_the_shared_prefix() -> None:
     code, tokenise = encoder()
     samples, _ = encode_preferences([pair((OPEN,), (FINAL,), (OTHER,))], code, 100, PAD)
     assert tokenise.text(samples.tokens[samples.targets].tolist()) == ["ba", " ", "two", "<eos>", "three"]
@@ -32,14 +34,14 @@ def test_a_policy_learns_what_it_wrote_after_the_shared_prefix() -> None:
     ].all()  # the chosen side: four tokens, all at its end
 
 
-def test_whole_solutions_are_learnt_from_their_first_token_on() -> None:
+def test_whole_solutions_are_targets_from_the_first_token() -> None:
     code, tokenise = encoder()
     samples, _ = encode_preferences([pair((), (OPEN, FINAL), (OTHER,))], code, 100, PAD)
     ours = ["one", " ", "ab", "ba", " ", "two", "<eos>", "three"]
     assert tokenise.text(samples.tokens[samples.targets].tolist()) == ours
 
 
-def test_what_the_world_wrote_is_no_part_of_a_solutions_likelihood() -> None:
+def test_code_output_is_no_target() -> None:
     tokenise = Merging()
     code = Encoder(tokenise, CodeFormat(), EOS)
     program = Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK)

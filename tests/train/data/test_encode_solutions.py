@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search.data import LabelScale, Outcome, Step, StepLabels, Trajectory
-from search.formats.registry import CodeFormat
+from search.formats.code_format import CodeFormat
 from tests.train.trainer.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
 from train.data.encode_solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
 from train.data.encoding import Encoder
@@ -22,9 +22,9 @@ def learnt(samples: TokenizedSet, tokenise: Merging) -> list[tuple[str, list[flo
     return list(zip(pieces, samples.labels[samples.targets].tolist(), strict=True))
 
 
-def test_steps_are_tokenised_by_themselves_and_only_they_are_targets() -> None:
+def test_only_steps_are_targets_each_tokenised_by_itself() -> None:
     code, tokenise = encoder()
-    samples, dropped = encode_trajectories([Trajectory(PROBLEM, (OPEN, FINAL), True, 1.0)], code, 100, PAD)
+    samples, dropped = encode_trajectories([Trajectory(PROBLEM, (OPEN, FINAL), correct=True, q=1.0)], code, 100, PAD)
     i = tokenise.id
     ours = [i("one"), i(" "), i("ab"), i("ba"), i(" "), i("two"), EOS]
     assert "abba" not in tokenise.ids
@@ -34,11 +34,11 @@ def test_steps_are_tokenised_by_themselves_and_only_they_are_targets() -> None:
     assert dropped == {"too_long": 0, "nothing_to_learn": 0}
 
 
-def test_what_the_world_wrote_is_context_only() -> None:
+def test_code_output_is_no_target() -> None:
     tokenise = Merging()
     code = Encoder(tokenise, CodeFormat(), EOS)
     steps = (Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK), FINAL)
-    samples, _ = encode_trajectories([Trajectory(PROBLEM, steps, True, 1.0)], code, 1000, PAD)
+    samples, _ = encode_trajectories([Trajectory(PROBLEM, steps, correct=True, q=1.0)], code, 1000, PAD)
     printed = samples.tokens.tolist().index(tokenise.ids["printed"])
     assert not samples.targets[printed]
     assert samples.targets[samples.tokens.tolist().index(tokenise.ids["print"])]
@@ -46,22 +46,25 @@ def test_what_the_world_wrote_is_context_only() -> None:
 
 def test_no_end_token_without_an_answer() -> None:
     code, _ = encoder()
-    unfinished, _ = encode_trajectories([Trajectory(PROBLEM, (OPEN,), False, 0.0)], code, 100, PAD)
+    unfinished, _ = encode_trajectories([Trajectory(PROBLEM, (OPEN,), correct=False, q=0.0)], code, 100, PAD)
     assert EOS not in unfinished.tokens
 
 
-def test_too_long_and_useless_solutions_are_counted() -> None:
+def test_too_long_and_empty_solutions_are_counted() -> None:
     code, _ = encoder()
-    long = Trajectory(PROBLEM, (Step("x " * 50, outcome=Outcome.OK), FINAL), True, 1.0)
-    nothing = Trajectory(PROBLEM, (), True, 1.0)
+    long = Trajectory(PROBLEM, (Step("x " * 50, outcome=Outcome.OK), FINAL), correct=True, q=1.0)
+    nothing = Trajectory(PROBLEM, (), correct=True, q=1.0)
     for encode in (encode_trajectories, encode_outcomes):
         samples, dropped = encode([long, nothing], code, 80, PAD)
         assert len(samples) == 0 and dropped == {"too_long": 1, "nothing_to_learn": 1}
 
 
-def test_every_token_after_the_prompt_has_the_outcome_and_the_last_is_the_one_a_reward_model_reads() -> None:
+def test_every_token_after_the_prompt_has_the_outcome() -> None:
     code, tokenise = encoder()
-    records = [Trajectory(PROBLEM, (OPEN, FINAL), True, 1.0), Trajectory(PROBLEM, (OPEN,), False, -1.0)]
+    records = [
+        Trajectory(PROBLEM, (OPEN, FINAL), correct=True, q=1.0),
+        Trajectory(PROBLEM, (OPEN,), correct=False, q=-1.0),
+    ]
     samples, dropped = encode_outcomes(records, code, 100, PAD)
     solution = ["one", " ", "ab", "ba", " ", "two"]
     assert learnt(samples, tokenise) == [(piece, [1.0]) for piece in solution] + [(p, [0.0]) for p in solution[:3]]
@@ -74,8 +77,8 @@ def test_every_token_after_the_prompt_has_the_outcome_and_the_last_is_the_one_a_
 def test_labels_stand_at_the_last_token_of_each_step() -> None:
     code, tokenise = encoder()
     records = [
-        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (1, 0, 1)),
-        StepLabels(PROBLEM, (OPEN, FINAL), (0.5, -0.25), LabelScale.VALUE),
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(1, 0, 1)),
+        StepLabels(PROBLEM, (OPEN, FINAL), labels=(0.5, -0.25), scale=LabelScale.VALUE),
     ]
     samples, dropped = encode_step_labels(records, code, 100, PAD)
     assert learnt(samples, tokenise) == [
@@ -91,21 +94,21 @@ def test_labels_stand_at_the_last_token_of_each_step() -> None:
     assert set(dropped.values()) == {0}
 
 
-def test_a_persons_labels_end_with_the_first_wrong_step_and_so_does_the_sequence() -> None:
+def test_sequence_ends_with_the_first_incorrect_step() -> None:
     code, tokenise = encoder()
-    record = StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (1, -1, 1))
+    record = StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(1, -1, 1))
     samples, _ = encode_step_labels([record], code, 100, PAD)
     assert learnt(samples, tokenise) == [("ab", list(RIGHT)), ("ab", list(WRONG))]
     assert tokenise.text(samples.tokens[-3:].tolist()) == ["three", " ", "ab"]
 
 
-def test_a_step_without_a_label_is_read_but_not_learnt() -> None:
+def test_step_without_a_label_is_context_only() -> None:
     code, tokenise = encoder()
     records = [
-        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (None, -1)),
-        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (0.5, None, 1.0), LabelScale.SHARE),
-        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), (1, None, None)),
-        StepLabels(PROBLEM, (OPEN, MIDDLE), (None, None)),
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(None, -1)),
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(0.5, None, 1.0), scale=LabelScale.SHARE),
+        StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(1, None, None)),
+        StepLabels(PROBLEM, (OPEN, MIDDLE), labels=(None, None)),
     ]
     samples, dropped = encode_step_labels(records, code, 100, PAD)
     assert learnt(samples, tokenise) == [
@@ -121,9 +124,9 @@ def test_a_step_without_a_label_is_read_but_not_learnt() -> None:
     assert learnt(samples, tokenise) == [("ab", [-1.0]), ("ab", [0.0]), ("two", [1.0]), ("ab", [1.0])]
 
 
-def test_a_long_solution_with_no_label_before_the_cut_is_left_out() -> None:
+def test_solution_without_a_label_before_the_cut_is_left_out() -> None:
     code, _ = encoder()
-    record = StepLabels(PROBLEM, (OPEN, FINAL), (None, -1))
+    record = StepLabels(PROBLEM, (OPEN, FINAL), labels=(None, -1))
     whole = len(encode_step_labels([record], code, 1000, PAD)[0].tokens)
     samples, dropped = encode_step_labels([record], code, whole - 1, PAD)
     assert len(samples) == 0
@@ -132,9 +135,9 @@ def test_a_long_solution_with_no_label_before_the_cut_is_left_out() -> None:
 
 def test_labels_are_read_on_their_scale() -> None:
     steps = (OPEN, MIDDLE, FINAL)
-    signs = StepLabels(PROBLEM, steps, (1, 0, -1))
-    shares = StepLabels(PROBLEM, steps, (1.0, 0.0, 0.25), LabelScale.SHARE)
-    q = StepLabels(PROBLEM, steps, (1.0, -1.0, 0.0), LabelScale.VALUE)
+    signs = StepLabels(PROBLEM, steps, labels=(1, 0, -1))
+    shares = StepLabels(PROBLEM, steps, labels=(1.0, 0.0, 0.25), scale=LabelScale.SHARE)
+    q = StepLabels(PROBLEM, steps, labels=(1.0, -1.0, 0.0), scale=LabelScale.VALUE)
     assert classes(signs) == [RIGHT, NEUTRAL, WRONG]
     assert classes(shares) == [RIGHT, WRONG, (0.25, 0.0, 0.75)]  # soft labels do not end at a share of 0
     assert classes(q) == [RIGHT, WRONG, (0.5, 0.0, 0.5)]
@@ -146,9 +149,9 @@ def test_labels_are_read_on_their_scale() -> None:
 
 
 @pytest.mark.parametrize(("room", "kept"), [(6, ["ab", "two"]), (5, ["ab"]), (3, ["ab"])])
-def test_a_long_solution_is_cut_after_its_last_step_that_fits(room: int, kept: list[str]) -> None:
+def test_long_solution_is_cut_after_the_last_step_that_fits(room: int, kept: list[str]) -> None:
     code, tokenise = encoder()
-    record = StepLabels(PROBLEM, (OPEN, FINAL), (1, -1))
+    record = StepLabels(PROBLEM, (OPEN, FINAL), labels=(1, -1))
     prompt = len(encode_step_labels([record], code, 1000, PAD)[0].tokens) - 6
     samples, dropped = encode_step_labels([record], code, prompt + room, PAD)
     assert [piece for piece, _ in learnt(samples, tokenise)] == kept
@@ -156,12 +159,12 @@ def test_a_long_solution_is_cut_after_its_last_step_that_fits(room: int, kept: l
     assert dropped == {"too_long": 0, "nothing_to_learn": 0, "empty_step": 0, "cut": int(len(kept) == 1)}
 
 
-def test_solutions_that_no_step_can_be_judged_in_are_counted() -> None:
+def test_solutions_without_a_usable_step_are_counted() -> None:
     code, _ = encoder()
     records = [
-        StepLabels(PROBLEM, (Step("x " * 50), FINAL), (1, 1)),
-        StepLabels(PROBLEM, (OPEN, FINAL), ()),
-        StepLabels(PROBLEM, (OPEN, Step("")), (1, -1)),
+        StepLabels(PROBLEM, (Step("x " * 50), FINAL), labels=(1, 1)),
+        StepLabels(PROBLEM, (OPEN, FINAL), labels=()),
+        StepLabels(PROBLEM, (OPEN, Step("")), labels=(1, -1)),
     ]
     samples, dropped = encode_step_labels(records, code, 80, PAD)
     assert len(samples) == 0

@@ -21,20 +21,20 @@ def step(*candidates: Json, chosen: int | None = 0, human: str | None = None) ->
     return {"completions": list(candidates), "human_completion": written, "chosen_completion": chosen}
 
 
-def row(*steps: Json, finish: str | None = "solution", given: list[str] | None = None, **fields: Any) -> Json:
-    """A row of the first phase or, with the steps of a ``given`` solution, of the second."""
+def row(*steps: Json, finish: str | None = "solution", generated: list[str] | None = None, **fields: Any) -> Json:
+    """Return a row of the first phase or, with the steps of a ``generated`` solution, of the second."""
     question: Json = {"problem": "How many?", "ground_truth_answer": "7"}
-    if given is not None:
+    if generated is not None:
         question |= {
             "ground_truth_solution": "It is \\boxed{7}.",
-            "pre_generated_steps": given,
-            "pre_generated_answer": given[-1].rpartition("\n")[2] if given else None,
+            "pre_generated_steps": generated,
+            "pre_generated_answer": generated[-1].rpartition("\n")[2] if generated else None,
             "pre_generated_verifier_score": 0.25,
         }
     return {
         "labeler": "340d89bc",
         "timestamp": "2022-07-17T16:56:51.323252",
-        "generation": None if given is None else 9,
+        "generation": None if generated is None else 9,
         "is_quality_control_question": False,
         "is_initial_screening_question": False,
         "question": question,
@@ -56,7 +56,7 @@ SECOND_PHASE = row(
     step(candidate("Three.", 1)),
     step(candidate("Times four.", -1), candidate("Plus four.", 1), candidate("Minus four.", None), chosen=None),
     finish="found_error",
-    given=["Let us see.", "Three.", "Times four.", "So it is 12.\n\n# Answer\n\n12"],
+    generated=["Let us see.", "Three.", "Times four.", "So it is 12.\n\n# Answer\n\n12"],
 )
 
 
@@ -73,5 +73,5 @@ def changed(original: Json, **fields: Any) -> Json:
 
 
 def write(path: Path, *rows: Json | str) -> Path:
-    path.write_text("".join((one if isinstance(one, str) else json.dumps(one)) + "\n" for one in rows))
+    path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in rows))
     return path

@@ -13,23 +13,29 @@ from hypothesis import strategies as st
 from search.data import Outcome, Problem, Step, StepLabels, StepStatus, Trajectory
 from search.errors import UserError
 from tests.train.labels.prm800k_rows import Json, write
-from train.labels.annotation_files import read_labelling, write_labelling
+from train.labels.annotation_files import read_annotations, write_annotation_file
 from train.labels.first_error import first_error, labels_complete
 
 
 def solution(number: int, right: bool = True) -> Trajectory:
-    problem = Problem(f"curriculum-train-2-{number}", f"What is {number} + 4?", str(number + 4), "curriculum", 2)
+    problem = Problem(
+        id=f"curriculum-train-2-{number}",
+        question=f"What is {number} + 4?",
+        answer=str(number + 4),
+        source="curriculum",
+        level=2,
+    )
     said = str(number + 4 if right else number * 4)
     steps = (
         Step(
             f"\n# take {number}\ntotal = {number}<end_of_step>",
-            f"# take {number}\ntotal = {number}",
+            code=f"# take {number}\ntotal = {number}",
             outcome=Outcome.OK,
         ),
-        Step("\nprint(total)<end_of_code>", "print(total)", said, outcome=Outcome.OK),
+        Step("\nprint(total)<end_of_code>", code="print(total)", output=said, outcome=Outcome.OK),
         Step(f"\n<answer>\\boxed{{{said}}}<end_of_answer>", status=StepStatus.FINAL, answer=said),
     )
-    return Trajectory(problem, steps, right, 1.0 if right else -1.0)
+    return Trajectory(problem, steps, correct=right, q=1.0 if right else -1.0)
 
 
 SOLUTIONS = [solution(3), solution(5, right=False), solution(6)]
@@ -48,13 +54,13 @@ def rate(row: Json, *ratings: int | None, finish: str | None = None) -> Json:
 
 def read(*files: Path, skip: bool = False) -> tuple[list[StepLabels], dict[str, int]]:
     tally = Counter[str]()
-    found = list(read_labelling(files, SOLUTIONS, tally, skip))
-    return found, dict(tally)
+    records = list(read_annotations(files, SOLUTIONS, tally, skip))
+    return records, dict(tally)
 
 
-def test_a_file_to_label_is_in_the_schema_and_without_ratings(tmp_path: Path) -> None:
+def test_annotation_file_has_the_schema_and_no_ratings(tmp_path: Path) -> None:
     file = tmp_path / "to_label.jsonl"
-    assert write_labelling(SOLUTIONS, file, scores=[0.5, 0.9, 0.1], generation=2) == 3
+    assert write_annotation_file(SOLUTIONS, file, scores=[0.5, 0.9, 0.1], generation=2) == 3
     first, second, _ = rows(file)
     assert second["question"] == {
         "problem": "What is 5 + 4?",
@@ -75,24 +81,26 @@ def test_a_file_to_label_is_in_the_schema_and_without_ratings(tmp_path: Path) ->
 
 
 def test_labels_come_back_with_our_own_steps(tmp_path: Path) -> None:
-    write_labelling(SOLUTIONS, tmp_path / "to_label.jsonl")
+    write_annotation_file(SOLUTIONS, tmp_path / "to_label.jsonl")
     first, second, third = rows(tmp_path / "to_label.jsonl")
     second = rate(second, 1, -1, finish="found_error")
     second["label"]["steps"][1]["chosen_completion"] = None
     second["label"]["steps"][1]["completions"].append({"text": "\ntotal = total + 4", "rating": 1, "flagged": None})
     del second["label"]["steps"][2]
     third = rate(third, 1, 1, 1, finish="give_up")
-    found, counts = read(write(tmp_path / "back.jsonl", rate(first, 1, 0, 1, finish="solution"), second, third))
-    assert found[0] == StepLabels(SOLUTIONS[0].problem, SOLUTIONS[0].steps, (1, 0, 1))
-    assert found[1] == StepLabels(SOLUTIONS[1].problem, SOLUTIONS[1].steps, (1, -1))  # whole, and labelled to the error
-    assert (first_error(found[1]), labels_complete(found[1])) == (1, True)
+    records, counts = read(write(tmp_path / "back.jsonl", rate(first, 1, 0, 1, finish="solution"), second, third))
+    assert records[0] == StepLabels(SOLUTIONS[0].problem, SOLUTIONS[0].steps, labels=(1, 0, 1))
+    assert records[1] == StepLabels(
+        SOLUTIONS[1].problem, SOLUTIONS[1].steps, labels=(1, -1)
+    )  # whole, and labelled to the error
+    assert (first_error(records[1]), labels_complete(records[1])) == (1, True)
     added = Step("\ntotal = total + 4\n\n")  # what a person added has only its words
-    assert found[2:] == [StepLabels(SOLUTIONS[1].problem, (SOLUTIONS[1].steps[0], added), (None, 1))]
+    assert records[2:] == [StepLabels(SOLUTIONS[1].problem, (SOLUTIONS[1].steps[0], added), labels=(None, 1))]
     assert counts == {"rows": 3, "labelled": 2, "give_up": 1}
 
 
-def test_a_row_that_was_not_given_out_is_named_or_counted(tmp_path: Path) -> None:
-    write_labelling([solution(3), solution(7)], tmp_path / "to_label.jsonl")
+def test_row_of_an_unknown_solution_is_named_or_counted(tmp_path: Path) -> None:
+    write_annotation_file([solution(3), solution(7)], tmp_path / "to_label.jsonl")
     first, other = rows(tmp_path / "to_label.jsonl")
     altered = json.loads(json.dumps(rate(first, 1)))
     altered["question"]["pre_generated_steps"][0] += " "
@@ -100,26 +108,31 @@ def test_a_row_that_was_not_given_out_is_named_or_counted(tmp_path: Path) -> Non
     with pytest.raises(UserError) as caught:
         read(file)
     assert str(caught.value).startswith(f"{file}:2: question: no solution that was given out has this question.problem")
-    found, counts = read(file, skip=True)
-    assert [one.labels for one in found] == [(1, None, None)]
+    records, counts = read(file, skip=True)
+    assert [rating.labels for rating in records] == [(1, None, None)]
     assert counts == {"rows": 4, "labelled": 1, "bad_lines": 3}
 
 
-def test_scores_are_one_a_solution(tmp_path: Path) -> None:
+def test_scores_of_another_number_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="shorter"):
-        write_labelling(SOLUTIONS, tmp_path / "to_label.jsonl", scores=[0.5])
+        write_annotation_file(SOLUTIONS, tmp_path / "to_label.jsonl", scores=[0.5])
     assert list(tmp_path.iterdir()) == []
 
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([None, 0, 1]), min_size=3, max_size=3), min_size=3, max_size=3))
-def test_whatever_is_rated_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, given_out: list[list[int | None]]
+def test_all_ratings_come_back(
+    tmp_path_factory: pytest.TempPathFactory, ratings_of_solutions: list[list[int | None]]
 ) -> None:
     directory = tmp_path_factory.mktemp("labelling")
-    write_labelling(SOLUTIONS, directory / "to_label.jsonl")
-    rated = [rate(row, *ratings) for row, ratings in zip(rows(directory / "to_label.jsonl"), given_out, strict=True)]
-    found, counts = read(write(directory / "back.jsonl", *rated))
-    labelled = [(s, r) for s, r in zip(SOLUTIONS, given_out, strict=True) if any(one is not None for one in r)]
-    assert found == [StepLabels(s.problem, s.steps, tuple(r)) for s, r in labelled]
+    write_annotation_file(SOLUTIONS, directory / "to_label.jsonl")
+    rated = [
+        rate(row, *ratings)
+        for row, ratings in zip(rows(directory / "to_label.jsonl"), ratings_of_solutions, strict=True)
+    ]
+    records, counts = read(write(directory / "back.jsonl", *rated))
+    labelled = [
+        (s, r) for s, r in zip(SOLUTIONS, ratings_of_solutions, strict=True) if any(rating is not None for rating in r)
+    ]
+    assert records == [StepLabels(s.problem, s.steps, labels=tuple(r)) for s, r in labelled]
     assert counts.get("unlabelled", 0) == 3 - len(labelled)

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.data import LabelScale, Problem, Step, StepLabels
-from train.labels.consensus import ConsensusCounts, consensus
-from train.labels.first_error import first_error, hard, labels_complete
+from train.labels.consensus import ConsensusCounts, filter_by_consensus
+from train.labels.first_error import first_error, labels_complete, to_hard_labels
 
-PROBLEM = Problem("p", "?", "7", "made up")
+PROBLEM = Problem(id="p", question="?", answer="7", source="made up")
 SIGN, SHARE, VALUE = LabelScale.SIGN, LabelScale.SHARE, LabelScale.VALUE
 
 
 def record(labels: tuple[float | None, ...], scale: LabelScale = SIGN, steps: int = 3, name: str = "s") -> StepLabels:
-    return StepLabels(PROBLEM, tuple(Step(f"{name}{i}") for i in range(steps)), labels, scale)
+    return StepLabels(PROBLEM, tuple(Step(f"{name}{i}") for i in range(steps)), labels=labels, scale=scale)
 
 
 @pytest.mark.parametrize(
@@ -37,33 +37,33 @@ def record(labels: tuple[float | None, ...], scale: LabelScale = SIGN, steps: in
         ((0.5, -0.75, -1.0), VALUE, 0.125, 1, True),  # (1 - 0.75) / 2
     ],
 )
-def test_the_place_by_hand(
+def test_first_error_and_completeness_by_hand(
     labels: tuple[float | None, ...], scale: LabelScale, threshold: float, place: int | None, sure: bool
 ) -> None:
-    one = record(labels, scale)
-    assert first_error(one, threshold) == place
-    assert labels_complete(one, threshold) is sure
+    labelled = record(labels, scale)
+    assert first_error(labelled, threshold) == place
+    assert labels_complete(labelled, threshold) is sure
 
 
-def test_a_solution_without_steps_settles_nothing() -> None:
+def test_labels_of_no_steps_are_incomplete() -> None:
     assert not labels_complete(record((), steps=0))
 
 
 def test_soft_labels_become_signs() -> None:
-    assert hard(record((0.5, None, 0.125), SHARE)) == record((1, None, 1))
-    assert hard(record((0.5, None, 0.125), SHARE), 0.125) == record((1, None, -1))
-    assert hard(record((1.0, -0.5, -1.0), VALUE)) == record((1, 1, -1))
-    assert hard(record((1, 0, -1))) == record((1, 0, -1))
+    assert to_hard_labels(record((0.5, None, 0.125), SHARE)) == record((1, None, 1))
+    assert to_hard_labels(record((0.5, None, 0.125), SHARE), 0.125) == record((1, None, -1))
+    assert to_hard_labels(record((1.0, -0.5, -1.0), VALUE)) == record((1, 1, -1))
+    assert to_hard_labels(record((1, 0, -1))) == record((1, 0, -1))
 
 
 shares = st.lists(st.none() | st.floats(0, 1), max_size=4).map(tuple)
 
 
 @given(shares, st.floats(0, 1))
-def test_signs_have_the_place_of_the_shares_they_were_made_of(labels: tuple[float | None, ...], at: float) -> None:
-    one = record(labels, SHARE, steps=4)
-    assert first_error(hard(one, at)) == first_error(one, at)
-    assert labels_complete(hard(one, at)) is labels_complete(one, at)
+def test_hard_labels_keep_the_first_error_of_soft_ones(labels: tuple[float | None, ...], at: float) -> None:
+    labelled = record(labels, SHARE, steps=4)
+    assert first_error(to_hard_labels(labelled, at)) == first_error(labelled, at)
+    assert labels_complete(to_hard_labels(labelled, at)) is labels_complete(labelled, at)
 
 
 def test_consensus_by_hand() -> None:
@@ -86,26 +86,28 @@ def test_consensus_by_hand() -> None:
         record((1, 1, -1), name="h"),
         record((-1,), name="a"),  # of two judgements the first counts
     ]
-    kept, counts = consensus(ours, judged)
+    kept, counts = filter_by_consensus(ours, judged)
     assert kept == ours[:2]
-    assert counts == ConsensusCounts(solutions=7, agreed_right=1, agreed_wrong=1, apart=2, unsettled=2, unjudged=1)
+    assert counts == ConsensusCounts(
+        solutions=7, agreed_error_free=1, agreed_erroneous=1, disagreed=2, incomplete=2, unjudged=1
+    )
 
 
 def test_each_side_has_its_own_threshold() -> None:
     ours, judged = [record((1.0, 0.125, 0.0), SHARE)], [record((0.9, 0.3, 0.1), SHARE)]
-    assert consensus(ours, judged)[1].apart == 1  # 2 here; the judge never says 0
-    assert consensus(ours, judged, 0.125, 0.5)[1].agreed_wrong == 1
-    assert consensus(ours, judged, 0.0, 0.2)[1].agreed_wrong == 1
+    assert filter_by_consensus(ours, judged)[1].disagreed == 1  # 2 here; the judge never says 0
+    assert filter_by_consensus(ours, judged, 0.125, 0.5)[1].agreed_erroneous == 1
+    assert filter_by_consensus(ours, judged, 0.0, 0.2)[1].agreed_erroneous == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=20))
-def test_what_is_kept_has_one_place_and_every_solution_has_one_fate(places: list[tuple[int, int]]) -> None:
+def test_every_solution_is_kept_or_counted_as_disagreed(places: list[tuple[int, int]]) -> None:
     def signs(error: int) -> tuple[float, ...]:  # 3: no error
         return (1.0,) * error + (-1.0,) * (error < 3)
 
     ours = [record(signs(here), name=f"n{i}-") for i, (here, _) in enumerate(places)]
     judged = [record(signs(there), name=f"n{i}-") for i, (_, there) in enumerate(places)]
-    kept, counts = consensus(ours, judged)
-    assert kept == [one for one, (here, there) in zip(ours, places, strict=True) if here == there]
-    assert counts.solutions == len(places) == len(kept) + counts.apart
-    assert counts.agreed_right == places.count((3, 3))
+    kept, counts = filter_by_consensus(ours, judged)
+    assert kept == [labelled for labelled, (here, there) in zip(ours, places, strict=True) if here == there]
+    assert counts.solutions == len(places) == len(kept) + counts.disagreed
+    assert counts.agreed_error_free == places.count((3, 3))

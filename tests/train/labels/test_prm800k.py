@@ -12,7 +12,8 @@ import pytest
 from search import serialization
 from search.errors import UserError
 from tests.train.labels.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, changed, write
-from train.labels.prm800k import Prm800kRow, read_rows, write_rows
+from train.data.records import write_records
+from train.labels.prm800k import Prm800kRow, read_rows
 
 CANDIDATE, CHOSEN = "label.steps.0.completions.1", "label.steps.0.chosen_completion"
 RATINGS = "Input should be -1, 0 or 1"
@@ -45,7 +46,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     rows, _ = read(write(tmp_path / "a.jsonl", FIRST_PHASE, SECOND_PHASE))
-    assert write_rows(rows, tmp_path / "b.jsonl") == 2
+    assert write_records(rows, tmp_path / "b.jsonl") == 2
     assert read(tmp_path / "b.jsonl")[0] == rows
     again = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines()]
     assert again[1]["label"] == SECOND_PHASE["label"]
@@ -53,13 +54,13 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert sorted(again[0]) == sorted(FIRST_PHASE)
 
 
-def test_a_place_is_file_and_line(tmp_path: Path) -> None:
+def test_place_is_file_and_line(tmp_path: Path) -> None:
     files = [write(tmp_path / "a.jsonl", FIRST_PHASE, "", SECOND_PHASE), write(tmp_path / "b.jsonl", FIRST_PHASE)]
     places = [place for place, _ in read_rows(files, Counter())]
     assert places == [f"{files[0]}:1", f"{files[0]}:3", f"{files[1]}:1"]
 
 
-def test_steps_without_candidates_and_fields_that_nobody_needs(tmp_path: Path) -> None:
+def test_missing_candidates_and_unknown_fields_are_allowed(tmp_path: Path) -> None:
     odd = changed(FIRST_PHASE, label__steps__1__completions=None, other=[1])
     del odd["label"]["total_time"]
     (row,), _ = read(write(tmp_path / "a.jsonl", odd))
@@ -98,7 +99,7 @@ def without(original: Json, *way: str) -> str:
         (changed(FIRST_PHASE, label__steps={}), "label.steps: Input should be a valid array"),
     ],
 )  # fmt: skip
-def test_a_malformed_line_is_named_or_counted(tmp_path: Path, line: Json | str, message: str) -> None:
+def test_malformed_line_is_named_or_counted(tmp_path: Path, line: Json | str, message: str) -> None:
     file = write(tmp_path / "a.jsonl", FIRST_PHASE, line, SECOND_PHASE)
     with pytest.raises(UserError) as caught:
         read(file)
@@ -109,7 +110,7 @@ def test_a_malformed_line_is_named_or_counted(tmp_path: Path, line: Json | str, 
     assert counts == {"rows": 3, "bad_lines": 1}
 
 
-def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+def test_unreadable_file_is_named(tmp_path: Path) -> None:
     missing, empty, pointer = (tmp_path / name for name in ("none.jsonl", "empty.jsonl", "pointer.jsonl"))
     empty.write_text("\n\n")
     pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:6b17\nsize 12240719\n")
@@ -128,6 +129,6 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read(binary)
 
 
-def test_a_row_survives_as_a_record(tmp_path: Path) -> None:
+def test_row_round_trips_as_a_record(tmp_path: Path) -> None:
     for row in read(write(tmp_path / "a.jsonl", FIRST_PHASE, SECOND_PHASE))[0]:
         assert serialization.load(Prm800kRow, serialization.dump(row)) == row

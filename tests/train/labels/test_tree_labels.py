@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from search.config import SearchConfig
 from search.data import LabelScale, Outcome, Problem, Step, StepLabels, StepStatus
+from search.strategies.registry import search_config
 from search.strategies.sampling.sampling import IndependentSampling
 from search.tree import Tree
-from tests.search.words import WordPolicy, word_tools
-from train.labels.first_error import hard
-from train.labels.tree_labels import node_labels, outcomes, solutions, tree_labels, without_repeats
+from tests.search.words import WordPolicy, word_services
+from train.labels.first_error import to_hard_labels
+from train.labels.tree_labels import label_tree, labelled_solutions, node_labels, outcomes, without_repeats
 
-PROBLEM = Problem("p1", "How many?", "7", "made up")
+PROBLEM = Problem(id="p1", question="How many?", answer="7", source="made up")
 SIGN, SHARE, VALUE = LabelScale.SIGN, LabelScale.SHARE, LabelScale.VALUE
 
 
@@ -33,8 +33,8 @@ def grow() -> tuple[Tree, dict[str, int]]:
     """
     tree, node = Tree(PROBLEM, strategy="mcts"), {}
 
-    def add(name: str, parent: str, made: Step, visits: int, total: float, **fields: object) -> None:
-        node[name] = tree.add(node.get(parent, 0), made, visits=visits, value_sum=total, **fields)
+    def add(name: str, parent: str, new_step: Step, visits: int, total: float, **fields: object) -> None:
+        node[name] = tree.add(node.get(parent, 0), new_step, visits=visits, value_sum=total, **fields)
 
     add("a", "root", step("a"), 4, 2.0)
     add("b", "root", step("b"), 2, -2.0)
@@ -51,14 +51,14 @@ def by_name(tree: Tree, node: dict[str, int], scale: LabelScale) -> dict[str, fl
     return {name: labels[index] for name, index in {"root": 0, **node}.items()}
 
 
-def test_hard_labels_are_right_where_any_end_is() -> None:
+def test_hard_label_is_1_when_any_leaf_is_correct() -> None:
     tree, node = grow()
     assert by_name(tree, node, SIGN) == {
         "root": 1, "a": 1, "b": -1, "c": None, "e": -1, "a1": 1, "a2": -1, "b1": -1
     }  # fmt: skip
 
 
-def test_soft_labels_are_shares_of_what_was_drawn() -> None:
+def test_soft_labels_are_shares_of_drawn_leaves() -> None:
     tree, node = grow()
     # ends: a1 once right; a2 three times, b1 once and e twice wrong
     assert by_name(tree, node, SHARE) == {
@@ -68,62 +68,65 @@ def test_soft_labels_are_shares_of_what_was_drawn() -> None:
 
 def test_values_are_those_of_the_search() -> None:
     tree, node = grow()
-    found = by_name(tree, node, VALUE)
-    assert {name: value for name, value in found.items() if name != "root"} == {
+    labels = by_name(tree, node, VALUE)
+    assert {name: value for name, value in labels.items() if name != "root"} == {
         "a": 0.5, "b": -1.0, "c": None, "e": -1.0, "a1": 1.0, "a2": -1.0, "b1": -1.0
     }  # fmt: skip
     tree.nodes[node["c"]].score = 0.25  # a prior is something that is known
     tree.nodes[node["a2"]].visits, tree.nodes[node["a2"]].score = 0, 0.5  # an end stands at its outcome all the same
-    found = by_name(tree, node, VALUE)
-    assert (found["c"], found["a2"]) == (0.25, -1.0)
+    labels = by_name(tree, node, VALUE)
+    assert (labels["c"], labels["a2"]) == (0.25, -1.0)
 
 
-def test_solutions_are_those_a_search_came_back_to() -> None:
+def test_solutions_visited_most_often_are_labelled() -> None:
     tree, node = grow()
-    assert solutions(tree, 4, 4) == [node["a1"], node["b1"], node["a2"]]  # b1 has two visits, a2 one
-    assert solutions(tree, 0, 1) == [node["b1"]]
+    assert labelled_solutions(tree, 4, 4) == [node["a1"], node["b1"], node["a2"]]  # b1 has two visits, a2 one
+    assert labelled_solutions(tree, 0, 1) == [node["b1"]]
     tree.nodes[node["b1"]].visits = 1
-    assert solutions(tree, 0, 1) == [node["a2"]]  # drawn three times
+    assert labelled_solutions(tree, 0, 1) == [node["a2"]]  # drawn three times
     ungraded = Tree(PROBLEM)
     ungraded.add(0, answer("7"))
-    assert solutions(ungraded, 4, 4) == []
+    assert labelled_solutions(ungraded, 4, 4) == []
 
 
 def test_every_step_of_a_solution_has_a_label() -> None:
     tree, _ = grow()
-    found = tree_labels(tree, SHARE, right=1, wrong=2)
-    assert [([s.text for s in one.steps], one.labels) for one in found] == [
+    labels = label_tree(tree, SHARE, max_correct=1, max_incorrect=2)
+    assert [([s.text for s in record.steps], record.labels) for record in labels] == [
         (["a", "it is 7"], (0.25, 1.0)),
         (["b", "it is 9"], (0.0, 0.0)),
         (["a", "it is 8"], (0.25, 0.0)),
     ]
-    assert {one.scale for one in found} == {SHARE}
-    assert tree_labels(tree, SIGN) == [
-        hard(one) for one in tree_labels(tree, SHARE)
+    assert {record.scale for record in labels} == {SHARE}
+    assert label_tree(tree, SIGN) == [
+        to_hard_labels(record) for record in label_tree(tree, SHARE)
     ]  # the hard estimate of the soft one
-    assert [(one.steps[-1].answer, one.correct, one.q) for one in outcomes(tree, 1, 1)] == [
+    assert [(record.steps[-1].answer, record.correct, record.q) for record in outcomes(tree, 1, 1)] == [
         ("7", True, 1.0),
         ("9", False, -1.0),
     ]
 
 
-def test_a_step_is_labelled_once() -> None:
+def test_step_is_labelled_once() -> None:
     tree, _ = grow()
-    found = list(without_repeats(tree_labels(tree, SHARE)))
-    assert [one.labels for one in found] == [(0.25, 1.0), (0.0, 0.0), (None, 0.0)]
-    same = StepLabels(PROBLEM, (step("a"), answer("7")), (0.25, 1.0), SHARE)
+    labels = list(without_repeats(label_tree(tree, SHARE)))
+    assert [record.labels for record in labels] == [(0.25, 1.0), (0.0, 0.0), (None, 0.0)]
+    same = StepLabels(PROBLEM, (step("a"), answer("7")), labels=(0.25, 1.0), scale=SHARE)
     assert list(without_repeats([same, same])) == [same]
-    later = StepLabels(PROBLEM, (step("a"), answer("7")), (None, 1.0), SHARE)
-    assert list(without_repeats([later, same])) == [later, StepLabels(PROBLEM, same.steps, (0.25, None), SHARE)]
+    later = StepLabels(PROBLEM, (step("a"), answer("7")), labels=(None, 1.0), scale=SHARE)
+    assert list(without_repeats([later, same])) == [
+        later,
+        StepLabels(PROBLEM, same.steps, labels=(0.25, None), scale=SHARE),
+    ]
 
 
-async def test_independent_samples_share_their_common_beginnings() -> None:
+async def test_independent_samples_share_common_prefixes() -> None:
     lines = ["a b =7", "a b =8", "a c =8", "d =7", "a b =7", "!"]
-    tools = word_tools(WordPolicy({}, lines=lines), graded=True)
-    tree = await IndependentSampling(SearchConfig(strategy="samples", candidates=6)).search(PROBLEM, tools, 1)
-    found = {" ".join(s.text.strip() for s in one.steps): one.labels for one in tree_labels(tree, SHARE)}
+    services = word_services(WordPolicy({}, lines=lines), graded=True)
+    tree = await IndependentSampling(search_config(strategy="sampling", candidates=6)).search(PROBLEM, services, 1)
+    labels = {" ".join(s.text.strip() for s in record.steps): record.labels for record in label_tree(tree, SHARE)}
     # below a: =7 twice, =8 twice; below a b: =7 twice, =8 once
-    assert found == {
+    assert labels == {
         "a b \\boxed{7}": (0.5, 2 / 3, 1.0),
         "a b \\boxed{8}": (0.5, 2 / 3, 0.0),
         "a c \\boxed{8}": (0.5, 0.0, 0.0),

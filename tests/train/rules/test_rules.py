@@ -1,218 +1,243 @@
-"""What each harvest rule takes from trees of independent samples, by hand, and why it takes nothing."""
+"""Harvest rules over independent samples: their records by hand, and the reasons for none."""
 
 from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from search.data import PreferencePair, Problem, Step, StepStatus, Trajectory
-from search.errors import UserError
 from search.tree import ROOT, Tree
-from train.rules import POLICY, RULES, VERIFIER, Harvest, Marked, RuleInputs, RulesConfig, harvest
-from train.rules.irpo import cycle
-from train.rules.star import hinted
-from train.rules.vstar import crossed
+from train.record_files import PAIRS, TRAJECTORIES
+from train.rules import expert_iteration, irpo, iterative_dpo, self_rewarding, sphere, spin, star, vstar
+from train.rules.base import Harvest, RuleInput, RuleInputs, SolutionMarks, TrainingSet
+from train.rules.irpo import IrpoOptions, cycle_pairs
+from train.rules.registry import rule_options, rules_that_need
+from train.rules.star import add_hint
+from train.rules.vstar import VStarOptions, cross_pairs
+
+MODULES = {
+    module.RULE.name: module
+    for module in (expert_iteration, star, vstar, irpo, iterative_dpo, self_rewarding, spin, sphere)
+}
+RECORD_TYPES = {TRAJECTORIES: Trajectory, PAIRS: PreferencePair}
+
+
+def harvest(name: str, inputs: RuleInputs, **options: object) -> Harvest:
+    """Return what the rule makes of ``inputs`` with these options."""
+    module = MODULES[name]
+    result: Harvest = module.harvest(inputs, module.RULE.options(**options))
+    return result
+
+
+def first_set(result: Harvest) -> TrainingSet:
+    """Return the first training set of a harvest; most rules make one."""
+    return next(iter(result.training_sets.values()))
 
 
 def problem(name: str) -> Problem:
-    return Problem(name, f"What is {name}?", "7", "made up")
+    return Problem(id=name, question=f"What is {name}?", answer="7", source="made up")
 
 
 def samples(name: str, *lines: str, graded: bool = True, scores: tuple[float | None, ...] = ()) -> Tree:
-    """A tree of the strategy "samples". ``a 7``: a step and the answer 7, right; ``!``: no answer."""
-    tree = Tree(problem(name), strategy="samples")
+    """Return a tree of independent samples. ``a 7``: a step and the answer 7, correct; ``!``: no answer."""
+    tree = Tree(problem(name), strategy="sampling")
     for place, line in enumerate(lines):
         *before, last = line.split(" ")
         index = ROOT
         for text in before:
             index = tree.add(index, Step(text))
-        found = last if last.isdigit() else None
-        status = StepStatus.NO_ANSWER if found is None else StepStatus.FINAL
-        index = tree.add(index, Step(last, status=status, answer=found))
-        tree.nodes[index].correct = found == "7" if graded and found else None
+        answer = last if last.isdigit() else None
+        status = StepStatus.NO_ANSWER if answer is None else StepStatus.FINAL
+        index = tree.add(index, Step(last, status=status, answer=answer))
+        tree.nodes[index].correct = answer == "7" if graded and answer else None
         tree.nodes[index].score = scores[place] if scores else None
     return tree
 
 
-def shown(made: Harvest, role: str = POLICY) -> list[tuple[str, ...]]:
-    """Problem and texts: of a trajectory its own, of a pair the chosen and the rejected one's."""
+def shown(result: Harvest, file: str | None = None) -> list[tuple[str, ...]]:
+    """Return problem and texts: of a trajectory its own, of a pair the chosen and the rejected one's."""
     rows: list[tuple[str, ...]] = []
-    for record in made.lessons[role].records:
+    for record in (result.training_sets[file] if file else first_set(result)).records:
         if isinstance(record, PreferencePair):
             assert record.prefix == ()
-            rows.append((record.problem.id, said(record.chosen), said(record.rejected)))
+            rows.append((record.problem.id, join_words(record.chosen), join_words(record.rejected)))
         else:
-            rows.append((record.problem.id, said(record.steps)))
+            rows.append((record.problem.id, join_words(record.steps)))
     return rows
 
 
-def said(steps: tuple[Step, ...]) -> str:
+def join_words(steps: tuple[Step, ...]) -> str:
     return " ".join(step.text for step in steps)
 
 
 def reference(name: str, *texts: str) -> dict[str, Trajectory]:
-    return {name: Trajectory(problem(name), tuple(Step(text) for text in texts), True, 1.0)}
+    return {name: Trajectory(problem(name), tuple(Step(text) for text in texts), correct=True, q=1.0)}
 
 
 MIXED = samples("p1", "a 7", "b 8", "c 7", "!")
-RIGHT, WRONG, UNGRADED = samples("p2", "d 7"), samples("p3", "e 1", "f 2"), samples("p4", "g 7", graded=False)
-EVERY = (MIXED, RIGHT, WRONG, UNGRADED)
-SORTS = {"problems": 4, "mixed": 1, "all_right": 1, "all_wrong": 1, "ungraded": 1}
+CORRECT, INCORRECT, UNGRADED = samples("p2", "d 7"), samples("p3", "e 1", "f 2"), samples("p4", "g 7", graded=False)
+ALL_TREES = (MIXED, CORRECT, INCORRECT, UNGRADED)
+GRADE_COUNTS = {"problems": 4, "mixed": 1, "all_correct": 1, "all_incorrect": 1, "ungraded": 1}
 
 
-def test_expert_iteration_imitates_what_is_right() -> None:
-    made = harvest("expert_iteration", RuleInputs(EVERY), RulesConfig())
-    assert shown(made) == [("p1", "a 7"), ("p1", "c 7"), ("p2", "d 7")]
-    assert made.counts == {**SORTS, "trajectories": 3, "beyond_solutions": 0}
-    first = made.lessons[POLICY].records[0]
-    assert first == Trajectory(problem("p1"), MIXED.steps(2), True, 1.0)
-    made = harvest("expert_iteration", RuleInputs(EVERY), RulesConfig(solutions=1))
-    assert shown(made) == [("p1", "a 7"), ("p2", "d 7")]
-    assert made.counts["beyond_solutions"] == 1
+def test_expert_iteration_keeps_correct_solutions() -> None:
+    result = harvest("expert_iteration", RuleInputs(trees=ALL_TREES))
+    assert shown(result) == [("p1", "a 7"), ("p1", "c 7"), ("p2", "d 7")]
+    assert result.counts == {**GRADE_COUNTS, "trajectories": 3, "beyond_max_solutions": 0}
+    first = first_set(result).records[0]
+    assert first == Trajectory(problem("p1"), MIXED.steps(2), correct=True, q=1.0)
+    result = harvest("expert_iteration", RuleInputs(trees=ALL_TREES), max_solutions=1)
+    assert shown(result) == [("p1", "a 7"), ("p2", "d 7")]
+    assert result.counts["beyond_max_solutions"] == 1
 
 
 def test_equal_solutions_of_several_trees_count_once() -> None:
     again = samples("p1", "c 7", "h 7", "b 8")
-    made = harvest("expert_iteration", RuleInputs((MIXED, again)), RulesConfig())
-    assert shown(made) == [("p1", "a 7"), ("p1", "c 7"), ("p1", "h 7")]
-    assert made.counts["problems"] == 1
+    result = harvest("expert_iteration", RuleInputs(trees=(MIXED, again)))
+    assert shown(result) == [("p1", "a 7"), ("p1", "c 7"), ("p1", "h 7")]
+    assert result.counts["problems"] == 1
 
 
-def test_star_rationalises_what_failed() -> None:
+def test_star_rationalises_failed_problems() -> None:
     helped = (
         samples("p1", "never used 7"),  # solved without help
         samples("p3", "h 8", "i 7", "j 7"),
         samples("p5", "k 7"),  # nobody tried it without help
     )
-    made = harvest("star", RuleInputs((MIXED, WRONG), hinted=helped), RulesConfig())
-    assert shown(made) == [("p1", "a 7"), ("p1", "c 7"), ("p3", "i 7"), ("p3", "j 7")]
-    assert (made.counts["rationalised"], made.counts["trajectories"], made.counts["hinted_problems"]) == (2, 4, 3)
-    assert shown(harvest("star", RuleInputs((MIXED, WRONG), hinted=helped), RulesConfig(solutions=1))) == [
+    result = harvest("star", RuleInputs(trees=(MIXED, INCORRECT), hinted_trees=helped))
+    assert shown(result) == [("p1", "a 7"), ("p1", "c 7"), ("p3", "i 7"), ("p3", "j 7")]
+    assert (result.counts["rationalised"], result.counts["trajectories"], result.counts["hinted_problems"]) == (2, 4, 3)
+    assert shown(harvest("star", RuleInputs(trees=(MIXED, INCORRECT), hinted_trees=helped), max_solutions=1)) == [
         ("p1", "a 7"),
         ("p3", "i 7"),
     ]
 
 
-def test_a_rationalised_solution_is_one_of_the_bare_question() -> None:
-    told = hinted(problem("p3"))
-    assert (told.id, told.answer) == ("p3", "7")
-    assert told.question.startswith("What is p3?\n\n(The answer is 7.")
+def test_rationalised_solution_has_the_bare_question() -> None:
+    hinted = add_hint(problem("p3"))
+    assert (hinted.id, hinted.answer) == ("p3", "7")
+    assert hinted.question.startswith("What is p3?\n\n(The answer is 7.")
     helped = samples("p3", "i 7")
-    helped.problem = told
-    (record,) = harvest("star", RuleInputs((WRONG,), hinted=(helped,)), RulesConfig()).lessons[POLICY].records
+    helped.problem = hinted
+    (record,) = first_set(harvest("star", RuleInputs(trees=(INCORRECT,), hinted_trees=(helped,)))).records
     assert record.problem.question == "What is p3?"
 
 
-def test_vstar_trains_two_models() -> None:
-    made = harvest("vstar", RuleInputs((MIXED, RIGHT)), RulesConfig())
-    assert shown(made) == [("p1", "a 7"), ("p1", "c 7"), ("p2", "d 7")]
-    assert shown(made, VERIFIER) == [("p1", "a 7", "b 8"), ("p1", "c 7", "!"), ("p1", "a 7", "!"), ("p1", "c 7", "b 8")]
-    assert (made.counts["trajectories"], made.counts["pairs"]) == (3, 4)
-    made = harvest("vstar", RuleInputs((MIXED, RIGHT)), RulesConfig(solutions=1, verifier_pairs=3))
-    assert (len(made.lessons[POLICY].records), len(made.lessons[VERIFIER].records)) == (2, 3)
+def test_vstar_makes_records_for_two_models() -> None:
+    result = harvest("vstar", RuleInputs(trees=(MIXED, CORRECT)))
+    assert shown(result) == [("p1", "a 7"), ("p1", "c 7"), ("p2", "d 7")]
+    assert shown(result, PAIRS) == [("p1", "a 7", "b 8"), ("p1", "c 7", "!"), ("p1", "a 7", "!"), ("p1", "c 7", "b 8")]
+    assert (result.counts["trajectories"], result.counts["pairs"]) == (3, 4)
+    result = harvest("vstar", RuleInputs(trees=(MIXED, CORRECT)), max_solutions=1, max_pairs=3)
+    assert (len(first_set(result).records), len(result.training_sets[PAIRS].records)) == (2, 3)
 
 
-def test_vstar_may_have_something_to_learn_for_one_model_only() -> None:
-    made = harvest("vstar", RuleInputs((RIGHT,)), RulesConfig())
-    assert (len(made.lessons[POLICY].records), made.lessons[POLICY].nothing) == (1, "")
-    assert made.lessons[VERIFIER].records == ()
-    assert made.lessons[VERIFIER].nothing == (
-        "no problem has both a right and a wrong solution: of 1 problems 1 are all right, 0 all wrong, "
+def test_vstar_gives_a_reason_when_one_model_has_no_records() -> None:
+    result = harvest("vstar", RuleInputs(trees=(CORRECT,)))
+    assert (len(first_set(result).records), first_set(result).nothing_to_learn) == (1, "")
+    assert result.training_sets[PAIRS].records == ()
+    assert result.training_sets[PAIRS].nothing_to_learn == (
+        "no problem has both a correct and an incorrect solution: of 1 problems 1 are all correct, 0 all incorrect, "
         "0 without a graded solution"
     )
 
 
-def test_crossing_by_hand() -> None:
-    assert crossed("ab", "xyz") == [tuple(pair) for pair in ("ax", "by", "ay", "bz", "az", "bx")]
-    assert crossed("ab", "") == crossed("", "xyz") == []
+def test_cross_pairs_by_hand() -> None:
+    assert cross_pairs("ab", "xyz") == [tuple(pair) for pair in ("ax", "by", "ay", "bz", "az", "bx")]
+    assert cross_pairs("ab", "") == cross_pairs("", "xyz") == []
 
 
 @given(st.integers(0, 6), st.integers(0, 6))
-def test_crossing_has_every_pair_once(right: int, wrong: int) -> None:
-    pairs = crossed(range(right), range(wrong))
-    assert sorted(pairs) == [(a, b) for a in range(right) for b in range(wrong)]
-    assert len({a for a, _ in pairs[:right]}) == (right if wrong else 0)
+def test_cross_pairs_have_every_pair_once(correct: int, incorrect: int) -> None:
+    pairs = cross_pairs(range(correct), range(incorrect))
+    assert sorted(pairs) == [(a, b) for a in range(correct) for b in range(incorrect)]
+    assert len({a for a, _ in pairs[:correct]}) == (correct if incorrect else 0)
 
 
-def test_cycling_by_hand() -> None:
-    assert cycle("ab", "xyz", 5) == [tuple(pair) for pair in ("ax", "by", "az", "bx", "ay")]
-    assert cycle("ab", "xyz", 8)[6:] == [("a", "x"), ("b", "y")]  # from the beginning again
-    assert cycle("abc", "x", 2) == [("a", "x"), ("b", "x")]
-    assert cycle("", "xyz", 5) == cycle("ab", "", 5) == []
+def test_cycle_pairs_by_hand() -> None:
+    assert cycle_pairs("ab", "xyz", 5) == [tuple(pair) for pair in ("ax", "by", "az", "bx", "ay")]
+    assert cycle_pairs("ab", "xyz", 8)[6:] == [("a", "x"), ("b", "y")]  # from the beginning again
+    assert cycle_pairs("abc", "x", 2) == [("a", "x"), ("b", "x")]
+    assert cycle_pairs("", "xyz", 5) == cycle_pairs("ab", "", 5) == []
 
 
 @given(st.integers(1, 7), st.integers(1, 7), st.integers(1, 40))
-def test_cycling_uses_both_sides_evenly(winners: int, losers: int, k: int) -> None:
-    pairs = cycle(range(winners), range(losers), k)
+def test_cycle_pairs_use_both_sides_evenly(winners: int, losers: int, k: int) -> None:
+    pairs = cycle_pairs(range(winners), range(losers), k)
     assert len(pairs) == k
     for place, size in ((0, winners), (1, losers)):
         uses = [sum(pair[place] == i for pair in pairs) for i in range(size)]
         assert max(uses) - min(uses) <= 1
 
 
-def test_irpo_takes_k_pairs_of_a_problem_with_both() -> None:
-    made = harvest("irpo", RuleInputs(EVERY), RulesConfig(pairs=3))
-    assert shown(made) == [("p1", "a 7", "b 8"), ("p1", "c 7", "!"), ("p1", "a 7", "b 8")]
-    assert made.counts == {**SORTS, "pairs": 3}
-    pair = made.lessons[POLICY].records[0]
+def test_irpo_takes_k_pairs_of_a_mixed_problem() -> None:
+    result = harvest("irpo", RuleInputs(trees=ALL_TREES), pairs=3)
+    assert shown(result) == [("p1", "a 7", "b 8"), ("p1", "c 7", "!"), ("p1", "a 7", "b 8")]
+    assert result.counts == {**GRADE_COUNTS, "pairs": 3}
+    pair = first_set(result).records[0]
     assert isinstance(pair, PreferencePair)
     assert (pair.chosen_q, pair.rejected_q) == (1.0, -1.0)
-    assert len(harvest("irpo", RuleInputs(EVERY), RulesConfig()).lessons[POLICY].records) == 10
+    assert len(first_set(harvest("irpo", RuleInputs(trees=ALL_TREES))).records) == 10
 
 
-def test_a_reference_joins_the_winners() -> None:
+def test_irpo_adds_the_reference_to_the_winners() -> None:
     gold = {**reference("p3", "gold ", "7"), **reference("p1", "a", "7")}  # p1's was written by the model too
-    made = harvest("irpo", RuleInputs((MIXED, WRONG), references=gold), RulesConfig(pairs=2))
-    assert shown(made) == [
+    result = harvest("irpo", RuleInputs(trees=(MIXED, INCORRECT), references=gold), pairs=2)
+    assert shown(result) == [
         ("p1", "a 7", "b 8"), ("p1", "c 7", "!"), ("p3", "gold  7", "e 1"), ("p3", "gold  7", "f 2"),
     ]  # fmt: skip
 
 
-def test_iterative_dpo_sets_the_best_scored_over_the_worst() -> None:
+def test_iterative_dpo_prefers_highest_over_lowest_score() -> None:
     trees = (
         samples("p1", "a 7", "b 8", "c 9", "!", scores=(0.1, 0.6, -0.2, None)),
         samples("p2", "a 7", "b 8", "c 9", scores=(0.4, 0.4, 0.4)),
         samples("p3", "a 7", "b 8", scores=(0.4, None)),
     )
-    made = harvest("iterative_dpo", RuleInputs(trees), RulesConfig())
-    assert shown(made) == [("p1", "b 8", "c 9")]  # grades do not count
-    pair = made.lessons[POLICY].records[0]
+    result = harvest("iterative_dpo", RuleInputs(trees=trees))
+    assert shown(result) == [("p1", "b 8", "c 9")]  # grades do not count
+    pair = first_set(result).records[0]
     assert isinstance(pair, PreferencePair)
     assert (pair.chosen_q, pair.rejected_q) == (0.6, -0.2)
-    assert made.counts == {"problems": 3, "unscored": 2, "single": 1, "ties": 1, "pairs": 1}
+    assert result.counts == {"problems": 3, "unscored": 2, "too_few_scored": 1, "ties": 1, "pairs": 1}
 
 
-def test_self_rewarding_averages_the_marks_and_drops_ties() -> None:
+def test_self_rewarding_averages_marks_and_drops_ties() -> None:
     trees = (samples("p1", "a 7", "b 8", "c 9"), samples("p2", "a 7", "b 8"), samples("p3", "a 7", "b 8"))
-    marked = (
-        Marked("p1", "a7", (5, 4, 3)),
-        Marked("p1", "b8", (5, 5)),  # the third could not be read
-        Marked("p1", "c9", (3,)),
-        Marked("p1", "c9", (4, 4)),  # the same solution once more: 11 / 3
-        Marked("p2", "a7", (2, 3, 4)),
-        Marked("p2", "b8", (3, 3, 3)),
-        Marked("p3", "a7", (5,)),
-        Marked("p3", "b8", ()),
+    marks = (
+        SolutionMarks(problem_id="p1", text="a7", marks=(5, 4, 3)),
+        SolutionMarks(problem_id="p1", text="b8", marks=(5, 5)),  # the third could not be read
+        SolutionMarks(problem_id="p1", text="c9", marks=(3,)),
+        SolutionMarks(problem_id="p1", text="c9", marks=(4, 4)),  # the same solution once more: 11 / 3
+        SolutionMarks(problem_id="p2", text="a7", marks=(2, 3, 4)),
+        SolutionMarks(problem_id="p2", text="b8", marks=(3, 3, 3)),
+        SolutionMarks(problem_id="p3", text="a7", marks=(5,)),
+        SolutionMarks(problem_id="p3", text="b8", marks=()),
     )
-    made = harvest("self_rewarding", RuleInputs(trees, marked=marked), RulesConfig())
-    assert shown(made) == [("p1", "b 8", "c 9")]
-    pair = made.lessons[POLICY].records[0]
+    result = harvest("self_rewarding", RuleInputs(trees=trees, marks=marks))
+    assert shown(result) == [("p1", "b 8", "c 9")]
+    pair = first_set(result).records[0]
     assert isinstance(pair, PreferencePair)
     assert (pair.chosen_q, pair.rejected_q) == (5.0, pytest.approx(11 / 3))
-    assert made.counts == {"problems": 3, "unscored": 1, "single": 1, "ties": 1, "pairs": 1}
+    assert result.counts == {"problems": 3, "unscored": 1, "too_few_scored": 1, "ties": 1, "pairs": 1}
 
 
-def test_marks_lie_between_zero_and_five() -> None:
+def test_marks_off_the_scale_are_refused() -> None:
     with pytest.raises(ValueError, match="a judge gives 0 to 5"):
-        Marked("p1", "a", (5.5,))
+        SolutionMarks(problem_id="p1", text="a", marks=(5.5,))
 
 
-def test_spin_sets_the_reference_over_the_model_s_samples() -> None:
+def test_spin_prefers_the_reference_over_samples() -> None:
     gold = {**reference("p1", "a", "7"), **reference("p2", "gold ", "7")}
-    made = harvest("spin", RuleInputs(EVERY, references=gold), RulesConfig())
-    assert shown(made) == [("p1", "a 7", "b 8"), ("p1", "a 7", "c 7"), ("p1", "a 7", "!"), ("p2", "gold  7", "d 7")]
-    assert made.counts == {"problems": 4, "without_reference": 2, "same_text": 1, "pairs": 4}
+    result = harvest("spin", RuleInputs(trees=ALL_TREES, references=gold))
+    assert shown(result) == [("p1", "a 7", "b 8"), ("p1", "a 7", "c 7"), ("p1", "a 7", "!"), ("p2", "gold  7", "d 7")]
+    assert result.counts == {"problems": 4, "without_reference": 2, "same_text": 1, "pairs": 4}
 
 
 @pytest.mark.parametrize(
@@ -220,37 +245,45 @@ def test_spin_sets_the_reference_over_the_model_s_samples() -> None:
     [
         (
             "expert_iteration",
-            (WRONG, UNGRADED),
-            "no solution is right: of 2 problems 1 are all wrong, 1 without a graded",
+            (INCORRECT, UNGRADED),
+            "no solution is correct: of 2 problems 1 are all incorrect, 1 without a graded",
         ),
-        ("star", (WRONG,), "without a graded solution, and none of 0 hinted problems was solved that failed before"),
-        ("vstar", (WRONG,), "no solution is right: of 1 problems 1 are all wrong, 0 without a graded solution"),
-        ("irpo", (RIGHT, WRONG), "of 2 problems 1 are all right, 1 all wrong, 0 without a graded solution"),
+        (
+            "star",
+            (INCORRECT,),
+            "without a graded solution, and none of 0 hinted problems was solved that failed before",
+        ),
+        (
+            "vstar",
+            (INCORRECT,),
+            "no solution is correct: of 1 problems 1 are all incorrect, 0 without a graded solution",
+        ),
+        ("irpo", (CORRECT, INCORRECT), "of 2 problems 1 are all correct, 1 all incorrect, 0 without a graded solution"),
         ("iterative_dpo", (MIXED,), "no problem has two solutions of different reward: of 1 problems 1 have fewer"),
         ("self_rewarding", (MIXED,), "no problem has two solutions of different mark: of 1 problems 1 have fewer"),
         ("spin", (MIXED,), "no sample differs from a reference solution: of 1 problems 1 have no reference"),
-        ("sphere", (MIXED,), "no branch has a right solution to set against a wrong one: of 1 trees 1 have"),
+        ("sphere", (MIXED,), "no branch has a correct solution to set against an incorrect one: of 1 trees 1 have"),
     ],
 )
-def test_nothing_to_learn_is_said_with_the_reason(name: str, trees: tuple[Tree, ...], reason: str) -> None:
-    made = harvest(name, RuleInputs(trees), RulesConfig())
-    assert made.lessons[POLICY].records == ()
-    assert reason in made.lessons[POLICY].nothing
+def test_empty_training_set_gives_its_reason(name: str, trees: tuple[Tree, ...], reason: str) -> None:
+    result = harvest(name, RuleInputs(trees=trees))
+    assert first_set(result).records == ()
+    assert reason in first_set(result).nothing_to_learn
 
 
 LINES = st.lists(st.sampled_from(["a 7", "b 7", "c 8", "d 9", "!", "!!"]), max_size=6)
 
 
-@given(st.lists(LINES, max_size=4), st.sampled_from(sorted(RULES)))
-def test_every_rule_makes_what_it_says_or_gives_a_reason(every: list[list[str]], name: str) -> None:
+@given(st.lists(LINES, max_size=4), st.sampled_from(sorted(MODULES)))
+def test_rule_makes_its_record_types_or_gives_a_reason(every: list[list[str]], name: str) -> None:
     trees = [samples(f"p{number}", *lines) for number, lines in enumerate(every)]
-    gold = {name: found for number in range(2) for name, found in reference(f"p{number}", "gold ", "7").items()}
-    made = harvest(name, RuleInputs(trees, references=gold, hinted=trees), RulesConfig(pairs=3))
-    assert made.lessons.keys() == RULES[name].makes.keys()
-    for role, lesson in made.lessons.items():
-        assert bool(lesson.records) is not bool(lesson.nothing)
-        assert {type(record) for record in lesson.records} <= {RULES[name].makes[role]}
-        for record in lesson.records:
+    gold = {name: solution for number in range(2) for name, solution in reference(f"p{number}", "gold ", "7").items()}
+    result = harvest(name, RuleInputs(trees=trees, references=gold, hinted_trees=trees))
+    assert [*result.training_sets] == [file for files in MODULES[name].RULE.files.values() for file in files]
+    for file, training_set in result.training_sets.items():
+        assert bool(training_set.records) is not bool(training_set.nothing_to_learn)
+        assert {type(record) for record in training_set.records} <= {RECORD_TYPES[file]}
+        for record in training_set.records:
             if isinstance(record, PreferencePair):
                 assert record.prefix == ()
                 assert record.chosen != record.rejected
@@ -258,6 +291,22 @@ def test_every_rule_makes_what_it_says_or_gives_a_reason(every: list[list[str]],
                 assert record.steps[-1].answer == "7"
 
 
-def test_a_rule_that_there_is_not() -> None:
-    with pytest.raises(UserError, match="no harvest rule 'ppo': one of expert_iteration, irpo"):
-        harvest("ppo", RuleInputs(()), RulesConfig())
+def test_options_of_another_rule_are_refused() -> None:
+    assert rule_options("irpo", {"pairs": 3}) == IrpoOptions(pairs=3)
+    assert rule_options("vstar", None) == VStarOptions()
+    with pytest.raises(ValidationError, match="max_pairs"):
+        rule_options("irpo", {"max_pairs": 3})
+
+
+def test_needed_inputs_are_fields_of_the_rule_inputs() -> None:
+    assert {field.name for field in fields(RuleInputs)} == {"trees", *RuleInput}
+    assert rules_that_need(RuleInput.CHECKED_LABELS) == ["checked_labels"]
+
+
+def test_written_harvest_has_records_counts_and_reasons(tmp_path: Path) -> None:
+    result = vstar.RULE.write(RuleInputs(trees=(CORRECT,)), VStarOptions(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["counts.json", PAIRS, TRAJECTORIES]
+    assert len((tmp_path / TRAJECTORIES).read_text().splitlines()) == 1
+    assert [*result.nothing_to_learn] == [PAIRS]
+    assert json.loads((tmp_path / "counts.json").read_text()) == result.counts
+    assert result.summary.startswith("1 problems, 0 mixed, 1 all_correct, ")

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from search.config import SearchConfig
 from search.data import PreferencePair, Problem, Step, StepStatus
+from search.strategies.registry import search_config
 from search.strategies.tree.sphere import Branch, Sphere
 from search.tree import ROOT, Tree
-from tests.search.words import WordPolicy, word_tools
-from train.rules import POLICY, RuleInputs, RulesConfig, harvest
-from train.rules.sphere import tree_pairs
+from tests.search.words import WordPolicy, word_services
+from train.record_files import PAIRS
+from train.rules.base import NoOptions, RuleInputs
+from train.rules.sphere import harvest, tree_pairs
 
-PROBLEM = Problem("p1", "What is 3 + 4?", "7", "made up")
+PROBLEM = Problem(id="p1", question="What is 3 + 4?", answer="7", source="made up")
 G, MAX, MIN, D = Branch
 
 
@@ -51,12 +52,12 @@ def grown(*ends: tuple[Branch, str, float], graded: bool = True) -> Tree:
         ([(G, "7", 0.5), (D, "7", 0.4)], []),
     ],
 )
-def test_pairs_by_hand(ends: list[tuple[Branch, str, float]], expected: list[tuple[Branch, str, str]]) -> None:
-    found = [(branch, pair.chosen[0].text, pair.rejected[0].text) for branch, pair in tree_pairs(grown(*ends))]
-    assert found == expected
+def test_tree_pairs_by_hand(ends: list[tuple[Branch, str, float]], expected: list[tuple[Branch, str, str]]) -> None:
+    pairs = [(branch, pair.chosen[0].text, pair.rejected[0].text) for branch, pair in tree_pairs(grown(*ends))]
+    assert pairs == expected
 
 
-def test_the_union_and_its_counts() -> None:
+def test_harvest_joins_and_counts_pairs_of_all_trees() -> None:
     trees = (
         grown((G, "7", 0.5), (G, "8", 0.1)),
         grown((G, "8", 0.5), (MAX, "7", 0.1)),
@@ -65,21 +66,21 @@ def test_the_union_and_its_counts() -> None:
         grown((G, "7", 0.5), (G, "8", 0.1), graded=False),
         grown(),
     )
-    made = harvest("sphere", RuleInputs(trees), RulesConfig())
-    assert made.counts == {
+    result = harvest(RuleInputs(trees=trees), NoOptions())
+    assert result.counts == {
         "trees": 6, "generated": 1, "corrected": 1, "diversified": 1, "unsolved": 2, "no_pair": 1, "pairs": 3,
     }  # fmt: skip
-    pair = made.lessons[POLICY].records[0]
+    pair = result.training_sets[PAIRS].records[0]
     assert isinstance(pair, PreferencePair)
     assert (pair.problem, pair.prefix, pair.chosen_q, pair.rejected_q) == (PROBLEM, (), 1.0, -1.0)
 
 
-async def test_from_the_search_to_the_pairs() -> None:
+async def test_search_with_two_correct_gives_a_diversified_pair() -> None:
     """Both right: the second policy's wrong solution of two steps is what the right one is set against."""
     policy = WordPolicy({(): ["=7", "a"], ("a",): ["=7"]})
     second = WordPolicy({(): ["b", "=7"], ("b",): ["=5"]})
-    tools = replace(word_tools(policy, {"=7": 0.9, "b": 0.2, "=5": 0.1}, graded=True), second=second)
-    tree = await Sphere(SearchConfig(strategy="sphere", candidates=2)).search(PROBLEM, tools, 1)
+    services = replace(word_services(policy, {"=7": 0.9, "b": 0.2, "=5": 0.1}, graded=True), second_policy=second)
+    tree = await Sphere(search_config(strategy="sphere", candidates=2)).search(PROBLEM, services, 1)
     ((branch, pair),) = tree_pairs(tree)
     assert branch is D
     assert [step.text for step in pair.chosen] == ["\\boxed{7}"]

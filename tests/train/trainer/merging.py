@@ -1,15 +1,15 @@
-"""A tokenizer that would merge across the boundary of two steps, and two steps that it would merge."""
+"""A tokenizer that merges across the boundary of two steps, and two steps that it would merge."""
 
 from __future__ import annotations
 
 import re
 
 from search.data import Outcome, Problem, Step, StepStatus
-from search.formats.registry import PlainFormat
+from search.formats.plain_format import PlainFormat
 from train.data.encoding import Encoder
 
 PAD, EOS = 0, 1
-PROBLEM = Problem("p", "q", "2", "made up")
+PROBLEM = Problem(id="p", question="q", answer="2", source="made up")
 OPEN = Step("one ab", outcome=Outcome.OK)
 FINAL = Step("ba two", status=StepStatus.FINAL, answer="2")
 

@@ -13,17 +13,18 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from search.errors import UserError
-from search.formats.registry import CodeFormat
+from search.formats.code_format import CodeFormat
 from train.config import TrainConfig
 from train.data.batches import PlanConfig, step_batches, steps_per_epoch
 from train.data.loading import load_samples
-from train.objectives import OBJECTIVES, Kind, Options
+from train.objectives import OBJECTIVES
+from train.objectives.base import LossOptions
 from train.trainer import launch
 from train.trainer.job import TrainReport
 from train.trainer.launch import TrainTask, fit
 from train.trainer.loop import learning_rate
-from train.trainer.models import load
-from train.trainer.reference_logprobs import reference
+from train.trainer.models import load_model
+from train.trainer.reference_logprobs import reference_log_probs
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 
@@ -40,49 +41,57 @@ CONFIG = TrainConfig(
 )
 
 
-def task(objective: str, init: Path, data: Path, tmp_path: Path) -> TrainTask:
-    return TrainTask(objective, init, (data,), CodeFormat(), tmp_path / "out", tmp_path / "work", 5, objective)
+def make_task(objective: str, init: Path, data: Path, tmp_path: Path) -> TrainTask:
+    return TrainTask(
+        objective=objective,
+        init=init,
+        data=(data,),
+        format=CodeFormat(),
+        output=tmp_path / "out",
+        work=tmp_path / "work",
+        seed=5,
+        name=objective,
+    )
 
 
-def alone(config: TrainConfig, made: TrainTask) -> tuple[list[float], torch.nn.Module]:
-    """Losses and model of the same training in one process, without DeepSpeed, Ray or micro-batches."""
-    objective = OBJECTIVES[made.objective]
-    samples, _ = load_samples(objective.kind, made.init, made.data, made.format, config.max_length)
-    readout = load(made.init, objective.kind, config.model_copy(update={"zero_stage": 0}), samples.pad_id)
-    order = PlanConfig(config.batch_size, 1_000_000, 1, made.seed)
-    if objective.kind is Kind.PREFERENCES:
-        samples = replace(samples, reference=reference(readout, samples, order, 0, torch.device("cpu")))
-    readout.train()
-    optimizer = torch.optim.AdamW(readout.parameters(), betas=config.betas, weight_decay=config.weight_decay)
+def fit_in_one_process(config: TrainConfig, task: TrainTask) -> tuple[list[float], torch.nn.Module]:
+    """Return losses and model of the same training in one process, without DeepSpeed, Ray or micro-batches."""
+    objective = OBJECTIVES[task.objective]
+    functions = objective.functions()
+    samples, _ = load_samples(objective, task.init, task.data, task.format, config.max_length)
+    model = load_model(task.init, objective.head, config.model_copy(update={"zero_stage": 0}), samples.pad_id)
+    order = PlanConfig(batch_size=config.batch_size, micro_batch_tokens=1_000_000, world_size=1, seed=task.seed)
+    if samples.kind.needs_reference:
+        samples = replace(samples, reference=reference_log_probs(model, samples, order, 0, torch.device("cpu")))
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), betas=config.betas, weight_decay=config.weight_decay)
     steps = steps_per_epoch(len(samples), config.batch_size) * config.epochs
     losses = []
     for step, (batch,) in enumerate(step_batches(samples, order, 0, 0, config.epochs)):
         optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config)
-        outputs = objective.read(readout(batch.input_ids, batch.positions), batch.targets)
-        loss = objective.loss(outputs, batch.targets, Options()).mean()
+        outputs = functions.prepare(model(batch.input_ids, batch.positions), batch.targets)
+        loss = functions.loss(outputs, batch.targets, LossOptions()).mean()
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(readout.parameters(), config.gradient_clip)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
         optimizer.step()
         losses.append(loss.item())
-    return losses, readout.model
+    return losses, model.model
 
 
 def largest_difference(a: torch.nn.Module, b: torch.nn.Module) -> float:
-    ours, theirs = a.state_dict(), b.state_dict()
-    assert ours.keys() == theirs.keys()
-    return max(float((ours[name].float() - theirs[name].float()).abs().max()) for name in ours)
+    weights, others = a.state_dict(), b.state_dict()
+    assert weights.keys() == others.keys()
+    return max(float((weights[name].float() - others[name].float()).abs().max()) for name in weights)
 
 
 @pytest.mark.parametrize("stage", [*(pytest.param(stage, marks=pytest.mark.thorough) for stage in (1, 2)), 3])
-def test_two_workers_learn_what_one_process_learns(
-    stage: int, tmp_path: Path, tiny_model: Path, sft_file: Path
-) -> None:
+def test_two_workers_train_as_one_process(stage: int, tmp_path: Path, tiny_model: Path, sft_file: Path) -> None:
     config = CONFIG.model_copy(update={"zero_stage": stage})
-    made = task("sft", tiny_model, sft_file, tmp_path)
+    task = make_task("sft", tiny_model, sft_file, tmp_path)
     reports: list[TrainReport] = []
-    result = fit(config, made, reports.append)
-    losses, model = alone(config, made)
+    result = fit(config, task, reports.append)
+    losses, model = fit_in_one_process(config, task)
     assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
     assert [report.loss for report in reports] == pytest.approx(losses, abs=1e-4)
     assert losses[-1] < losses[0] - 0.1
@@ -96,9 +105,9 @@ def test_two_workers_learn_what_one_process_learns(
     assert list((tmp_path / "work" / "tensorboard").rglob("events.out.tfevents.*"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "work"]
     if stage == 3:
-        assert fit(config, made).steps == 6  # complete already: says so without training
+        assert fit(config, task).steps == 6  # complete already: returns without training
         with pytest.raises(UserError, match="exists and was not made by this training run"):
-            fit(config.model_copy(update={"epochs": 3}), made)
+            fit(config.model_copy(update={"epochs": 3}), task)
 
 
 # In `make test` SFT at stage 3 and a reward head; every objective at every stage in `make thorough`.
@@ -106,24 +115,24 @@ RUNS = [pytest.param(name, stage, marks=pytest.mark.thorough) for name in OBJECT
 
 
 @pytest.mark.parametrize(("name", "stage"), RUNS)
-def test_every_objective_is_learnt_by_two_workers_as_by_one_process(
+def test_two_workers_train_as_one_process_for_every_objective(
     name: str, stage: int, tmp_path: Path, tiny_model: Path, data: dict[str, Path]
 ) -> None:
     config = CONFIG.model_copy(update={"zero_stage": stage, "epochs": 7})
-    made = task(name, tiny_model, data[name], tmp_path)
+    task = make_task(name, tiny_model, data[name], tmp_path)
     reports: list[TrainReport] = []
-    result = fit(config, made, reports.append)
-    losses, model = alone(config, made)
+    result = fit(config, task, reports.append)
+    losses, model = fit_in_one_process(config, task)
     assert len(reports) == result.steps == len(losses) == 21
     assert [report.loss for report in reports] == pytest.approx(losses, abs=1e-4)
-    assert list(result.metrics) == list(OBJECTIVES[name].metrics)
-    judge = bool(OBJECTIVES[name].kind.head)
-    exported = (AutoModelForSequenceClassification if judge else AutoModelForCausalLM).from_pretrained(result.output)
-    assert not judge or exported.config.id2label == dict(enumerate(OBJECTIVES[name].kind.head))
+    assert list(result.metrics) == list(OBJECTIVES[name].functions().metrics)
+    head = OBJECTIVES[name].head
+    exported = (AutoModelForSequenceClassification if head else AutoModelForCausalLM).from_pretrained(result.output)
+    assert not head or exported.config.id2label == dict(enumerate(head))
     assert largest_difference(exported, model) < 1e-4
 
 
-def _a_worker() -> int:
+def _worker_pid() -> int:
     for process in psutil.Process().children(recursive=True):
         if "RayTrainWorker" in "".join(process.cmdline()):
             return process.pid
@@ -131,7 +140,7 @@ def _a_worker() -> int:
 
 
 @pytest.mark.parametrize(("name", "accuracy"), [("ppm", 1.0), pytest.param("dpo", 0.8, marks=pytest.mark.thorough)])
-def test_training_goes_on_after_a_worker_was_killed(
+def test_training_resumes_when_a_worker_is_killed(
     name: str,
     accuracy: float,
     tmp_path: Path,
@@ -141,19 +150,19 @@ def test_training_goes_on_after_a_worker_was_killed(
 ) -> None:
     monkeypatch.setattr(launch, "POLL_S", 0.01)  # the kill is to come before the next checkpoint
     config = CONFIG.model_copy(update={"zero_stage": 2, "epochs": 4, "checkpoint_every": 8})
-    made = task(name, tiny_model, data[name], tmp_path)
+    task = make_task(name, tiny_model, data[name], tmp_path)
     reports: list[TrainReport] = []
     victim: list[int] = []
 
     def kill_once(report: TrainReport) -> None:
         reports.append(report)
         if not victim:
-            victim.append(_a_worker())
+            victim.append(_worker_pid())
         if report.step == 9 and [r.step for r in reports].count(9) == 1:
             os.kill(victim[0], signal.SIGKILL)
 
-    result = fit(config, made, kill_once)
-    losses, model = alone(config, made)
+    result = fit(config, task, kill_once)
+    losses, model = fit_in_one_process(config, task)
     assert [report.step for report in reports].count(9) == 2  # taken up again after the checkpoint at step 8
     assert {report.step: report.loss for report in reports} == pytest.approx(dict(enumerate(losses, 1)), abs=1e-4)
     assert result.final_loss == pytest.approx(losses[-1], abs=1e-4)

@@ -1,15 +1,15 @@
-"""What a step comes to is said where it is a number, and nothing else changes."""
+"""Test that a step that ends with a number prints it, and that nothing else changes."""
 
 from __future__ import annotations
 
 import pytest
 
-from actors.sandbox.client.autoprint import echoed
+from actors.sandbox.client.autoprint import add_autoprint
 from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
 from search.data import Outcome, Problem, State, Step
 
-PROBLEM = Problem("p", "How many?", "2", "t")
+PROBLEM = Problem(id="p", question="How many?", answer="2", source="t")
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ PROBLEM = Problem("p", "How many?", "2", "t")
         ("x = True", "1\n"),
     ],
 )
-@pytest.mark.parametrize("sums", [True, False])
-async def test_the_last_value_is_said_if_it_is_a_number(code: str, output: str, sums: bool) -> None:
-    async with LocalExecutor(ExecutorConfig(sums=sums)) as executor:
+@pytest.mark.parametrize("evaluates", [True, False])
+async def test_last_value_is_printed_when_it_is_a_number(code: str, output: str, evaluates: bool) -> None:
+    async with LocalExecutor(ExecutorConfig(evaluate_arithmetic=evaluates)) as executor:
         (done,) = await executor.run(State(PROBLEM), [Step("s", code=code)])
     assert (done.outcome, done.output, done.code) == (Outcome.OK, output, code)
 
@@ -37,12 +37,12 @@ async def test_the_last_value_is_said_if_it_is_a_number(code: str, output: str, 
     "code",
     ["a, b = 1, 2", "a = b = 3", "a.b = 3", "if x:\n    y = 3", "x = = 3", "x: int = 3", "", "#" * 5000 + "\nx = 1"],
 )
-def test_other_ends_are_left_as_they_are(code: str) -> None:
-    assert echoed(code) == code
+def test_code_is_unchanged_when_it_ends_otherwise(code: str) -> None:
+    assert add_autoprint(code) == code
 
 
-async def test_the_next_step_goes_on_after_an_echo() -> None:
-    async with LocalExecutor(ExecutorConfig(sums=False)) as executor:
+async def test_next_step_runs_after_an_autoprint() -> None:
+    async with LocalExecutor(ExecutorConfig(evaluate_arithmetic=False)) as executor:
         (first,) = await executor.run(State(PROBLEM), [Step("s", code="x = [1, 2]\ny = len(x)")])
         (second,) = await executor.run(State(PROBLEM, (first,)), [Step("s", code="y = y * 2 + sum(x)")])
     assert (first.output, second.output) == ("2\n", "7\n")

@@ -1,4 +1,4 @@
-"""How an attempt to break out is made and judged, at the strictest isolation that this machine gives.
+"""Make attempts to break out and check that they fail, at the strictest isolation that this machine gives.
 
 A snippet prints ESCAPED where it got what it must not have. Each test asserts that it did not, and that the next step
 still runs.
@@ -19,7 +19,13 @@ from actors.sandbox.limits import Tier
 from search.data import Outcome
 
 CONFIG = ExecutorConfig(
-    concurrency=2, cpu_seconds=1, wall_seconds=3, memory_mib=128, require=Tier.BASIC, heavy=(), sums=False
+    concurrency=2,
+    cpu_seconds=1,
+    wall_seconds=3,
+    memory_mib=128,
+    required_tier=Tier.BASIC,
+    heavy_modules=(),
+    evaluate_arithmetic=False,
 )
 PROJECT = str(Path(__file__).resolve().parents[4])
 HOME = str(Path.home())
@@ -28,7 +34,7 @@ numbers = itertools.count()
 
 
 async def attempt(executor: LocalExecutor, code: str, prefix: tuple[str, ...] = ()) -> ExecResult:
-    """Run an attempt, assert that it failed and that the service is as before."""
+    """Run an attempt, assert that it failed and that the sandbox is as before."""
     result = await executor.run_code(prefix, code)
     assert "ESCAPED" not in result.output
     assert SECRET not in result.output
@@ -47,22 +53,22 @@ def unharmed(path: Path) -> bool:
 
 
 def strict_only(executor: LocalExecutor) -> None:
-    if executor.service.hello["tier"] != Tier.STRICT:
+    if executor.server.hello["tier"] != Tier.STRICT:
         pytest.skip("files are confined at the strict tier only; this machine does not give it")
 
 
 def active(executor: LocalExecutor) -> list[int]:
-    """Children of the service that are neither the interpreter nor frozen states."""
-    service = executor.service
-    found = []
-    for pid in Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split():
+    """Return the children of the fork server that are neither the interpreter nor frozen states."""
+    server = executor.server
+    pids = []
+    for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split():
         try:
             kind = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if int(pid) != service.hello["zygote"] and kind not in "TZX":
-            found.append(int(pid))
-    return found
+        if int(pid) != server.hello["zygote"] and kind not in "TZX":
+            pids.append(int(pid))
+    return pids
 
 
 async def nothing_runs(executor: LocalExecutor) -> None:

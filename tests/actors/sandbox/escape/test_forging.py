@@ -25,10 +25,10 @@ for thing in gc.get_objects():
 """
 
 
-async def test_tampering_with_the_interpreter(executor: LocalExecutor) -> None:
+async def test_tampering_does_not_reach_the_next_step(executor: LocalExecutor) -> None:
     await attempt(executor, TAMPER)
     assert (await attempt(executor, "import math; print(math.sqrt(9), len([1]))")).output == "3.0 1\n"
-    assert executor.service.restarts == 0
+    assert executor.server.restarts == 0
 
 
 FORGE = """
@@ -44,14 +44,14 @@ for number in range(64):
 
 
 @pytest.mark.parametrize("which", range(5))
-async def test_forging_a_result(executor: LocalExecutor, which: int) -> None:
+async def test_forged_frame_is_rejected(executor: LocalExecutor, which: int) -> None:
     other = asyncio.ensure_future(executor.run_code((), f"import time; time.sleep(0.2); print('mine {which}')"))
     result = await attempt(executor, FORGE.format(which=which))
     assert result.outcome is Outcome.FORBIDDEN
     assert (await other).output == f"mine {which}\n"
 
 
-async def test_answering_in_place_of_a_child(executor: LocalExecutor) -> None:
+async def test_hijacked_state_harms_only_its_descendants(executor: LocalExecutor) -> None:
     """A state whose loop was replaced by its step can only harm its own descendants."""
     code = "import sys, os\nframe = sys._getframe()\nwhile frame.f_back: frame = frame.f_back\n"
     code += "frame.f_globals['fork'] = None\n"

@@ -10,7 +10,7 @@ from tests.actors.sandbox.escape.attempts import SECRET, attempt
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_inherited_descriptors(executor: LocalExecutor) -> None:
+async def test_step_inherits_only_null_devices_and_its_socket(executor: LocalExecutor) -> None:
     code = """
 import os
 found = []
@@ -25,7 +25,7 @@ print(found)
     assert (await attempt(executor, code)).output == "[0, 1, 2, 3]\n"
 
 
-async def test_environment(executor: LocalExecutor) -> None:
+async def test_environment_holds_only_constants(executor: LocalExecutor) -> None:
     code = "import os; print(sorted(os.environ))"
     constants = ["HOME", "LC_ALL", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED", "TZ"]
     assert (await attempt(executor, code)).output == f"{constants}\n"

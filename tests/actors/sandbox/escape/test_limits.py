@@ -35,12 +35,12 @@ while True:
 
 
 @pytest.mark.parametrize("wait", ["while True: pass", "time.sleep(1000)", "signal.pause()", "input()"])
-async def test_going_on_after_the_time_is_up(executor: LocalExecutor, wait: str) -> None:
+async def test_step_is_killed_when_its_time_is_up(executor: LocalExecutor, wait: str) -> None:
     assert (await attempt(executor, PATIENT.format(wait=wait))).outcome is Outcome.TIMEOUT
     await nothing_runs(executor)
 
 
-async def test_going_on_after_the_end_of_the_step(executor: LocalExecutor) -> None:
+async def test_nothing_runs_when_the_step_has_ended(executor: LocalExecutor) -> None:
     code = "import signal, atexit\natexit.register(print, 'late')\ndef again(*a):\n  while True: pass\n"
     code += "signal.signal(signal.SIGALRM, again)\nsignal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\nprint('done')"
     result = await attempt(executor, code)
@@ -49,7 +49,7 @@ async def test_going_on_after_the_end_of_the_step(executor: LocalExecutor) -> No
     await nothing_runs(executor)
 
 
-async def test_ending_without_a_result(executor: LocalExecutor) -> None:
+async def test_ending_without_a_result_has_an_outcome(executor: LocalExecutor) -> None:
     ends = ["import os; os._exit(0)", "import os; os.abort()", "import ctypes; ctypes.string_at(0)"]
     ends += [
         "import os; os.close(3)\nwhile True: pass",
@@ -62,7 +62,7 @@ async def test_ending_without_a_result(executor: LocalExecutor) -> None:
     await nothing_runs(executor)
 
 
-async def test_memory_bombs(executor: LocalExecutor) -> None:
+async def test_memory_bombs_are_stopped(executor: LocalExecutor) -> None:
     bombs = ["x = 'a' * 10 ** 10", "x = []\nwhile True: x.append(bytearray(10 ** 6))", "x = [1]\nwhile True: x += x"]
     for bomb in bombs:
         assert (await attempt(executor, bomb)).outcome is Outcome.OUT_OF_MEMORY
@@ -70,7 +70,7 @@ async def test_memory_bombs(executor: LocalExecutor) -> None:
     assert (await attempt(executor, raised)).outcome is not Outcome.OK
 
 
-async def test_output_floods(executor: LocalExecutor) -> None:
+async def test_output_floods_are_truncated(executor: LocalExecutor) -> None:
     floods = ["print('a' * 10 ** 7)", "while True:\n  try: print('a')\n  except BaseException: pass"]
     for flood in floods:
         result = await attempt(executor, flood)

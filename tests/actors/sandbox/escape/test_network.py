@@ -37,7 +37,9 @@ def listeners(tmp_path: Path) -> Iterator[dict[str, object]]:
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix", "abstract"])
-async def test_connecting(executor: LocalExecutor, listeners: dict[str, object], kind: str) -> None:
+async def test_connecting_to_listeners_is_refused(
+    executor: LocalExecutor, listeners: dict[str, object], kind: str
+) -> None:
     family = "AF_INET" if kind == "tcp" else "AF_UNIX"
     code = f"import socket; s = socket.socket(socket.{family}); s.connect({listeners[kind]!r}); print('ESCAPED')"
     assert (await attempt(executor, code)).outcome is Outcome.FORBIDDEN
@@ -49,11 +51,11 @@ async def test_connecting(executor: LocalExecutor, listeners: dict[str, object],
 @pytest.mark.parametrize(
     "kind", ["AF_INET, SOCK_DGRAM", "AF_INET6, SOCK_STREAM", "AF_PACKET, SOCK_RAW", "AF_NETLINK, SOCK_RAW"]
 )
-async def test_any_socket(executor: LocalExecutor, kind: str) -> None:
+async def test_sockets_of_every_family_are_refused(executor: LocalExecutor, kind: str) -> None:
     code = f"from socket import *; socket({kind}); print('ESCAPED')"
     assert (await attempt(executor, code)).outcome is Outcome.FORBIDDEN
 
 
-async def test_socket_pairs_pipes_and_memory_files(executor: LocalExecutor) -> None:
+async def test_socket_pairs_pipes_and_memory_files_are_refused(executor: LocalExecutor) -> None:
     for call in ("__import__('socket').socketpair()", "os.pipe()", "os.memfd_create('a')", "os.eventfd(0)"):
         assert (await attempt(executor, f"import os; {call}; print('ESCAPED')")).outcome is Outcome.FORBIDDEN

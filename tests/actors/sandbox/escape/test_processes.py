@@ -14,10 +14,10 @@ from tests.actors.sandbox.escape.attempts import active, attempt, nothing_runs
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_signals_to_the_service_another_step_and_itself(executor: LocalExecutor) -> None:
+async def test_signals_to_server_steps_and_itself_are_refused(executor: LocalExecutor) -> None:
     victim = asyncio.ensure_future(executor.run_code((), "import time; time.sleep(1); print('alive')"))
     await asyncio.sleep(0.3)
-    targets = [executor.service.pid, executor.service.hello["zygote"], os.getpid(), 1, 0, -1, *active(executor)]
+    targets = [executor.server.pid, executor.server.hello["zygote"], os.getpid(), 1, 0, -1, *active(executor)]
     for target in targets:
         code = f"import os, signal\nos.kill({target}, signal.SIGKILL)\nprint('ESCAPED')"
         assert (await attempt(executor, code)).outcome is Outcome.FORBIDDEN
@@ -25,7 +25,7 @@ async def test_signals_to_the_service_another_step_and_itself(executor: LocalExe
     for number in ("SIGSTOP", "SIGKILL", "SIGSEGV"):
         code = f"import os, signal\nos.kill(os.getpid(), signal.{number})\nprint('ESCAPED')"
         assert (await attempt(executor, code)).outcome is Outcome.FORBIDDEN
-    assert executor.service.restarts == 0
+    assert executor.server.restarts == 0
 
 
 RAW = """
@@ -84,13 +84,13 @@ def call(*arguments):
         ("fcntl: signals by descriptor", "72, 3, 8, {zygote}"),
     ],
 )
-async def test_raw_system_calls(executor: LocalExecutor, name: str, arguments: str) -> None:
-    given = arguments.format(zygote=executor.service.hello["zygote"])
-    code = f"{RAW}\nresult, error = call({given})\nprint('ESCAPED' if result != -1 else error)"
+async def test_raw_system_calls_are_refused(executor: LocalExecutor, name: str, arguments: str) -> None:
+    call_arguments = arguments.format(zygote=executor.server.hello["zygote"])
+    code = f"{RAW}\nresult, error = call({call_arguments})\nprint('ESCAPED' if result != -1 else error)"
     result = await attempt(executor, code)
     assert result.outcome is Outcome.OK, name
     assert int(result.output) in (1, 38), name  # EPERM, ENOSYS
-    assert executor.service.restarts == 0
+    assert executor.server.restarts == 0
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="32-bit calls of x86")
@@ -107,7 +107,7 @@ print('ESCAPED' if run() > 0 else 'no')
     assert (await attempt(executor, x32_getpid)).outcome is Outcome.CRASHED
 
 
-async def test_programs(executor: LocalExecutor) -> None:
+async def test_programs_cannot_be_executed(executor: LocalExecutor) -> None:
     for call in (
         "system('id')",
         "execv('/bin/su', ['su'])",
@@ -122,7 +122,7 @@ async def test_programs(executor: LocalExecutor) -> None:
     assert (await attempt(executor, code)).outcome is Outcome.FORBIDDEN
 
 
-async def test_fork_bomb_and_double_forked_orphans(executor: LocalExecutor) -> None:
+async def test_fork_bombs_and_orphans_are_refused(executor: LocalExecutor) -> None:
     bomb = "import os\nwhile True: os.fork()"
     assert (await attempt(executor, bomb)).outcome is Outcome.FORBIDDEN
     orphan = (
@@ -132,7 +132,7 @@ async def test_fork_bomb_and_double_forked_orphans(executor: LocalExecutor) -> N
     await nothing_runs(executor)
 
 
-async def test_thread_bomb(executor: LocalExecutor) -> None:
+async def test_thread_bomb_is_refused(executor: LocalExecutor) -> None:
     code = "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(99,)).start()"
     assert (await attempt(executor, code)).output == "RuntimeError: can't start new thread"
     await nothing_runs(executor)

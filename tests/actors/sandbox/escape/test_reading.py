@@ -19,26 +19,26 @@ READ = "print('ESCAPED', open({path!r}, 'rb').read(99))"
 @pytest.mark.parametrize(
     "path", ["/etc/passwd", "/etc/shadow", "/proc/self/environ", "/proc/self/mem", "/proc/self/maps", "/proc/1/environ"]
 )
-async def test_reading_system_files(executor: LocalExecutor, path: str) -> None:
+async def test_system_files_are_unreadable(executor: LocalExecutor, path: str) -> None:
     strict_only(executor)
     assert (await attempt(executor, READ.format(path=path))).outcome is Outcome.FORBIDDEN
 
 
 @pytest.mark.parametrize("name", ["environ", "mem", "maps", "cmdline"])
-async def test_reading_the_service_and_the_caller_in_proc(executor: LocalExecutor, name: str) -> None:
+async def test_proc_files_of_server_and_caller_are_unreadable(executor: LocalExecutor, name: str) -> None:
     strict_only(executor)
-    for pid in (os.getpid(), executor.service.pid, executor.service.hello["zygote"]):
+    for pid in (os.getpid(), executor.server.pid, executor.server.hello["zygote"]):
         assert (await attempt(executor, READ.format(path=f"/proc/{pid}/{name}"))).outcome is Outcome.FORBIDDEN
 
 
-async def test_reading_files_of_a_run(executor: LocalExecutor, secret_file: Path) -> None:
+async def test_run_directory_is_unreadable(executor: LocalExecutor, secret_file: Path) -> None:
     strict_only(executor)
     assert (await attempt(executor, READ.format(path=str(secret_file)))).outcome is Outcome.FORBIDDEN
     listing = f"import os; print('ESCAPED', os.listdir({str(secret_file.parent)!r}))"
     assert (await attempt(executor, listing)).outcome is Outcome.FORBIDDEN
 
 
-async def test_reading_the_home_directory_and_the_project(executor: LocalExecutor) -> None:
+async def test_home_and_project_are_unreadable(executor: LocalExecutor) -> None:
     strict_only(executor)
     for path in (HOME, PROJECT):
         code = f"import os; print('ESCAPED', os.listdir({path!r}))"

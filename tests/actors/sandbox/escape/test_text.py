@@ -24,13 +24,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
         "\x1a\x0c",
     ],
 )
-async def test_code_that_is_no_text(executor: LocalExecutor, code: str) -> None:
+async def test_code_that_is_not_text_has_an_outcome(executor: LocalExecutor, code: str) -> None:
     result = await attempt(executor, code)
     assert result.outcome in (Outcome.SYNTAX_ERROR, Outcome.CRASHED, Outcome.OUT_OF_MEMORY, Outcome.OK)
     assert len(result.output) <= 200
 
 
-async def test_output_that_is_no_text(executor: LocalExecutor) -> None:
+async def test_output_that_is_not_text_is_bounded(executor: LocalExecutor) -> None:
     assert (await attempt(executor, "print('\\0', '\\ud800')")).output == "\0 ?\n"
     raising = "class E(Exception):\n  def __str__(self): raise self\nraise E"
     assert (await attempt(executor, raising)).output == "E"

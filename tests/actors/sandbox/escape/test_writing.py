@@ -14,7 +14,7 @@ from tests.actors.sandbox.escape.attempts import attempt, strict_only, unharmed
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_writing_anywhere_but_scratch(executor: LocalExecutor, tmp_path: Path) -> None:
+async def test_writing_outside_scratch_is_refused(executor: LocalExecutor, tmp_path: Path) -> None:
     targets = [tmp_path / "x", Path("/tmp/raystar-escape"), Path("/dev/shm/raystar-escape"), Path(os.__file__)]
     for target in targets:
         before = target.stat().st_mtime_ns if target.exists() else None
@@ -24,7 +24,7 @@ async def test_writing_anywhere_but_scratch(executor: LocalExecutor, tmp_path: P
     assert (await attempt(executor, "open('../x', 'w'); print('ESCAPED')")).outcome is Outcome.FORBIDDEN
 
 
-async def test_changing_and_making_what_is_no_plain_file(executor: LocalExecutor, secret_file: Path) -> None:
+async def test_metadata_changes_and_special_files_are_refused(executor: LocalExecutor, secret_file: Path) -> None:
     path = str(secret_file)
     calls = [
         "chmod(p, 0)",
@@ -59,7 +59,7 @@ async def test_scratch_is_empty_writable_and_vanishes(executor: LocalExecutor) -
     assert (await attempt(executor, code + " # again")).output == first.output
 
 
-async def test_files_of_a_program_are_there_for_its_later_steps(executor: LocalExecutor) -> None:
+async def test_files_of_a_step_are_visible_to_its_later_steps(executor: LocalExecutor) -> None:
     strict_only(executor)
     result = await attempt(
         executor, "print(open('note').read())", prefix=("f = open('note', 'w'); _ = f.write('mine'); f.close()",)
@@ -67,7 +67,7 @@ async def test_files_of_a_program_are_there_for_its_later_steps(executor: LocalE
     assert (result.outcome, result.output) == (Outcome.OK, "mine\n")
 
 
-async def test_filling_scratch(executor: LocalExecutor) -> None:
+async def test_filling_scratch_is_refused(executor: LocalExecutor) -> None:
     strict_only(executor)
     many = "for i in range(10 ** 6): open(str(i), 'w').close()"
     assert (await attempt(executor, many)).output == "OSError: [Errno 28] No space left on device: '16'"
@@ -79,7 +79,7 @@ async def test_filling_scratch(executor: LocalExecutor) -> None:
     assert (await attempt(executor, cut)).output == "OSError: [Errno 27] File too large"
 
 
-async def test_links_out_of_scratch(executor: LocalExecutor, secret_file: Path) -> None:
+async def test_links_out_of_scratch_are_refused(executor: LocalExecutor, secret_file: Path) -> None:
     for name in ("symlink", "link"):
         code = f"import os; os.{name}({str(secret_file)!r}, 'l'); print('ESCAPED', open('l').read())"
         assert (await attempt(executor, code)).outcome is Outcome.FORBIDDEN

@@ -1,4 +1,4 @@
-"""Programs that are worked out without being run: what Python would print, or nothing at all."""
+"""Test programs that are evaluated without being run: the output is Python's, or there is none."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.sandbox.client.autoprint import echoed
+from actors.sandbox.client.autoprint import add_autoprint
 from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from actors.sandbox.server.arithmetic import MOST_BITS, MOST_CHARACTERS, MOST_STEPS, work_out
+from actors.sandbox.server.arithmetic import MAX_BITS, MAX_CHARACTERS, MAX_STEPS, evaluate
 from search.data import Outcome
 
 
 def run_by_python(codes: list[str]) -> str | None:
-    """What the last code prints; None where one of them raises."""
+    """Return what the last code prints, or None where one of them raises."""
     names: dict[str, object] = {}
     for code in codes:
         with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -34,8 +34,8 @@ def run_by_python(codes: list[str]) -> str | None:
     [
         (["total = 300", "# 19 more come in\ntotal = total + 19", 'print(f"{total:g}")'], "319\n"),
         (["total = 7", "total = total / 9"], ""),
-        (["total = 7", echoed("total = total / 2")], "3.5\n"),
-        ([echoed("total = 7"), echoed("total += 300 * 4000")], "1.20001e+06\n"),
+        (["total = 7", add_autoprint("total = total / 2")], "3.5\n"),
+        ([add_autoprint("total = 7"), add_autoprint("total += 300 * 4000")], "1.20001e+06\n"),
         (["total = 7", "total = total / 9", 'print(f"{total:g}")'], "0.777778\n"),
         (["a = 3 * 4", "print(a / 5)"], "2.4\n"),
         (
@@ -47,8 +47,8 @@ def run_by_python(codes: list[str]) -> str | None:
         (["print(1)", "print(2)"], "2\n"),
     ],
 )
-def test_sums_are_worked_out(codes: list[str], printed: str) -> None:
-    assert work_out(codes) == printed == run_by_python(codes)
+def test_arithmetic_is_evaluated_as_python_would(codes: list[str], printed: str) -> None:
+    assert evaluate(codes) == printed == run_by_python(codes)
 
 
 @pytest.mark.parametrize(
@@ -88,53 +88,61 @@ def test_sums_are_worked_out(codes: list[str], printed: str) -> None:
         "del a",
         "\0",
         "a = " + "(" * 300 + "1" + ")" * 300,
-        "a = " + "-" * (MOST_CHARACTERS - 20) + "1",
-        "a = 1" + " " * MOST_CHARACTERS,
+        "a = " + "-" * (MAX_CHARACTERS - 20) + "1",
+        "a = 1" + " " * MAX_CHARACTERS,
         "a = 9" + "0" * 400,
     ],
 )
-def test_all_else_is_left_to_the_sandbox(code: str) -> None:
-    assert work_out([code]) is None
-    assert work_out([code, "print(1)"]) is None
+def test_evaluate_returns_none_for_all_other_code(code: str) -> None:
+    assert evaluate([code]) is None
+    assert evaluate([code, "print(1)"]) is None
 
 
-def test_numbers_stay_small_and_programs_short() -> None:
-    assert work_out(["a = 3", *["a = a * a"] * 8, "print(a > 0)"]) is None
+def test_evaluate_refuses_large_numbers_and_long_programs() -> None:
+    assert evaluate(["a = 3", *["a = a * a"] * 8, "print(a > 0)"]) is None
     squared = ["a = 3", *["a = a * a"] * 9, "print(a)"]  # 3 ** 512: 812 bits
-    assert work_out(squared) == f"{3**512}\n"
-    assert (3**1024).bit_length() > MOST_BITS
-    assert work_out([*squared[:-1], "a = a * a", "print(a)"]) is None
-    assert work_out(["a = 1"] * MOST_STEPS) == ""
-    assert work_out(["a = 1"] * (MOST_STEPS + 1)) is None
+    assert evaluate(squared) == f"{3**512}\n"
+    assert (3**1024).bit_length() > MAX_BITS
+    assert evaluate([*squared[:-1], "a = a * a", "print(a)"]) is None
+    assert evaluate(["a = 1"] * MAX_STEPS) == ""
+    assert evaluate(["a = 1"] * (MAX_STEPS + 1)) is None
 
 
 ATOMS = st.one_of(
     st.integers(-50, 100_000).map(str), st.floats(0, 1e6).map(repr), st.sampled_from(["a", "b", "total", "missing"])
 )
-SUMS = st.recursive(
+EXPRESSIONS = st.recursive(
     ATOMS,
     lambda inner: st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
     max_leaves=6,
 )  # fmt: skip
 LINES = st.one_of(
-    st.tuples(st.sampled_from(["a", "b", "total"]), st.sampled_from(["=", "+=", "-=", "*=", "/="]), SUMS).map(" ".join),
-    SUMS.map(lambda text: f"print({text})"),
-    st.tuples(SUMS, st.sampled_from(["", ":g", ":.2f", ":d", ":,"])).map(lambda t: f'print(f"{{{t[0]}{t[1]}}}", "x")'),
+    st.tuples(st.sampled_from(["a", "b", "total"]), st.sampled_from(["=", "+=", "-=", "*=", "/="]), EXPRESSIONS).map(
+        " ".join
+    ),
+    EXPRESSIONS.map(lambda text: f"print({text})"),
+    st.tuples(EXPRESSIONS, st.sampled_from(["", ":g", ":.2f", ":d", ":,"])).map(
+        lambda t: f'print(f"{{{t[0]}{t[1]}}}", "x")'
+    ),
 )
 PROGRAMS = st.lists(st.lists(LINES, min_size=1, max_size=3).map("\n".join), min_size=1, max_size=5)
 
 
 @settings(max_examples=400, deadline=None)
 @given(codes=PROGRAMS)
-def test_it_prints_what_python_prints_or_leaves_it_to_python(codes: list[str]) -> None:
-    assert work_out(codes) in (None, run_by_python(codes))
+def test_evaluate_equals_python_or_returns_none(codes: list[str]) -> None:
+    assert evaluate(codes) in (None, run_by_python(codes))
 
 
 @settings(max_examples=200, deadline=None)
 @given(codes=st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 999)), min_size=1, max_size=6))
-def test_sums_that_python_can_do_it_can_do(codes: list[tuple[str, int]]) -> None:
-    program = ["a = 5\nb = 8", *(f"{name} = {name} * {many} / 7 + b - {many}" for name, many in codes), "print(a, b)"]
-    assert work_out(program) == run_by_python(program)
+def test_evaluate_equals_python_on_assignments(codes: list[tuple[str, int]]) -> None:
+    program = [
+        "a = 5\nb = 8",
+        *(f"{name} = {name} * {number} / 7 + b - {number}" for name, number in codes),
+        "print(a, b)",
+    ]
+    assert evaluate(program) == run_by_python(program)
 
 
 STEPS: list[tuple[tuple[str, ...], str]] = [
@@ -150,12 +158,14 @@ STEPS: list[tuple[tuple[str, ...], str]] = [
 ]
 
 
-async def test_results_are_the_same_with_and_without() -> None:
+async def test_results_are_equal_with_and_without_evaluation() -> None:
     results = []
-    for sums in (False, True):
-        config = ExecutorConfig(concurrency=2, require=Tier.NONE, heavy=(), sums=sums, output_bytes=64)
+    for enabled in (False, True):
+        config = ExecutorConfig(
+            concurrency=2, required_tier=Tier.NONE, heavy_modules=(), evaluate_arithmetic=enabled, output_bytes=64
+        )
         async with LocalExecutor(config) as executor:
-            results.append(await executor.run_many(STEPS))
+            results.append(await executor.run_programs(STEPS))
     assert results[0] == results[1]
     assert [result.output for result in results[1]][:5] == [
         "42\n", "ZeroDivisionError: division by zero", "6.0\n", "12\n", "6\n"
@@ -163,5 +173,5 @@ async def test_results_are_the_same_with_and_without() -> None:
     assert results[1][-1].outcome is Outcome.OUTPUT_TRUNCATED
 
 
-def test_sums_are_worked_out_by_default() -> None:
-    assert ExecutorConfig().sums and ExecutorConfig().limits().sums
+def test_arithmetic_is_evaluated_by_default() -> None:
+    assert ExecutorConfig().evaluate_arithmetic and ExecutorConfig().limits().evaluate_arithmetic

@@ -6,34 +6,36 @@ from collections.abc import Sequence
 
 import pytest
 
-from search.config import SearchConfig
 from search.data import Scores, State
-from search.formats.registry import CodeFormat
+from search.formats.code_format import CodeFormat
 from search.protocols import SearchServices
-from search.strategies.sampling.best_of_n import BestOf
+from search.strategies.registry import search_config
+from search.strategies.sampling.best_of_n import BestOfN
 from search.strategies.sampling.sampling import IndependentSampling
 from search.tree import Tree
 from tests.search.conftest import PROBLEM as SUM
 from tests.search.conftest import ScriptedPolicy, SumExecutor, TableRewardModel
-from tests.search.words import PROBLEM, WordPolicy, WordRewardModel, shape, word_tools
+from tests.search.words import PROBLEM, WordPolicy, WordRewardModel, shape, word_services
 
 LINES = ["a =7", "b =8", "a =7", "c !", "b =9"]
 REWARDS = {"a": -0.6, "b": 0.4, "=7": 0.5, "=8": 0.6, "=9": 0.1}
 
 
 async def answered(rewards: dict[str, float] | None = REWARDS, **fields: object) -> Tree:
-    config = SearchConfig(strategy="best_of", candidates=5, **fields)  # type: ignore[arg-type]
-    return await BestOf(config).search(PROBLEM.blind(), word_tools(WordPolicy({}, lines=LINES), rewards), 1)
+    config = search_config(strategy="best_of_n", candidates=5, **fields)  # type: ignore[arg-type]
+    return await BestOfN(config).search(
+        PROBLEM.without_answer(), word_services(WordPolicy({}, lines=LINES), rewards), 1
+    )
 
 
 async def test_the_best_end_and_the_weighted_vote_by_hand() -> None:
     assert (await answered()).answer == "8"
-    assert (await answered(answer_by="weighted")).answer == "7"  # 2 * 0.75 against 0.8 and 0.55
+    assert (await answered(answer_rule="weighted")).answer == "7"  # 2 * 0.75 against 0.8 and 0.55
 
 
 async def test_without_a_reward_model_a_vote_is_the_majority() -> None:
-    tree = await answered(None, answer_by="weighted")
-    assert (tree.strategy, tree.answer) == ("best_of", "7")
+    tree = await answered(None, answer_rule="weighted")
+    assert (tree.strategy, tree.answer) == ("best_of_n", "7")
 
 
 @pytest.mark.parametrize(("aggregate", "judged"), [("last", 3), ("min", 6), ("mean", 6), ("product", 6)])
@@ -46,10 +48,12 @@ async def test_steps_are_scored_where_the_aggregation_wants_them(aggregate: str,
             asked.append(len(states))
             return await super().score(states)
 
-    tools = word_tools(WordPolicy({}, lines=LINES))
-    counting = SearchServices(tools.policy, tools.executor, tools.format, Counting(REWARDS))
-    config = SearchConfig(strategy="best_of", candidates=5, aggregate=aggregate)  # type: ignore[arg-type]
-    tree = await BestOf(config).search(PROBLEM.blind(), counting, 1)
+    services = word_services(WordPolicy({}, lines=LINES))
+    counting = SearchServices(
+        policy=services.policy, executor=services.executor, format=services.format, reward_model=Counting(REWARDS)
+    )
+    config = search_config(strategy="best_of_n", candidates=5, step_aggregation=aggregate)  # type: ignore[arg-type]
+    tree = await BestOfN(config).search(PROBLEM.without_answer(), counting, 1)
     assert asked == [judged]
     assert tree.answer == "8"  # its rewards 0.4 and 0.6 are no worse than any other in every way
 
@@ -57,15 +61,15 @@ async def test_steps_are_scored_where_the_aggregation_wants_them(aggregate: str,
 async def test_a_weak_step_before_a_strong_end() -> None:
     rewards = {**REWARDS, "=7": 0.95}
     assert (await answered(rewards)).answer == "7"
-    assert (await answered(rewards, aggregate="min")).answer == "8"
-    assert (await answered(rewards, aggregate="product")).answer == "8"  # 0.2 * 0.975 against 0.7 * 0.8
+    assert (await answered(rewards, step_aggregation="min")).answer == "8"
+    assert (await answered(rewards, step_aggregation="product")).answer == "8"  # 0.2 * 0.975 against 0.7 * 0.8
 
 
 async def test_the_same_solutions_as_samples() -> None:
-    config = SearchConfig(candidates=5)
+    config = search_config(candidates=5)
     trees = [
-        await strategy(config).search(PROBLEM.blind(), word_tools(WordPolicy({}, lines=LINES), REWARDS), 1)
-        for strategy in (BestOf, IndependentSampling)
+        await strategy(config).search(PROBLEM.without_answer(), word_services(WordPolicy({}, lines=LINES), REWARDS), 1)
+        for strategy in (BestOfN, IndependentSampling)
     ]
     assert shape(trees[0]) == shape(trees[1])
     assert (trees[0].answer, trees[1].answer) == ("8", None)
@@ -89,10 +93,10 @@ async def test_no_request_is_sent_once_the_budget_is_spent(budget: int, requests
             asked.append(n)
             return await super().propose(state, n, sampling, seed)
 
-    config = SearchConfig(
-        strategy="best_of", candidates=5, budget_tokens=budget, max_solution_tokens=20, max_step_tokens=10
+    config = search_config(
+        strategy="best_of_n", candidates=5, budget_tokens=budget, max_solution_tokens=20, max_step_tokens=10
     )
-    tree = await BestOf(config).search(PROBLEM.blind(), word_tools(Watched({}, lines=LINES), REWARDS), 1)
+    tree = await BestOfN(config).search(PROBLEM.without_answer(), word_services(Watched({}, lines=LINES), REWARDS), 1)
     assert asked == requests
     assert tree.cost.generated_tokens == 20 * solutions
     assert sum(node.multiplicity for node in tree.nodes[1:] if not node.children) == solutions
@@ -110,9 +114,11 @@ async def test_solutions_of_several_requests_are_merged() -> None:
             return await super().propose(state, n, sampling, seed)
 
     from_table = InTurn({})
-    tools = SearchServices(from_table, SumExecutor(), CodeFormat(), TableRewardModel({}))
-    config = SearchConfig(strategy="best_of", candidates=3, budget_tokens=1000, max_solution_tokens=990)
-    tree = await BestOf(config).search(SUM.blind(), tools, 1)
+    services = SearchServices(
+        policy=from_table, executor=SumExecutor(), format=CodeFormat(), reward_model=TableRewardModel({})
+    )
+    config = search_config(strategy="best_of_n", candidates=3, budget_tokens=1000, max_solution_tokens=990)
+    tree = await BestOfN(config).search(SUM.without_answer(), services, 1)
     ends = {node.answer: node.multiplicity for node in tree.nodes if node.answer is not None}
     assert ends == {"7": 2, "8": 1}
     assert len({seed for codes, _, seed in from_table.calls}) == 5  # three drawings and two answers, all seeds differ

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.data import Proposal, Sampling, State, Step, Until
-from search.formats.registry import PlainFormat
-from search.prompts import REQUESTS
+from search.formats.plain_format import PlainFormat
 from search.protocols import SearchServices
 from search.strategies.tree.rstar_actions import Action
+from search.strategies.tree.rstar_prompts import INSTRUCTIONS
 from search.tree import Tree
 from tests.search.words import NoCode, WordGrader, Words, candidate, word
 
@@ -26,7 +26,7 @@ def bare(step: Step | None) -> str:
 
 
 def action_of(question: str) -> Action | None:
-    return next((action for action, words in REQUESTS.items() if question.endswith(words)), None)
+    return next((action for action, words in INSTRUCTIONS.items() if question.endswith(words)), None)
 
 
 @dataclass
@@ -41,7 +41,7 @@ class ActingPolicy:
 
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
         steps = list(state.steps)
-        begun = steps.pop().text if steps and not steps[-1].terminal and not steps[-1].text.endswith("\n\n") else ""
+        begun = steps.pop().text if steps and not steps[-1].is_terminal and not steps[-1].text.endswith("\n\n") else ""
         so_far, action = tuple(bare(step) for step in steps), action_of(state.problem.question)
         self.asked.append((so_far, action, begun, n, sampling.until))
         return Proposal(tuple(candidate(line) for line in self.table.get((so_far, action), ())[:n]), version=2)
@@ -60,8 +60,15 @@ class Agreeable:
         return Proposal((candidate(self.line),) if self.line else ())
 
 
-def acting_tools(policy: ActingPolicy, second: Agreeable | None = None, *, graded: bool = False) -> SearchServices:
-    return SearchServices(policy, NoCode(), PlainFormat(), None, WordGrader() if graded else None, second)
+def acting_services(policy: ActingPolicy, second: Agreeable | None = None, *, graded: bool = False) -> SearchServices:
+    return SearchServices(
+        policy=policy,
+        executor=NoCode(),
+        format=PlainFormat(),
+        reward_model=None,
+        grader=WordGrader() if graded else None,
+        second_policy=second,
+    )
 
 
 def drawn(tree: Tree) -> list[tuple[int, str, str, int, float]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from search.config import SearchConfig
 from search.data import Step, StepStatus
 from search.evaluation.voting import Aggregation
+from search.strategies.registry import search_config
 from search.strategies.tree.beam import Beam, StepBeam, keep
 from search.strategies.tree.dvts import Dvts, deal
 from search.tree import ROOT, Tree
-from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, expanded, shape, word, word_tools
+from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, expanded, shape, word, word_services
 
 
 def tree_of(*children: tuple[str, float | None, int]) -> Tree:
@@ -62,8 +62,8 @@ REWARDS = {
 
 async def test_beam_by_hand() -> None:
     policy = WordPolicy(TABLE)
-    config = SearchConfig(strategy="beam", beam_width=2, candidates=3)
-    tree = await StepBeam(config).search(PROBLEM.blind(), word_tools(policy, REWARDS), 1)
+    config = search_config(strategy="beam", beam_width=2, candidates=3)
+    tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(policy, REWARDS), 1)
     assert expanded(tree) == ["", "a", "c", "f", "h"]
     assert (tree.strategy, tree.answer) == ("beam", "7")
     assert [tree.nodes[i].answer for i in tree.terminals()] == ["7", "8", "9", "10"]
@@ -78,11 +78,11 @@ async def test_beam_ranks_by_the_aggregation() -> None:
     drawn twice and g, min(0.3, 0.99), once."""
     table = {**TABLE, ("a", "d"): ["=1"], ("c", "f"): ["=8"]}
     rewards = {**REWARDS, "=7": -0.9, "g": 0.99, "d": 0.31}
-    config = SearchConfig(strategy="beam", beam_width=2, candidates=3)
+    config = search_config(strategy="beam", beam_width=2, candidates=3)
     for how, kept in ((Aggregation.LAST, ["g", "f"]), (Aggregation.MIN, ["d", "f"])):
         policy = WordPolicy({**table, ("c", "g"): ["=2"]})
-        chosen = config.model_copy(update={"aggregate": how})
-        tree = await StepBeam(chosen).search(PROBLEM.blind(), word_tools(policy, rewards), 1)
+        chosen = config.model_copy(update={"step_aggregation": how})
+        tree = await StepBeam(chosen).search(PROBLEM.without_answer(), word_services(policy, rewards), 1)
         assert sorted(expanded(tree)) == sorted(["", "a", "c", *kept])
 
 
@@ -99,10 +99,10 @@ async def test_beam_ranks_by_the_aggregation() -> None:
 )
 async def test_beam_expands_nothing_once_its_budget_is_spent(budget: int, nodes: list[str], tokens: int) -> None:
     policy = WordPolicy(TABLE)
-    config = SearchConfig(strategy="beam", beam_width=2, candidates=3, budget_tokens=budget)
-    tree = await StepBeam(config).search(PROBLEM.blind(), word_tools(policy, REWARDS), 1)
+    config = search_config(strategy="beam", beam_width=2, candidates=3, budget_tokens=budget)
+    tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(policy, REWARDS), 1)
     assert expanded(tree) == nodes
-    assert policy.asked.total() == len(nodes)
+    assert policy.requests.total() == len(nodes)
     assert tree.cost.generated_tokens == tokens
     assert tree.answer == ("7" if tokens > 30 else None)
     check_sums(tree)
@@ -111,19 +111,19 @@ async def test_beam_expands_nothing_once_its_budget_is_spent(budget: int, nodes:
 async def test_a_graded_beam_keeps_right_answers_and_stops_when_it_has_enough() -> None:
     """Without a reward model open steps stand at 0, between right (+1) and wrong (-1)."""
     table = {(): ["=8", "a", "=7"], ("a",): ["=9", "b"], ("a", "b"): ["=7"]}
-    config = SearchConfig(strategy="beam", beam_width=2, candidates=3)
-    tree = await StepBeam(config).search(PROBLEM, word_tools(WordPolicy(table), graded=True), 1)
+    config = search_config(strategy="beam", beam_width=2, candidates=3)
+    tree = await StepBeam(config).search(PROBLEM, word_services(WordPolicy(table), graded=True), 1)
     assert expanded(tree) == ["", "a", "b"]
-    assert (tree.answer, tree.solved) == ("7", True)
-    enough = config.model_copy(update={"enough_right": 1})
-    tree = await StepBeam(enough).search(PROBLEM, word_tools(WordPolicy(table), graded=True), 1)
+    assert (tree.answer, tree.is_solved) == ("7", True)
+    enough = config.model_copy(update={"stop_after_correct": 1})
+    tree = await StepBeam(enough).search(PROBLEM, word_services(WordPolicy(table), graded=True), 1)
     assert expanded(tree) == [""]
 
 
 async def test_a_beam_ends_at_the_depth_limit_and_where_everything_failed() -> None:
     table = {(): ["a", "b"], ("a",): ["c"], ("b",): ["!"]}
-    config = SearchConfig(strategy="beam", beam_width=2, candidates=2, max_depth=2)
-    tree = await StepBeam(config).search(PROBLEM, word_tools(WordPolicy(table)), 1)
+    config = search_config(strategy="beam", beam_width=2, candidates=2, max_depth=2)
+    tree = await StepBeam(config).search(PROBLEM, word_services(WordPolicy(table)), 1)
     assert tree.answer is None
     assert tree.failures == {"too_deep": 1, "no_answer": 1}
     assert [(n[1], n[2], n[3]) for n in shape(tree)] == [
@@ -146,13 +146,13 @@ VALUES = {"a": 0.1, "b": 0.9, "c": 0.3, "d": 0.8, "=1": 0.2, "x": 0.1, "y": 0.6,
 
 async def test_dvts_by_hand() -> None:
     """d (0.8) is better than c (0.3) but of the same subtree as b: it is not kept. =2 is finished, y is better."""
-    config = SearchConfig(strategy="dvts", rollouts=2, candidates=2)
-    tree = await Dvts(config).search(PROBLEM.blind(), word_tools(WordPolicy(FOREST), VALUES), 1)
+    config = search_config(strategy="dvts", rollouts=2, candidates=2)
+    tree = await Dvts(config).search(PROBLEM.without_answer(), word_services(WordPolicy(FOREST), VALUES), 1)
     assert expanded(tree) == ["", "b", "c", "y"]
     assert [word(tree.nodes[i].step) for i in tree.terminals()] == ["=1", "=2", "=3"]
     assert (tree.strategy, tree.answer) == ("dvts", "2")
-    weighted = config.model_copy(update={"answer_by": "weighted"})
-    tree = await Dvts(weighted).search(PROBLEM.blind(), word_tools(WordPolicy(FOREST), VALUES), 1)
+    weighted = config.model_copy(update={"answer_rule": "weighted"})
+    tree = await Dvts(weighted).search(PROBLEM.without_answer(), word_services(WordPolicy(FOREST), VALUES), 1)
     assert tree.answer == "3"  # 2 * 0.7 of the one drawn twice, against 0.6 and 0.75
     check_sums(tree)
 
@@ -162,19 +162,19 @@ async def test_dvts_by_hand() -> None:
 )
 async def test_dvts_expands_nothing_once_its_budget_is_spent(budget: int, nodes: list[str], tokens: int) -> None:
     policy = WordPolicy(FOREST)
-    config = SearchConfig(strategy="dvts", rollouts=2, candidates=2, budget_tokens=budget)
-    tree = await Dvts(config).search(PROBLEM.blind(), word_tools(policy, VALUES), 1)
+    config = search_config(strategy="dvts", rollouts=2, candidates=2, budget_tokens=budget)
+    tree = await Dvts(config).search(PROBLEM.without_answer(), word_services(policy, VALUES), 1)
     assert expanded(tree) == nodes
-    assert policy.asked.total() == len(nodes)
+    assert policy.requests.total() == len(nodes)
     assert tree.cost.generated_tokens == tokens
 
 
 async def test_one_subtree_is_a_beam_of_width_one() -> None:
     trees = [
-        await strategy.search(PROBLEM.blind(), word_tools(WordPolicy(TABLE), REWARDS), 1)
+        await strategy.search(PROBLEM.without_answer(), word_services(WordPolicy(TABLE), REWARDS), 1)
         for strategy in (
-            Dvts(SearchConfig(strategy="dvts", rollouts=1, candidates=3)),
-            StepBeam(SearchConfig(strategy="beam", beam_width=1, candidates=3)),
+            Dvts(search_config(strategy="dvts", rollouts=1, candidates=3)),
+            StepBeam(search_config(strategy="beam", beam_width=1, candidates=3)),
         )
     ]
     assert expanded(trees[0]) == ["", "a"]

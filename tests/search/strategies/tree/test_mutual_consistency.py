@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from search.core.values import back_up
 from search.data import State, Step, StepStatus
-from search.formats.registry import CodeFormat, PlainFormat, StepFormat
-from search.strategies.tree.mutual_consistency import choose, confidence, final_scores, shown
+from search.formats.base import StepFormat
+from search.formats.code_format import CodeFormat
+from search.formats.plain_format import PlainFormat
+from search.strategies.tree.mutual_consistency import choose, confidence, final_scores, prefix
 from search.tree import ROOT, Tree
 from tests.search.words import PROBLEM
 
@@ -67,18 +69,18 @@ def test_nobody_is_chosen_over_a_better_survivor(scores: dict[int, float], survi
 )
 def test_what_the_second_policy_is_shown(steps: int, share: float, many: int) -> None:
     state = State(PROBLEM, (*(Step(f"{i}\n\n") for i in range(steps - 1)), end("7")))
-    assert shown(state, share, PlainFormat()).steps == state.steps[:many]
+    assert prefix(state, share, PlainFormat()).steps == state.steps[:many]
 
 
 @pytest.mark.parametrize(("steps", "many"), [(0, 0), (1, 1), (2, 2), (3, 3)])
 def test_a_finished_program_is_not_shown(steps: int, many: int) -> None:
     """At most: what is left to do would be reading off the output."""
-    code = [Step(f"a = {i}<end_of_step>", f"a = {i}") for i in range(steps)]
-    state = State(PROBLEM, (*code, Step("print(a)<end_of_code>", "print(a)", "7"), end("7")))
-    assert len(shown(state, 0.99, CodeFormat()).steps) == many
+    code = [Step(f"a = {i}<end_of_step>", code=f"a = {i}") for i in range(steps)]
+    state = State(PROBLEM, (*code, Step("print(a)<end_of_code>", code="print(a)", output="7"), end("7")))
+    assert len(prefix(state, 0.99, CodeFormat()).steps) == many
 
 
 @given(st.integers(1, 30), st.floats(0.2, 0.8), st.sampled_from([CodeFormat(), PlainFormat()]))
 def test_something_is_shown_and_something_left_to_do(steps: int, share: float, step_format: StepFormat) -> None:
     state = State(PROBLEM, (*(Step(f"{i}<end_of_step>") for i in range(steps)), end("7")))
-    assert 1 <= len(shown(state, share, step_format).steps) <= steps
+    assert 1 <= len(prefix(state, share, step_format).steps) <= steps

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.config import SearchConfig
 from search.core.inflight import InflightRollouts
 from search.core.values import back_up
 from search.data import Step
 from search.seeds import derive
-from search.strategies.tree.mcts import Mcts, draws_due, grow, select, uct
+from search.strategies.registry import search_config
+from search.strategies.tree.mcts import Mcts, MctsConfig, grow
+from search.strategies.tree.uct import draws_due, select, uct
 from search.tree import ROOT, Node, Tree
-from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, shape, word_tools, words
+from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, shape, word_services, words
 
 
 def test_unobserved_visits_in_uct_by_hand() -> None:
@@ -36,11 +37,11 @@ def test_rollouts_under_way_send_the_next_one_elsewhere() -> None:
     good, bad = tree.add(ROOT, Step("a")), tree.add(ROOT, Step("b"))
     back_up(tree, good, 0.5)
     back_up(tree, bad, 0.0)
-    assert select(tree, ROOT, 2.0, "first", {ROOT: 1}) == good
+    assert select(tree, ROOT, 2.0, "inf", {ROOT: 1}) == good
     # one more at the good one: 0.5 + 2 * sqrt(ln 3 / 2) = 1.982 against 0 + 2 * sqrt(ln 3 / 1) = 2.096
-    assert select(tree, ROOT, 2.0, "first", {ROOT: 2, good: 1}) == bad
+    assert select(tree, ROOT, 2.0, "inf", {ROOT: 2, good: 1}) == bad
     # one more at each: 0.5 + 2 * sqrt(ln 4 / 2) = 2.165 against 2 * sqrt(ln 4 / 2) = 1.665
-    assert select(tree, ROOT, 2.0, "first", {ROOT: 3, good: 1, bad: 1}) == good
+    assert select(tree, ROOT, 2.0, "inf", {ROOT: 3, good: 1, bad: 1}) == good
 
 
 def test_the_rollout_that_selects_is_no_other_rollout() -> None:
@@ -49,10 +50,10 @@ def test_the_rollout_that_selects_is_no_other_rollout() -> None:
     for index, value in ((good, 0.5), (good, 0.5), (bad, -0.13)):
         back_up(tree, index, value)
     # 0.5 + 2 * sqrt(ln 3 / 2) = 1.982 against -0.13 + 2 * sqrt(ln 3) = 1.966; with ln 4 it would be 2.165 against 2.225
-    assert select(tree, ROOT, 2.0, "first", {ROOT: 1}) == select(tree, ROOT, 2.0, "first") == good
+    assert select(tree, ROOT, 2.0, "inf", {ROOT: 1}) == select(tree, ROOT, 2.0, "inf") == good
 
 
-@pytest.mark.parametrize("unvisited", ["first", "zero"])
+@pytest.mark.parametrize("unvisited", ["inf", "zero"])
 def test_an_unvisited_child_that_is_taken_comes_after_one_that_is_not(unvisited: str) -> None:
     tree = Tree(PROBLEM)
     poor, first, second = (tree.add(ROOT, Step(name)) for name in "abc")
@@ -66,9 +67,9 @@ def test_an_unvisited_child_that_is_taken_does_not_go_first() -> None:
     tree = Tree(PROBLEM)
     good, taken = tree.add(ROOT, Step("a")), tree.add(ROOT, Step("b"))
     back_up(tree, good, 1.0)
-    assert select(tree, ROOT, 0.5, "first", {ROOT: 1}) == taken
+    assert select(tree, ROOT, 0.5, "inf", {ROOT: 1}) == taken
     # 1 + 0.5 * sqrt(ln 2) = 1.416 against 0 + 0.5 * sqrt(ln 2) = 0.416
-    assert select(tree, ROOT, 0.5, "first", {ROOT: 2, taken: 1}) == good
+    assert select(tree, ROOT, 0.5, "inf", {ROOT: 2, taken: 1}) == good
 
 
 def made_up(seed: int, branching: int, depth: int, failing: float, ends: float) -> dict[Words, list[str]]:
@@ -109,46 +110,46 @@ TABLES = st.builds(
     ends=st.sampled_from([0.0, 0.3]),
 )
 CONFIGS = st.builds(
-    SearchConfig,
+    MctsConfig,
     rollouts=st.integers(1, 24),
     parallel_rollouts=st.integers(1, 9),
     candidates=st.just(4),
     max_depth=st.integers(2, 5),
     exploration=st.sampled_from([0.0, 2.0]),
-    unvisited=st.sampled_from(["first", "zero"]),
+    unvisited_value=st.sampled_from(["inf", "zero"]),
     keep_failed=st.booleans(),
     finish_first=st.booleans(),
-    widen=st.sampled_from([None, 0.5, 1.0]),
+    progressive_widening=st.sampled_from([None, 0.5, 1.0]),
 )
 REWARDS = st.sampled_from([None, {"0": 0.5, "1": -0.5, "=7": 0.8, "=8": -0.9}])
 
 
-def check(tree: Tree, policy: WordPolicy, flight: InflightRollouts, config: SearchConfig) -> None:
+def check(tree: Tree, policy: WordPolicy, flight: InflightRollouts, config: MctsConfig) -> None:
     """What holds for every tree, finished or broken off."""
     check_sums(tree)
     assert not any(flight.unobserved.values())
-    if config.widen is None:
-        assert set(policy.asked.values()) <= {1}, "a node was expanded twice"
-    assert all(policy.asked[words(tree.state(index))] >= node.draws for index, node in enumerate(tree.nodes))
-    assert policy.under_way == 0
+    if config.progressive_widening is None:
+        assert set(policy.requests.values()) <= {1}, "a node was expanded twice"
+    assert all(policy.requests[words(tree.state(index))] >= node.draws for index, node in enumerate(tree.nodes))
+    assert policy.inflight == 0
 
 
 @settings(max_examples=150, deadline=None)
 @given(table=TABLES, config=CONFIGS, rewards=REWARDS, graded=st.booleans(), delays=st.randoms(use_true_random=False))
 def test_every_tree_adds_up(
     table: dict[Words, list[str]],
-    config: SearchConfig,
+    config: MctsConfig,
     rewards: dict[str, float] | None,
     graded: bool,
     delays: random.Random,
 ) -> None:
     async def search() -> None:
         policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), InflightRollouts()
-        await grow(tree, config, word_tools(policy, rewards, graded=graded), flight)
+        await grow(tree, config, word_services(policy, rewards, graded=graded), flight)
         check(tree, policy, flight, config)
         assert tree.nodes[ROOT].visits == config.rollouts
-        assert policy.asked.total() == sum(node.draws for node in tree.nodes)
-        assert all(node.draws <= draws_due(node, config.widen) for node in tree.nodes)
+        assert policy.requests.total() == sum(node.draws for node in tree.nodes)
+        assert all(node.draws <= draws_due(node, config.progressive_widening) for node in tree.nodes)
 
     run(search())
 
@@ -156,17 +157,17 @@ def test_every_tree_adds_up(
 @settings(max_examples=60, deadline=None)
 @given(table=TABLES, config=CONFIGS, broken=st.integers(1, 6), delays=st.randoms(use_true_random=False))
 def test_an_error_ends_all_rollouts_and_is_raised_itself(
-    table: dict[Words, list[str]], config: SearchConfig, broken: int, delays: random.Random
+    table: dict[Words, list[str]], config: MctsConfig, broken: int, delays: random.Random
 ) -> None:
     async def search() -> None:
         policy, tree, flight = WordPolicy(table, delays, broken), Tree(PROBLEM, seed=1), InflightRollouts()
         try:
-            await grow(tree, config, word_tools(policy, {}), flight)
+            await grow(tree, config, word_services(policy, {}), flight)
         except ConnectionError as error:
             assert str(error) == "engine lost"
-            assert policy.asked.total() >= broken
+            assert policy.requests.total() >= broken
         else:
-            assert policy.asked.total() < broken
+            assert policy.requests.total() < broken
         check(tree, policy, flight, config)
 
     run(search())
@@ -175,11 +176,11 @@ def test_an_error_ends_all_rollouts_and_is_raised_itself(
 @settings(max_examples=60, deadline=None)
 @given(table=TABLES, config=CONFIGS, turns=st.integers(0, 40), delays=st.randoms(use_true_random=False))
 def test_a_search_that_is_cancelled_takes_everything_back(
-    table: dict[Words, list[str]], config: SearchConfig, turns: int, delays: random.Random
+    table: dict[Words, list[str]], config: MctsConfig, turns: int, delays: random.Random
 ) -> None:
     async def search() -> None:
         policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), InflightRollouts()
-        task = asyncio.ensure_future(grow(tree, config, word_tools(policy, {}), flight))
+        task = asyncio.ensure_future(grow(tree, config, word_services(policy, {}), flight))
         for _ in range(turns):
             await asyncio.sleep(0)
         over = task.done()
@@ -198,7 +199,7 @@ async def test_one_cancelled_rollout_leaves_the_expansion_to_the_others() -> Non
         await answered.wait()
         results.append("expanded")
 
-    one, other = (asyncio.ensure_future(flight.once(ROOT, 0, expansion)) for _ in range(2))
+    one, other = (asyncio.ensure_future(flight.run_shared(ROOT, 0, expansion)) for _ in range(2))
     await asyncio.sleep(0)
     one.cancel()
     await asyncio.wait({one})
@@ -210,22 +211,22 @@ async def test_one_cancelled_rollout_leaves_the_expansion_to_the_others() -> Non
 
 async def test_a_settled_tree_stops_at_once_and_lets_go_of_its_requests() -> None:
     policy = WordPolicy({(): ["a", "b"], ("a",): ["=7"]}, stuck=frozenset({("b",)}))
-    config = SearchConfig(rollouts=8, parallel_rollouts=2, candidates=2, enough_right=1)
+    config = search_config(rollouts=8, parallel_rollouts=2, candidates=2, stop_after_correct=1)
     async with asyncio.timeout(10):  # the answer to b never comes
-        tree = await Mcts(config).search(PROBLEM, word_tools(policy, graded=True), 1)
-    assert policy.asked == {(): 1, ("a",): 1, ("b",): 1}
-    assert policy.under_way == 0
+        tree = await Mcts(config).search(PROBLEM, word_services(policy, graded=True), 1)
+    assert policy.requests == {(): 1, ("a",): 1, ("b",): 1}
+    assert policy.inflight == 0
     assert tree.answer == "7"
     assert [(n[1], n[2]) for n in shape(tree)] == [("", 1), ("a", 1), ("b", 0), ("=7", 1)]
 
 
 async def test_no_rollout_begins_once_the_budget_is_spent() -> None:
     policy = WordPolicy({(): ["a", "b"], ("a",): ["=7"], ("b",): ["=8"]})
-    config = SearchConfig(rollouts=8, candidates=2, budget_tokens=40)  # the root 20, then a 10 and b 10
-    tree = await Mcts(config).search(PROBLEM, word_tools(policy, graded=True), 1)
+    config = search_config(rollouts=8, candidates=2, budget_tokens=40)  # the root 20, then a 10 and b 10
+    tree = await Mcts(config).search(PROBLEM, word_services(policy, graded=True), 1)
     assert (tree.nodes[ROOT].visits, tree.cost.generated_tokens) == (2, 40)
     tree = await Mcts(config.model_copy(update={"budget_tokens": 30})).search(
-        PROBLEM, word_tools(policy, graded=True), 1
+        PROBLEM, word_services(policy, graded=True), 1
     )
     assert (tree.nodes[ROOT].visits, tree.cost.generated_tokens) == (1, 30)
 
@@ -254,13 +255,13 @@ def hidden(seed: int) -> dict[Words, list[str]]:
 
 async def solved(tables: list[dict[Words, list[str]]], parallel: int, counts: type[Counter[int]] = Counter) -> float:
     """Share of the problems that 16 rollouts find a right answer to; those of a solved problem end there."""
-    config = SearchConfig(rollouts=16, candidates=3, parallel_rollouts=parallel, enough_right=1)
+    config = search_config(rollouts=16, candidates=3, parallel_rollouts=parallel, stop_after_correct=1)
     found = 0
     for number, table in enumerate(tables):
         tree = Tree(PROBLEM, seed=number)
-        tools = word_tools(WordPolicy(table, random.Random(number)), graded=True)
-        await grow(tree, config, tools, InflightRollouts(counts()))
-        found += tree.solved
+        services = word_services(WordPolicy(table, random.Random(number)), graded=True)
+        await grow(tree, config, services, InflightRollouts(counts()))
+        found += tree.is_solved
     return found / len(tables)
 
 

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.config import SearchConfig
 from search.data import Candidate, Finish, Proposal, Sampling, Scores, State, Until
-from search.formats.registry import CodeFormat
+from search.formats.code_format import CodeFormat
 from search.protocols import SearchServices
+from search.strategies.registry import search_config
 from search.strategies.tree.mutual_consistency import DISAGREED, NO_SURVIVOR, NOT_CHECKED
-from search.strategies.tree.rstar import Rstar
-from search.strategies.tree.rstar_actions import Action, permitted, taken
+from search.strategies.tree.rstar import Rstar, RstarConfig
+from search.strategies.tree.rstar_actions import Action, actions_to, permitted
 from search.tree import ROOT, Tree
 from tests.search.conftest import SumExecutor, last
-from tests.search.strategies.tree.acting import ActingPolicy, Agreeable, acting_tools, drawn
+from tests.search.strategies.tree.acting import ActingPolicy, Agreeable, acting_services, drawn
 from tests.search.words import PROBLEM, Words, candidate
 
 A1, A2, A3, A4, A5 = Action
-CONFIG = SearchConfig(
+CONFIG = search_config(
     strategy="rstar",
     rollouts=8,
     candidates=2,
@@ -63,11 +63,11 @@ class Unasked:
 
 
 async def golden(second: Agreeable | None = None) -> Tree:
-    return await Rstar(CONFIG).search(PROBLEM.blind(), acting_tools(ActingPolicy(TABLE), second), 1)
+    return await Rstar(CONFIG).search(PROBLEM.without_answer(), acting_services(ActingPolicy(TABLE), second), 1)
 
 
 def test_the_paper_s_settings() -> None:
-    paper = SearchConfig(preset="rstar")
+    paper = search_config(preset="rstar")
     assert (paper.strategy, paper.candidates, paper.rollouts, paper.max_actions, paper.exploration) == (
         "rstar",
         5,
@@ -76,7 +76,7 @@ def test_the_paper_s_settings() -> None:
         2,
     )
     assert paper.actions == tuple(Action)
-    given = SearchConfig.model_validate({"preset": "rstar", "max_actions": 8, "actions": ["A1", "A2"]})
+    given = search_config(**{"preset": "rstar", "max_actions": 8, "actions": ["A1", "A2"]})
     assert (given.max_actions, given.actions) == (8, (A1, A2))
 
 
@@ -121,7 +121,7 @@ async def test_golden_tree() -> None:
 
 async def test_requests_by_action() -> None:
     policy = ActingPolicy(TABLE)
-    await Rstar(CONFIG).search(PROBLEM.blind(), acting_tools(policy), 1)
+    await Rstar(CONFIG).search(PROBLEM.without_answer(), acting_services(policy), 1)
     assert policy.asked[:4] == [
         ((), A1, "", 2, Until.STEP),
         ((), A2, "", 1, Until.PAUSE),
@@ -159,9 +159,11 @@ async def test_a_second_policy_with_nothing_to_say_agrees_with_nothing() -> None
 @pytest.mark.parametrize("reference", ["7", "8", "1"])
 async def test_the_tree_is_the_same_whatever_the_reference_answer(reference: str) -> None:
     blind = await golden(Agreeable("=9"))
-    tools = replace(acting_tools(ActingPolicy(TABLE), Agreeable("=9"), graded=True), reward_model=Unasked())
-    eager = CONFIG.model_copy(update={"enough_right": 1, "enough_wrong": 1})  # there is nothing to count while it grows
-    seen = await Rstar(eager).search(replace(PROBLEM, answer=reference), tools, 1)
+    services = replace(acting_services(ActingPolicy(TABLE), Agreeable("=9"), graded=True), reward_model=Unasked())
+    eager = CONFIG.model_copy(
+        update={"stop_after_correct": 1, "stop_after_incorrect": 1}
+    )  # there is nothing to count while it grows
+    seen = await Rstar(eager).search(replace(PROBLEM, answer=reference), services, 1)
     assert drawn(seen) == drawn(blind)
     assert (seen.answer, seen.failures) == (blind.answer, blind.failures)
     assert not any(node.correct is not None for node in blind.nodes)
@@ -172,13 +174,13 @@ async def test_the_tree_is_the_same_whatever_the_reference_answer(reference: str
 async def test_the_budget_is_looked_at_between_rollouts_and_before_the_second_policy() -> None:
     second = Agreeable("=9")
     config = CONFIG.model_copy(update={"budget_tokens": 1})
-    tree = await Rstar(config).search(PROBLEM.blind(), acting_tools(ActingPolicy(TABLE), second), 1)
+    tree = await Rstar(config).search(PROBLEM.without_answer(), acting_services(ActingPolicy(TABLE), second), 1)
     assert (tree.nodes[ROOT].visits, second.shown) == (1, [])
     assert (tree.answer, tree.failures) == ("8", {NOT_CHECKED: 1})
 
 
 async def test_a_tree_without_an_answer_has_none() -> None:
-    tree = await Rstar(CONFIG).search(PROBLEM.blind(), acting_tools(ActingPolicy({}), Agreeable("=9")), 1)
+    tree = await Rstar(CONFIG).search(PROBLEM.without_answer(), acting_services(ActingPolicy({}), Agreeable("=9")), 1)
     assert (tree.answer, tree.nodes[ROOT].visits, tree.nodes[ROOT].value_sum) == (None, 8, 0.0)
     assert tree.failures == {"no_candidate": 4, "no_answer": 1}
 
@@ -186,7 +188,7 @@ async def test_a_tree_without_an_answer_has_none() -> None:
 async def test_too_deep_is_counted_where_no_action_ends_a_solution() -> None:
     config = CONFIG.model_copy(update={"actions": (A1,), "max_actions": 2, "rollouts": 1})
     table = {((), A1): ["a"], (("a",), A1): ["b"]}
-    tree = await Rstar(config).search(PROBLEM.blind(), acting_tools(ActingPolicy(table)), 1)
+    tree = await Rstar(config).search(PROBLEM.without_answer(), acting_services(ActingPolicy(table)), 1)
     assert drawn(tree) == [(0, "A1", "a", 1, 0.0), (1, "A1", "b", 1, 0.0)]
     assert tree.failures == {"too_deep": 1}
 
@@ -222,15 +224,17 @@ async def test_actions_are_ways_of_drawing_code() -> None:
         "# How many?\n" + other + last("print(7)"): "output",
     }
     policy = Coder(table)
-    config = SearchConfig(strategy="rstar", rollouts=9, candidates=1, actions=(A2, A3, A4), max_actions=3)
-    tree = await Rstar(config).search(PROBLEM.blind(), SearchServices(policy, SumExecutor(), CodeFormat()), 1)
+    config = search_config(strategy="rstar", rollouts=9, candidates=1, actions=(A2, A3, A4), max_actions=3)
+    tree = await Rstar(config).search(
+        PROBLEM.without_answer(), SearchServices(policy=policy, executor=SumExecutor(), format=CodeFormat()), 1
+    )
     # A2 → print(1); A3 → left = 3, A4 below it → left = 7 in its place
-    again = next(i for i, node in enumerate(tree.nodes) if node.instead)
+    again = next(i for i, node in enumerate(tree.nodes) if node.replaces_parent)
     assert (tree.nodes[again].action, [s.code for s in tree.steps(again)]) == ("A4", ["# How many?\nleft = 7"])
     ends = {tree.nodes[i].answer: [s.code for s in tree.steps(i)] for i in tree.terminals()}
     assert ends["7"] == ["# How many?\nleft = 7", "print(7)", ""]
     assert ends["3"] == ["# How many?\nleft = 3", "print(3)", ""]
-    assert taken(tree, next(tree.terminals())) == (A2,)
+    assert actions_to(tree, next(tree.terminals())) == (A2,)
 
 
 @dataclass
@@ -253,7 +257,7 @@ class Chance:
 @given(
     seed=st.integers(0, 2**32),
     config=st.builds(
-        SearchConfig,
+        RstarConfig,
         strategy=st.just("rstar"),
         rollouts=st.integers(1, 12),
         parallel_rollouts=st.integers(1, 4),
@@ -263,21 +267,21 @@ class Chance:
     ),
     second=st.booleans(),
 )
-def test_every_tree_keeps_to_the_grammar_and_adds_up(seed: int, config: SearchConfig, second: bool) -> None:
+def test_every_tree_keeps_to_the_grammar_and_adds_up(seed: int, config: RstarConfig, second: bool) -> None:
     policy = Chance(seed)
-    tools = replace(acting_tools(policy), second=Chance(seed + 1) if second else None)  # type: ignore[arg-type]
-    tree = asyncio.run(Rstar(config).search(PROBLEM.blind(), tools, 1))
+    services = replace(acting_services(policy), second_policy=Chance(seed + 1) if second else None)  # type: ignore[arg-type]
+    tree = asyncio.run(Rstar(config).search(PROBLEM.without_answer(), services, 1))
     assert tree.nodes[ROOT].visits == config.rollouts
     answers = {tree.nodes[i].answer for i in tree.terminals() if tree.nodes[i].visits}
     assert tree.answer in (answers or {None})
     for index, node in enumerate(tree.nodes):
-        so_far = taken(tree, index)
+        so_far = actions_to(tree, index)
         assert len(so_far) <= config.max_actions
         if node.action:
             assert node.action in permitted(so_far[:-1], config.actions, config.max_actions)
-        assert node.instead is (node.action == A4)
-        assert not any(one.terminal for one in tree.steps(index)[:-1])
-        if not node.failed:
+        assert node.replaces_parent is (node.action == A4)
+        assert not any(one.is_terminal for one in tree.steps(index)[:-1])
+        if not node.is_failed:
             assert 0.0 <= node.value_sum <= node.visits
-            below = sum(tree.nodes[child].visits for child in tree.alive(index))
-            assert node.visits == below or not node.expanded or not tree.alive(index)
+            below = sum(tree.nodes[child].visits for child in tree.live_children(index))
+            assert node.visits == below or not node.is_expanded or not tree.live_children(index)

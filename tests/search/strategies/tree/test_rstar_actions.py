@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.data import Candidate, Finish, Proposal, Sampling, State, Step
-from search.prompts import REQUESTS, beginning, hint, reflection, request
+from search.formats.code_format import CodeFormat
+from search.formats.plain_format import PlainFormat
+from search.prompts import add_instruction, hint_prompt, reflection_prompt
 from search.seeds import derive
 from search.strategies.tree.prompted_policy import PromptedPolicy
-from search.strategies.tree.rstar_actions import GRAMMAR, Action, asked_by, permitted, taken
+from search.strategies.tree.rstar_actions import GRAMMAR, Action, actions_to, permitted, subquestion_of
+from search.strategies.tree.rstar_prompts import INSTRUCTIONS, step_prefix
 from search.tree import ROOT, Tree
 from tests.search.words import PROBLEM
 
@@ -70,36 +73,36 @@ def test_whoever_follows_the_grammar_comes_to_an_end_in_time(max_actions: int, d
     ],
 )
 def test_what_a_step_asks(text: str, asked: str) -> None:
-    assert asked_by(text) == asked
+    assert subquestion_of(text) == asked
 
 
 def test_a_step_stands_in_place_of_the_one_before_it() -> None:
     tree = Tree(PROBLEM)
     one = tree.add(ROOT, Step("one"), action=A1)
     first = tree.add(one, Step("q? first"), action=A3)
-    other = tree.add(first, Step("q? other"), action=A4, instead=True)
+    other = tree.add(first, Step("q? other"), action=A4, replaces_parent=True)
     last = tree.add(other, Step("end"), action=A2)
     assert (tree.path(last), tree.solution(last)) == ([one, first, other, last], [one, other, last])
     assert [step.text for step in tree.steps(last)] == ["one", "q? other", "end"]
     assert [step.text for step in tree.steps(first)] == ["one", "q? first"]
-    assert taken(tree, last) == (A1, A3, A4, A2)
+    assert actions_to(tree, last) == (A1, A3, A4, A2)
 
 
 def test_beginnings() -> None:
-    assert beginning(A5, "plain", 1, False) == "Step 1: In other words:"
-    assert beginning(A5, "code", 1, True) == "# In other words:"
-    assert beginning(A3, "plain", 2, True) == "Step 2: Smaller question:"
-    assert beginning(A3, "plain", 2, False) == beginning(A1, "plain", 2, True) == beginning(A3, "other", 1, True) == ""
+    assert step_prefix(A5, PlainFormat(), 1, False) == "Step 1: In other words:"
+    assert step_prefix(A5, CodeFormat(), 1, True) == "# In other words:"
+    assert step_prefix(A3, PlainFormat(), 2, True) == "Step 2: Smaller question:"
+    assert step_prefix(A3, PlainFormat(), 2, False) == step_prefix(A1, PlainFormat(), 2, True) == ""
 
 
 def test_requests_are_added_to_the_question() -> None:
-    assert request("Why?", "Go on.") == "Why?\n\nGo on."
-    assert request("Why?", "") == "Why?"
-    assert set(REQUESTS) == set(Action)
-    assert len(set(REQUESTS.values())) == 5
-    told = reflection("Why?", " It is {7}.\n")
+    assert add_instruction("Why?", "Go on.") == "Why?\n\nGo on."
+    assert add_instruction("Why?", "") == "Why?"
+    assert set(INSTRUCTIONS) == set(Action)
+    assert len(set(INSTRUCTIONS.values())) == 5
+    told = reflection_prompt("Why?", " It is {7}.\n")
     assert told.startswith("Why?\n\nHere is an attempt at this problem:\n\nIt is {7}.\n\nIts answer is wrong.")
-    assert hint("Why?", "{7}").startswith("Why?\n\n(The answer is {7}.")
+    assert hint_prompt("Why?", "{7}").startswith("Why?\n\n(The answer is {7}.")
 
 
 async def test_a_policy_is_asked_in_other_words_and_nobody_else_sees_them() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import serialization
-from search.config import SearchConfig
 from search.data import Proposal, Sampling, State, Step, StepStatus
 from search.errors import UserError
+from search.strategies.registry import search_config
 from search.strategies.tree.sphere import (
     NO_SOLUTION,
     Branch,
@@ -22,13 +22,13 @@ from search.strategies.tree.sphere import (
     extremes,
     narrow,
     path_reward,
-    progress,
+    step_reward,
 )
 from search.tree import ROOT, Tree
 from tests.search.strategies.tree.test_parallel_rollouts import TABLES
-from tests.search.words import PROBLEM, WordPolicy, Words, candidate, expanded, shape, word, word_tools, words
+from tests.search.words import PROBLEM, WordPolicy, Words, candidate, expanded, shape, word, word_services, words
 
-CONFIG = SearchConfig(strategy="sphere", candidates=3, beam_width=2)
+CONFIG = search_config(strategy="sphere", candidates=3, beam_width=2)
 
 TABLE: dict[Words, list[str]] = {
     (): ["a", "b", "c"],
@@ -55,9 +55,9 @@ def tree_of(*rewards: float) -> Tree:
 def test_progress_by_hand() -> None:
     tree = tree_of(0.2, 0.9)
     up, down = tree.add(1, Step("up"), score=0.5), tree.add(2, Step("down"), score=0.5)
-    assert progress(tree, 1) == 0.2
-    assert progress(tree, up) == pytest.approx(0.8)
-    assert progress(tree, down) == pytest.approx(0.1)
+    assert step_reward(tree, 1) == 0.2
+    assert step_reward(tree, up) == pytest.approx(0.8)
+    assert step_reward(tree, down) == pytest.approx(0.1)
     assert path_reward(tree, up) == pytest.approx((0.2 + 0.8) / 2)
 
 
@@ -95,8 +95,8 @@ def test_ends_that_were_pruned_away_are_no_solution_of_the_branch() -> None:
 
 async def test_golden_tree_of_a_right_and_a_wrong_solution() -> None:
     policy = WordPolicy(TABLE)
-    tree = await Sphere(CONFIG).search(PROBLEM, word_tools(policy, REWARDS, graded=True), 1)
-    assert policy.asked == {(): 1, ("a",): 1, ("c",): 1, ("a", "e"): 1, ("c", "f"): 1}
+    tree = await Sphere(CONFIG).search(PROBLEM, word_services(policy, REWARDS, graded=True), 1)
+    assert policy.requests == {(): 1, ("a",): 1, ("c",): 1, ("a", "e"): 1, ("c", "f"): 1}
     assert [(n.parent, word(n.step), n.correct, n.visits) for n in tree.nodes] == [
         (-1, "", None, 6),
         (0, "a", None, 4),
@@ -121,8 +121,8 @@ async def test_golden_tree_of_a_right_and_a_wrong_solution() -> None:
 
 
 async def test_blind_there_is_one_branch_and_no_grade() -> None:
-    graded = await Sphere(CONFIG).search(PROBLEM, word_tools(WordPolicy(TABLE), REWARDS, graded=True), 1)
-    tree = await Sphere(CONFIG).search(PROBLEM.blind(), word_tools(WordPolicy(TABLE), REWARDS), 1)
+    graded = await Sphere(CONFIG).search(PROBLEM, word_services(WordPolicy(TABLE), REWARDS, graded=True), 1)
+    tree = await Sphere(CONFIG).search(PROBLEM.without_answer(), word_services(WordPolicy(TABLE), REWARDS), 1)
     assert [row[:2] for row in shape(tree)] == [row[:2] for row in shape(graded)]
     assert {node.correct for node in tree.nodes} == {None}
     assert tree.answer == "7"
@@ -132,7 +132,7 @@ async def test_without_a_reward_model_it_is_refused() -> None:
     with pytest.raises(
         UserError, match="'sphere' keeps the best and the worst step by reward: it needs a reward model"
     ):
-        await Sphere(CONFIG).search(PROBLEM, word_tools(WordPolicy(TABLE)), 1)
+        await Sphere(CONFIG).search(PROBLEM, word_services(WordPolicy(TABLE)), 1)
 
 
 @dataclass
@@ -141,7 +141,7 @@ class Reflecting:
 
     table: Mapping[Words, Sequence[str]]
     after: Mapping[str, Mapping[Words, Sequence[str]]]
-    asked: list[tuple[str, Words, int]] = field(default_factory=list)
+    requests: list[tuple[str, Words, int]] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
 
     async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
@@ -150,7 +150,7 @@ class Reflecting:
             assert state.problem.question.startswith(PROBLEM.question)
             attempt = state.problem.question.split("problem:\n\n")[1].split("\n\nIts answer")[0]
             table = self.after[attempt]
-        self.asked.append((attempt, words(state), n))
+        self.requests.append((attempt, words(state), n))
         self.seeds.append(seed)
         return Proposal(tuple(candidate(line) for line in table[words(state)][:n]))
 
@@ -168,9 +168,9 @@ async def test_both_wrong_both_are_corrected() -> None:
     }
     policy = Reflecting(table, after)
     config = CONFIG.model_copy(update={"instructions": True, "candidates": 2})
-    tools = replace(word_tools(WordPolicy({}), {"=8": 0.5, "=7": 0.8}, graded=True), policy=policy)
-    tree = await Sphere(config).search(PROBLEM, tools, 1)
-    assert policy.asked == [
+    services = replace(word_services(WordPolicy({}), {"=8": 0.5, "=7": 0.8}, graded=True), policy=policy)
+    tree = await Sphere(config).search(PROBLEM, services, 1)
+    assert policy.requests == [
         ("", (), 2), ("", ("a",), 2),
         ("\\boxed{8}", (), 2), ("\\boxed{8}", ("b",), 2), ("a\n\n\\boxed{9}", (), 2),
     ]  # fmt: skip
@@ -188,16 +188,16 @@ async def test_both_wrong_both_are_corrected() -> None:
 
 async def test_only_the_wrong_one_is_corrected_and_without_instructions_drawn_anew() -> None:
     policy = Reflecting({(): ["=8", "=7"]}, {})
-    tools = replace(word_tools(WordPolicy({}), {"=8": 0.5}, graded=True), policy=policy, second=policy)
-    tree = await Sphere(CONFIG).search(PROBLEM, tools, 1)
+    services = replace(word_services(WordPolicy({}), {"=8": 0.5}, graded=True), policy=policy, second_policy=policy)
+    tree = await Sphere(CONFIG).search(PROBLEM, services, 1)
     assert starts(tree) == [("generate", "=8"), ("generate", "=7"), ("correct_max", "=8"), ("correct_max", "=7")]
     assert len(set(policy.seeds)) == 2
 
 
 async def test_one_solution_is_corrected_once() -> None:
     policy = Reflecting({(): ["=8"]}, {})
-    tools = replace(word_tools(WordPolicy({}), {}, graded=True), policy=policy)
-    tree = await Sphere(CONFIG).search(PROBLEM, tools, 1)
+    services = replace(word_services(WordPolicy({}), {}, graded=True), policy=policy)
+    tree = await Sphere(CONFIG).search(PROBLEM, services, 1)
     assert starts(tree) == [("generate", "=8"), ("correct_max", "=8")]
 
 
@@ -205,27 +205,29 @@ async def test_both_right_the_second_policy_looks_for_wrong_ones_with_twice_the_
     policy, second = Reflecting({(): ["=7", "a"], ("a",): ["=7"]}, {}), Reflecting({(): ["=7", "=5", "=6", "=7"]}, {})
     config = CONFIG.model_copy(update={"candidates": 2})
     rewards = {"=7": 0.9, "=5": 0.3, "=6": -0.3}
-    tools = replace(word_tools(WordPolicy({}), rewards, graded=True), policy=policy, second=second)
-    tree = await Sphere(config).search(PROBLEM, tools, 1)
-    assert [asked for *_, asked in (*policy.asked, *second.asked)] == [2, 2, 4]
+    services = replace(word_services(WordPolicy({}), rewards, graded=True), policy=policy, second_policy=second)
+    tree = await Sphere(config).search(PROBLEM, services, 1)
+    assert [asked for *_, asked in (*policy.requests, *second.requests)] == [2, 2, 4]
     assert starts(tree)[2:] == [("diversify", "=7"), ("diversify", "=5"), ("diversify", "=6")]
     found = extremes(tree, Branch.DIVERSIFY)
     assert found is not None
     assert [tree.nodes[i].answer for i in found] == ["7", "6"]
     assert tree.cost.generated_tokens == 20 + 10 + 40  # the second policy's count
-    alone = await Sphere(config).search(PROBLEM, replace(tools, policy=Reflecting(policy.table, {}), second=None), 1)
+    alone = await Sphere(config).search(
+        PROBLEM, replace(services, policy=Reflecting(policy.table, {}), second_policy=None), 1
+    )
     assert {action for action, _ in starts(alone)} == {"generate"}
 
 
 async def test_a_branch_without_an_answer_is_counted() -> None:
-    tree = await Sphere(CONFIG).search(PROBLEM, word_tools(WordPolicy({(): ["!", "!!"]}), {}, graded=True), 1)
+    tree = await Sphere(CONFIG).search(PROBLEM, word_services(WordPolicy({(): ["!", "!!"]}), {}, graded=True), 1)
     assert (tree.answer, tree.failures) == (None, {"no_answer": 2, NO_SOLUTION: 1})
     assert extremes(tree, Branch.GENERATE) is None
 
 
 async def test_no_depth_begins_once_the_budget_is_spent() -> None:
     config = CONFIG.model_copy(update={"budget_tokens": 50})  # the question 30, a and c 30 each
-    tree = await Sphere(config).search(PROBLEM, word_tools(WordPolicy(TABLE), REWARDS, graded=True), 1)
+    tree = await Sphere(config).search(PROBLEM, word_services(WordPolicy(TABLE), REWARDS, graded=True), 1)
     assert expanded(tree) == ["", "a", "c"]
     assert (tree.cost.generated_tokens, tree.answer) == (90, "7")
 
@@ -240,11 +242,11 @@ async def test_no_depth_begins_once_the_budget_is_spent() -> None:
 def test_work_is_bounded_and_grades_never_shape_a_branch(
     table: dict[Words, list[str]], rewards: dict[str, float], width: int, graded: bool
 ) -> None:
-    config = SearchConfig(strategy="sphere", candidates=4, beam_width=width, max_depth=4)
+    config = search_config(strategy="sphere", candidates=4, beam_width=width, max_depth=4)
     second = WordPolicy(table)
-    tools = replace(word_tools(WordPolicy(table), rewards, graded=graded), second=second)
-    tree = asyncio.run(Sphere(config).search(PROBLEM, tools, 1))
-    blind = asyncio.run(Sphere(config).search(PROBLEM.blind(), word_tools(WordPolicy(table), rewards), 1))
+    services = replace(word_services(WordPolicy(table), rewards, graded=graded), second_policy=second)
+    tree = asyncio.run(Sphere(config).search(PROBLEM, services, 1))
+    blind = asyncio.run(Sphere(config).search(PROBLEM.without_answer(), word_services(WordPolicy(table), rewards), 1))
     first = len(blind.nodes)
     assert [(n.parent, n.step, n.action) for n in tree.nodes[:first]] == [
         (n.parent, n.step, n.action) for n in blind.nodes
@@ -252,7 +254,7 @@ def test_work_is_bounded_and_grades_never_shape_a_branch(
     assert tree.answer == blind.answer
     for branch in Branch:
         begun = [i for i in range(1, len(tree.nodes)) if tree.nodes[tree.path(i)[0]].action == branch]
-        assert sum(tree.nodes[i].expanded for i in begun) <= width * (config.max_depth - 1)
+        assert sum(tree.nodes[i].is_expanded for i in begun) <= width * (config.max_depth - 1)
         found = extremes(tree, branch)
         if found is not None:
             assert path_reward(tree, found[0]) >= path_reward(tree, found[1])

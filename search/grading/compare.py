@@ -1,0 +1,383 @@
+"""Compare two kinds: exactly, or with None where only algebra can decide.
+
+The first argument is the reference: its brackets say whether order matters. A unit on one side only is dropped, and so is
+a name that only one side gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Protocol
+
+from search.grading.decimals import numbers_equal
+from search.grading.forms import PI, Value, atom_value, is_constant, is_equal, multiply
+from search.grading.kinds import (
+    PERCENT,
+    Assignment,
+    Boolean,
+    Choice,
+    Collection,
+    Expression,
+    Infinity,
+    Kind,
+    Matrix,
+    Number,
+    Piece,
+    Quantity,
+    Ratio,
+    RealSet,
+    Relation,
+    Sides,
+    Text,
+    Unit,
+    Words,
+)
+from search.grading.proportional import relations_equal
+from search.grading.relations import as_equation, as_interval
+from search.grading.spellings import same_spelling
+from search.grading.units import DEGREE
+
+Verdict = bool | None
+MAX_ITEMS = 64  # items of a collection that are matched without regard to order
+
+
+class Algebra(Protocol):
+    """Decides about values that exact arithmetic leaves open. None: undecided."""
+
+    def equal(self, a: Value, b: Value) -> Verdict: ...
+
+    def rounds_to(self, exact: Value, decimal: Fraction, digits: int) -> Verdict: ...
+
+
+class ExactAlgebra:
+    """Decides nothing that normal forms do not."""
+
+    def equal(self, a: Value, b: Value) -> Verdict:
+        return None
+
+    def rounds_to(self, exact: Value, decimal: Fraction, digits: int) -> Verdict:
+        return None
+
+
+EXACT = ExactAlgebra()
+
+
+def compare(gold: Kind, answer: Kind, algebra: Algebra = EXACT) -> Verdict:
+    """Return whether an answer means what the reference means; None if ``algebra`` leaves it undecided."""
+    return _Comparison(algebra).same(gold, answer)
+
+
+def every(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return False if one verdict is False, else None if one is None, else True."""
+    return False if False in verdicts else None if None in verdicts else True
+
+
+def either(*deciders: Callable[[], Verdict]) -> Verdict:
+    """Return True if one verdict is True, else None if one is None, else False."""
+    undecided = False
+    for decide in deciders:
+        verdict = decide()
+        if verdict:
+            return True
+        undecided |= verdict is None
+    return None if undecided else False
+
+
+class _Comparison:
+    def __init__(self, algebra: Algebra) -> None:
+        self.algebra = algebra
+
+    def same(self, gold: Kind, answer: Kind) -> Verdict:
+        if isinstance(gold, (Number, Expression)) and isinstance(answer, (Number, Expression)):
+            return self.values(gold, answer)
+        if isinstance(gold, Assignment) or isinstance(answer, Assignment):
+            return self.assignments(gold, answer)
+        if isinstance(gold, Quantity) or isinstance(answer, Quantity):
+            return self.quantities(gold, answer)
+        if isinstance(gold, RealSet) or isinstance(answer, RealSet):
+            return self.real_sets(gold, answer)
+        if isinstance(gold, Matrix) or isinstance(answer, Matrix):
+            return self.matrices(gold, answer)
+        if isinstance(gold, Collection) or isinstance(answer, Collection):
+            return self.collections(gold, answer)
+        return self.others(gold, answer)
+
+    def others(self, gold: Kind, answer: Kind) -> Verdict:
+        match gold, answer:
+            case Choice(), Choice():
+                same = gold.letter == answer.letter
+                return same or ((gold.explicit or answer.explicit) and gold.letter.upper() == answer.letter.upper())
+            case (Choice(), Expression()) | (Expression(), Choice()):
+                return _choice_symbol(gold, answer)
+            case Relation(), Relation():
+                return relations_equal(gold, answer, self.algebra)
+            case Sides(), Sides():
+                return gold.operator == answer.operator and every(
+                    [self.same(gold.left, answer.left), self.same(gold.right, answer.right)]
+                )
+            case Ratio(), Ratio():
+                return self.ratios(gold, answer)
+            case (Ratio(), Number()) | (Number(), Ratio()):
+                return self.ratio_and_number(gold, answer)
+            case Infinity(), Infinity():
+                return gold.sign == answer.sign
+            case Boolean(), Boolean():
+                return gold.value == answer.value
+            case (Words() | Text()), (Words() | Text()):
+                return gold.text == answer.text
+        return False
+
+    def values(self, gold: Number | Expression, answer: Number | Expression) -> Verdict:
+        if isinstance(gold, Number) and isinstance(answer, Number):
+            return numbers_equal(gold, answer)
+        verdict = is_equal(gold.value, answer.value)
+        if verdict:
+            return True
+        for exact, decimal in ((gold, answer), (answer, gold)):
+            if isinstance(decimal, Number) and decimal.digits is not None and isinstance(exact, Expression):
+                if is_constant(exact.value):
+                    return self.algebra.rounds_to(exact.value, decimal.value, decimal.digits) if decimal.digits > 5 else verdict
+        if verdict is None:
+            verdict = self.algebra.equal(gold.value, answer.value)
+        if verdict is False:
+            respelled = same_spelling(gold.value, answer.value)
+            if respelled is not None:
+                return either(lambda: is_equal(*respelled), lambda: self.algebra.equal(*respelled))
+        return verdict
+
+    def assignments(self, gold: Kind, answer: Kind) -> Verdict:
+        if isinstance(gold, Assignment) and isinstance(answer, Assignment):
+            if gold.names == answer.names:
+                return self.same(gold.value, answer.value)
+        left, right = as_equation(gold), as_equation(answer)
+        if left is not None and right is not None:
+            return relations_equal(left, right, self.algebra)
+        if isinstance(gold, Assignment) and isinstance(answer, Assignment):
+            if len(gold.names) == len(answer.names) == 1 and (" " in gold.names[0] or " " in answer.names[0]):
+                return self.same(gold.value, answer.value)
+            return False
+        named, other = (gold, answer) if isinstance(gold, Assignment) else (answer, gold)
+        assert isinstance(named, Assignment)
+        if isinstance(other, Relation):
+            return False
+        if isinstance(other, Collection) and other.items and all(isinstance(i, Assignment) for i in other.items):
+            spread = _spread(named)
+            return False if spread is None else self.collections(*((spread, other) if named is gold else (other, spread)))
+        return self.same(named.value, answer) if named is gold else self.same(gold, named.value)
+
+    def quantities(self, gold: Kind, answer: Kind) -> Verdict:
+        if isinstance(gold, Quantity) and isinstance(answer, Quantity):
+            factor = conversion(answer.unit, gold.unit)
+            if factor is None:
+                return False
+            return self.values(gold.magnitude, scaled(answer.magnitude, factor))
+        quantity, other = (gold, answer) if isinstance(gold, Quantity) else (answer, gold)
+        assert isinstance(quantity, Quantity)
+        if isinstance(other, Collection) and len(other.items) == 1 and other.bracket:
+            return self.same(gold, other.items[0]) if quantity is gold else self.same(other.items[0], answer)
+        if not isinstance(other, (Number, Expression)):
+            return False
+        if quantity.loose:
+            return self.values(_as_product(quantity), other)
+        return either(*(lambda m=m: self.values(m, other) for m in magnitudes(quantity)))  # type: ignore[misc]
+
+    def real_sets(self, gold: Kind, answer: Kind) -> Verdict:
+        left, right = as_interval(gold), as_interval(answer)
+        if left is None or right is None or len(left.pieces) != len(right.pieces):
+            return False
+        if left.variable and right.variable and left.variable != right.variable:
+            return False
+        return every([self.pieces(a, b) for a, b in zip(left.pieces, right.pieces, strict=True)])
+
+    def pieces(self, gold: Piece, answer: Piece) -> Verdict:
+        if (gold.low_closed, gold.high_closed) != (answer.low_closed, answer.high_closed):
+            return False
+        return every([self.ends(gold.low, answer.low), self.ends(gold.high, answer.high)])
+
+    def ends(self, gold: Number | Expression | None, answer: Number | Expression | None) -> Verdict:
+        if gold is None or answer is None:
+            return gold is answer
+        return self.values(gold, answer)
+
+    def matrices(self, gold: Kind, answer: Kind) -> Verdict:
+        left, right = as_matrix(gold), as_matrix(answer)
+        if left is None or right is None or left.fence != right.fence or len(left.rows) != len(right.rows):
+            return False
+        if len(left.rows[0]) != len(right.rows[0]):
+            return False
+        pairs = [pair for a, b in zip(left.rows, right.rows, strict=True) for pair in zip(a, b, strict=True)]
+        return every([self.same(a, b) for a, b in pairs])
+
+    def collections(self, gold: Kind, answer: Kind) -> Verdict:
+        if not isinstance(gold, Collection) or not isinstance(answer, Collection):
+            return self.single(gold, answer)
+        brackets = gold.bracket + answer.bracket
+        if "{}" in (gold.bracket, answer.bracket) and ("()" in brackets or gold.bracket == "[]"):
+            return False
+        if brackets in ("()[]", "[]()") and as_interval(gold) is not None:
+            return False
+        assigned = self.assigned(gold, answer)
+        if assigned is not None:
+            return assigned
+        if gold.bracket in ("()", "[]"):
+            return self.in_order(gold.items, answer.items)
+        if len(gold.items) == len(answer.items) and every([self.same(a, b) for a, b in zip(gold.items, answer.items, strict=True)]):
+            return True
+        if gold.bracket == "{}" or answer.bracket == "{}":
+            return self.as_sets(gold.items, answer.items)
+        return self.matching(gold.items, answer.items)
+
+    def assigned(self, gold: Collection, answer: Collection) -> Verdict:
+        """Compare values named one by one with a tuple: ``x=2, y=3`` with ``(2, 3)``; None for other collections."""
+        for named, other in ((gold, answer), (answer, gold)):
+            names = [item.names[0] for item in named.items if isinstance(item, Assignment) and len(item.names) == 1]
+            is_plain = not any(isinstance(item, Assignment) for item in other.items)
+            if len(names) == len(named.items) and len(set(names)) == len(names) > 1 and is_plain:
+                if names != sorted(names) or other.bracket == "{}":
+                    return False
+                return self.in_order(gold.items, answer.items)
+        return None
+
+    def single(self, gold: Kind, answer: Kind) -> Verdict:
+        """Compare a collection with something that is none: equal to its only item."""
+        if isinstance(gold, Collection):
+            return len(gold.items) == 1 and bool(gold.bracket) and self.same(gold.items[0], answer)
+        assert isinstance(answer, Collection)
+        return len(answer.items) == 1 and bool(answer.bracket) and self.same(gold, answer.items[0])
+
+    def in_order(self, gold: Sequence[Kind], answer: Sequence[Kind]) -> Verdict:
+        if len(gold) != len(answer):
+            return False
+        verdicts: list[Verdict] = []
+        for a, b in zip(gold, answer, strict=True):
+            verdicts.append(self.same(a, b))
+            if verdicts[-1] is False:
+                return False
+        return every(verdicts)
+
+    def as_sets(self, gold: Sequence[Kind], answer: Sequence[Kind]) -> Verdict:
+        return self.matching(self.distinct(gold), self.distinct(answer))
+
+    def distinct(self, items: Sequence[Kind]) -> list[Kind]:
+        kept: list[Kind] = []
+        for item in items[:MAX_ITEMS]:
+            if not any(self.same(other, item) for other in kept):
+                kept.append(item)
+        return [*kept, *items[MAX_ITEMS:]]
+
+    def matching(self, gold: Sequence[Kind], answer: Sequence[Kind]) -> Verdict:
+        """Return whether items can be paired one to one, whatever their order."""
+        if len(gold) != len(answer) or len(gold) > MAX_ITEMS:
+            return False
+        table = [[self.same(a, b) for b in answer] for a in gold]
+        if _has_matching([[verdict is True for verdict in row] for row in table]):
+            return True
+        return None if _has_matching([[verdict is not False for verdict in row] for row in table]) else False
+
+    def ratios(self, gold: Ratio, answer: Ratio) -> Verdict:
+        if len(gold.parts) != len(answer.parts) or (gold.half and answer.half and gold.half != answer.half):
+            return False
+        if gold.is_time and answer.is_time:
+            return self.in_order(gold.parts, answer.parts)
+        if gold.half or answer.half:
+            return False
+        first, second = gold.parts[0].value, answer.parts[0].value
+        pairs = zip(gold.parts[1:], answer.parts[1:], strict=True)
+        return every([self.products(a.value, second, b.value, first) for a, b in pairs])
+
+    def products(self, a: Value, b: Value, c: Value, d: Value) -> Verdict:
+        left, right = multiply(a, b), multiply(c, d)
+        verdict = is_equal(left, right)
+        return self.algebra.equal(left, right) if verdict is None else verdict
+
+    def ratio_and_number(self, gold: Kind, answer: Kind) -> Verdict:
+        ratio, number = (gold, answer) if isinstance(gold, Ratio) else (answer, gold)
+        assert isinstance(ratio, Ratio) and isinstance(number, Number)
+        if len(ratio.parts) != 2 or ratio.is_time:
+            return False
+        return self.products(ratio.parts[0].value, Fraction(1), number.value, ratio.parts[1].value)
+
+
+def _has_matching(edges: list[list[bool]]) -> bool:
+    """Return whether a bipartite graph has a perfect matching (augmenting paths)."""
+    owner: dict[int, int] = {}
+
+    def place(row: int, seen: set[int]) -> bool:
+        for column, edge in enumerate(edges[row]):
+            if edge and column not in seen:
+                seen.add(column)
+                if column not in owner or place(owner[column], seen):
+                    owner[column] = row
+                    return True
+        return False
+
+    return all(place(row, set()) for row in range(len(edges)))
+
+
+def conversion(unit: Unit, into: Unit) -> Fraction | None:
+    """Return the factor from one unit to another, None if they are not of one kind."""
+    if unit.dimension or into.dimension:
+        return unit.factor / into.factor if unit.dimension == into.dimension else None
+    left, right = set(unit.words), set(into.words)
+    return Fraction(1) if left <= right or right <= left else None
+
+
+def scaled(magnitude: Number | Expression, factor: Fraction) -> Number | Expression:
+    if factor == 1:
+        return magnitude
+    if isinstance(magnitude, Number):
+        return Number(magnitude.value * factor, magnitude.digits)
+    return Expression(multiply(magnitude.value, factor))
+
+
+def magnitudes(quantity: Quantity) -> list[Number | Expression]:
+    """Return the numbers that a quantity may be written as without its unit: 25 % is 25 or 0.25, 180 degrees are 180 or pi."""
+    plain = [quantity.magnitude]
+    base = quantity.unit.dimension[0][0] if len(quantity.unit.dimension) == 1 else ""
+    if base == PERCENT:
+        plain.append(scaled(quantity.magnitude, Fraction(1, 100)))
+    elif base == DEGREE and isinstance(quantity.magnitude, Number):
+        radians = multiply(multiply(quantity.magnitude.value, Fraction(1, 180)), atom_value(PI))
+        plain.append(Number(radians) if isinstance(radians, Fraction) else Expression(radians))
+    return plain
+
+
+def _as_product(quantity: Quantity) -> Number | Expression:
+    from search.grading.forms import symbol
+
+    value = multiply(quantity.magnitude.value, symbol(quantity.unit.words[0]))
+    return Number(value) if isinstance(value, Fraction) else Expression(value)
+
+
+def as_matrix(kind: Kind) -> Matrix | None:
+    """Return a matrix, or a tuple read as a column vector; None for another kind."""
+    if isinstance(kind, Matrix):
+        return kind
+    if isinstance(kind, Collection) and kind.bracket in ("()", "[]") and kind.items:
+        return Matrix(tuple((item,) for item in kind.items))
+    return None
+
+
+def _spread(named: Assignment) -> Collection | None:
+    """Return one assignment for each value of a named tuple or list."""
+    if not isinstance(named.value, Collection):
+        return Collection("", (named,))
+    items = named.value.items
+    if len(named.names) == len(items) > 1:
+        return Collection("", tuple(Assignment((name,), item) for name, item in zip(named.names, items, strict=True)))
+    if len(named.names) == 1 and named.value.bracket in ("", "{}"):
+        return Collection("", tuple(Assignment(named.names, item) for item in items))
+    return None
+
+
+def _choice_symbol(gold: Kind, answer: Kind) -> bool:
+    """Return whether a letter read as a choice on one side is the other side's symbol: E is e, I is i, a is A."""
+    choice, other = (gold, answer) if isinstance(gold, Choice) else (answer, gold)
+    assert isinstance(choice, Choice) and isinstance(other, Expression)
+    from search.grading.forms import text
+
+    shown = text(other.value)
+    if shown in ("e", "i"):
+        return choice.letter == shown.upper()
+    return shown == choice.letter or (choice is gold and shown.upper() == choice.letter)

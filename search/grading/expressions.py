@@ -1,0 +1,366 @@
+r"""Read a mathematical expression, in LaTeX, Python or plain notation, into an exact value.
+
+    sum      := ["+" | "-"] product (("+" | "-") product)*
+    product  := factor ((("*" | "/") signed factor) | implicit factor)*
+    factor   := primary postfix* ("^" exponent)?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NoReturn
+
+from search.grading.cleaning import CLOSE_SET, OPEN_SET
+from search.grading.forms import ONE, PI, E, I, Value, add, atom_value, divide, function, multiply, negate, symbol
+from search.grading.functions import apply, logarithm
+from search.grading.numerals import number_value, read_base
+from search.grading.powers import power
+from search.grading.tokens import FUNCTIONS, LETTER, NAME, NUMBER, SIGN, WORD, Token, closing_index, split, written
+
+MAX_DEPTH = 60  # nested groups
+PLAIN_LOG = "plain_log"  # log written without a backslash: natural in Python
+MANY_ARGUMENTS = frozenset({"gcd", "lcm", "max", "min", "root", "binomial", "comb", "Rational", "Fraction", "Pow", "log", PLAIN_LOG, "mod"})
+ACCENTS = frozenset("overline bar vec hat tilde widehat overrightarrow dot ddot overleftrightarrow widetilde".split())
+CALLED = FUNCTIONS | frozenset({PLAIN_LOG, "Abs", "Rational", "Fraction", "Integer", "Float", "Pow"})
+CALLED_LETTERS = frozenset("fg")
+GROUPS = frozenset({"(", "[", "{"})
+INFINITE = frozenset({"oo", "inf", "infty", "infinity"})
+RADIAN = divide(atom_value(PI), Fraction(180))
+
+
+class Unreadable(ValueError):
+    """The tokens are no expression."""
+
+
+def read_expression(tokens: Sequence[Token], depth: int = 0) -> Value:
+    """Return the value of an expression. Raises Unreadable, and ArithmeticError or ValueError for one without a value."""
+    parser = _Parser(tokens, depth)
+    value = parser.sum()
+    if parser.index < len(parser.tokens):
+        parser.fail()
+    return value
+
+
+class _Parser:
+    def __init__(self, tokens: Sequence[Token], depth: int) -> None:
+        self.tokens = list(tokens)
+        self.index = 0
+        self.depth = depth
+        self.bars = 0  # absolute values that are open
+        if depth > MAX_DEPTH:
+            self.fail()
+
+    def fail(self) -> NoReturn:
+        raise Unreadable(f"unexpected token {self.index} of {len(self.tokens)}")
+
+    def front(self, ahead: int = 0) -> Token | None:
+        return self.tokens[self.index + ahead] if self.index + ahead < len(self.tokens) else None
+
+    def peek(self, ahead: int = 0) -> str:
+        """Return the sign at the front, "" for another token or none."""
+        token = self.front(ahead)
+        return token.text if token is not None and token.kind == SIGN else ""
+
+    def take(self, sign: str) -> bool:
+        if self.peek() == sign:
+            self.index += 1
+            return True
+        return False
+
+    def sum(self) -> Value:
+        value = self.signed(self.product)
+        while self.peek() in ("+", "-"):
+            minus = self.peek() == "-"
+            self.index += 1
+            term = self.signed(self.product)
+            value = add(value, negate(term) if minus else term)
+        return value
+
+    def signed(self, read: object) -> Value:
+        minus = False
+        while self.peek() in ("+", "-"):
+            minus ^= self.peek() == "-"
+            self.index += 1
+        value: Value = read()  # type: ignore[operator]
+        return negate(value) if minus else value
+
+    def product(self) -> Value:
+        value = self.factor()
+        while True:
+            if self.peek() in ("*", "/"):
+                is_division = self.peek() == "/"
+                self.index += 1
+                other = self.signed(self.factor)
+                value = divide(value, other) if is_division else multiply(value, other)
+            elif self.starts_factor():
+                value = multiply(value, self.factor())
+            else:
+                return value
+
+    def starts_factor(self) -> bool:
+        """Return whether a factor without a sign of multiplication follows."""
+        token = self.front()
+        if token is None:
+            return False
+        if token.kind == NUMBER:
+            return self.tokens[self.index - 1].text in (")", "}")
+        if token.kind == SIGN:
+            return token.text in GROUPS or (token.text == "|" and not self.bars)
+        return token.kind in (LETTER, NAME, WORD) and token.text not in ("rfloor", "rceil")
+
+    def factor(self) -> Value:
+        value = self.primary()
+        while self.peek() in ("!", "°", "%"):
+            sign = self.peek()
+            self.index += 1
+            value = (
+                apply("factorial", [value])
+                if sign == "!"
+                else multiply(value, RADIAN if sign == "°" else Fraction(1, 100))
+            )
+        if self.take("^"):
+            return power(value, self.exponent())
+        return value
+
+    def exponent(self) -> Value:
+        minus = False
+        while self.peek() in ("+", "-"):
+            minus ^= self.peek() == "-"
+            self.index += 1
+        value = self.primary()
+        if self.take("^"):
+            value = power(value, self.exponent())
+        return negate(value) if minus else value
+
+    def primary(self) -> Value:
+        token = self.front()
+        if token is None:
+            self.fail()
+        match token.kind:
+            case "number":
+                return self.number()
+            case "letter":
+                return self.letter()
+            case "name":
+                return self.name()
+            case "word" if not token.roman and len(token.text) <= 3 and token.text.isascii():
+                return self.short_word()
+            case "sign" if token.text in GROUPS:
+                return self.group()
+            case "sign" if token.text == "|":
+                return self.absolute()
+        self.fail()
+
+    def group_tokens(self) -> list[Token]:
+        """Return the tokens inside the brackets at the front, and go behind them."""
+        end = closing_index(self.tokens, self.index)
+        if end < 0:
+            self.fail()
+        inside = self.tokens[self.index + 1 : end]
+        self.index = end + 1
+        return inside
+
+    def group(self) -> Value:
+        return self.inner(self.group_tokens())
+
+    def inner(self, tokens: Sequence[Token]) -> Value:
+        return read_expression(tokens, self.depth + 1)
+
+    def absolute(self) -> Value:
+        self.index += 1
+        self.bars += 1
+        value = self.sum()
+        if not self.take("|"):
+            self.fail()
+        self.bars -= 1
+        return apply("abs", [value])
+
+    def number(self) -> Value:
+        first = self.tokens[self.index]
+        text = first.text
+        self.index += 1
+        if self.peek() == "_":
+            start = self.index
+            self.index += 1
+            base = read_base(f"{text}_{{{self.subscript()}}}")
+            if base is None:
+                self.index = start
+                self.fail()
+            return base.value
+        if text.isdecimal():
+            text += self.thousands(len(text))
+            mixed = self.mixed()
+            if mixed is not None:
+                return int(text) + mixed
+        token = self.front()
+        if token is not None and token.kind == LETTER and token.text == "j" and not token.space:
+            self.index += 1
+            return multiply(number_value(text), atom_value(I))
+        return number_value(text)
+
+    def thousands(self, length: int) -> str:
+        """Take groups of three digits after spaces or commas; return their digits."""
+        digits = ""
+        while length <= 3:
+            comma = self.peek() == ","
+            group = self.front(int(comma))
+            if group is None or group.kind != NUMBER or len(group.text.split(".")[0]) != 3 or group.space == comma:
+                break
+            if not group.text.isdecimal() or self.peek(1 + comma) in ("/",):
+                break
+            digits += group.text
+            self.index += 1 + comma
+        return digits
+
+    def mixed(self) -> Fraction | None:
+        """Take the proper fraction of a mixed number: ``1 1/2``, ``1 (1/2)``, ``1\\frac{1}{2}``."""
+        start, token = self.index, self.front()
+        if token is None:
+            return None
+        parts: list[str] = []
+        if token.kind == NAME and token.text == "frac":
+            rest = [t.text for t in self.tokens[start + 1 : start + 7]]
+            if len(rest) >= 6 and rest[0] == rest[3] == "{" and rest[2] == rest[5] == "}":
+                parts, width = [rest[1], rest[4]], 7
+            elif rest and len(rest[0]) == 2 and rest[0].isdecimal():
+                parts, width = list(rest[0]), 2
+            elif len(rest) >= 2 and rest[0].isdecimal() and rest[1].isdecimal() and len(rest[0]) == len(rest[1]) == 1:
+                parts, width = rest[:2], 3
+        elif token.space:
+            braced = token.text == "("
+            rest = [t.text for t in self.tokens[start + braced : start + braced + 4]]
+            if len(rest) >= 3 and rest[1] == "/" and (not braced or (len(rest) == 4 and rest[3] == ")")):
+                parts, width = [rest[0], rest[2]], 5 if braced else 3
+        if len(parts) != 2 or not all(part.isdecimal() for part in parts) or not 0 < int(parts[0]) < int(parts[1]):
+            return None
+        self.index += width
+        return Fraction(int(parts[0]), int(parts[1]))
+
+    def subscript(self) -> str:
+        """Take a subscript; return it as text."""
+        if self.peek() == "{":
+            return written(self.group_tokens())
+        token = self.front()
+        if token is None:
+            self.fail()
+        self.index += 1
+        return token.text
+
+    def letter(self) -> Value:
+        letter = self.tokens[self.index].text
+        self.index += 1
+        name = letter
+        while self.peek() == "'":
+            self.index += 1
+            name += "'"
+        if self.take("_"):
+            name += "_" + self.subscript()
+        if name == letter:
+            if letter == "e":
+                return atom_value(E)
+            if letter == "i":
+                return atom_value(I)
+        front = self.front()
+        if letter in CALLED_LETTERS and front is not None and front.text == "(" and not front.space:
+            return function(name, *self.arguments())
+        return symbol(name)
+
+    def short_word(self) -> Value:
+        word = self.tokens[self.index].text
+        self.index += 1
+        if word.isupper():
+            return symbol(word)
+        value: Value = ONE
+        for letter in word:
+            value = multiply(value, atom_value(E if letter == "e" else I) if letter in "ei" else symbol(letter))
+        return value
+
+    def arguments(self) -> list[Value]:
+        return [self.inner(part) for part in split(self.group_tokens(), frozenset({",", ";"}))]
+
+    def name(self) -> Value:
+        name = self.tokens[self.index].text
+        self.index += 1
+        match name:
+            case "frac":
+                above, below = self.argument(), self.argument()
+                return divide(above, below)
+            case "binom":
+                return apply("binomial", [self.argument(), self.argument()])
+            case "sqrt":
+                return self.root()
+            case "pi":
+                return atom_value(PI)
+            case "lfloor" | "lceil":
+                return self.rounding(name)
+        if name in INFINITE:
+            self.fail()
+        if name in ACCENTS:
+            return symbol(f"{name}({self.subscript()})")
+        if name in CALLED:
+            return self.call(name)
+        if self.take("_"):
+            name += "_" + self.subscript()
+        if self.peek() in ("{", "["):
+            self.fail()
+        return symbol(f"\\{name}")
+
+    def argument(self) -> Value:
+        """Take a group or a single sign, as LaTeX commands do: ``\\frac12`` is 1/2."""
+        token = self.front()
+        if token is None:
+            self.fail()
+        if token.kind == NUMBER:
+            rest = token.text[1:]
+            if rest:
+                self.tokens[self.index] = Token(NUMBER, rest)
+            else:
+                self.index += 1
+            return number_value(token.text[0])
+        return self.primary()
+
+    def root(self) -> Value:
+        degree: Value = Fraction(2)
+        if self.peek() == "[":
+            degree = self.group()
+        return power(self.primary(), divide(ONE, degree))
+
+    def rounding(self, name: str) -> Value:
+        closing = "r" + name[1:]
+        for end in range(self.index, len(self.tokens)):
+            if self.tokens[end].text == closing:
+                value = self.inner(self.tokens[self.index : end])
+                self.index = end + 1
+                return apply(name[1:], [value])
+        self.fail()
+
+    def call(self, name: str) -> Value:
+        """Take a function's base, exponent and arguments."""
+        base = None
+        if self.peek() == "_":
+            self.index += 1
+            base = self.group() if self.peek() == "{" else self.argument()
+        exponent = self.exponent() if self.take("^") else None
+        if exponent == -1 and name in ("sin", "cos", "tan"):
+            name, exponent = "arc" + name, None
+        args = self.arguments() if self.peek() in ("(", "{", "[") else [self.bare_argument()]
+        if len(args) > 1 and name not in MANY_ARGUMENTS:
+            self.fail()
+        if base is not None:
+            value = logarithm(base, args[0]) if name in ("log", PLAIN_LOG) else self.fail()
+        elif name in ("log", PLAIN_LOG) and len(args) == 1:
+            value = function(name, args[0])
+        else:
+            value = apply(name, args)
+        return value if exponent is None else power(value, exponent)
+
+    def bare_argument(self) -> Value:
+        """Take the product that follows a function without brackets: ``\\sin 2x``, ``\\cos 60°``."""
+        value = self.factor()
+        while self.starts_factor():
+            token = self.front()
+            if token is None or token.kind == SIGN or token.text in CALLED:
+                break
+            value = multiply(value, self.factor())
+        return value

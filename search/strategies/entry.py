@@ -1,0 +1,72 @@
+"""What the registry holds for a strategy: how to build it, its options, what it needs and what it costs at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from search.config import SearchConfig
+from search.protocols import SearchStrategy
+
+
+class Need(StrEnum):
+    """Whether a strategy works with something."""
+
+    UNUSED = "unused"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Upper bounds for one problem: requests to all policies, and tokens that they generate."""
+
+    requests: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyEntry:
+    """One strategy.
+
+    Attributes:
+        options: config class; the default of its field ``strategy`` is the strategy's name.
+        build: makes the strategy from its options.
+        bound: most requests and tokens that one problem takes; token budgets are left out of account.
+        describe: the settings in a few words for a plan, such as "8 rollouts x 4 candidates".
+        reward_model: whether a reward model is asked, and whether there is no search without one.
+        second_policy: whether ``SearchServices.second_policy`` is asked where there is one.
+        needs_answers: works on training problems only, because it grades while it grows: step labelling.
+        independent: the solutions of a tree are independent samples.
+        answers: the strategy chooses an answer; otherwise the reader of the tree does.
+        grows_with: the option that spends a larger budget.
+        presets: settings by name, each a mapping of options.
+    """
+
+    options: type[SearchConfig]
+    build: Callable[[Any], SearchStrategy]
+    bound: Callable[[Any], Bound]
+    describe: Callable[[Any], str]
+    reward_model: Need = Need.OPTIONAL
+    second_policy: bool = False
+    needs_answers: bool = False
+    independent: bool = False
+    answers: bool = True
+    grows_with: str = "candidates"
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return str(self.options.model_fields["strategy"].default)
+
+    @property
+    def reads_scores(self) -> bool:
+        """Whether the answer depends on a reward model, if there is one."""
+        return self.answers and self.reward_model is not Need.UNUSED
+
+    @property
+    def chooses_without_scores(self) -> bool:
+        """Whether the answer never depends on a reward model."""
+        return self.answers and self.reward_model is Need.UNUSED

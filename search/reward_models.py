@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -22,27 +23,82 @@ class RewardModelKind(StrEnum):
 
 
 PRM_CLASSES = ("correct", "neutral", "incorrect")  # in the order of the outputs
-
-# Labels of the outputs, as ``id2label`` in the model's config.json has them.
-KIND_BY_LABELS: dict[tuple[str, ...], RewardModelKind] = {
-    ("reward",): RewardModelKind.PPM,
-    ("value",): RewardModelKind.Q_REGRESSION,
-    ("correct",): RewardModelKind.ORM,
-    ("likelihood",): RewardModelKind.DPO,
-    PRM_CLASSES: RewardModelKind.PRM,
-}
-
 LIKELIHOOD_UNIT = 32.0  # nats: tanh(log-likelihood / unit) still separates solutions of a hundred nats
 
-# A model trained on Monte-Carlo estimates judges a solution best at its last step, one trained on labels of people or
-# of another model by the product (Lessons of Developing PRMs, arXiv 2501.07301; Let's Verify Step by Step, section 2.6).
-DEFAULT_AGGREGATION: dict[RewardModelKind, Aggregation] = {
-    RewardModelKind.PPM: Aggregation.LAST,
-    RewardModelKind.Q_REGRESSION: Aggregation.LAST,
-    RewardModelKind.ORM: Aggregation.LAST,
-    RewardModelKind.DPO: Aggregation.LAST,
-    RewardModelKind.PRM: Aggregation.PRODUCT,
+
+def sigmoid(log_odds: float) -> float:
+    """Return the probability of log-odds; very low ones stay above 0 and distinct."""
+    if log_odds >= 0:
+        return 1.0 / (1.0 + math.exp(-log_odds))
+    odds = math.exp(log_odds)
+    return odds / (1.0 + odds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindEntry:
+    """What the registry holds for a kind.
+
+    Attributes:
+        kind: its name.
+        labels: labels of the outputs, as ``id2label`` in the model's config.json has them.
+        logit_unit: u with which value = tanh(logit / u) in [-1, 1] means what the model was trained to predict.
+        probability: (logit, squash_scale) -> score of a step in [0, 1].
+        aggregation: how the scores of steps become the score of a solution unless the config says otherwise. A model trained
+            on Monte-Carlo estimates ranks solutions best by their last step, one trained on labels of people or of another
+            model by the product (Lessons of Developing PRMs, arXiv 2501.07301; Let's Verify Step by Step, section 2.6).
+        is_language_model: a causal language model whose likelihood is the score, not a classifier.
+    """
+
+    kind: RewardModelKind
+    labels: tuple[str, ...]
+    logit_unit: float
+    probability: Callable[[float, float], float]
+    aggregation: Aggregation = Aggregation.LAST
+    is_language_model: bool = False
+
+
+# A new kind is one member of RewardModelKind and one entry here.
+KINDS: dict[RewardModelKind, KindEntry] = {
+    entry.kind: entry
+    for entry in (
+        # The value of a PPM and of a Q-regression is v = tanh(logit): (1 + v) / 2 = sigmoid(2 * logit / squash_scale).
+        KindEntry(
+            kind=RewardModelKind.PPM,
+            labels=("reward",),
+            logit_unit=1.0,
+            probability=lambda logit, scale: sigmoid(2 * logit / scale),
+        ),
+        KindEntry(
+            kind=RewardModelKind.Q_REGRESSION,
+            labels=("value",),
+            logit_unit=1.0,
+            probability=lambda logit, scale: sigmoid(2 * logit / scale),
+        ),
+        # An ORM and a PRM give log-odds: 2 * sigmoid(logit) - 1 = tanh(logit / 2).
+        KindEntry(
+            kind=RewardModelKind.ORM,
+            labels=("correct",),
+            logit_unit=2.0,
+            probability=lambda logit, scale: sigmoid(logit),
+        ),
+        KindEntry(
+            kind=RewardModelKind.PRM,
+            labels=PRM_CLASSES,
+            logit_unit=2.0,
+            probability=lambda logit, scale: sigmoid(logit),
+            aggregation=Aggregation.PRODUCT,
+        ),
+        # The likelihood itself, by which V-STaR ranks solutions.
+        KindEntry(
+            kind=RewardModelKind.DPO,
+            labels=("likelihood",),
+            logit_unit=LIKELIHOOD_UNIT,
+            probability=lambda logit, scale: math.exp(min(0.0, logit)),
+            is_language_model=True,
+        ),
+    )
 }
+KIND_BY_LABELS = {entry.labels: entry.kind for entry in KINDS.values()}
 
 
 def read_kind(directory: Path) -> RewardModelKind | None:
@@ -70,27 +126,10 @@ def to_logit(outputs: Sequence[float]) -> float:
 
 
 def logit_unit(kind: RewardModelKind | None) -> float:
-    """Return the unit u with which value = tanh(logit / u) in [-1, 1] means what the model was trained to predict.
-
-    PPM and Q-regression: 1, because their value is tanh(logit). ORM and PRM: 2, because 2 * sigmoid(logit) - 1 =
-    tanh(logit / 2) is their probability mapped to [-1, 1]. DPO: LIKELIHOOD_UNIT. An unknown kind counts as a PPM.
-    """
-    if kind is RewardModelKind.DPO:
-        return LIKELIHOOD_UNIT
-    return 2.0 if kind in (RewardModelKind.ORM, RewardModelKind.PRM) else 1.0
+    """Return the ``KindEntry.logit_unit`` of a kind. An unknown kind counts as a PPM."""
+    return KINDS[kind or RewardModelKind.PPM].logit_unit
 
 
 def probability(logit: float, kind: RewardModelKind, squash_scale: float = 1.0) -> float:
-    """Return the score of a step in [0, 1].
-
-    ORM and PRM: sigmoid(logit). PPM and Q-regression: (1 + v) / 2 with v = tanh(logit / squash_scale), which is
-    sigmoid(2 * logit / squash_scale); so the scores of all kinds can be multiplied and can weigh votes. DPO: the
-    likelihood exp(logit), by which V-STaR ranks solutions.
-    """
-    if kind is RewardModelKind.DPO:
-        return math.exp(min(0.0, logit))
-    log_odds = logit if kind in (RewardModelKind.ORM, RewardModelKind.PRM) else 2 * logit / squash_scale
-    if log_odds >= 0:
-        return 1.0 / (1.0 + math.exp(-log_odds))
-    odds = math.exp(log_odds)  # this form keeps very low scores above 0 and distinct
-    return odds / (1.0 + odds)
+    """Return the score of a step in [0, 1], so that the scores of all kinds can be multiplied and can weigh votes."""
+    return KINDS[kind].probability(logit, squash_scale)

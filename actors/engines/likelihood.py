@@ -14,7 +14,7 @@ from typing import Literal
 from actors.engines.base import Engine
 from actors.errors import BadScore, PromptTooLong
 from search.data import ModelRef, Scores
-from search.reward_models import RewardModelKind, read_kind
+from search.reward_models import KINDS, read_kind
 
 TOO_LONG_SCORE = -1000.0  # nats, for a state too long for the model: far below any written solution
 
@@ -23,7 +23,8 @@ Segments = Sequence[tuple[str, bool]]  # text, and whether the policy wrote it
 
 def is_likelihood_model(model: ModelRef) -> bool:
     """Return whether the reward model is a language model whose score is a log-likelihood."""
-    return read_kind(Path(model.path)) is RewardModelKind.DPO
+    kind = read_kind(Path(model.path))
+    return kind is not None and KINDS[kind].is_language_model
 
 
 class LikelihoodEngine(Engine):

@@ -24,7 +24,7 @@ from search.data import Problem
 from search.errors import UserError
 from search.evaluation.voting import Aggregation
 from search.problems.loading import ProblemSets
-from search.reward_models import DEFAULT_AGGREGATION, RewardModelKind
+from search.reward_models import KINDS, RewardModelKind
 
 RUNS = Path("runs")
 HELP_WIDTH = 80
@@ -155,7 +155,7 @@ def read_request(args: argparse.Namespace, sets: ProblemSets, folder: str, *, in
         folder=folder,
         model=args.model.absolute(),
         kind=kind,
-        aggregation=Aggregation(args.step_aggregation) if args.step_aggregation else DEFAULT_AGGREGATION[kind],
+        aggregation=Aggregation(args.step_aggregation) if args.step_aggregation else KINDS[kind].aggregation,
         split=args.split,
         problems=problems,
         policy=args.policy.absolute() if args.policy else None,

@@ -22,7 +22,7 @@ from search.config import SearchConfig, StrictConfig
 from search.data import Problem
 from search.formats.base import StepFormat
 from search.formats.registry import FORMATS, step_format
-from search.problems.loading import ProblemsConfig
+from search.problems.config import ProblemsConfig
 from search.strategies.entry import Need
 from search.strategies.registry import AnySearchConfig, entry_of, revise, search_config
 from train.config import BasePolicySize, TrainConfig

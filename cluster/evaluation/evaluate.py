@@ -115,7 +115,7 @@ def _evaluation(
         split: {method: methods[method].measure if method in methods else None for method in METHODS}
         for split, methods in results.items()
     }
-    margins = {split: found for split, methods in accuracies.items() if (found := accuracy.margins(methods))}
+    margins = {split: margin for split, methods in accuracies.items() if (margin := accuracy.margins(methods))}
     return Evaluation(round=round_number, splits=splits, k=k, margins=margins)
 
 

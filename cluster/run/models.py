@@ -8,7 +8,7 @@ from pathlib import Path
 
 from search.config import SearchConfig
 from search.data import ModelRef
-from search.reward_models import KIND_BY_LABELS, RewardModelKind, logit_unit, read_kind
+from search.reward_models import KINDS, RewardModelKind, logit_unit, read_kind
 from search.storage.files import write_text
 from search.strategies.registry import entry_of
 
@@ -55,7 +55,7 @@ def write_kind(directory: Path, kind: RewardModelKind) -> None:
     if read_kind(directory) is kind:
         return
     file = directory / "config.json"
-    labels = next(labels for labels, labelled in KIND_BY_LABELS.items() if labelled is kind)
+    labels = KINDS[kind].labels
     config = json.loads(file.read_text(encoding="utf-8"))
     config["id2label"] = {str(index): label for index, label in enumerate(labels)}
     config["label2id"] = {label: index for index, label in enumerate(labels)}

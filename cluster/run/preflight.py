@@ -17,7 +17,7 @@ from search.errors import UserError
 from search.problems import loading
 from search.problems.curriculum import is_from_curriculum
 from search.problems.loading import ProblemSets
-from search.reward_models import KIND_BY_LABELS, PRM_CLASSES, RewardModelKind, read_kind
+from search.reward_models import KIND_BY_LABELS, KINDS, PRM_CLASSES, RewardModelKind, read_kind
 from search.storage import tree_store
 from search.storage.schema import SCHEMA_KEY, UNVERSIONED, check_schema
 from search.strategies.registry import STRATEGIES
@@ -157,7 +157,8 @@ def reward_model_kind(field: str, directory: Path, kind: str | None) -> RewardMo
     check_model(field, directory)
     config = _read_json(directory / "config.json")
     is_classifier = str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification")
-    if not is_classifier and read_kind(directory) is not RewardModelKind.DPO:
+    labelled = read_kind(directory)
+    if not is_classifier and not (labelled is not None and KINDS[labelled].is_language_model):
         raise UserError(f"{field}: {directory} is no reward model: a ...ForSequenceClassification model is needed")
     # transformers omits the map for two labels.
     names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}

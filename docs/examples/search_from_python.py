@@ -19,7 +19,8 @@ from search.data import Candidate, Finish, Outcome, Proposal, Sampling, State, S
 from search.evaluation.voting import majority
 from search.formats.registry import step_format
 from search.grading.grader import grader
-from search.problems.loading import ProblemSetConfig, load_problems
+from search.problems.config import ProblemSetConfig
+from search.problems.sources.registry import load_problems
 from search.protocols import SearchServices
 from search.storage.tree_store import TreeWriter, read_trees, worker_file
 from search.strategies.registry import build, search_config

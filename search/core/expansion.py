@@ -23,6 +23,7 @@ from itertools import pairwise
 from search.concurrency import gather_or_cancel
 from search.core.values import WORST
 from search.data import Cost, Outcome, Proposal, Sampling, Scores, State, Step, StepStatus
+from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.tree import ROOT, Node, Tree
@@ -180,7 +181,7 @@ async def evaluate_children(
         if node.step is None or node.is_failed:
             continue
         if node.is_terminal and services.grader is not None:
-            node.correct = services.grader.grade(tree.problem, node.answer)
+            node.correct = await grade(services.grader, tree.problem, node.answer)
         else:
             unscored.append((node, state.then(node.step)))
     if services.reward_model is None or not unscored:

@@ -7,6 +7,7 @@ from time import monotonic
 from search.config import SearchConfig
 from search.core.values import choose_answer, path_value
 from search.data import Cost
+from search.grading.grader import grade
 from search.protocols import Grader
 from search.tree import ROOT, Tree
 
@@ -52,6 +53,15 @@ def grade_terminals(tree: Tree, grader: Grader | None, first: int = ROOT) -> Non
     for index in tree.terminals():
         if index >= first:
             tree.nodes[index].correct = grader.grade(tree.problem, tree.nodes[index].answer)
+
+
+async def await_grades(tree: Tree, grader: Grader | None, first: int = ROOT) -> None:
+    """Grade as ``grade_terminals`` does, without blocking the event loop."""
+    if grader is None:
+        return
+    for index in tree.terminals():
+        if index >= first:
+            tree.nodes[index].correct = await grade(grader, tree.problem, tree.nodes[index].answer)
 
 
 def add_elapsed(tree: Tree, started: float) -> Tree:

@@ -14,7 +14,7 @@ from statistics import fmean
 
 from search.evaluation.confidence import Interval, mean_of_shares
 from search.evaluation.voting import Aggregation, aggregate, best_of_k, pass_at_k
-from search.grading.answers import canonical
+from search.grading.voting import canonical
 from search.seeds import derive
 
 MAJORITY, WEIGHTED, ANY = "majority", "weighted", "any"

@@ -1,6 +1,6 @@
 """Choice of one answer among several: majority, weighted vote and best-of-N, and their expected accuracies.
 
-Votes compare answers by a key, by default ``search.grading.answers.canonical``. None is a sample without an answer: it
+Votes compare answers by a key, by default ``search.grading.voting.canonical``. None is a sample without an answer: it
 never wins a vote and counts as incorrect.
 """
 
@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import combinations, groupby
 from statistics import fmean
 
-from search.grading.answers import canonical
+from search.grading.voting import canonical
 
 Key = Callable[[str], str]
 

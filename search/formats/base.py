@@ -8,7 +8,6 @@ alike, so a step's last token is the last token of its segment whatever the toke
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,8 +16,6 @@ from typing import Any, Protocol
 
 from search.data import Candidate, State, Step, Until
 from search.errors import UserError
-
-BOXED = re.compile(r"\\boxed\s*\{")
 
 
 class Source(StrEnum):
@@ -103,21 +100,6 @@ def read_tokenizer_file(directory: Path, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
     return content if isinstance(content, dict) else {}
-
-
-def boxed_answer(text: str) -> str | None:
-    r"""Return the content of the last ``\boxed{…}``, braces balanced; None without one.
-
-    ``r'\boxed{\frac{1}{2}}'`` → ``\frac{1}{2}``."""
-    starts = list(BOXED.finditer(text))
-    if not starts:
-        return None
-    depth, begin = 1, starts[-1].end()
-    for position in range(begin, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[position], 0)
-        if depth == 0:
-            return text[begin:position].strip() or None
-    return None
 
 
 def step_texts(form: StepFormat, state: State) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from search.data import Candidate, Finish, Problem, State, Step, StepStatus, Until
-from search.formats.base import Segment, Source, boxed_answer, read_tokenizer_file
+from search.formats.base import Segment, Source, read_tokenizer_file
+from search.grading.extract import boxed_answer
 
 END_OF_STEP, END_OF_CODE, END_OF_ANSWER = "<end_of_step>", "<end_of_code>", "<end_of_answer>"
 OUTPUT, END_OF_OUTPUT, ANSWER, CODE = "<output>", "<end_of_output>", "<answer>", "<code>"

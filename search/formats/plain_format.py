@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from search.data import Candidate, Finish, Outcome, State, Step, StepStatus, Until
-from search.formats.base import Segment, Source, boxed_answer, read_tokenizer_file
+from search.formats.base import Segment, Source, read_tokenizer_file
+from search.grading.extract import boxed_answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,19 @@ from search.grading.cleaning import CLOSE_SET, OPEN_SET, ROW_BREAK
 from search.grading.expressions import Unreadable, read_expression
 from search.grading.forms import Form, multiply
 from search.grading.intervals import complement, intersection, union
-from search.grading.kinds import Assignment, Boolean, Collection, Expression, Infinity, Kind, Matrix, Number, Piece, RealSet, Text
+from search.grading.kinds import (
+    Assignment,
+    Boolean,
+    Collection,
+    Expression,
+    Infinity,
+    Kind,
+    Matrix,
+    Number,
+    Piece,
+    RealSet,
+    Text,
+)
 from search.grading.tokens import (
     BEGIN,
     CONJUNCTIONS,
@@ -32,12 +44,54 @@ OPEN = frozenset({"(", "[", "{", OPEN_SET})
 BUILDERS = frozenset({"|", ":"})
 TRANSPOSED = ({"T"}, {"top"}, {"{T}"})
 SCALARS = frozenset(
-    "mpf mpc float float16 float32 float64 int int8 int16 int32 int64 complex complex128 str bool_ longdouble uint8 uint32 uint64 "
-    "Integer Float Decimal tensor array Matrix ImmutableMatrix MutableDenseMatrix ImmutableDenseMatrix matrix list tuple Tuple Point "
-    "Point2D Point3D".split()
+    [
+        "mpf",
+        "mpc",
+        "float",
+        "float16",
+        "float32",
+        "float64",
+        "int",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "complex",
+        "complex128",
+        "str",
+        "bool_",
+        "longdouble",
+        "uint8",
+        "uint32",
+        "uint64",
+        "Integer",
+        "Float",
+        "Decimal",
+        "tensor",
+        "array",
+        "Matrix",
+        "ImmutableMatrix",
+        "MutableDenseMatrix",
+        "ImmutableDenseMatrix",
+        "matrix",
+        "list",
+        "tuple",
+        "Tuple",
+        "Point",
+        "Point2D",
+        "Point3D",
+    ]
 )
-INTERVALS = {"": (True, True), "open": (False, False), "Lopen": (False, True), "Ropen": (True, False), "closed": (True, True)}
-ROUND_ENVIRONMENTS = frozenset({"cases", "aligned", "align", "array", "gathered", "split", "equation", "rcases", "gather"})
+INTERVALS = {
+    "": (True, True),
+    "open": (False, False),
+    "Lopen": (False, True),
+    "Ropen": (True, False),
+    "closed": (True, True),
+}
+ROUND_ENVIRONMENTS = frozenset(
+    {"cases", "aligned", "align", "array", "gathered", "split", "equation", "rcases", "gather"}
+)
 
 
 def read_bracketed(tokens: Sequence[Token], read: Reader) -> Kind | None:
@@ -50,7 +104,13 @@ def read_bracketed(tokens: Sequence[Token], read: Reader) -> Kind | None:
         return _single(first)
     if first.kind == NAME and first.text in PYTHON:
         return _called(tokens, read)
-    if first.kind == SIGN and last.kind == SIGN and first.text in "][" and last.text in "][" and "".join((first.text, last.text)) != "[]":
+    if (
+        first.kind == SIGN
+        and last.kind == SIGN
+        and first.text in "]["
+        and last.text in "]["
+        and "".join((first.text, last.text)) != "[]"
+    ):
         return _french(tokens, read)
     if tokens[-1].text in ("T", "top") or (len(tokens) > 4 and tokens[-2].text in ("T", "top")):
         return _transposed(tokens, read)
@@ -77,7 +137,12 @@ def _set_operation(tokens: Sequence[Token], read: Reader) -> Kind | None:
     depth = 0
     for i, token in enumerate(tokens):
         depth += change_of_depth(token)
-        is_letter = token.text == "U" and 0 < i < len(tokens) - 1 and tokens[i - 1].text in (")", "]") and tokens[i + 1].text in OPEN
+        is_letter = (
+            token.text == "U"
+            and 0 < i < len(tokens) - 1
+            and tokens[i - 1].text in (")", "]")
+            and tokens[i + 1].text in OPEN
+        )
         is_minus = token.text in ("-", "∖") and i and tokens[i - 1].text == "R" and tokens[i - 1].kind == NAME
         if depth <= 0 and (token.text in ("∪", "∩", "∖") or is_letter or is_minus):
             parts.append([])
@@ -206,7 +271,9 @@ def _set_builder(inside: Sequence[Token], read: Reader) -> Kind | None:
     if len(parts) < 2:
         return None
     pairs = [split(item, frozenset({":"})) for item in split(inside, SEPARATORS)]
-    if all(len(pair) == 2 for pair in pairs) and not any(token.text in ("<", ">", "≤", "≥", "∈", "=") for token in inside):
+    if all(len(pair) == 2 for pair in pairs) and not any(
+        token.text in ("<", ">", "≤", "≥", "∈", "=") for token in inside
+    ):
         names = [relations.read_names(pair[0]) for pair in pairs]
         if all(len(each) == 1 for each in names):
             return Collection("", tuple(Assignment(n, read(pair[1])) for n, pair in zip(names, pairs, strict=True)))
@@ -314,7 +381,11 @@ def _called(tokens: Sequence[Token], read: Reader) -> Kind | None:
 
 def _container(name: str, inside: Sequence[Token], read: Reader) -> Kind:
     parts = [part for part in split(inside, SEPARATORS) if not any(token.text in ("dtype", "device") for token in part)]
-    parts = [part for part in parts if not (len(part) > 1 and part[0].kind in (LETTER, WORD) and "=" in [t.text for t in part])]
+    parts = [
+        part
+        for part in parts
+        if not (len(part) > 1 and part[0].kind in (LETTER, WORD) and "=" in [t.text for t in part])
+    ]
     items = [read(part) for part in parts if part]
     if not items:
         raise Unreadable("an empty container")

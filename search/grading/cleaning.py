@@ -20,10 +20,32 @@ VULGAR = re.compile("[¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]")
 INVISIBLE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u202a-\u202e\x00-\x08\x0e-\x1f]")
 REPEATED_DIGIT = re.compile("(\\d)[\u0305\u0307]")
 
-GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
-    "psi omega"
-).split()
+GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "omicron",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+]
 GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", GREEK, strict=True)) | {
     "ϕ": "phi", "φ": "phi", "ϵ": "epsilon", "ε": "epsilon", "ϑ": "theta", "ς": "sigma",
     "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Φ": "Phi",
@@ -31,7 +53,7 @@ GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", GRE
 }  # fmt: skip
 UNICODE_SIGNS = str.maketrans(
     {
-        **{sign: "-" for sign in "−–—‐‑‒―﹣－"}, **{sign: "*" for sign in "×✕✖⋅·∙•∗＊⨯"}, "÷": "/", "⁄": "/", "∕": "/",
+        **dict.fromkeys("−–—‐‑‒―﹣－", "-"), **dict.fromkeys("×✕✖⋅·∙•∗＊⨯", "*"), "÷": "/", "⁄": "/", "∕": "/",
         "∶": ":", "：": ":", "，": ",", "、": ",", "；": ";", "。": ".", "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{", "｝": "}",
         "⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "≅": "≈", "≃": "≈", "∼": "~", "⟨": "(", "⟩": ")", "〈": "(", "〉": ")",
         "∣": "|", "｜": "|", "‖": "|", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "″": '"', "º": "°", "˚": "°",
@@ -64,13 +86,16 @@ SYMBOLS = {
     "!=": "≠", "≅": "≅", "->": "→", "=>": "⇒", "\t": " ", "\n": " ", "\r": " ", "...": " … ", "''": '"', "\xa0": " ",
 }  # fmt: skip
 COMMAND_OR_SYMBOL = re.compile(
-    r"\\\\|\\(?:(?:left|right)\s*\.|(?P<name>[A-Za-z]+))|" + "|".join(map(re.escape, sorted(SYMBOLS, key=len, reverse=True)))
+    r"\\\\|\\(?:(?:left|right)\s*\.|(?P<name>[A-Za-z]+))|"
+    + "|".join(map(re.escape, sorted(SYMBOLS, key=len, reverse=True)))
 )
 DOUBLE_ESCAPE = re.compile(
     r"\\\\(?=(?:d|t|c)?frac|sqrt|pi\b|text|left|right|times|cdot|infty|pm\b|math|begin|end\b|end\{|boxed|le\b|leq|ge\b|geq"
     r"|cup|theta|alpha|beta|log|ln\b|sin|cos|tan|circ|%|\$|\{|\}|\(|\))"
 )
-UPRIGHT = re.compile(r"\\(?:text\w*|mathrm|mbox|hbox|operatorname\*?|emph|unit|mathsf|mathtt|textnormal)\s*\{([^{}]*)\}")
+UPRIGHT = re.compile(
+    r"\\(?:text\w*|mathrm|mbox|hbox|operatorname\*?|emph|unit|mathsf|mathtt|textnormal)\s*\{([^{}]*)\}"
+)
 STYLED = re.compile(
     r"\\(?:mathbf|boldsymbol|mathit|bm|mathcal|mathscr|mathfrak|boxed|fbox|framebox|underline|displaystyle|phantom|ensuremath"
     r"|vphantom|mathop|mathstrut|pmb|hphantom)\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
@@ -87,7 +112,10 @@ LEAD = re.compile(
     r"^(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:(?:final|correct)\s+)?(?:answer|result|solution)s?(?:\s+(?:is|are|=)|\s*:)\s*:?\s*",
     re.IGNORECASE,
 )
-MONEY = re.compile(r"\$\s*-?\s*[\d.]")
+SPELLINGS = (
+    (re.compile(r"\bper\s+cent\b", re.IGNORECASE), "percent"),
+    (re.compile(r"\bRs\b\.?\s*(?=\d)"), "₹"),
+)
 
 
 def clean(text: str) -> str:
@@ -96,6 +124,8 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = plain_unicode(text)
     text = unwrapped(LEAD.sub("", text))
+    for pattern, spelling in SPELLINGS:
+        text = pattern.sub(spelling, text)
     if "\\" in text or "*" in text or "." in text or not text.isalnum():
         text = plain_latex(text)
     return tidy(text)
@@ -105,7 +135,7 @@ def plain_unicode(text: str) -> str:
     """Return text with compatibility forms, superscripts, fractions and signs in one spelling."""
     text = INVISIBLE.sub("", text)
     text = REPEATED_DIGIT.sub(r"\\overline{\1}", text)
-    text = text.translate({0x2460 + i: f"({i + 1})" for i in range(20)}) if "①" <= max(text) else text
+    text = text.translate({0x2460 + i: f"({i + 1})" for i in range(20)}) if max(text) >= "①" else text
     text = SUPERSCRIPT_RUN.sub(lambda run: f"^{{{run.group().translate(SUPERSCRIPTS)}}}", text)
     text = SUBSCRIPT_RUN.sub(lambda run: f"_{{{run.group().translate(SUBSCRIPTS)}}}", text)
     text = VULGAR.sub(_vulgar, text)
@@ -174,7 +204,13 @@ def _without_styles(text: str) -> str:
 
 def _styled(run: re.Match[str]) -> str:
     inside = run[1].strip()
-    return f" {inside}" if re.fullmatch(r"\w|\d+|[A-Za-z]+", inside) else f"{{{inside}}}" if inside.count("{") else f" {inside} "
+    return (
+        f" {inside}"
+        if re.fullmatch(r"\w|\d+|[A-Za-z]+", inside)
+        else f"{{{inside}}}"
+        if inside.count("{")
+        else f" {inside} "
+    )
 
 
 def _sign(found: re.Match[str]) -> str:

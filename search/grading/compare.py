@@ -124,7 +124,7 @@ class _Comparison:
                 return gold.sign == answer.sign
             case Boolean(), Boolean():
                 return gold.value == answer.value
-            case (Words() | Text()), (Words() | Text()):
+            case ((Words() | Text()), (Words() | Text())):
                 return gold.text == answer.text
         return False
 
@@ -137,7 +137,11 @@ class _Comparison:
         for exact, decimal in ((gold, answer), (answer, gold)):
             if isinstance(decimal, Number) and decimal.digits is not None and isinstance(exact, Expression):
                 if is_constant(exact.value):
-                    return self.algebra.rounds_to(exact.value, decimal.value, decimal.digits) if decimal.digits > 5 else verdict
+                    return (
+                        self.algebra.rounds_to(exact.value, decimal.value, decimal.digits)
+                        if decimal.digits > 5
+                        else verdict
+                    )
         if verdict is None:
             verdict = self.algebra.equal(gold.value, answer.value)
         if verdict is False:
@@ -163,7 +167,9 @@ class _Comparison:
             return False
         if isinstance(other, Collection) and other.items and all(isinstance(i, Assignment) for i in other.items):
             spread = _spread(named)
-            return False if spread is None else self.collections(*((spread, other) if named is gold else (other, spread)))
+            return (
+                False if spread is None else self.collections(*((spread, other) if named is gold else (other, spread)))
+            )
         return self.same(named.value, answer) if named is gold else self.same(gold, named.value)
 
     def quantities(self, gold: Kind, answer: Kind) -> Verdict:
@@ -222,7 +228,9 @@ class _Comparison:
             return assigned
         if gold.bracket in ("()", "[]"):
             return self.in_order(gold.items, answer.items)
-        if len(gold.items) == len(answer.items) and every([self.same(a, b) for a, b in zip(gold.items, answer.items, strict=True)]):
+        if len(gold.items) == len(answer.items) and every(
+            [self.same(a, b) for a, b in zip(gold.items, answer.items, strict=True)]
+        ):
             return True
         if gold.bracket == "{}" or answer.bracket == "{}":
             return self.as_sets(gold.items, answer.items)

@@ -1,8 +1,8 @@
 r"""Read a mathematical expression, in LaTeX, Python or plain notation, into an exact value.
 
-    sum      := ["+" | "-"] product (("+" | "-") product)*
-    product  := factor ((("*" | "/") signed factor) | implicit factor)*
-    factor   := primary postfix* ("^" exponent)?
+sum      := ["+" | "-"] product (("+" | "-") product)*
+product  := factor ((("*" | "/") signed factor) | implicit factor)*
+factor   := primary postfix* ("^" exponent)?
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NoReturn
 
-from search.grading.cleaning import CLOSE_SET, OPEN_SET
 from search.grading.forms import ONE, PI, E, I, Value, add, atom_value, divide, function, multiply, negate, symbol
 from search.grading.functions import apply, logarithm
 from search.grading.numerals import number_value, read_base
@@ -20,8 +19,24 @@ from search.grading.tokens import FUNCTIONS, LETTER, NAME, NUMBER, SIGN, WORD, T
 
 MAX_DEPTH = 60  # nested groups
 PLAIN_LOG = "plain_log"  # log written without a backslash: natural in Python
-MANY_ARGUMENTS = frozenset({"gcd", "lcm", "max", "min", "root", "binomial", "comb", "Rational", "Fraction", "Pow", "log", PLAIN_LOG, "mod"})
-ACCENTS = frozenset("overline bar vec hat tilde widehat overrightarrow dot ddot overleftrightarrow widetilde".split())
+MANY_ARGUMENTS = frozenset(
+    {"gcd", "lcm", "max", "min", "root", "binomial", "comb", "Rational", "Fraction", "Pow", "log", PLAIN_LOG, "mod"}
+)
+ACCENTS = frozenset(
+    [
+        "overline",
+        "bar",
+        "vec",
+        "hat",
+        "tilde",
+        "widehat",
+        "overrightarrow",
+        "dot",
+        "ddot",
+        "overleftrightarrow",
+        "widetilde",
+    ]
+)
 CALLED = FUNCTIONS | frozenset({PLAIN_LOG, "Abs", "Rational", "Fraction", "Integer", "Float", "Pow"})
 CALLED_LETTERS = frozenset("fg")
 GROUPS = frozenset({"(", "[", "{"})

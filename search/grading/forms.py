@@ -296,9 +296,7 @@ def _polynomial_text(poly: Polynomial) -> str:
     parts: list[str] = []
     for mono in sorted(poly, key=monomial_order):
         coefficient = poly[mono]
-        factors = [
-            atom.name + ("" if exponent == 1 else f"^{_exponent_text(exponent)}") for atom, exponent in mono
-        ]
+        factors = [atom.name + ("" if exponent == 1 else f"^{_exponent_text(exponent)}") for atom, exponent in mono]
         if abs(coefficient) != 1 or not factors:
             factors.insert(0, text(abs(coefficient)))
         parts.append(("-" if coefficient < 0 else "+") + "*".join(factors))

@@ -10,7 +10,6 @@ from search.grading.forms import (
     ONE,
     PI,
     UNIT,
-    HALF,
     ZERO,
     Atom,
     E,

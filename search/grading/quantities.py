@@ -13,7 +13,18 @@ from search.grading.units import PARTS, SCALES, SINGLE_LETTERS, UNITS, read_unit
 
 Reader = Callable[[Sequence[Token]], Kind]
 OPERATIONS = {"squared": "^2", "cubed": "^3"}
-CODES = {"usd": "$", "us": "$", "rs": "₹", "inr": "₹", "eur": "€", "gbp": "£", "rmb": "rmb", "cny": "rmb", "hk": "$", "rupees": "₹"}
+CODES = {
+    "usd": "$",
+    "us": "$",
+    "rs": "₹",
+    "inr": "₹",
+    "eur": "€",
+    "gbp": "£",
+    "rmb": "rmb",
+    "cny": "rmb",
+    "hk": "$",
+    "rupees": "₹",
+}
 
 
 def read_quantity(tokens: Sequence[Token], read: Reader) -> Kind | None:
@@ -130,7 +141,9 @@ def _scaled(magnitude: Kind, scale: Fraction) -> Number | Expression | None:
 
 def _compound(tokens: Sequence[Token], read: Reader) -> Kind | None:
     """Return the sum of quantities written after each other: ``3 hours 20 minutes``, ``5 ft 3 in``."""
-    starts = [i for i, token in enumerate(tokens) if token.kind == NUMBER and i and tokens[i - 1].kind in (WORD, LETTER)]
+    starts = [
+        i for i, token in enumerate(tokens) if token.kind == NUMBER and i and tokens[i - 1].kind in (WORD, LETTER)
+    ]
     if not starts or len(starts) > 3 or tokens[0].kind != NUMBER:
         return None
     bounds = [0, *starts, len(tokens)]

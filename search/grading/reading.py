@@ -1,19 +1,21 @@
 r"""Read an answer into one of the kinds: from lists and relations down to numbers, words and plain text.
 
-    answer  := item ((";" | "," | "and" | "or") item)*
-    item    := relation | interval or set | tuple | matrix | ratio | choice | quantity | expression | words
+answer  := item ((";" | "," | "and" | "or") item)*
+item    := relation | interval or set | tuple | matrix | ratio | choice | quantity | expression | words
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 
 from search.grading import brackets, relations
 from search.grading.cleaning import clean
 from search.grading.expressions import Unreadable, read_expression
-from search.grading.kinds import Assignment, Boolean, Choice, Collection, Expression, Infinity, Kind, Number, Quantity, Ratio, Text, Words
+from search.grading.forms import Value
+from search.grading.kinds import Boolean, Choice, Collection, Expression, Infinity, Kind, Number, Ratio, Text, Words
 from search.grading.numerals import decimal_digits, number_value, read_base, read_plain_number, read_scientific
 from search.grading.quantities import joined_quantity, read_quantity
 from search.grading.tokens import (
@@ -37,10 +39,15 @@ MAX_LENGTH = 1000  # characters; a longer text is no answer
 CACHED = 1 << 15
 MAX_TOKENS = 600
 WORDS = re.compile(r"[^\W\d_][^\W\d_'’.\-]*(?:(?:\s|,\s?|/|-)+[^\W\d_][^\W\d_'’.\-]*)*[.!]?")
-CHOICE = re.compile(r"(?:(?:option|choice|answer)\s+)?(?P<open>[(\[]?)\s*(?P<letter>[A-Ja-j])\s*(?P<close>[)\].:]?)(?P<rest>\s+\S.*)?", re.DOTALL | re.IGNORECASE)
+CHOICE = re.compile(
+    r"(?:(?:option|choice|answer)\s+)?(?P<open>[(\[]?)\s*(?P<letter>[A-Ja-j])\s*(?P<close>[)\].:]?)(?P<rest>\s+\S.*)?",
+    re.DOTALL | re.IGNORECASE,
+)
 TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap])\.?\s*m\.?", re.IGNORECASE)
 BOOLEANS = {"true": True, "false": False}
-ALL_REALS = frozenset({"all real numbers", "all reals", "the set of all real numbers", "all real values", "any real number"})
+ALL_REALS = frozenset(
+    {"all real numbers", "all reals", "the set of all real numbers", "all real values", "any real number"}
+)
 FAILURES = (Unreadable, ArithmeticError, ValueError, RecursionError, MemoryError)
 
 
@@ -114,10 +121,12 @@ def read_words(text: str, tokens: Sequence[Token]) -> Kind | None:
     """Return a word or phrase; None if the text may be mathematics or a list."""
     if WORDS.fullmatch(text) is None:
         return None
-    parts = re.split(r"[\s,]+", text.rstrip(".!"))
+    parts = re.split(r"[\s,/\-]+", text.rstrip(".!"))
+    if (len(parts) == 1 or "/" in text or "-" in text) and any(len(part) == 1 for part in parts):
+        return None
     if any(part.lower() in CONJUNCTIONS for part in parts) or "," in text:
         return None
-    if all(token.kind in (NAME, LETTER) for token in tokens) and not (len(parts) == 1 and is_word_like(text)):
+    if all(token.kind in (NAME, LETTER) for token in tokens) and not (len(parts) == 1 and is_word_like(parts[0])):
         return None
     if any(token.kind == NAME and token.text not in LETTER_NAMES for token in tokens) and len(parts) <= 3:
         if all(token.kind in (NAME, LETTER) or len(token.text) <= 2 for token in tokens):
@@ -180,7 +189,9 @@ def _plain_items(items: Sequence[Kind]) -> list[Kind]:
 def _with_sign(tokens: Sequence[Token], sign: str) -> list[Token]:
     other = "-" if sign == "+" else "+"
     return [
-        Token(SIGN, sign if token.text == "±" else other, token.space) if token.kind == SIGN and token.text in "±∓" else token
+        Token(SIGN, sign if token.text == "±" else other, token.space)
+        if token.kind == SIGN and token.text in "±∓"
+        else token
         for token in tokens
     ]
 
@@ -289,10 +300,5 @@ def read_expression_kind(tokens: Sequence[Token]) -> Kind:
     return number_or_expression(read_expression(tokens))
 
 
-def number_or_expression(value: object) -> Number | Expression:
-    from fractions import Fraction
-
-    return Number(value) if isinstance(value, Fraction) else Expression(value)  # type: ignore[arg-type]
-
-
-__all__ = ["Assignment", "Quantity", "read"]
+def number_or_expression(value: Value) -> Number | Expression:
+    return Number(value) if isinstance(value, Fraction) else Expression(value)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from search.grading.expressions import Unreadable, read_expression
-from search.grading.forms import UNIT, Form, Polynomial, Value, divide, is_constant, make, negate, subtract, symbol, symbols
+from search.grading.forms import (
+    UNIT,
+    Form,
+    Polynomial,
+    Value,
+    divide,
+    is_constant,
+    make,
+    negate,
+    subtract,
+    symbol,
+    symbols,
+)
 from search.grading.intervals import NoOrder, approximate, complement, intersection, union
 from search.grading.kinds import (
     Assignment,
@@ -232,7 +244,12 @@ def _order(left: Kind, sign: str, right: Kind) -> Kind:
 def _linear_root(difference: Value) -> tuple[str, Number | Expression, bool] | None:
     """Return symbol, root and whether it rises, of a linear function of one symbol with constant coefficients."""
     names = symbols(difference)
-    if len(names) != 1 or isinstance(difference, (int, float)) or not isinstance(difference, Form) or difference.den != UNIT:
+    if (
+        len(names) != 1
+        or isinstance(difference, (int, float))
+        or not isinstance(difference, Form)
+        or difference.den != UNIT
+    ):
         return None
     (name,) = names
     slope: Polynomial = {}

@@ -40,7 +40,9 @@ def _polynomial(poly: Polynomial, change: Callable[[Atom], Value | None]) -> Val
             base = change(atom)
             if base is None:
                 args = [rebuild(arg, change) for arg in atom.args]
-                base = Form({((atom, Fraction(1)),): Fraction(1)}, {(): Fraction(1)}) if not args else _call(atom.fn, args)
+                base = (
+                    Form({((atom, Fraction(1)),): Fraction(1)}, {(): Fraction(1)}) if not args else _call(atom.fn, args)
+                )
             term = multiply(term, power(base, exponent))
         total = add(total, term)
     return total

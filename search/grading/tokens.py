@@ -12,19 +12,137 @@ from search.grading.units import is_unit_word
 NUMBER, LETTER, WORD, NAME, SIGN, BEGIN, END = "number", "letter", "word", "name", "sign", "begin", "end"
 
 FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth asin acos atan arsinh arcosh artanh asinh acosh "
-    "atanh log ln lg exp sqrt cbrt root abs floor ceil ceiling factorial binomial comb gcd lcm max min det sgn sign arg deg re im Re Im "
-    "Gamma gamma_function mod".split()
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arccot",
+        "sinh",
+        "cosh",
+        "tanh",
+        "coth",
+        "asin",
+        "acos",
+        "atan",
+        "arsinh",
+        "arcosh",
+        "artanh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "log",
+        "ln",
+        "lg",
+        "exp",
+        "sqrt",
+        "cbrt",
+        "root",
+        "abs",
+        "floor",
+        "ceil",
+        "ceiling",
+        "factorial",
+        "binomial",
+        "comb",
+        "gcd",
+        "lcm",
+        "max",
+        "min",
+        "det",
+        "sgn",
+        "sign",
+        "arg",
+        "deg",
+        "re",
+        "im",
+        "Re",
+        "Im",
+        "Gamma",
+        "gamma_function",
+        "mod",
+    ]
 )
 CONSTANTS = frozenset(["oo", "inf", "infty", "infinity", "pi"])
 PYTHON = frozenset(
-    "Matrix ImmutableMatrix MutableDenseMatrix ImmutableDenseMatrix array tensor matrix Interval Union Intersection Complement "
-    "FiniteSet EmptySet Fraction Rational Integer Float Decimal mpf mpc float float16 float32 float64 int int8 int16 int32 int64 complex "
-    "complex128 set frozenset list tuple Eq Abs Pow Point Point2D Point3D Tuple Reals str bool_ longdouble uint8 uint32 uint64".split()
+    [
+        "Matrix",
+        "ImmutableMatrix",
+        "MutableDenseMatrix",
+        "ImmutableDenseMatrix",
+        "array",
+        "tensor",
+        "matrix",
+        "Interval",
+        "Union",
+        "Intersection",
+        "Complement",
+        "FiniteSet",
+        "EmptySet",
+        "Fraction",
+        "Rational",
+        "Integer",
+        "Float",
+        "Decimal",
+        "mpf",
+        "mpc",
+        "float",
+        "float16",
+        "float32",
+        "float64",
+        "int",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "complex",
+        "complex128",
+        "set",
+        "frozenset",
+        "list",
+        "tuple",
+        "Eq",
+        "Abs",
+        "Pow",
+        "Point",
+        "Point2D",
+        "Point3D",
+        "Tuple",
+        "Reals",
+        "str",
+        "bool_",
+        "longdouble",
+        "uint8",
+        "uint32",
+        "uint64",
+    ]
 )
 LETTER_NAMES = frozenset(GREEK) | {name.capitalize() for name in GREEK}
 NAMES = FUNCTIONS | CONSTANTS | PYTHON | LETTER_NAMES
-PLAIN_NAMES = NAMES - {"mu", "nu", "xi", "eta", "chi", "psi", "tau", "rho", "deg", "re", "im", "arg", "sign", "Re", "Im", "lg", "mod"}
+PLAIN_NAMES = NAMES - {
+    "mu",
+    "nu",
+    "xi",
+    "eta",
+    "chi",
+    "psi",
+    "tau",
+    "rho",
+    "deg",
+    "re",
+    "im",
+    "arg",
+    "sign",
+    "Re",
+    "Im",
+    "lg",
+    "mod",
+}
 CONJUNCTIONS = frozenset({"and", "or"})
 VOWEL = re.compile("[aeiouyAEIOU]")
 
@@ -72,7 +190,7 @@ def tokenize(text: str) -> list[Token]:
 def _letters(run: str, last: Token | None, space: bool, roman: bool) -> list[Token]:
     """Return a run of letters as a name, a word, or the factors of a product."""
     if len(run) == 1:
-        return [Token(LETTER, run, space, roman)]
+        return [Token(LETTER if run.isascii() else WORD, run, space, roman)]
     if run in PLAIN_NAMES and not (last is not None and last.kind == WORD):
         return [Token(NAME, "plain_log" if run == "log" and not roman else run, space, roman)]
     if roman or run.lower() in CONJUNCTIONS or not run.isascii():

@@ -72,12 +72,30 @@ PARTS = {
     "sixths": 6, "sevenths": 7, "eighth": 8, "eighths": 8, "ninths": 9, "tenth": 10, "tenths": 10, "hundredths": 100, "thousandths": 1000,
 }  # fmt: skip
 NOT_UNITS = frozenset(
-    "and or plus minus times over divided multiplied by more less greater than not at least most squared cubed choose root square-root "
-    "factorial mod modulo if when where except about approximately roughly nearly between below above no none nothing unless with without "
-    "but so since because either neither both is are was were equals equal equivalent false true wrong unknown the only to from "
-    "power half quarter double twice triple score pair pairs gross point remainder negative positive exactly exponent log ln pi even odd".split()
+    ["and", "or", "plus", "minus", "times", "over", "divided", "multiplied", "by", "more", "less", "greater", "than", "not", "at", "least", "most", "squared", "cubed", "choose", "root", "square-root", "factorial", "mod", "modulo", "if", "when", "where", "except", "about", "approximately", "roughly", "nearly", "between", "below", "above", "no", "none", "nothing", "unless", "with", "without", "but", "so", "since", "because", "either", "neither", "both", "is", "are", "was", "were", "equals", "equal", "equivalent", "false", "true", "wrong", "unknown", "the", "only", "to", "from", "power", "half", "quarter", "double", "twice", "triple", "score", "pair", "pairs", "gross", "point", "remainder", "negative", "positive", "exactly", "exponent", "log", "ln", "pi", "even", "odd"]
 ) | SCALES.keys() | PARTS.keys()  # fmt: skip
-NOISE = frozenset("old of age in total each away long tall wide high deep altogether per-person respectively a an such".split())
+NOISE = frozenset(
+    [
+        "old",
+        "of",
+        "age",
+        "in",
+        "total",
+        "each",
+        "away",
+        "long",
+        "tall",
+        "wide",
+        "high",
+        "deep",
+        "altogether",
+        "per-person",
+        "respectively",
+        "a",
+        "an",
+        "such",
+    ]
+)
 CJK = re.compile("[\u3400-\u9fff]")
 
 
@@ -136,7 +154,9 @@ def product(a: Unit, b: Unit) -> Unit:
     """Return the product of two units; without a dimension if one of them has none."""
     known = a.dimension and b.dimension
     return Unit(
-        a.words + b.words, dimension_of(a.dimension + b.dimension) if known else (), a.factor * b.factor if known else Fraction(1)
+        a.words + b.words,
+        dimension_of(a.dimension + b.dimension) if known else (),
+        a.factor * b.factor if known else Fraction(1),
     )
 
 
@@ -208,7 +228,7 @@ def _unit_word(tokens: Sequence[Token], index: int) -> tuple[Unit | None, int]:
         following = tokens[index + 1].text.lower() if index + 1 < len(tokens) else ""
         if following in ("celsius", "fahrenheit", "c", "f"):
             return UNITS["°" + following[0].upper()], index + 2
-    if word in SPEEDS and SPEEDS[word]:
+    if SPEEDS.get(word):
         above, below = SPEEDS[word].split("/")
         return product(UNITS[above], power(UNITS[below], -1)), index + 1
     known = lookup(word)
@@ -224,7 +244,12 @@ def _exponent(tokens: Sequence[Token], index: int) -> tuple[int | None, int]:
     if index < len(tokens) and tokens[index].text.lower() in ("squared", "cubed"):
         return PREFIXES[tokens[index].text.lower()], index + 1
     if index >= len(tokens) or tokens[index].text != "^":
-        if index < len(tokens) and tokens[index].kind == "number" and tokens[index].text in "23" and not tokens[index].space:
+        if (
+            index < len(tokens)
+            and tokens[index].kind == "number"
+            and tokens[index].text in "23"
+            and not tokens[index].space
+        ):
             return int(tokens[index].text), index + 1
         return 1, index
     index, braced, negative = index + 1, False, False

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from search.data import Problem
 from search.errors import UserError
-from search.formats.base import boxed_answer
-from search.grading.answers import MAX_LENGTH
+from search.grading.extract import boxed_answer
+from search.grading.reading import MAX_LENGTH
 
 GSM8K_MARK = "####"
 QUOTE_LENGTH = 60  # characters of a bad value that a message quotes

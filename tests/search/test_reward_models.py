@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from search.reward_models import DEFAULT_AGGREGATION, KIND_BY_LABELS, RewardModelKind, logit_unit, probability, to_logit
+from search.reward_models import KIND_BY_LABELS, KINDS, RewardModelKind, logit_unit, probability, to_logit
 
 
 def test_logit_is_the_output_or_log_odds_of_not_incorrect() -> None:
@@ -41,4 +41,4 @@ def test_probability_stays_in_range_and_keeps_low_logits_apart(kind: RewardModel
 
 
 def test_every_kind_has_labels_and_an_aggregation() -> None:
-    assert set(KIND_BY_LABELS.values()) == set(DEFAULT_AGGREGATION) == set(RewardModelKind)
+    assert set(KIND_BY_LABELS.values()) == set(KINDS) == set(RewardModelKind)

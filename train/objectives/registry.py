@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from search.reward_models import KIND_BY_LABELS, RewardModelKind
+from search.reward_models import KINDS, RewardModelKind
 from train.objectives.sample_kinds import SampleKind
 from train.record_files import OUTCOMES, PAIRS, STEP_LABELS, TRAJECTORIES
 
@@ -35,7 +35,7 @@ class Objective:
     @property
     def output_names(self) -> tuple[str, ...]:
         """Names of the reward model's outputs, as its directory has them; empty if the objective makes no reward model."""
-        return next((names for names, kind in KIND_BY_LABELS.items() if kind is self.reward_model), ())
+        return KINDS[self.reward_model].labels if self.reward_model is not None else ()
 
     @property
     def head(self) -> tuple[str, ...]:

@@ -13,7 +13,9 @@ from train.rules.writing import writer_of
 class ExpertIterationOptions(RuleOptions):
     """How much expert iteration keeps."""
 
-    max_solutions: int | None = Field(None, ge=1, description="correct solutions kept a problem; none: all")
+    max_solutions: int | None = Field(
+        None, ge=1, description="expert_iteration: correct solutions kept a problem; none: all"
+    )
 
 
 def harvest(inputs: RuleInputs, options: ExpertIterationOptions) -> Harvest:

@@ -27,7 +27,7 @@ class IrpoOptions(RuleOptions):
     """How much Iterative RPO takes."""
 
     pairs: int = Field(
-        10, ge=1, description="pairs of a problem that has winners and losers (paper: GSM8K 10, MATH 15)"
+        10, ge=1, description="irpo: pairs of a problem that has winners and losers (paper: GSM8K 10, MATH 15)"
     )
 
 

@@ -40,23 +40,32 @@ CODE_FAILURES = frozenset(
 class RStarMathOptions(RuleOptions):
     """Which trajectories and pairs are taken from trees (rStar-Math, sections 3.3 and 3.4)."""
 
-    top_k: int = Field(2, ge=1, description="correct trajectories kept a problem, best mean Q first (paper: 2)")
-    max_preferred: int = Field(2, ge=1, description="preferred sides a prefix or problem, highest Q first (paper: 2)")
-    max_rejected: int = Field(2, ge=1, description="rejected sides a prefix or problem, lowest Q first (paper: 2)")
+    top_k: int = Field(
+        2, ge=1, description="rstar_math: correct trajectories kept a problem, best mean Q first (paper: 2)"
+    )
+    max_preferred: int = Field(
+        2, ge=1, description="rstar_math: preferred sides a prefix or problem, highest Q first (paper: 2)"
+    )
+    max_rejected: int = Field(
+        2, ge=1, description="rstar_math: rejected sides a prefix or problem, lowest Q first (paper: 2)"
+    )
     answer_pairs: bool = Field(
-        True, description="also pair whole correct solutions with whole incorrect ones (paper: yes)"
+        True, description="rstar_math: also pair whole correct solutions with whole incorrect ones (paper: yes)"
     )
     min_q_margin: float = Field(
         0.0,
         ge=0.0,
         le=2.0,
-        description="least difference of Q within a pair (paper: none stated; released code: 0.5)",
+        description="rstar_math: least difference of Q within a pair (paper: none stated; released code: 0.5)",
     )
     min_edit_distance: int = Field(
-        0, ge=0, description="least edit distance between the two sides of a pair (characters; released code: 20)"
+        0,
+        ge=0,
+        description="rstar_math: least edit distance between the two sides of a pair (characters; released code: 20)",
     )
     compare_chains: bool = Field(
-        False, description="mean Q of the whole chain must be higher on the preferred side too (released code: yes)"
+        False,
+        description="rstar_math: mean Q of the whole chain must be higher on the preferred side too (released code: yes)",
     )
 
 

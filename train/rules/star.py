@@ -21,7 +21,7 @@ from train.rules.writing import writer_of
 class StarOptions(RuleOptions):
     """How much STaR keeps."""
 
-    max_solutions: int | None = Field(None, ge=1, description="correct solutions kept a problem; none: all")
+    max_solutions: int | None = Field(None, ge=1, description="star: correct solutions kept a problem; none: all")
 
 
 def add_hint(problem: Problem) -> Problem:

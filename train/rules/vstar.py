@@ -29,9 +29,9 @@ Item = TypeVar("Item")
 class VStarOptions(RuleOptions):
     """How much V-STaR keeps."""
 
-    max_solutions: int | None = Field(None, ge=1, description="correct solutions kept a problem; none: all")
+    max_solutions: int | None = Field(None, ge=1, description="vstar: correct solutions kept a problem; none: all")
     max_pairs: int | None = Field(
-        None, ge=1, description="pairs kept a problem; none: every correct solution over every incorrect one"
+        None, ge=1, description="vstar: pairs kept a problem; none: every correct solution over every incorrect one"
     )
 
 

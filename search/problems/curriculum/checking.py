@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from search.concurrency import gather_or_cancel
 from search.data import Outcome, State, Step
 from search.formats.code_format import END_OF_CODE
-from search.grading.answers import canonical
+from search.grading.voting import canonical
 from search.problems.curriculum.compose import Composition
 from search.problems.curriculum.solutions import changed_steps, first_incorrect_fact
 from search.problems.curriculum.templates import TOTAL

@@ -14,6 +14,7 @@ from time import monotonic
 from search.config import SearchConfig
 from search.core.stopping import add_elapsed
 from search.data import Cost, LabelledSolution, State, Step, StepLabels
+from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.strategies.sampling.solutions import draw_solutions
@@ -48,7 +49,7 @@ async def estimate(state: State, config: SearchConfig, count: int, services: Sea
     if services.grader is None:
         raise ValueError("labels by completion need a grader: there is none in the services")
     if state.steps and state.steps[-1].is_terminal:
-        return Completions(share=float(services.grader.grade(state.problem, state.steps[-1].answer)))
+        return Completions(share=float(await grade(services.grader, state.problem, state.steps[-1].answer)))
     if services.format.concluding(state):
         config, count = config.model_copy(update={"temperature": 0.0}), 1
     tree, start, started = Tree(state.problem, strategy="completions", seed=seed), ROOT, monotonic()
@@ -56,7 +57,8 @@ async def estimate(state: State, config: SearchConfig, count: int, services: Sea
         start = tree.add(start, step)
     ends = [tree.nodes[index] for index in await draw_solutions(tree, config, count, services, start)]
     drawn = sum(end.multiplicity for end in ends)
-    correct = sum(end.multiplicity for end in ends if services.grader.grade(state.problem, end.answer))
+    grades = [await grade(services.grader, state.problem, end.answer) for end in ends]
+    correct = sum(end.multiplicity for end, is_correct in zip(ends, grades, strict=True) if is_correct)
     share = correct / drawn if drawn else None
     return Completions(drawn=drawn, correct=correct, share=share, cost=add_elapsed(tree, started).cost)
 

@@ -11,6 +11,7 @@ from search.core.completion import add_chain, finish_solution
 from search.core.expansion import NO_CANDIDATE, add_cost, count_failure, squash
 from search.core.stopping import budget_exhausted
 from search.evaluation.voting import Aggregation
+from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.strategies.entry import Bound
@@ -96,7 +97,7 @@ async def score_solutions(
     answered = [i for i in ends if tree.nodes[i].answer is not None]
     for i in answered:
         if services.grader is not None:
-            tree.nodes[i].correct = services.grader.grade(tree.problem, tree.nodes[i].answer)
+            tree.nodes[i].correct = await grade(services.grader, tree.problem, tree.nodes[i].answer)
     if services.reward_model is None or not answered:
         return
     is_last_enough = aggregation is Aggregation.LAST

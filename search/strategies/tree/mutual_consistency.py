@@ -14,7 +14,7 @@ from search.core.expansion import count_failure
 from search.core.stopping import budget_exhausted
 from search.data import Sampling, State, Until
 from search.formats.base import StepFormat
-from search.grading.answers import canonical
+from search.grading.voting import canonical
 from search.protocols import Policy, SearchServices
 from search.seeds import derive
 from search.tree import Tree

@@ -21,7 +21,7 @@ from pydantic import Field
 from search.concurrency import gather_or_cancel
 from search.core.completion import UNLIMITED, add_chain, complete_solution
 from search.core.expansion import ExpansionConfig, attach_children, count_failure, node_seed, propose_children
-from search.core.stopping import add_elapsed, grade_terminals
+from search.core.stopping import add_elapsed, await_grades
 from search.data import Problem, State, Step, StepStatus
 from search.prompts import add_instruction
 from search.protocols import SearchServices
@@ -88,7 +88,7 @@ class Rstar:
             lambda end: confidence(tree, tree.nodes[end].answer),
         )
         tree.answer = await choose_answer(tree, self.config, blind)
-        grade_terminals(tree, services.grader)
+        await await_grades(tree, services.grader)
         return add_elapsed(tree, started)
 
 

@@ -22,7 +22,7 @@ from typing import Literal
 from pydantic import Field
 
 from search.core.expansion import count_failure, expand_all
-from search.core.stopping import add_elapsed, budget_exhausted, grade_terminals
+from search.core.stopping import add_elapsed, await_grades, budget_exhausted
 from search.data import Problem
 from search.errors import UserError
 from search.prompts import reflection_prompt
@@ -117,7 +117,7 @@ async def grow_branch(tree: Tree, branch: Branch, config: SphereConfig, services
             node.action = branch.value if node.parent == ROOT else ""
         kept = [i for children in alive for i in best_and_worst(tree, [i for i in children if i >= first_new])]
         frontier = narrow(tree, [i for i in kept if not tree.nodes[i].is_terminal], config.beam_width)
-    grade_terminals(tree, services.grader, first_node)
+    await await_grades(tree, services.grader, first_node)
     if extremes(tree, branch) is None:
         count_failure(tree, NO_SOLUTION)
 

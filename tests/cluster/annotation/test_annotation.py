@@ -94,7 +94,15 @@ def test_undo_reverts_any_key(before: str, key: str) -> None:
 def test_rated_solution_round_trips_through_its_row(keys: str) -> None:
     for solution in press_keys(keys):
         question = Question(problem="?", pre_generated_steps=solution.steps)
-        row = Prm800kRow(labeler=None, timestamp=None, generation=None, is_quality_control_question=False, is_initial_screening_question=False, question=question, label=label_of_solution(solution))
+        row = Prm800kRow(
+            labeler=None,
+            timestamp=None,
+            generation=None,
+            is_quality_control_question=False,
+            is_initial_screening_question=False,
+            question=question,
+            label=label_of_solution(solution),
+        )
         assert solution_of_row("here", serialization.load(Prm800kRow, serialization.dump(row))) == solution
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from search.data import Candidate, Finish, Outcome, Problem, State, Step, StepStatus, Until
-from search.formats.base import Segment, Source, StepFormat, boxed_answer, step_texts, steps_of_texts
+from search.formats.base import Segment, Source, StepFormat, step_texts, steps_of_texts
 from search.formats.code_format import CodeFormat
 from search.formats.plain_format import PlainFormat
 from search.formats.registry import step_format
+from search.grading.extract import boxed_answer
 
 PROBLEM = Problem(id="p", question="How many?", answer="2", source="t")
 

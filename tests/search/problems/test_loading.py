@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from search.data import Problem
 from search.errors import UserError
-from search.problems import loading
-from search.problems.loading import ProblemsConfig, ProblemSetConfig, load_problem_sets, load_problems
+from search.problems.config import ProblemsConfig, ProblemSetConfig
+from search.problems.loading import load_problem_sets
 from search.problems.rows import SourceRow, content_id, extract_answer, hugging_face_rows
+from search.problems.sources import hugging_face
+from search.problems.sources.registry import load_problems
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -189,7 +191,7 @@ def test_hugging_face_set_is_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> 
         calls.append(arguments)
         return [SourceRow("openai/gsm8k/main[test] row 0", {"question": "q", "answer": "why\n#### 3"})]
 
-    monkeypatch.setattr(loading, "hugging_face_rows", rows)
+    monkeypatch.setattr(hugging_face, "hugging_face_rows", rows)
     loaded = load_problems(ProblemSetConfig(name="openai/gsm8k", subset="main", split="test"))
     assert calls == [("openai/gsm8k", "main", "test")]
     assert [(p.question, p.answer, p.source) for p in loaded.problems] == [("q", "3", "gsm8k")]

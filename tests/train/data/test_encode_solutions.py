@@ -12,7 +12,7 @@ from train.data.encoding import Encoder
 from train.data.tokenized import TokenizedSet
 from train.labels.targets import classes, values
 
-RIGHT, NEUTRAL, WRONG = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+CORRECT, NEUTRAL, INCORRECT = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 MIDDLE = Step("three ab", outcome=Outcome.OK)
 
 
@@ -82,9 +82,9 @@ def test_labels_stand_at_the_last_token_of_each_step() -> None:
     ]
     samples, dropped = encode_step_labels(records, code, 100, PAD)
     assert learnt(samples, tokenise) == [
-        ("ab", list(RIGHT)),
+        ("ab", list(CORRECT)),
         ("ab", list(NEUTRAL)),
-        ("two", list(RIGHT)),
+        ("two", list(CORRECT)),
         ("ab", [0.75, 0.0, 0.25]),
         ("two", [0.375, 0.0, 0.625]),
     ]
@@ -98,7 +98,7 @@ def test_sequence_ends_with_the_first_incorrect_step() -> None:
     code, tokenise = encoder()
     record = StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(1, -1, 1))
     samples, _ = encode_step_labels([record], code, 100, PAD)
-    assert learnt(samples, tokenise) == [("ab", list(RIGHT)), ("ab", list(WRONG))]
+    assert learnt(samples, tokenise) == [("ab", list(CORRECT)), ("ab", list(INCORRECT))]
     assert tokenise.text(samples.tokens[-3:].tolist()) == ["three", " ", "ab"]
 
 
@@ -112,10 +112,10 @@ def test_step_without_a_label_is_context_only() -> None:
     ]
     samples, dropped = encode_step_labels(records, code, 100, PAD)
     assert learnt(samples, tokenise) == [
-        ("ab", list(WRONG)),
+        ("ab", list(INCORRECT)),
         ("ab", [0.5, 0.0, 0.5]),
         ("two", [1.0, 0.0, 0.0]),
-        ("ab", list(RIGHT)),
+        ("ab", list(CORRECT)),
     ]
     assert samples.items().tolist() == [1, 2, 1]
     assert tokenise.text(samples.tokens[-3:].tolist()) == ["one", " ", "ab"]  # nothing after the last label
@@ -138,9 +138,9 @@ def test_labels_are_read_on_their_scale() -> None:
     signs = StepLabels(PROBLEM, steps, labels=(1, 0, -1))
     shares = StepLabels(PROBLEM, steps, labels=(1.0, 0.0, 0.25), scale=LabelScale.SHARE)
     q = StepLabels(PROBLEM, steps, labels=(1.0, -1.0, 0.0), scale=LabelScale.VALUE)
-    assert classes(signs) == [RIGHT, NEUTRAL, WRONG]
-    assert classes(shares) == [RIGHT, WRONG, (0.25, 0.0, 0.75)]  # soft labels do not end at a share of 0
-    assert classes(q) == [RIGHT, WRONG, (0.5, 0.0, 0.5)]
+    assert classes(signs) == [CORRECT, NEUTRAL, INCORRECT]
+    assert classes(shares) == [CORRECT, INCORRECT, (0.25, 0.0, 0.75)]  # soft labels do not end at a share of 0
+    assert classes(q) == [CORRECT, INCORRECT, (0.5, 0.0, 0.5)]
     assert [values(record) for record in (signs, shares, q)] == [
         [(1.0,), (0.0,), (-1.0,)],
         [(1.0,), (-1.0,), (-0.5,)],

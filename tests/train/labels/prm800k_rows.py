@@ -43,7 +43,7 @@ def row(*steps: Json, finish: str | None = "solution", generated: list[str] | No
     }
 
 
-# First phase: alternatives at every step; where all are wrong, a person writes the step.
+# First phase: alternatives at every step; where all are incorrect, a person writes the step.
 FIRST_PHASE = row(
     step(candidate("Three.", 1), candidate("Two.", -1), candidate("Hm.", 0), chosen=0),
     step(candidate("Times four.", -1), candidate("Minus four.", -1), chosen=None, human="Plus four."),

@@ -22,7 +22,7 @@ def test_incorrect_share_is_80_percent_rounded(count: int, incorrect: int) -> No
 
 def test_most_convincing_incorrect_come_first_then_the_rest() -> None:
     solutions = pool((0.9, True), (0.2, False), (0.8, False), (0.5, True), (0.7, False), (0.3, False), (0.6, False))
-    assert choose(solutions, 5, seed=1) == [2, 4, 6, 5, 0]  # four wrong ones, then the right one of 0.9
+    assert choose(solutions, 5, seed=1) == [2, 4, 6, 5, 0]  # four incorrect ones, then the correct one of 0.9
     assert choose(solutions, 6, seed=1) == [2, 4, 6, 5, 1, 0]  # 4.8 is 5
     assert choose(solutions, 1, seed=1) == [2]
 

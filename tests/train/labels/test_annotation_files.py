@@ -17,7 +17,7 @@ from train.labels.annotation_files import read_annotations, write_annotation_fil
 from train.labels.first_error import first_error, labels_complete
 
 
-def solution(number: int, right: bool = True) -> Trajectory:
+def solution(number: int, correct: bool = True) -> Trajectory:
     problem = Problem(
         id=f"curriculum-train-2-{number}",
         question=f"What is {number} + 4?",
@@ -25,7 +25,7 @@ def solution(number: int, right: bool = True) -> Trajectory:
         source="curriculum",
         level=2,
     )
-    said = str(number + 4 if right else number * 4)
+    said = str(number + 4 if correct else number * 4)
     steps = (
         Step(
             f"\n# take {number}\ntotal = {number}<end_of_step>",
@@ -35,10 +35,10 @@ def solution(number: int, right: bool = True) -> Trajectory:
         Step("\nprint(total)<end_of_code>", code="print(total)", output=said, outcome=Outcome.OK),
         Step(f"\n<answer>\\boxed{{{said}}}<end_of_answer>", status=StepStatus.FINAL, answer=said),
     )
-    return Trajectory(problem, steps, correct=right, q=1.0 if right else -1.0)
+    return Trajectory(problem, steps, correct=correct, q=1.0 if correct else -1.0)
 
 
-SOLUTIONS = [solution(3), solution(5, right=False), solution(6)]
+SOLUTIONS = [solution(3), solution(5, correct=False), solution(6)]
 
 
 def rows(path: Path) -> list[Json]:

@@ -23,10 +23,10 @@ def record(labels: tuple[float | None, ...], scale: LabelScale = SIGN, steps: in
     [
         ((1, 0, 1), SIGN, 0.0, None, True),
         ((1, 0, -1), SIGN, 0.0, 2, True),
-        ((1, -1), SIGN, 0.0, 1, True),  # labels stop at the first wrong step
+        ((1, -1), SIGN, 0.0, 1, True),  # labels stop at the first incorrect step
         ((1, 1), SIGN, 0.0, None, False),  # nobody knows of the third
         ((), SIGN, 0.0, None, False),
-        ((None, -1), SIGN, 0.0, 1, False),  # the first may be wrong already
+        ((None, -1), SIGN, 0.0, 1, False),  # the first may be incorrect already
         ((1, -1, None), SIGN, 0.0, 1, True),
         ((1, None, 1), SIGN, 0.0, None, False),
         ((0.5, 0.125, 0.0), SHARE, 0.0, 2, True),

@@ -198,7 +198,7 @@ def test_equal_outcomes_give_a_reason(tmp_path: Path) -> None:
         harvest = tree_labels.harvest(trees, tmp_path / str(number), LabelScale.SIGN).outcomes
         assert harvest.nothing_to_learn == reason
     tree.nodes[1].correct = True
-    harvest = tree_labels.harvest([tree], tmp_path / "right", LabelScale.SIGN).outcomes
+    harvest = tree_labels.harvest([tree], tmp_path / "correct", LabelScale.SIGN).outcomes
     assert harvest.nothing_to_learn == "all 1 solutions are correct"
 
 

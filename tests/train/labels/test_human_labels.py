@@ -13,7 +13,7 @@ from train.labels.human_labels import RowLabels, labels_of, outcome_of, parse_st
 from train.labels.prm800k import Prm800kRow
 from train.labels.targets import classes
 
-RIGHT, NEUTRAL, WRONG = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+CORRECT, NEUTRAL, INCORRECT = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
 def parsed(row_json: Json) -> Prm800kRow:
@@ -42,7 +42,7 @@ def test_first_phase_row_gives_solution_and_alternatives() -> None:
     ]
     assert (row_labels.is_whole, row_labels.null_ratings, row_labels.unreachable) == (True, 1, 0)
     examples = [label for record in row_labels.records for label in classes(record) if label is not None]
-    assert examples == [RIGHT, RIGHT, WRONG, NEUTRAL, WRONG, WRONG]  # six rated candidates, each once
+    assert examples == [CORRECT, CORRECT, INCORRECT, NEUTRAL, INCORRECT, INCORRECT]  # six rated candidates, each once
 
 
 def test_second_phase_row_is_labelled_to_the_first_error() -> None:
@@ -57,7 +57,7 @@ def test_second_phase_row_is_labelled_to_the_first_error() -> None:
     assert (row_labels.is_whole, row_labels.null_ratings, row_labels.unreachable) == (False, 1, 0)
     whole = row_labels.records[0]
     assert first_error(whole) == 2 and labels_complete(whole)
-    assert classes(whole) == [NEUTRAL, RIGHT, WRONG]
+    assert classes(whole) == [NEUTRAL, CORRECT, INCORRECT]
 
 
 def test_steps_end_with_a_blank_line_but_the_last() -> None:
@@ -105,7 +105,7 @@ def test_supervision_ends_at_a_chosen_incorrect_step() -> None:
 def test_null_rating_is_no_example() -> None:
     row_json = row(step(candidate("Three.", None)), step(candidate("Plus four.", 1)), step(candidate("So 7.", None)))
     assert words_and_labels(labels(row_json).records) == [("Three. Plus four. So 7.", (None, 1, None))]
-    assert classes(labels(row_json).records[0]) == [None, RIGHT]
+    assert classes(labels(row_json).records[0]) == [None, CORRECT]
     bare = row(step(candidate("Three.", None)), step(candidate("Plus four.", None)))
     assert labels(bare).records == ()
     assert labels(bare).null_ratings == 2

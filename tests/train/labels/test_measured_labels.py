@@ -45,9 +45,9 @@ def with_error(problem: Problem, which: int) -> tuple[State, int]:
     place = [index for index, step in enumerate(steps) if "total =" in step.code][which]
     code = f"{steps[place].code} + 1000"
     steps[place] = Step(f"\n{code}<end_of_step>", code=code, outcome=Outcome.OK)
-    wrong = "-1"  # what it comes to does not matter, only that it is wrong
-    steps[-2] = replace(steps[-2], output=wrong)
-    steps[-1] = replace(steps[-1], text=f"\n<answer>\\boxed{{{wrong}}}<end_of_answer>", answer=wrong)
+    incorrect = "-1"  # what it comes to does not matter, only that it is incorrect
+    steps[-2] = replace(steps[-2], output=incorrect)
+    steps[-1] = replace(steps[-1], text=f"\n<answer>\\boxed{{{incorrect}}}<end_of_answer>", answer=incorrect)
     return State(problem, tuple(steps)), place
 
 
@@ -115,7 +115,7 @@ async def test_unable_policy_gives_false_positives(solutions: list[State]) -> No
         for s in solutions
     ]
     measured = measure_quality(zip(every, places, strict=True))
-    first = places.count(0)  # solutions that are wrong in the first step have it found all the same
+    first = places.count(0)  # solutions that are incorrect in the first step have it found all the same
     assert (measured.erroneous_matched, measured.error_free_matched) == (first, 0)
     assert measured.false_positives == 12 - first  # one each
-    assert measured.true_positives == 8  # the steps that are wrong are called so as well
+    assert measured.true_positives == 8  # the steps that are incorrect are called so as well

@@ -1,4 +1,4 @@
-"""How good labels are, counted by hand against a known first wrong step."""
+"""How good labels are, counted by hand against a known first incorrect step."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def grow() -> tuple[Tree, dict[str, int]]:
                a 0.5   b -1.0   c 0.0   e (error, drawn twice)
               /    \\     |       (never expanded)
          a1 1.0  a2 -1   b1 -1.0
-         right   wrong   wrong
-                 (drawn three times)
+
+    a1 is correct, a2 (drawn three times) and b1 are incorrect.
     """
     tree, node = Tree(PROBLEM, strategy="mcts"), {}
 
@@ -60,7 +60,7 @@ def test_hard_label_is_1_when_any_leaf_is_correct() -> None:
 
 def test_soft_labels_are_shares_of_drawn_leaves() -> None:
     tree, node = grow()
-    # ends: a1 once right; a2 three times, b1 once and e twice wrong
+    # ends: a1 once correct; a2 three times, b1 once and e twice incorrect
     assert by_name(tree, node, SHARE) == {
         "root": 1 / 7, "a": 0.25, "b": 0.0, "c": None, "e": 0.0, "a1": 1.0, "a2": 0.0, "b1": 0.0
     }  # fmt: skip

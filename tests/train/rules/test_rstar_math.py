@@ -39,7 +39,8 @@ def grow() -> tuple[Tree, dict[str, int]]:
                a 0.6  b 0.1   c -0.5   e (error, unvisited)
               /    \\     |       |
          a1 1.0  a2 -1  b1 1.0  c1 -1.0
-         right   wrong  right   wrong
+
+    a1 and b1 are correct, a2 and c1 incorrect.
     """
     tree = Tree(PROBLEM, strategy="mcts")
     node: dict[str, int] = {}
@@ -68,7 +69,7 @@ def names(pairs: tuple[PreferencePair, ...]) -> list[tuple[str, str, str]]:
 def test_step_pairs_are_siblings_best_over_worst() -> None:
     tree, _ = grow()
     pairs = preference_pairs(tree, RStarMathOptions())
-    # Below the root: right a (0.6), b (0.1); wrong e (-1, never visited), c (-0.5); a leads to a wrong one as well, but
+    # Below the root: correct a (0.6), b (0.1); incorrect e (-1, never visited), c (-0.5); a leads to an incorrect one as well, but
     # is third from below. Below a: a1 over a2.
     assert names(pairs.step) == [
         ("", "take a", "1/0"),
@@ -120,7 +121,7 @@ def test_answer_pairs_have_different_prefixes() -> None:
 
 def test_node_is_never_preferred_over_one_of_higher_q() -> None:
     tree, node = grow()
-    tree.nodes[node["b"]].value_sum = -8.0  # Q -0.8: right, but below c
+    tree.nodes[node["b"]].value_sum = -8.0  # Q -0.8: correct, but below c
     step_pairs = names(preference_pairs(tree, RStarMathOptions()).step)
     assert ("", "take b", "1/0") in step_pairs
     assert ("", "take b", "take c") not in step_pairs
@@ -183,7 +184,7 @@ def test_edit_distance_is_compared_with_the_bound(a: str, b: str, distance: int)
 
 def test_harvest_writes_trajectories_pairs_and_counts(tmp_path: Path) -> None:
     tree, _ = grow()
-    again, node = grow()  # a second tree for the same problem, with one more right solution and a has_code_error one
+    again, node = grow()  # a second tree for the same problem, with one more correct solution and one whose code failed
     again.add(node["b"], answer("four", "4"), visits=1, value_sum=1.0, correct=True)
     broken = again.add(0, Step("boom", outcome=Outcome.EXCEPTION), visits=1, value_sum=1.0)
     again.add(broken, answer("4?", "4"), visits=1, value_sum=1.0, correct=True)

@@ -76,7 +76,7 @@ def test_harvest_joins_and_counts_pairs_of_all_trees() -> None:
 
 
 async def test_search_with_two_correct_gives_a_diversified_pair() -> None:
-    """Both right: the second policy's wrong solution of two steps is what the right one is set against."""
+    """Both correct: the second policy's incorrect solution of two steps is what the correct one is set against."""
     policy = WordPolicy({(): ["=7", "a"], ("a",): ["=7"]})
     second = WordPolicy({(): ["b", "=7"], ("b",): ["=5"]})
     services = replace(word_services(policy, {"=7": 0.9, "b": 0.2, "=5": 0.1}, graded=True), second_policy=second)

@@ -1,0 +1,24 @@
+"""A data set of the Hugging Face Hub as a source of problems."""
+
+from __future__ import annotations
+
+import re
+
+from search.problems.config import ProblemSetConfig
+from search.problems.rows import hugging_face_rows
+from search.problems.sources.base import LoadedProblems, ProblemSource, load_rows
+
+NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
+
+
+def load_hugging_face(config: ProblemSetConfig) -> LoadedProblems:
+    """Return the problems of a split. Raises UserError if the set cannot be reached."""
+    rows = hugging_face_rows(config.name, config.subset, config.split)
+    return load_rows(config, rows, config.name.rsplit("/", 1)[1])
+
+
+SOURCE = ProblemSource(
+    description="a Hugging Face data set as owner/name",
+    accepts=lambda name: bool(NAME.match(name)),
+    load=load_hugging_face,
+)

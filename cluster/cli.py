@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cluster.commands.data import harvest, label, select_solutions
-from cluster.commands.inspect import doctor, report, sandbox
+from cluster.commands.inspect import doctor, grade, report, sandbox
 from cluster.commands.models import eval_reward_model, train
 from cluster.commands.run import compare, evaluate, evolve, search
 from cluster.run import manifest
@@ -30,6 +30,7 @@ COMMANDS = {  # a command is a module with HELP, add_arguments(parser) and run(a
     "select": select_solutions,
     "label": label,
     "report": report,
+    "grade": grade,
     "doctor": doctor,
     "sandbox": sandbox,
 }

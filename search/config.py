@@ -9,8 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from search.data import Sampling, Until
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, Sampling, Until
 
 
 class StrictConfig(BaseModel):

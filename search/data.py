@@ -249,3 +249,12 @@ class LabelledSolution:
     record: StepLabels
     completions: int = 0
     cost: Cost = Cost()
+
+
+class Aggregation(StrEnum):
+    """How the scores of a solution's steps become one score."""
+
+    PRODUCT = "product"  # of step probabilities (Let's Verify Step by Step, section 2.4)
+    MIN = "min"
+    LAST = "last"
+    MEAN = "mean"

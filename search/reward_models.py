@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation
 
 
 class RewardModelKind(StrEnum):

@@ -20,9 +20,8 @@ from cluster.reward_eval.request import RewardEvalRequest
 from cluster.run import directory as run_directory
 from cluster.run import preflight
 from cluster.run.context import Invocation
-from search.data import Problem
+from search.data import Aggregation, Problem
 from search.errors import UserError
-from search.evaluation.voting import Aggregation
 from search.problems.loading import ProblemSets
 from search.reward_models import KINDS, RewardModelKind
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from cluster.evaluation.records import Measure
 from search.core.values import path_reward
-from search.data import Cost, Problem
+from search.data import Aggregation, Cost, Problem
 from search.evaluation import voting
 from search.evaluation.best_of_n_curves import UNFINISHED as UNFINISHED_SAMPLE
 from search.evaluation.best_of_n_curves import ScoredSample
 from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
-from search.evaluation.voting import Aggregation
 from search.protocols import Grader
 from search.strategies.registry import STRATEGIES
 from search.tree import Tree

@@ -27,8 +27,7 @@ from cluster.searches.runner import SearchPlan, SearchRunner
 from search.config import SearchConfig
 from search.core.expansion import squash
 from search.core.values import aggregate_rewards
-from search.data import ModelRef, Problem
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, ModelRef, Problem
 from search.grading.grader import grader
 from search.storage.files import write_text
 from search.storage.tree_store import finished_ids, read_trees

@@ -14,10 +14,10 @@ from cluster.report.charts import Point, Series
 from cluster.report.curves import short_number
 from cluster.reward_eval.evaluate import RewardEvaluation, SampleCurves
 from cluster.run.progress import Progress
+from search.data import Aggregation
 from search.evaluation.best_of_n_curves import ANY, MAJORITY, MAX_POINTS, METHODS, TRIALS, WEIGHTED
 from search.evaluation.confidence import Interval
 from search.evaluation.process_bench import ProcessScore
-from search.evaluation.voting import Aggregation
 from search.storage.files import write_text
 
 HTML = "reward_model.html"

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cluster.run.directory import RunDir, Stage, check_inputs
-from search.data import Problem
+from search.data import Aggregation, Problem
 from search.evaluation.process_bench import ProcessRow
-from search.evaluation.voting import Aggregation
 from search.reward_models import RewardModelKind
 from search.storage import tree_store
 from search.tree import Tree

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from search.evaluation.voting import Aggregation, aggregate, best_of_n, weighted_vote
+from search.data import Aggregation
+from search.evaluation.voting import aggregate, best_of_n, weighted_vote
 from search.tree import ROOT, Node, Tree
 
 MAX_MAGNITUDE = 1 - 1e-12  # values are clipped to it before atanh, where they would be infinite

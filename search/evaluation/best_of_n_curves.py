@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import combinations, islice
 from statistics import fmean
 
+from search.data import Aggregation
 from search.evaluation.confidence import Interval, mean_of_shares
-from search.evaluation.voting import Aggregation, aggregate, best_of_k, pass_at_k
+from search.evaluation.voting import aggregate, best_of_k, pass_at_k
 from search.grading.voting import canonical
 from search.seeds import derive
 

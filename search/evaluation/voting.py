@@ -9,22 +9,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from enum import StrEnum
 from itertools import combinations, groupby
 from statistics import fmean
 
+from search.data import Aggregation
 from search.grading.voting import canonical
 
 Key = Callable[[str], str]
-
-
-class Aggregation(StrEnum):
-    """How the scores of a solution's steps become one score."""
-
-    PRODUCT = "product"  # of step probabilities (Let's Verify Step by Step, section 2.4)
-    MIN = "min"
-    LAST = "last"
-    MEAN = "mean"
 
 
 def aggregate(scores: Sequence[float], aggregation: Aggregation) -> float:

@@ -90,7 +90,7 @@ COMMAND_OR_SYMBOL = re.compile(
     + "|".join(map(re.escape, sorted(SYMBOLS, key=len, reverse=True)))
 )
 DOUBLE_ESCAPE = re.compile(
-    r"\\\\(?=(?:d|t|c)?frac|sqrt|pi\b|text|left|right|times|cdot|infty|pm\b|math|begin|end\b|end\{|boxed|le\b|leq|ge\b|geq"
+    r"(?<!\\)\\\\(?=(?:d|t|c)?frac|sqrt|pi\b|text|left|right|times|cdot|infty|pm\b|math|begin|end\b|end\{|boxed|le\b|leq|ge\b|geq"
     r"|cup|theta|alpha|beta|log|ln\b|sin|cos|tan|circ|%|\$|\{|\}|\(|\))"
 )
 UPRIGHT = re.compile(

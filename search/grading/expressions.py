@@ -205,7 +205,7 @@ class _Parser:
             return base.value
         if text.isdecimal():
             text += self.thousands(len(text))
-            mixed = self.mixed()
+            mixed = self.mixed() if text.isdecimal() else None
             if mixed is not None:
                 return int(text) + mixed
         token = self.front()
@@ -222,10 +222,12 @@ class _Parser:
             group = self.front(int(comma))
             if group is None or group.kind != NUMBER or len(group.text.split(".")[0]) != 3 or group.space == comma:
                 break
-            if not group.text.isdecimal() or self.peek(1 + comma) in ("/",):
+            if "(" in group.text or self.peek(1 + comma) == "/":
                 break
             digits += group.text
             self.index += 1 + comma
+            if not group.text.isdecimal():
+                break
         return digits
 
     def mixed(self) -> Fraction | None:
@@ -282,14 +284,13 @@ class _Parser:
         return symbol(name)
 
     def short_word(self) -> Value:
+        """Take a segment such as ``AB``, or the first factor of a product such as ``ma``."""
         word = self.tokens[self.index].text
-        self.index += 1
         if word.isupper():
+            self.index += 1
             return symbol(word)
-        value: Value = ONE
-        for letter in word:
-            value = multiply(value, atom_value(E if letter == "e" else I) if letter in "ei" else symbol(letter))
-        return value
+        self.tokens[self.index : self.index + 1] = [Token(LETTER, letter) for letter in word]
+        return self.letter()
 
     def arguments(self) -> list[Value]:
         return [self.inner(part) for part in split(self.group_tokens(), frozenset({",", ";"}))]

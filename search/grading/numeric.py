@@ -16,15 +16,13 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from search.grading.decimals import FLOAT_DIGITS, unit_of_last_digit
-from search.grading.forms import Atom, Form, Polynomial, Value, symbols
-from search.grading.powers import HALF
+from search.grading.decimals import FLOAT_DIGITS, FLOAT_ULPS, unit_of_last_digit
+from search.grading.forms import HALF, Atom, Form, Polynomial, Value, symbols
 
 SCREENED, CONFIRMED = 40, 150  # digits of the first and of the deciding comparison
 GUARD = 20  # further digits of the computation
 POSITIVE_POINTS, SIGNED_POINTS = 3, 3
 LEAST_POINTS = 2  # points at which both sides must have a value
-FLOAT_ULPS = 2
 Number = Any  # mpf or mpc
 
 FUNCTIONS: dict[str, Callable[..., Number]] = {
@@ -161,4 +159,3 @@ def _atom(atom: Atom, point: Mapping[str, Fraction]) -> Number:
     raise NoValue(atom.fn)
 
 
-__all__ = ["Form", "NumericAlgebra"]

@@ -100,7 +100,9 @@ def _may_begin_unit(tokens: Sequence[Token], index: int) -> bool:
     if token.kind == WORD or token.text in ("°", "%") or (token.kind == SIGN and token.text in CURRENCIES):
         return True
     if token.text == "(":
-        return index + 1 < len(tokens) and tokens[index + 1].kind in (WORD, LETTER) and tokens[-1].text == ")"
+        following = tokens[index + 1] if index + 1 < len(tokens) else token
+        is_unit = following.kind == WORD or (following.kind == LETTER and len(tokens) == index + 3 and token.space)
+        return is_unit and tokens[-1].text == ")" and last.kind == NUMBER
     if token.kind == LETTER:
         is_after_number = last.kind == NUMBER or last.text in (")", "}")
         return is_after_number and (token.roman or token.text in SINGLE_LETTERS or not token.text.isascii())

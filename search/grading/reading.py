@@ -176,7 +176,7 @@ def _listed(items: list[Kind], joint: str) -> Kind:
     if not items:
         raise Unreadable("an empty list")
     combined = relations.combine(items, joint) or (joined_quantity(items) if joint != "or" else None)
-    return combined or Collection("", tuple(_plain_items(items)))
+    return combined or Collection("", tuple(relations.with_name(_plain_items(items))))
 
 
 def _plain_items(items: Sequence[Kind]) -> list[Kind]:
@@ -200,10 +200,11 @@ def _items(tokens: Sequence[Token]) -> tuple[list[list[Token]], str]:
     """Split at commas, "and" and "or" outside brackets. A comma before three digits without a space groups digits."""
     groups: list[list[Token]] = [[]]
     depth, joint = 0, ""
+    has_comma = len(split(tokens, frozenset({","}))) > 1
     for i, token in enumerate(tokens):
         depth += change_of_depth(token)
         if depth <= 0 and token.kind == WORD and token.text.lower() in CONJUNCTIONS:
-            if token.text.lower() == "and" and _is_mixed(groups[-1], tokens[i + 1 :]):
+            if token.text.lower() == "and" and not has_comma and _is_mixed(groups[-1], tokens[i + 1 :]):
                 groups[-1] = [Token(SIGN, "("), *groups[-1], Token(SIGN, ")"), Token(SIGN, "+")]
                 continue
             joint = token.text.lower()
@@ -222,7 +223,7 @@ def _is_mixed(before: Sequence[Token], after: Sequence[Token]) -> bool:
     if len(before) != 1 or not before[0].text.isdecimal() or found is None:
         return False
     above, below = (int(part) for part in found.groups() if part is not None)
-    return above < below
+    return 0 < above < below
 
 
 def _groups_digits(tokens: Sequence[Token], comma: int) -> bool:

@@ -103,7 +103,8 @@ def read_names(tokens: Sequence[Token]) -> tuple[str, ...]:
         return (" ".join(token.text for token in tokens).casefold(),) if plain else ()
     if tokens[0].kind == LETTER and len(tokens) >= 4 and tokens[1].text == "(" and tokens[-1].text == ")":
         inside = tokens[2:-1]
-        return (written(tokens),) if all(token.kind in (LETTER, NAME) or token.text == "," for token in inside) else ()
+        if all(token.kind in (LETTER, NAME) or token.text == "," for token in inside):
+            return (written(tokens),)
     try:
         value = read_expression(tokens)
     except (Unreadable, ArithmeticError, ValueError):
@@ -299,6 +300,16 @@ def _intersected(relations: Sequence[Kind]) -> RealSet | None:
             return None
         result = each if result is None else intersection(result, each)
     return result
+
+
+def with_name(items: Sequence[Kind]) -> Sequence[Kind]:
+    """Give the name of the first item to all others if none has one: ``k = 3, 5``."""
+    first = items[0]
+    if not isinstance(first, Assignment) or len(first.names) > 1:
+        return items
+    if not all(isinstance(item, (Number, Expression)) for item in (first.value, *items[1:])):
+        return items
+    return [first, *(Assignment(first.names, item) for item in items[1:])]
 
 
 def read_parallel_assignment(groups: Sequence[Sequence[Token]], read: Reader) -> Kind | None:

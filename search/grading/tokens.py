@@ -195,6 +195,8 @@ def _letters(run: str, last: Token | None, space: bool, roman: bool) -> list[Tok
         return [Token(NAME, "plain_log" if run == "log" and not roman else run, space, roman)]
     if roman or run.lower() in CONJUNCTIONS or not run.isascii():
         return [Token(WORD, run, space, roman)]
+    if last is not None and is_unit_word(run) and (last.kind == WORD or (space and last.text in (")", "}"))):
+        return [Token(WORD, run, space, roman)]
     after_number = last is not None and last.kind == NUMBER
     if after_number and (is_unit_word(run) or (space and len(run) >= 3) or len(run) > 4):
         return [Token(WORD, run, space, roman)]

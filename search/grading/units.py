@@ -141,7 +141,7 @@ def lookup(word: str) -> Unit | None:
 
 
 def is_unit_word(word: str) -> bool:
-    return lookup(word) is not None or word in SPEEDS
+    return lookup(word) is not None or word in SPEEDS or word in PREFIXES
 
 
 def power(unit: Unit, exponent: int) -> Unit:

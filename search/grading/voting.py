@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from search.grading.forms import multiply, text
+from fractions import Fraction
+
+from search.grading.forms import Form, leading, multiply, scaled, symbols, text
 from search.grading.kinds import (
     DEGREE,
     PERCENT,
@@ -13,10 +15,13 @@ from search.grading.kinds import (
     Matrix,
     Number,
     Quantity,
-    Words,
+    RealSet,
+    Relation,
     describe,
 )
-from search.grading.reading import MAX_LENGTH, read
+from search.grading.powers import content_of
+from search.grading.reading import FAILURES, MAX_LENGTH, plain_text, read
+from search.grading.relations import as_equation
 from search.grading.units import TABLE
 
 MONEY = frozenset(base for base, (kind, _) in TABLE.items() if kind == "money")
@@ -28,27 +33,56 @@ def canonical(answer: str) -> str:
 
     ``0.5``, ``1/2`` and ``$0.50`` give ``1/2``. A per cent sign, a currency and words for what is counted are left out:
     ``25%`` gives ``25``. Units that convert give the value in base units: ``60 min`` and ``1 h`` give ``3600 s``. The
-    order of a list without brackets and of a set does not matter.
+    order of a list without brackets and of a set does not matter. Equations are equal up to a factor.
     """
-    return _key(read(answer[:MAX_LENGTH]))
+    answer = answer[:MAX_LENGTH]
+    try:
+        return _key(read(answer))
+    except FAILURES:
+        return plain_text(answer)
 
 
 def _key(kind: Kind) -> str:
     match kind:
         case Quantity():
             return _quantity_key(kind)
-        case Assignment(names=(_,)):
+        case Assignment():
+            equation = as_equation(kind)
+            if equation is not None and isinstance(kind.value, Expression) and symbols(kind.value.value):
+                return _relation_key(equation)
             return _key(kind.value)
-        case Collection(bracket="" | "{}"):
-            keys = sorted(map(_key, kind.items))
-            return ",".join(keys) if len(keys) == 1 or not kind.bracket else "{" + ",".join(dict.fromkeys(keys)) + "}"
+        case Relation():
+            return _relation_key(kind)
+        case RealSet():
+            return describe(RealSet(kind.pieces))
         case Collection():
-            return kind.bracket[0] + ",".join(map(_key, kind.items)) + kind.bracket[1]
+            return _collection_key(kind)
         case Matrix():
             return kind.fence + "[" + ",".join("[" + ",".join(map(_key, row)) + "]" for row in kind.rows) + "]"
-        case Words():
-            return kind.text
     return describe(kind)
+
+
+def _collection_key(kind: Collection) -> str:
+    if kind.bracket in ("()", "[]"):
+        return kind.bracket[0] + ",".join(map(_key, kind.items)) + kind.bracket[1]
+    named = {item.names: item for item in kind.items if isinstance(item, Assignment)}
+    if len(named) == len(kind.items) > 1:  # x=2, y=3 is the point (2, 3)
+        return "(" + ",".join(_key(named[names]) for names in sorted(named)) + ")"
+    keys = sorted(map(_key, kind.items))
+    return "{" + ",".join(dict.fromkeys(keys) if kind.bracket else keys) + "}"
+
+
+def _relation_key(relation: Relation) -> str:
+    """Return an equation with whole coefficients without a common factor, the first one positive; of inequalities any sign."""
+    difference = relation.difference
+    if isinstance(difference, Form):
+        factor = 1 / content_of(difference.num)
+        if relation.operator in ("=", "!=") and difference.num[leading(difference.num)] < 0:
+            factor = -factor
+        difference = Form(scaled(difference.num, factor), difference.den)
+    elif difference:
+        difference = Fraction(1)
+    return f"{text(difference)}{relation.operator}0"
 
 
 def _quantity_key(quantity: Quantity) -> str:

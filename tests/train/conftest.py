@@ -6,13 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from search import serialization
 from search.data import LabelScale, Outcome, PreferencePair, Problem, Step, StepLabels, StepStatus, Trajectory
-from search.formats.code_format import CODE_TAGS
+from tests.fakes.tiny_model import make_policy, make_tokenizer
 
 
 def _trajectory(number: int) -> Trajectory:
@@ -113,33 +110,7 @@ def sft_file(data: dict[str, Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    corpus = ["# Step 1: take 3\nx1 = 3\nWhat is 3 + 4?\nprint(x0 + x1)"] * 3
+    tokenizer = make_tokenizer(corpus, eos="<end>", pad="<pad>")
     directory = tmp_path_factory.mktemp("tiny")
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=320,
-        special_tokens=["<end>", "<pad>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(["# Step 1: take 3\nx1 = 3\nWhat is 3 + 4?\nprint(x0 + x1)"] * 3, trainer)
-    tokenizer.add_tokens(list(CODE_TAGS))
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<pad>")
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=len(fast),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=256,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=fast.eos_token_id,
-        pad_token_id=fast.pad_token_id,
-    )
-    Qwen2ForCausalLM(config).save_pretrained(directory)
-    fast.save_pretrained(directory)
-    return directory
+    return make_policy(directory, tokenizer=tokenizer, width=32, intermediate=64, heads=2, positions=256)

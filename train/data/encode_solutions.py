@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from search.data import State, StepLabels, Trajectory
 from train.data.encoding import Encoder
+from train.data.label_targets import StepTargets, classes, values
 from train.data.tokenized import TokenizedRow, TokenizedSet, pack
-from train.labels.targets import StepTargets, classes, values
 from train.objectives import SampleKind
 
 

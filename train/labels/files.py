@@ -16,8 +16,8 @@ from typing import TextIO
 from search import serialization
 from search.data import StepLabels, Trajectory
 from search.storage.files import open_atomic
+from train.data.label_targets import values
 from train.labels.first_error import first_error
-from train.labels.targets import values
 from train.record_files import OUTCOMES, STEP_LABELS
 
 LABEL_COUNTS = "label_counts.json"

@@ -11,7 +11,7 @@ from cluster.run.directory import RunDir, check_inputs
 from search.errors import UserError
 
 HELP = "write the training records of raystar train, from stored trees or from step labels by people"
-SECTIONS = ("harvest", "method")
+SECTIONS = ("method",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,8 +16,7 @@ from pydantic import Field
 from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
 from search.core.stopping import add_elapsed
-from search.data import LabelledSolution, LabelScale, Problem, State
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, LabelledSolution, LabelScale, Problem, State
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.strategies.entry import Bound

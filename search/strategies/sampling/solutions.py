@@ -10,7 +10,7 @@ from search.config import SearchConfig
 from search.core.completion import add_chain, finish_solution
 from search.core.expansion import NO_CANDIDATE, add_cost, count_failure, squash
 from search.core.stopping import budget_exhausted
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation
 from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive

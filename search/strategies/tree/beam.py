@@ -17,8 +17,7 @@ from pydantic import Field
 from search.core.expansion import expand_all
 from search.core.stopping import finalize, should_stop
 from search.core.values import back_up, path_value, terminal_value
-from search.data import Problem
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, Problem
 from search.protocols import SearchServices
 from search.strategies.entry import StrategyEntry
 from search.strategies.tree.options import TreeConfig

@@ -12,8 +12,7 @@ from pydantic import Field
 
 from search.core.expansion import expand
 from search.core.stopping import finalize
-from search.data import Problem
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, Problem
 from search.protocols import SearchServices
 from search.strategies.entry import Bound, StrategyEntry
 from search.strategies.tree.beam import Beam, extend_beams, keep

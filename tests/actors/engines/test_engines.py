@@ -22,7 +22,7 @@ from search.data import Finish, ModelRef, Problem, Sampling, State, Step, StepSt
 from search.formats.base import Source
 from search.formats.code_format import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat
 from search.reward_models import RewardModelKind
-from tests.actors.conftest import make_reward_model
+from tests.fakes.tiny_model import make_reward_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

@@ -17,6 +17,7 @@ from actors.rpc.client import RpcClient
 from actors.rpc.messages import Load
 from actors.rpc.server import CallerState, RpcServer
 from actors.rpc.transport import CALLER, Address, Connection, connect, listen
+from tests.fakes.ray_handle import ActorHandle, RemoteMethod
 
 
 class Doubler(RpcServer):
@@ -46,31 +47,6 @@ class Doubler(RpcServer):
         super()._flush(connection, caller)
 
 
-class Remote:
-    """An actor's handle as Ray offers it, to a server in this process."""
-
-    def __init__(self, server: Doubler) -> None:
-        self.server, self.dead = server, False
-        self.listen_address = Method(self._listen_address)
-
-    async def _listen_address(self) -> Address:
-        if self.dead:
-            raise ActorDiedError()
-        return pickle.loads(pickle.dumps(await self.server.listen_address()))  # type: ignore[no-any-return]
-
-    def die(self) -> None:
-        self.dead = True
-        for caller in list(self.server._callers):
-            caller.close()
-
-
-class Method:
-    """``handle.method.remote()`` that runs a coroutine."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self.remote = call
-
-
 class Unreadable:
     """Can be pickled, but not unpickled."""
 
@@ -79,7 +55,7 @@ class Unreadable:
 
 
 async def test_calls_return_in_the_order_of_their_completion() -> None:
-    client = RpcClient(Remote(Doubler()))
+    client = RpcClient(ActorHandle(Doubler()))
     order: list[int] = []
 
     async def call(number: int) -> None:
@@ -88,11 +64,11 @@ async def test_calls_return_in_the_order_of_their_completion() -> None:
 
     await asyncio.gather(*(call(number) for number in (30, 0, 10, 20, 0)))
     assert order == [0, 0, 10, 20, 30]
-    assert not any(caller.tasks for caller in client.handle.server._callers.values())
+    assert not any(caller.tasks for caller in client.handle.actor._callers.values())
 
 
 async def test_call_returns_while_a_slower_one_is_pending() -> None:
-    client = RpcClient(Remote(Doubler()))
+    client = RpcClient(ActorHandle(Doubler()))
     slow = asyncio.ensure_future(client.call("double", 100))
     await asyncio.sleep(0.05)
     assert await asyncio.wait_for(client.call("double", 1), 0.5) == 2
@@ -101,7 +77,7 @@ async def test_call_returns_while_a_slower_one_is_pending() -> None:
 
 
 async def test_error_is_raised_by_its_own_call_only() -> None:
-    client = RpcClient(Remote(Doubler()))
+    client = RpcClient(ActorHandle(Doubler()))
     fine = asyncio.ensure_future(client.call("double", 1))
     with pytest.raises(PromptTooLong, match="3000 tokens"):
         await client.call("fail", PromptTooLong("3000 tokens"))
@@ -111,7 +87,7 @@ async def test_error_is_raised_by_its_own_call_only() -> None:
 
 
 async def test_unpicklable_request_fails_alone() -> None:
-    client = RpcClient(Remote(Doubler()))
+    client = RpcClient(ActorHandle(Doubler()))
     slow = asyncio.ensure_future(client.call("double", 10))
     with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
         await client.call("echo", lambda: None)
@@ -124,7 +100,7 @@ async def test_unpicklable_request_fails_alone() -> None:
 
 async def test_unreadable_response_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Doubler()
-    client = RpcClient(Remote(server))
+    client = RpcClient(ActorHandle(server))
     monkeypatch.setattr(server, "fail", method_returning(Unreadable()))
     with pytest.raises(RequestFailed, match="the response cannot be read: ValueError"):
         await client.call("fail", 1)
@@ -140,7 +116,7 @@ def method_returning(value: object) -> Callable[..., Any]:
 
 async def test_cancelled_call_is_cancelled_in_the_actor() -> None:
     server = Doubler()
-    client = RpcClient(Remote(server))
+    client = RpcClient(ActorHandle(server))
     assert await client.call("double", 0) == 0
     sent, unsent = asyncio.ensure_future(client.call("double", 500)), asyncio.ensure_future(client.call("double", 600))
     unsent.cancel()
@@ -154,7 +130,7 @@ async def test_cancelled_call_is_cancelled_in_the_actor() -> None:
 
 async def test_late_call_times_out_and_is_cancelled_in_the_actor() -> None:
     server = Doubler()
-    client = RpcClient(Remote(server))
+    client = RpcClient(ActorHandle(server))
     assert await client.call("double", 1, timeout_s=5) == 2
     with pytest.raises(TimeoutError):
         await client.call("double", 500, timeout_s=0.1)
@@ -163,7 +139,7 @@ async def test_late_call_times_out_and_is_cancelled_in_the_actor() -> None:
 
 
 async def test_calls_fail_and_the_next_reconnects_when_the_actor_dies() -> None:
-    remote = Remote(Doubler())
+    remote = ActorHandle(Doubler())
     client = RpcClient(remote)
     waiting = [asyncio.ensure_future(client.call("double", 600 + number)) for number in range(3)]
     await asyncio.sleep(0.1)
@@ -172,25 +148,25 @@ async def test_calls_fail_and_the_next_reconnects_when_the_actor_dies() -> None:
     assert [type(error) for error in errors] == [ActorLost] * 3
     with pytest.raises(ActorDiedError):
         await client.call("double", 4)
-    remote.dead = False
+    remote.is_dead = False
     assert await client.call("double", 4) == 8
 
 
 async def test_restarted_actor_is_called_at_its_new_address() -> None:
-    remote = Remote(Doubler())
+    remote = ActorHandle(Doubler())
     client = RpcClient(remote)
     assert await client.call("double", 1) == 2
-    first = await remote.server.listen_address()
+    first = await remote.actor.listen_address()
     remote.die()
     await asyncio.sleep(0.05)
-    remote.server, remote.dead = Doubler(), False
+    remote.actor, remote.is_dead = Doubler(), False
     assert await client.call("double", 2) == 4
-    assert await remote.server.listen_address() != first
+    assert await remote.actor.listen_address() != first
 
 
 async def test_requests_of_a_closed_client_are_cancelled() -> None:
     server = Doubler()
-    client, other = RpcClient(Remote(server)), RpcClient(Remote(server))
+    client, other = RpcClient(ActorHandle(server)), RpcClient(ActorHandle(server))
     waiting = asyncio.ensure_future(client.call("double", 500))
     unaffected = asyncio.ensure_future(other.call("double", 30))
     await asyncio.sleep(0.1)
@@ -207,8 +183,10 @@ async def test_unreachable_actor_is_named() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    client = RpcClient(Remote(Doubler()))
-    client.handle.listen_address = Method(lambda: coroutine_of(Address("127.0.0.1", port, b"k" * 32)))
+    client = RpcClient(ActorHandle(Doubler()))
+    client.handle.listen_address = RemoteMethod(
+        client.handle, lambda: coroutine_of(Address("127.0.0.1", port, b"k" * 32))
+    )
     with pytest.raises(Unreachable, match=rf"127.0.0.1:{port} cannot be reached .*nodes must reach each other's ports"):
         await client.call("double", 1)
 
@@ -267,7 +245,7 @@ async def test_frames_are_reassembled_from_pieces(piece: int) -> None:
 
 async def test_two_clients_get_their_own_responses() -> None:
     server = Doubler()
-    first, second = RpcClient(Remote(server)), RpcClient(Remote(server))
+    first, second = RpcClient(ActorHandle(server)), RpcClient(ActorHandle(server))
     answers = await asyncio.gather(
         *(client.call("double", number) for number in range(8) for client in (first, second)),
     )
@@ -276,7 +254,7 @@ async def test_two_clients_get_their_own_responses() -> None:
 
 async def test_simultaneous_responses_are_flushed_together() -> None:
     server = Doubler()
-    client = RpcClient(Remote(server))
+    client = RpcClient(ActorHandle(server))
     await asyncio.gather(*(client.call("echo", number) for number in range(200)))
     assert sum(server.flush_sizes) == 200
     assert len(server.flush_sizes) <= 2
@@ -284,7 +262,7 @@ async def test_simultaneous_responses_are_flushed_together() -> None:
 
 async def test_load_of_other_callers_is_reported_when_it_changes() -> None:
     server, loads = Doubler(), []
-    client, other = RpcClient(Remote(server), loads.append), RpcClient(Remote(server))
+    client, other = RpcClient(ActorHandle(server), loads.append), RpcClient(ActorHandle(server))
     assert await client.call("double", 1, size=2) == 2
     others = [asyncio.ensure_future(other.call("double", 300, size=size)) for size in (3, 4)]
     await asyncio.sleep(0.1)

@@ -18,8 +18,7 @@ from cluster.annotation.choose_solutions import (
 )
 from cluster.reward_eval import step_scores
 from cluster.reward_eval.request import SELECT, RewardEvalRequest
-from search.data import Trajectory
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, Trajectory
 from search.reward_models import RewardModelKind, probability
 from tests.cluster.reward_eval.stored_samples import (
     PROBLEMS,

@@ -136,3 +136,21 @@ def test_mapping_in_the_file_replaces_the_default(tmp_path: Path) -> None:
     assert {name: entry.settings for name, entry in strategies.items()} == {
         "best_of_n": {"strategy": "best_of_n", "candidates": 9}
     }
+
+
+def test_change_of_strategy_drops_the_options_of_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(GOOD.replace("  rollouts: 4\n", "  rollouts: 4\n  temperature: 0.5\n"), encoding="utf-8")
+    search = run_config.load(path, parse(["--search.strategy=beam", "--search.beam_width=3"])).search
+    assert (search.strategy, search.temperature, search.beam_width) == ("beam", 0.5, 3)  # type: ignore[attr-defined]
+    assert run_config.load(path, parse(["--search.strategy=mcts"])).search.rollouts == 4  # type: ignore[attr-defined]
+    assert "command line: search is not possible: strategy 'beam' has no option rollouts: it belongs to" in error_line(
+        tmp_path, GOOD, "--search.strategy=beam", "--search.rollouts=3"
+    )
+
+
+def test_round_with_an_impossible_search_is_refused(tmp_path: Path) -> None:
+    line = error_line(tmp_path, GOOD + "rounds: [{search: {beam_width: 2}}]\n")
+    assert "rounds.0.search: strategy 'mcts' has no option beam_width: it belongs to beam, sphere" in line
+    line = error_line(tmp_path, GOOD + "rounds: [{search: {rollouts: 0}}]\n")
+    assert "rounds.0.search.rollouts: input should be greater than or equal to 1" in line

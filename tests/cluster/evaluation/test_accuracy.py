@@ -7,8 +7,7 @@ import pytest
 from cluster.evaluation import accuracy
 from cluster.evaluation.promotion import decide
 from cluster.evaluation.records import Measure
-from search.data import Cost, Problem, Step, StepStatus
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, Cost, Problem, Step, StepStatus
 from search.grading.grader import grader
 from search.tree import ROOT, Tree
 

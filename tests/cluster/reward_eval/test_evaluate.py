@@ -17,11 +17,10 @@ from cluster.reward_eval.first_error import PROCESS_ROWS
 from cluster.reward_eval.request import REWARD_EVAL, RewardEvalRequest, rows_inputs
 from cluster.reward_eval.threshold import Threshold, measure
 from cluster.searches.runner import SearchPlan, SearchResult, SearchRunner, summarise_trees
-from search.data import ModelRef
+from search.data import Aggregation, ModelRef
 from search.errors import UserError
 from search.evaluation.confidence import wilson
 from search.evaluation.process_bench import ProcessRow, ScoredSteps, read_rows
-from search.evaluation.voting import Aggregation
 from search.reward_models import RewardModelKind, probability
 from tests.cluster.reward_eval.stored_samples import (
     PROBLEMS,

@@ -7,8 +7,7 @@ import math
 import pytest
 
 from search.core.values import choose_answer, path_share, path_value, preference_strength
-from search.data import Step, StepStatus
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, Step, StepStatus
 from search.tree import ROOT, Tree
 from tests.search.words import PROBLEM
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.data import Aggregation
 from search.evaluation.best_of_n_curves import (
     ANY,
     MAJORITY,
@@ -24,7 +25,7 @@ from search.evaluation.best_of_n_curves import (
     vote_curve,
 )
 from search.evaluation.confidence import wilson
-from search.evaluation.voting import Aggregation, best_of_k, majority_at_k, weighted_vote
+from search.evaluation.voting import best_of_k, majority_at_k, weighted_vote
 
 # product 0.45 and 0.48, min 0.5 and 0.6, last 0.5 and 0.8, mean 0.7 and 0.7
 GOOD, BAD = ScoredSample((0.9, 0.5), "1", True), ScoredSample((0.6, 0.8), "2", False)

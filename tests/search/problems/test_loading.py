@@ -41,7 +41,7 @@ def refusal(source: ProblemSetConfig) -> str:
         ("So \\boxed{1} or rather \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"),
         ("  x + 1 ", "x + 1"),
         ("First this.\nThen that.", None),
-        ("w" * 500, None),
+        ("w" * 1500, None),
         ("####", None),
         ("\\boxed{}", None),
     ],
@@ -128,7 +128,7 @@ def test_repeats_are_counted_and_given_ids_must_differ(tmp_path: Path) -> None:
         ('{"question": "q", "answer": "####"}', "field 'answer' has no answer: expected a short text"),
         ('{"question": "q", "answer": "1", "id": []}', "field 'id' must be a text or a whole number, not []"),
         ('{"question": "\\ud800", "answer": "1"}', "field 'question' holds half a surrogate pair"),
-        ('{"question": "q", "answer": "#### ' + "9" * 500 + '"}', "the answer in field 'answer' is 500 characters long, 400 at most"),
+        ('{"question": "q", "answer": "#### ' + "9" * 1500 + '"}', "the answer in field 'answer' is 1500 characters long, 1000 at most"),
     ],
 )  # fmt: skip
 def test_bad_line_is_named_or_counted(tmp_path: Path, line: str, message: str) -> None:

@@ -9,8 +9,8 @@ from search.formats.code_format import CodeFormat
 from tests.train.trainer.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
 from train.data.encode_solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
 from train.data.encoding import Encoder
+from train.data.label_targets import classes, values
 from train.data.tokenized import TokenizedSet
-from train.labels.targets import classes, values
 
 CORRECT, NEUTRAL, INCORRECT = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 MIDDLE = Step("three ab", outcome=Outcome.OK)

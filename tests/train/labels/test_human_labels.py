@@ -8,10 +8,10 @@ from search import serialization
 from search.data import StepLabels, StepStatus
 from search.grading.grader import grader
 from tests.train.labels.prm800k_rows import FIRST_PHASE, SECOND_PHASE, Json, candidate, changed, row, step
+from train.data.label_targets import classes
 from train.labels.first_error import first_error, labels_complete
 from train.labels.human_labels import RowLabels, labels_of, outcome_of, parse_step, problem_of, why_left_out
 from train.labels.prm800k import Prm800kRow
-from train.labels.targets import classes
 
 CORRECT, NEUTRAL, INCORRECT = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 

@@ -6,8 +6,7 @@ import math
 
 import pytest
 
-from search.data import Problem, Step, StepStatus
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, Problem, Step, StepStatus
 from search.protocols import SearchServices
 from search.strategies.registry import search_config
 from search.strategies.sampling.sampling import IndependentSampling

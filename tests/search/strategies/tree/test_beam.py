@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.data import Step, StepStatus
-from search.evaluation.voting import Aggregation
+from search.data import Aggregation, Step, StepStatus
 from search.strategies.registry import search_config
 from search.strategies.tree.beam import Beam, StepBeam, keep
 from search.strategies.tree.dvts import Dvts, deal

@@ -1,0 +1,96 @@
+"""The registry of strategies and the union of their options."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from search.config import SearchConfig
+from search.strategies.entry import Need
+from search.strategies.registry import PRESETS, STRATEGIES, build, entry_of, revise, search_config
+
+NAMES = sorted(STRATEGIES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_entry_builds_what_its_options_name(name: str) -> None:
+    config = search_config(strategy=name)
+    assert type(config) is STRATEGIES[name].options and config.strategy == name
+    assert hasattr(build(config), "search")
+    assert entry_of(config).grows_with in type(config).model_fields
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bound_grows_with_the_option_that_a_budget_scales(name: str) -> None:
+    config = search_config(strategy=name)
+    entry = entry_of(config)
+    wider = revise(config, {entry.grows_with: 2 * getattr(config, entry.grows_with)})
+    assert 0 < entry.bound(config).requests < entry.bound(wider).requests
+    assert 0 < entry.bound(config).tokens < entry.bound(wider).tokens
+    assert entry.describe(config) != entry.describe(wider)
+
+
+def test_strategy_is_mcts_when_none_is_named() -> None:
+    assert search_config().strategy == "mcts"
+    released = search_config(preset="released", rollouts=5)
+    assert (released.strategy, released.rollouts, released.candidates) == ("mcts", 5, 12)  # type: ignore[attr-defined]
+
+
+def test_preset_chooses_its_strategy() -> None:
+    assert {name: search_config(preset=name).strategy for name in PRESETS} == {
+        "paper": "mcts", "released": "mcts", "rstar": "rstar", "sphere": "sphere",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"strategy": "beam", "rollouts": 3},
+            "strategy 'beam' has no option rollouts: it belongs to mcts, dvts, rstar",
+        ),
+        ({"preset": "rstar", "beam_width": 2}, "strategy 'rstar' has no option beam_width: it belongs to beam, sphere"),
+        ({"strategy": "magic"}, "strategy 'magic' is not known: one of mcts, sampling"),
+        ({"preset": "magic"}, "preset 'magic' is not known: one of paper, released"),
+        ({"rolouts": 3}, "Extra inputs are not permitted"),
+        ({"rollouts": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_impossible_options_are_refused_by_name(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        search_config(**options)
+
+
+def test_other_strategy_takes_over_common_options_only() -> None:
+    mcts = search_config(temperature=0.7, rollouts=99, candidates=9, stop_after_correct=2)
+    beam = revise(mcts, {"strategy": "beam", "beam_width": 2})
+    assert (beam.strategy, beam.temperature, beam.stop_after_correct) == ("beam", 0.7, 2)
+    assert (beam.beam_width, beam.candidates) == (2, 4)  # type: ignore[attr-defined]
+    assert revise(mcts, {"rollouts": 5}) == search_config(
+        temperature=0.7, rollouts=5, candidates=9, stop_after_correct=2
+    )
+    with pytest.raises(ValidationError, match="has no option rollouts"):
+        revise(mcts, {"strategy": "sampling", "rollouts": 5})
+
+
+def test_config_survives_plain_data() -> None:
+    for name in NAMES:
+        config = search_config(strategy=name, temperature=0.3)
+        assert search_config(**config.model_dump(mode="json")) == config
+
+
+def test_needs_are_those_of_the_papers() -> None:
+    def names(condition: object) -> set[str]:
+        return {name for name, entry in STRATEGIES.items() if condition(entry)}  # type: ignore[operator]
+
+    assert names(lambda entry: entry.reward_model is Need.REQUIRED) == {"sphere"}
+    assert names(lambda entry: entry.chooses_without_scores) == {"rstar"}
+    assert names(lambda entry: entry.second_policy) == {"rstar", "sphere"}
+    assert names(lambda entry: entry.needs_answers) == {"math_shepherd", "first_error_search"}
+    assert names(lambda entry: entry.independent) == {"sampling", "best_of_n", "math_shepherd", "first_error_search"}
+    assert names(lambda entry: not entry.answers) == {"sampling", "math_shepherd", "first_error_search"}
+
+
+def test_common_options_are_those_of_every_strategy() -> None:
+    shared = set.intersection(*(set(entry.options.model_fields) for entry in STRATEGIES.values()))
+    assert shared - set(SearchConfig.model_fields) <= {"candidates"}

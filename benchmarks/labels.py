@@ -121,8 +121,8 @@ def measure(
                     kinds[f"{kind}, agreed"] = consensus_labels
                 for name, labels_of in kinds.items():
                     solutions = list(labels_of(read_trees(directory)))
-                    checked = asyncio.run(join_exact_checks(context, solutions, first_errors))
-                    by_kind.setdefault(name, []).append(checked)
+                    joined = asyncio.run(join_exact_checks(context, solutions, first_errors))
+                    by_kind.setdefault(name, []).append(joined)
     return by_kind
 
 

@@ -60,10 +60,10 @@ def measure_peak(engines: Engines, problems: list[Problem], directory: Path) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--few", type=int, default=100, help="problems (count)")
-    parser.add_argument("--many", type=int, default=10_000, help="problems (count)")
+    parser.add_argument("--most", type=int, default=10_000, help="problems (count)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each (count)")
     args = parser.parse_args()
-    problems = curriculum.make_problems("train", args.many, 0, (4, 7))
+    problems = curriculum.make_problems("train", args.most, 0, (4, 7))
     ray.init(include_dashboard=False, log_to_driver=False)
     light = {"num_cpus": 0, "max_concurrency": MAX_CONCURRENCY}
     engine = ray.remote(SimulatedEngine).options(**light).remote(LATENCY)
@@ -74,15 +74,15 @@ def main() -> None:
         executors=(executor,),
         executor_config=ExecutorConfig(),
     )
-    peaks: dict[int, list[float]] = {args.few: [], args.many: []}
+    peaks: dict[int, list[float]] = {args.few: [], args.most: []}
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
         for repeat in range(args.repeats):
             for count, measured in peaks.items():
                 measured.append(measure_peak(engines, problems[:count], Path(work) / f"{count}-{repeat}"))
                 print(f"{count:6d} problems, turn {repeat}: {measured[-1]:.1f} MiB", flush=True)
-    few, many = (statistics.median(measured) for measured in peaks.values())
-    print(f"medians: {few:.1f} MiB and {many:.1f} MiB, ratio {many / few:.3f}")
-    print(json.dumps({"few_mib": round(few, 1), "many_mib": round(many, 1), "ratio": round(many / few, 3)}))
+    few, most = (statistics.median(measured) for measured in peaks.values())
+    print(f"medians: {few:.1f} MiB and {most:.1f} MiB, ratio {most / few:.3f}")
+    print(json.dumps({"few_mib": round(few, 1), "most_mib": round(most, 1), "ratio": round(most / few, 3)}))
 
 
 if __name__ == "__main__":

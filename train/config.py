@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from train.trainer.trackers.registry import TRACKERS
 
 
 class TrainConfig(BaseModel):
@@ -78,6 +80,17 @@ class TrainConfig(BaseModel):
         default=300.0, gt=0.0, description="maximum wait for the workers to start (seconds)"
     )
     log_every: int = Field(default=10, ge=1, description="optimizer steps between two progress reports")
+    trackers: tuple[str, ...] = Field(
+        default=("tensorboard",), description=f"where scalars are written, beside the report: {', '.join(TRACKERS)}"
+    )
+
+    @field_validator("trackers")
+    @classmethod
+    def _known_trackers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in TRACKERS:
+                raise ValueError(f"tracker {name!r} is not known: one of {', '.join(TRACKERS)}")
+        return names
 
 
 class BasePolicySize(BaseModel):

@@ -96,8 +96,8 @@ def tree_records_writer(invocation: Invocation, directories: Sequence[Path]) -> 
 
     def write(out_dir: Path) -> HarvestResult:
         gold = gold_solutions(config.method, invocation.problems.train)
-        checked = exact_check.step_labels(trees(), config.executor) if RuleInput.CHECKED_LABELS in rule.needs else ()
-        inputs = RuleInputs(trees=trees(), references=gold, checked_labels=checked)
+        labels = exact_check.step_labels(trees(), config.executor) if RuleInput.CHECKED_LABELS in rule.needs else ()
+        inputs = RuleInputs(trees=trees(), references=gold, checked_labels=labels)
         return rule.write(inputs, config.method.options, out_dir)
 
     return write

@@ -6,7 +6,7 @@ import copy
 import difflib
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,9 +24,19 @@ Location = tuple[str, ...]  # keys from the root of the config to a value, such 
 MISSPELLING_SIMILARITY = 0.75  # from this ratio on, one key counts as a misspelling of the other
 
 
-def load_config(model: type[Config], path: Path, overrides: Sequence[Override] = ()) -> Config:
-    """Return the config in ``path`` with ``overrides`` on top. Raise UserError with file, line, field and remedy."""
+Adjust = Callable[[dict[str, Any], Sequence[Override]], None]
+
+
+def load_config(
+    model: type[Config], path: Path, overrides: Sequence[Override] = (), adjust: Adjust | None = None
+) -> Config:
+    """Return the config in ``path`` with ``overrides`` on top. Raise UserError with file, line, field and remedy.
+
+    ``adjust`` may change the file's tree of values before the overrides are applied.
+    """
     tree, lines = _parse(path, _read(path))
+    if adjust is not None:
+        adjust(tree, overrides)
     return validate_config(model, tree, overrides, str(path), lines)
 
 

@@ -1,8 +1,6 @@
-"""What a round learns, and from what: the part of the config that makes one method another.
+"""Options of a method: which records are harvested from trees, and which models are trained on them.
 
-    method: {rule: irpo, policy: {objective: dpo_nll}}
-
-Knows names and which of them fit together; train/rules/registry.py has what they stand for.
+method: {rule: irpo, policy: {objective: dpo_nll}}
 """
 
 from __future__ import annotations
@@ -10,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from search.config import StrictConfig
 from train.objectives import OBJECTIVES, POLICY_OBJECTIVES, REWARD_MODEL_OBJECTIVES
 from train.rules.base import POLICY, REWARD_MODEL, HarvestRule, NoOptions, RuleInput
 from train.rules.registry import DEFAULT_RULE, HARVEST_RULES, AnyRuleOptions, rule_options, rules_that_need
@@ -28,14 +27,8 @@ def _name_in(names: Sequence[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-class Strict(BaseModel):
-    """Unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PolicyLesson(Strict):
-    """How a round's policy comes about."""
+class PolicyTrainingConfig(StrictConfig):
+    """Training of a round's policy."""
 
     objective: Annotated[str, _name_in(POLICY_OBJECTIVES)] = Field(
         "sft", description=f"what it is trained by: {', '.join(POLICY_OBJECTIVES)}"
@@ -47,12 +40,12 @@ class PolicyLesson(Strict):
 
     @property
     def begins(self) -> str:
-        """Where training starts: "base" or "previous", the policy that searched."""
+        """Return the model that training starts from: "base" or "previous", the policy that searched."""
         return self.start or ("previous" if OBJECTIVES[self.objective].samples.needs_reference else "base")
 
 
-class RewardLesson(Strict):
-    """How a round's reward model comes about; it goes by the role name "reward_model" whatever its objective."""
+class RewardModelTrainingConfig(StrictConfig):
+    """Training of a round's reward model. Its role is "reward_model" whatever its objective."""
 
     objective: Annotated[str, _name_in(REWARD_MODEL_OBJECTIVES)] = Field(
         "ppm",
@@ -65,8 +58,8 @@ class RewardLesson(Strict):
     )
 
 
-class MethodConfig(Strict):
-    """What is harvested from a round's trees, and which models learn from it."""
+class MethodConfig(StrictConfig):
+    """Harvest and training of a round."""
 
     rule: Annotated[str, _name_in(tuple(HARVEST_RULES))] = Field(
         DEFAULT_RULE, description=f"harvest rule: {', '.join(HARVEST_RULES)}"
@@ -82,9 +75,11 @@ class MethodConfig(Strict):
         description="checked_labels: file of labels by people, in PRM800K's schema or from raystar label; default: the "
         "built-in curriculum's exact check of every step",
     )
-    policy: PolicyLesson | None = Field(PolicyLesson(), description="how the policy learns; null: no new one")
-    reward_model: RewardLesson | None = Field(
-        RewardLesson(), description="how the reward model learns; null: no new one"
+    policy: PolicyTrainingConfig | None = Field(
+        PolicyTrainingConfig(), description="how the policy learns; null: no new one"
+    )
+    reward_model: RewardModelTrainingConfig | None = Field(
+        RewardModelTrainingConfig(), description="how the reward model learns; null: no new one"
     )
 
     @property
@@ -92,10 +87,10 @@ class MethodConfig(Strict):
         return HARVEST_RULES[self.rule]
 
     def objective(self, policy: bool) -> str:
-        """What the policy, or the reward model, is trained by; where the method trains none, what is usual."""
+        """Return the objective of the policy or of the reward model; the default one if the method trains none."""
         if policy:
-            return (self.policy or PolicyLesson()).objective
-        return (self.reward_model or RewardLesson()).objective
+            return (self.policy or PolicyTrainingConfig()).objective
+        return (self.reward_model or RewardModelTrainingConfig()).objective
 
     @field_validator("options", mode="before")
     @classmethod
@@ -107,28 +102,28 @@ class MethodConfig(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_lesson(cls, given: Any) -> Any:
-        """A model that the rule has nothing for is not trained unless the config says so."""
-        if not isinstance(given, dict) or given.get("rule") not in HARVEST_RULES:
-            return given
-        files = HARVEST_RULES[given["rule"]].files
-        return {**{role: None for role in (POLICY, REWARD_MODEL) if role not in files}, **given}
+    def _train_only_what_has_records(cls, values: Any) -> Any:
+        """Train no model that the rule writes no records for, unless the config says so."""
+        if not isinstance(values, dict) or values.get("rule") not in HARVEST_RULES:
+            return values
+        files = HARVEST_RULES[values["rule"]].files
+        return {**{role: None for role in (POLICY, REWARD_MODEL) if role not in files}, **values}
 
     @model_validator(mode="after")
-    def _labels_are_wanted(self) -> MethodConfig:
+    def _labels_fit_the_rule(self) -> MethodConfig:
         if self.labels is not None and RuleInput.CHECKED_LABELS not in self.harvest_rule.needs:
             rules = ", ".join(repr(name) for name in rules_that_need(RuleInput.CHECKED_LABELS))
             raise ValueError(f"labels are for rule {rules}, not for {self.rule!r}")
         return self
 
     @model_validator(mode="after")
-    def _objectives_fit(self) -> MethodConfig:
-        for role, lesson in ((POLICY, self.policy), (REWARD_MODEL, self.reward_model)):
+    def _objectives_fit_the_rule(self) -> MethodConfig:
+        for role, training in ((POLICY, self.policy), (REWARD_MODEL, self.reward_model)):
             fitting = self.harvest_rule.objectives(role)
-            if lesson is not None and lesson.objective not in fitting:
+            if training is not None and training.objective not in fitting:
                 files = ", ".join(self.harvest_rule.files.get(role, ())) or "nothing"
                 raise ValueError(
-                    f"{role}.objective {lesson.objective!r} learns from {OBJECTIVES[lesson.objective].records}, and rule "
+                    f"{role}.objective {training.objective!r} learns from {OBJECTIVES[training.objective].records}, and rule "
                     f"{self.rule!r} writes {files} for that model: "
                     + (f"one of {', '.join(fitting)} fits" if fitting else f"{role}: null fits")
                 )

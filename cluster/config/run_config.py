@@ -24,6 +24,7 @@ from search.formats.base import StepFormat
 from search.formats.registry import FORMATS, step_format
 from search.problems.config import ProblemsConfig
 from search.strategies.entry import Need
+from search.strategies.registry import DEFAULT as DEFAULT_STRATEGY
 from search.strategies.registry import AnySearchConfig, entry_of, revise, search_config
 from train.config import BasePolicySize, TrainConfig
 
@@ -269,5 +270,16 @@ class RunConfig(StrictConfig):
 
 
 def load(path: Path, overrides: Sequence[Override] = ()) -> RunConfig:
-    """The checked config in ``path`` with ``overrides`` on top; UserError names file, line, field and remedy."""
-    return loader.load_config(RunConfig, path, overrides)
+    """Return the config in ``path`` with ``overrides`` on top. Raises UserError that names file, line, field and remedy."""
+    return loader.load_config(RunConfig, path, overrides, adjust=_follow_strategy)
+
+
+def _follow_strategy(tree: dict[str, Any], overrides: Sequence[Override]) -> None:
+    """Where an override changes ``search.strategy``, keep only the common options of the rounds that follow it."""
+    search, rounds = tree.get("search"), tree.get("rounds")
+    before = search.get("strategy", DEFAULT_STRATEGY) if isinstance(search, dict) else DEFAULT_STRATEGY
+    changed = any(override.path == ("search", "strategy") and override.value != before for override in overrides)
+    for entry in rounds if changed and isinstance(rounds, list) else ():
+        options = entry.get("search") if isinstance(entry, dict) else None
+        if isinstance(options, dict) and not options.keys() & {"strategy", "preset"}:
+            entry["search"] = {name: value for name, value in options.items() if name in SearchConfig.model_fields}

@@ -28,7 +28,7 @@ CONCURRENT_TREES = 8
 
 def is_checkable(problem: Problem, step_format: StepFormat) -> bool:
     """Return whether the steps of this problem's solutions can be checked: curriculum problems, steps as programs."""
-    return step_format.name == "code" and is_from_curriculum(problem)
+    return step_format.runs_code and is_from_curriculum(problem)
 
 
 async def process_rows(

@@ -144,8 +144,8 @@ def _check_samples(context: Context, request: RewardEvalRequest, step_format: St
             return [row for rows in by_problem.values() for row in rows]
 
         with stage.writing() as writer, context.progress.task("check steps"):
-            checked = asyncio.run(check())
-            kept = process_bench.balance_by_problem(checked, context.config.seed)
+            rows = asyncio.run(check())
+            kept = process_bench.balance_by_problem(rows, context.config.seed)
             write_text(writer.directory / PROCESS_ROWS, process_bench.dump_rows(kept))
-            writer.facts.update(checked=len(checked), kept=len(kept))
+            writer.facts.update(checked=len(rows), kept=len(kept))
     return process_bench.read_rows(stage.path / PROCESS_ROWS) if stage.facts()["kept"] else ()

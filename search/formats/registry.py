@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from search.formats.base import StepFormat
 from search.formats.code_format import CodeFormat
 from search.formats.plain_format import PlainFormat
 
-FORMATS: dict[str, type[CodeFormat] | type[PlainFormat]] = {"code": CodeFormat, "plain": PlainFormat}
+FORMATS: dict[str, Callable[..., StepFormat]] = {
+    "code": CodeFormat,
+    "plain": PlainFormat,
+}
 
 
 def step_format(name: str, shots: tuple[str, ...] = ()) -> StepFormat:

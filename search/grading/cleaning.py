@@ -16,6 +16,7 @@ SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙₓᵢₐₑ", "0123456789+-()nxiae")
 SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ]+")
 SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙₓᵢₐₑ]+")
+RAISED_FRACTION = re.compile("([⁰¹²³⁴⁵⁶⁷⁸⁹]+)[⁄/]([₀₁₂₃₄₅₆₇₈₉]+)")
 VULGAR = re.compile("[¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]")
 INVISIBLE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u202a-\u202e\x00-\x08\x0e-\x1f]")
 REPEATED_DIGIT = re.compile("(\\d)[\u0305\u0307]")
@@ -54,35 +55,51 @@ GREEK_LETTERS = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", GRE
 UNICODE_SIGNS = str.maketrans(
     {
         **dict.fromkeys("−–—‐‑‒―﹣－", "-"), **dict.fromkeys("×✕✖⋅·∙•∗＊⨯", "*"), "÷": "/", "⁄": "/", "∕": "/",
-        "∶": ":", "：": ":", "，": ",", "、": ",", "；": ";", "。": ".", "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{", "｝": "}",
+        "∶": ":", "：": ":", "，": ",", "、": ",", "；": ";", "。": ".", "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{",
+        "｝": "}",
         "⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "≅": "≈", "≃": "≈", "∼": "~", "⟨": "(", "⟩": ")", "〈": "(", "〉": ")",
         "∣": "|", "｜": "|", "‖": "|", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "″": '"', "º": "°", "˚": "°",
-        "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "∞": "∞", "∅": "∅", "⌀": "∅", "⟶": "→", "⇒": "→", "⟵": "←", "␣": " ",
-        "…": " … ", "⋯": " … ", "ℝ": r"\R", "ℤ": r"\Z", "ℕ": r"\N", "ℚ": r"\Q", "∖": "∖", "⟹": "→", "\u2009": " ", "％": "%", "﹪": "%",
+        "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "∞": "∞", "∅": "∅", "⌀": "∅", "⟶": "→", "⇒": "→",
+        "⟵": "←", "␣": " ",
+        "…": " … ", "⋯": " … ", "ℝ": r"\R", "ℤ": r"\Z", "ℕ": r"\N", "ℚ": r"\Q", "∖": "∖", "⟹": "→", "\u2009": " ",
+        "％": "%", "﹪": "%",
         **{letter: f"\\{name} " for letter, name in GREEK_LETTERS.items()},
     }
 )  # fmt: skip
 
 SIGNS = {
-    "dfrac": r"\frac", "tfrac": r"\frac", "cfrac": r"\frac", "dbinom": r"\binom", "tbinom": r"\binom", "left.": "", "right.": "",
-    "le": "≤", "leq": "≤", "leqslant": "≤", "leqq": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "geqq": "≥", "lt": "<", "gt": ">",
-    "ne": "≠", "neq": "≠", "approx": "≈", "simeq": "≈", "cong": "≅", "doteq": "≈", "equiv": "≡", "in": "∈", "notin": "∉",
+    "dfrac": r"\frac", "tfrac": r"\frac", "cfrac": r"\frac", "dbinom": r"\binom", "tbinom": r"\binom", "left.": "",
+    "right.": "",
+    "le": "≤", "leq": "≤", "leqslant": "≤", "leqq": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "geqq": "≥",
+    "lt": "<", "gt": ">",
+    "ne": "≠", "neq": "≠", "approx": "≈", "simeq": "≈", "cong": "≅", "doteq": "≈", "equiv": "≡", "in": "∈",
+    "notin": "∉",
     "cup": "∪", "bigcup": "∪", "cap": "∩", "setminus": "∖", "backslash": "∖", "smallsetminus": "∖", "subset": "⊂",
     "subseteq": "⊆", "to": "→", "rightarrow": "→", "longrightarrow": "→", "implies": "⇒", "Rightarrow": "⇒",
-    "leftarrow": "←", "gets": "←", "iff": "⇔", "Leftrightarrow": "⇔", "leftrightarrow": "↔", "mapsto": "↦", "parallel": "∥",
-    "perp": "⊥", "sim": "∼", "pm": "±", "mp": "∓", "infty": "∞", "circ": "∘", "degree": "°", "emptyset": "∅", "varnothing": "∅",
-    "cdot": "*", "times": "*", "ast": "*", "div": "/", "cdots": " … ", "ldots": " … ", "dots": " … ", "dotsc": " … ", "dotsb": " … ",
-    "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "lVert": "‖", "rVert": "‖", "Vert": "‖", "langle": "(", "rangle": ")",
+    "leftarrow": "←", "gets": "←", "iff": "⇔", "Leftrightarrow": "⇔", "leftrightarrow": "↔", "mapsto": "↦",
+    "parallel": "∥",
+    "perp": "⊥", "sim": "∼", "pm": "±", "mp": "∓", "infty": "∞", "circ": "∘", "degree": "°", "emptyset": "∅",
+    "varnothing": "∅",
+    "cdot": "*", "times": "*", "ast": "*", "div": "/", "cdots": " … ", "ldots": " … ", "dots": " … ", "dotsc": " … ",
+    "dotsb": " … ",
+    "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "lVert": "‖", "rVert": "‖", "Vert": "‖", "langle": "(",
+    "rangle": ")",
     "lbrace": OPEN_SET, "rbrace": CLOSE_SET, "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")", "colon": ":",
-    "prime": "'", "quad": " ", "qquad": " ", "enspace": " ", "thinspace": " ", "nobreakspace": " ", "space": " ", "left": "", "right": "", "middle": "",
-    "big": "", "Big": "", "bigg": "", "Bigg": "", "bigl": "", "bigr": "", "Bigl": "", "Bigr": "", "biggl": "", "biggr": "",
-    "displaystyle": "", "textstyle": "", "scriptstyle": "", "limits": "", "nolimits": "", "rm": "", "bf": "", "it": "", "dollar": "$",
-    "varphi": r"\phi", "varepsilon": r"\epsilon", "vartheta": r"\theta", "land": r" \x02and\x03 ", "wedge": "∧", "lor": "∨", "vee": "∨",
-    "percent": "%", "euro": "€", "pounds": "£", "yen": "¥", "cent": "¢", "textdollar": "$", "textdegree": "°", "R": r"\R", "newline": ROW_BREAK,
+    "prime": "'", "quad": " ", "qquad": " ", "enspace": " ", "thinspace": " ", "nobreakspace": " ", "space": " ",
+    "left": "", "right": "", "middle": "",
+    "big": "", "Big": "", "bigg": "", "Bigg": "", "bigl": "", "bigr": "", "Bigl": "", "Bigr": "", "biggl": "",
+    "biggr": "",
+    "displaystyle": "", "textstyle": "", "scriptstyle": "", "limits": "", "nolimits": "", "rm": "", "bf": "",
+    "it": "", "dollar": "$",
+    "varphi": r"\phi", "varepsilon": r"\epsilon", "vartheta": r"\theta", "land": r" \x02and\x03 ", "wedge": "∧",
+    "lor": "∨", "vee": "∨",
+    "percent": "%", "euro": "€", "pounds": "£", "yen": "¥", "cent": "¢", "textdollar": "$", "textdegree": "°",
+    "R": r"\R", "newline": ROW_BREAK,
 }  # fmt: skip
 SYMBOLS = {
     r"\{": OPEN_SET, r"\}": CLOSE_SET, r"\!": "", r"\,": " ", r"\;": " ", r"\:": " ", r"\>": " ", r"\ ": " ", r"\%": "%", r"\$": "$",
-    r"\&": " and ", r"\#": "#", r"\_": "_", r"\|": "‖", r"\/": "", r"\-": "", "{,}": ",", "~": " ", "**": "^", "==": "=", "<=": "≤", ">=": "≥",
+    r"\&": " and ", r"\#": "#", r"\_": "_", r"\|": "‖", r"\/": "", r"\-": "", "{,}": ",", "~": " ", "**": "^", "==": "=",
+    "<=": "≤", ">=": "≥",
     "!=": "≠", "≅": "≅", "->": "→", "=>": "⇒", "\t": " ", "\n": " ", "\r": " ", "...": " … ", "''": '"', "\xa0": " ",
 }  # fmt: skip
 COMMAND_OR_SYMBOL = re.compile(
@@ -113,6 +130,12 @@ LEAD = re.compile(
     re.IGNORECASE,
 )
 SPELLINGS = (
+    (re.compile(r"^\s*#{1,6}\s+|</?answer>", re.IGNORECASE), ""),
+    (re.compile(r"^\s*(?:negative|minus)\s+(?=\d)", re.IGNORECASE), "-"),
+    (re.compile(r"(?<![\\A-Za-z])[dt]?frac\s*(?=\{)"), r"\\frac"),
+    (re.compile(r"\\(?:text)?color\s*\{[^{}]*\}|\\(?:[hv]space|tag|label)\*?\s*\{[^{}]*\}"), " "),
+    (re.compile(r"\{\s*\\(?:rm|bf|it|tt|sf)\b\s*([^{}]*)\}"), r"\\text{\1}"),
+    (re.compile(r"\bD\.?N\.?E\.?(?=$|\W)"), "does not exist"),
     (re.compile(r"\bper\s+cent\b", re.IGNORECASE), "percent"),
     (re.compile(r"\bRs\b\.?\s*(?=\d)"), "₹"),
 )
@@ -136,6 +159,9 @@ def plain_unicode(text: str) -> str:
     text = INVISIBLE.sub("", text)
     text = REPEATED_DIGIT.sub(r"\\overline{\1}", text)
     text = text.translate({0x2460 + i: f"({i + 1})" for i in range(20)}) if max(text) >= "①" else text
+    text = RAISED_FRACTION.sub(
+        lambda run: f"\\frac{{{run[1].translate(SUPERSCRIPTS)}}}{{{run[2].translate(SUBSCRIPTS)}}}", text
+    )
     text = SUPERSCRIPT_RUN.sub(lambda run: f"^{{{run.group().translate(SUPERSCRIPTS)}}}", text)
     text = SUBSCRIPT_RUN.sub(lambda run: f"_{{{run.group().translate(SUBSCRIPTS)}}}", text)
     text = VULGAR.sub(_vulgar, text)
@@ -229,7 +255,8 @@ def tidy(text: str) -> str:
     while text != before:
         before = text
         text = text.strip().removeprefix("=").removeprefix("≈").lstrip()
-        text = text[:-1] if text.endswith((",", ";", ":")) or (text.endswith(".") and not text.endswith("..")) else text
+        if text.endswith((",", ";", ":", ROW_BREAK, "\\")) or (text.endswith(".") and not text.endswith("..")):
+            text = text[:-1]
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
             text = text[1:-1]
     return " ".join(text.split())

@@ -10,10 +10,20 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Protocol
 
-from search.grading.decimals import numbers_equal
-from search.grading.forms import PI, Value, atom_value, is_constant, is_equal, multiply
+from search.grading.conversions import (
+    as_matrix,
+    as_product,
+    choice_symbol,
+    conversion,
+    has_matching,
+    magnitudes,
+    of_day,
+    scaled,
+    spread,
+)
+from search.grading.decimals import LEAST_DIGITS, numbers_equal
+from search.grading.forms import Value, is_constant, is_equal, multiply
 from search.grading.kinds import (
-    PERCENT,
     Assignment,
     Boolean,
     Choice,
@@ -30,13 +40,11 @@ from search.grading.kinds import (
     Relation,
     Sides,
     Text,
-    Unit,
     Words,
 )
 from search.grading.proportional import relations_equal
 from search.grading.relations import as_equation, as_interval
 from search.grading.spellings import same_spelling
-from search.grading.units import DEGREE
 
 Verdict = bool | None
 MAX_ITEMS = 64  # items of a collection that are matched without regard to order
@@ -109,7 +117,7 @@ class _Comparison:
                 same = gold.letter == answer.letter
                 return same or ((gold.explicit or answer.explicit) and gold.letter.upper() == answer.letter.upper())
             case (Choice(), Expression()) | (Expression(), Choice()):
-                return _choice_symbol(gold, answer)
+                return choice_symbol(gold, answer)
             case Relation(), Relation():
                 return relations_equal(gold, answer, self.algebra)
             case Sides(), Sides():
@@ -135,13 +143,9 @@ class _Comparison:
         if verdict:
             return True
         for exact, decimal in ((gold, answer), (answer, gold)):
-            if isinstance(decimal, Number) and decimal.digits is not None and isinstance(exact, Expression):
-                if is_constant(exact.value):
-                    return (
-                        self.algebra.rounds_to(exact.value, decimal.value, decimal.digits)
-                        if decimal.digits > 5
-                        else verdict
-                    )
+            if isinstance(decimal, Number) and decimal.digits is not None and is_constant(exact.value):
+                is_long = decimal.digits >= LEAST_DIGITS
+                return self.algebra.rounds_to(exact.value, decimal.value, decimal.digits) if is_long else verdict
         if verdict is None:
             verdict = self.algebra.equal(gold.value, answer.value)
         if verdict is False:
@@ -151,9 +155,8 @@ class _Comparison:
         return verdict
 
     def assignments(self, gold: Kind, answer: Kind) -> Verdict:
-        if isinstance(gold, Assignment) and isinstance(answer, Assignment):
-            if gold.names == answer.names:
-                return self.same(gold.value, answer.value)
+        if isinstance(gold, Assignment) and isinstance(answer, Assignment) and gold.names == answer.names:
+            return self.same(gold.value, answer.value)
         left, right = as_equation(gold), as_equation(answer)
         if left is not None and right is not None:
             return relations_equal(left, right, self.algebra)
@@ -166,10 +169,8 @@ class _Comparison:
         if isinstance(other, Relation):
             return False
         if isinstance(other, Collection) and other.items and all(isinstance(i, Assignment) for i in other.items):
-            spread = _spread(named)
-            return (
-                False if spread is None else self.collections(*((spread, other) if named is gold else (other, spread)))
-            )
+            each = spread(named)
+            return False if each is None else self.collections(*((each, other) if named is gold else (other, each)))
         return self.same(named.value, answer) if named is gold else self.same(gold, named.value)
 
     def quantities(self, gold: Kind, answer: Kind) -> Verdict:
@@ -185,7 +186,7 @@ class _Comparison:
         if not isinstance(other, (Number, Expression)):
             return False
         if quantity.loose:
-            return self.values(_as_product(quantity), other)
+            return self.values(as_product(quantity), other)
         return either(*(lambda m=m: self.values(m, other) for m in magnitudes(quantity)))  # type: ignore[misc]
 
     def real_sets(self, gold: Kind, answer: Kind) -> Verdict:
@@ -279,15 +280,15 @@ class _Comparison:
         if len(gold) != len(answer) or len(gold) > MAX_ITEMS:
             return False
         table = [[self.same(a, b) for b in answer] for a in gold]
-        if _has_matching([[verdict is True for verdict in row] for row in table]):
+        if has_matching([[verdict is True for verdict in row] for row in table]):
             return True
-        return None if _has_matching([[verdict is not False for verdict in row] for row in table]) else False
+        return None if has_matching([[verdict is not False for verdict in row] for row in table]) else False
 
     def ratios(self, gold: Ratio, answer: Ratio) -> Verdict:
         if len(gold.parts) != len(answer.parts) or (gold.half and answer.half and gold.half != answer.half):
             return False
         if gold.is_time and answer.is_time:
-            return self.in_order(gold.parts, answer.parts)
+            return self.in_order(of_day(gold, answer), of_day(answer, gold))
         if gold.half or answer.half:
             return False
         first, second = gold.parts[0].value, answer.parts[0].value
@@ -305,87 +306,3 @@ class _Comparison:
         if len(ratio.parts) != 2 or ratio.is_time:
             return False
         return self.products(ratio.parts[0].value, Fraction(1), number.value, ratio.parts[1].value)
-
-
-def _has_matching(edges: list[list[bool]]) -> bool:
-    """Return whether a bipartite graph has a perfect matching (augmenting paths)."""
-    owner: dict[int, int] = {}
-
-    def place(row: int, seen: set[int]) -> bool:
-        for column, edge in enumerate(edges[row]):
-            if edge and column not in seen:
-                seen.add(column)
-                if column not in owner or place(owner[column], seen):
-                    owner[column] = row
-                    return True
-        return False
-
-    return all(place(row, set()) for row in range(len(edges)))
-
-
-def conversion(unit: Unit, into: Unit) -> Fraction | None:
-    """Return the factor from one unit to another, None if they are not of one kind."""
-    if unit.dimension or into.dimension:
-        return unit.factor / into.factor if unit.dimension == into.dimension else None
-    left, right = set(unit.words), set(into.words)
-    return Fraction(1) if left <= right or right <= left else None
-
-
-def scaled(magnitude: Number | Expression, factor: Fraction) -> Number | Expression:
-    if factor == 1:
-        return magnitude
-    if isinstance(magnitude, Number):
-        return Number(magnitude.value * factor, magnitude.digits)
-    return Expression(multiply(magnitude.value, factor))
-
-
-def magnitudes(quantity: Quantity) -> list[Number | Expression]:
-    """Return the numbers that a quantity may be written as without its unit: 25 % is 25 or 0.25, 180 degrees are 180 or pi."""
-    plain = [quantity.magnitude]
-    base = quantity.unit.dimension[0][0] if len(quantity.unit.dimension) == 1 else ""
-    if base == PERCENT:
-        plain.append(scaled(quantity.magnitude, Fraction(1, 100)))
-    elif base == DEGREE and isinstance(quantity.magnitude, Number):
-        radians = multiply(multiply(quantity.magnitude.value, Fraction(1, 180)), atom_value(PI))
-        plain.append(Number(radians) if isinstance(radians, Fraction) else Expression(radians))
-    return plain
-
-
-def _as_product(quantity: Quantity) -> Number | Expression:
-    from search.grading.forms import symbol
-
-    value = multiply(quantity.magnitude.value, symbol(quantity.unit.words[0]))
-    return Number(value) if isinstance(value, Fraction) else Expression(value)
-
-
-def as_matrix(kind: Kind) -> Matrix | None:
-    """Return a matrix, or a tuple read as a column vector; None for another kind."""
-    if isinstance(kind, Matrix):
-        return kind
-    if isinstance(kind, Collection) and kind.bracket in ("()", "[]") and kind.items:
-        return Matrix(tuple((item,) for item in kind.items))
-    return None
-
-
-def _spread(named: Assignment) -> Collection | None:
-    """Return one assignment for each value of a named tuple or list."""
-    if not isinstance(named.value, Collection):
-        return Collection("", (named,))
-    items = named.value.items
-    if len(named.names) == len(items) > 1:
-        return Collection("", tuple(Assignment((name,), item) for name, item in zip(named.names, items, strict=True)))
-    if len(named.names) == 1 and named.value.bracket in ("", "{}"):
-        return Collection("", tuple(Assignment(named.names, item) for item in items))
-    return None
-
-
-def _choice_symbol(gold: Kind, answer: Kind) -> bool:
-    """Return whether a letter read as a choice on one side is the other side's symbol: E is e, I is i, a is A."""
-    choice, other = (gold, answer) if isinstance(gold, Choice) else (answer, gold)
-    assert isinstance(choice, Choice) and isinstance(other, Expression)
-    from search.grading.forms import text
-
-    shown = text(other.value)
-    if shown in ("e", "i"):
-        return choice.letter == shown.upper()
-    return shown == choice.letter or (choice is gold and shown.upper() == choice.letter)

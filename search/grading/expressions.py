@@ -9,15 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import NoReturn
 
 from search.grading.forms import ONE, PI, E, I, Value, add, atom_value, divide, function, multiply, negate, symbol
 from search.grading.functions import apply, logarithm
-from search.grading.numerals import number_value, read_base
+from search.grading.literals import NumberParser
+from search.grading.numerals import number_value
 from search.grading.powers import power
-from search.grading.tokens import FUNCTIONS, LETTER, NAME, NUMBER, SIGN, WORD, Token, closing_index, split, written
+from search.grading.tokens import (
+    FUNCTIONS,
+    LETTER,
+    NAME,
+    NUMBER,
+    SIGN,
+    WORD,
+    Token,
+    change_of_depth,
+    split,
+)
 
-MAX_DEPTH = 60  # nested groups
 PLAIN_LOG = "plain_log"  # log written without a backslash: natural in Python
 MANY_ARGUMENTS = frozenset(
     {"gcd", "lcm", "max", "min", "root", "binomial", "comb", "Rational", "Fraction", "Pow", "log", PLAIN_LOG, "mod"}
@@ -40,16 +49,17 @@ ACCENTS = frozenset(
 CALLED = FUNCTIONS | frozenset({PLAIN_LOG, "Abs", "Rational", "Fraction", "Integer", "Float", "Pow"})
 CALLED_LETTERS = frozenset("fg")
 GROUPS = frozenset({"(", "[", "{"})
+INFIX = frozenset({"choose", "over"})
 INFINITE = frozenset({"oo", "inf", "infty", "infinity"})
 RADIAN = divide(atom_value(PI), Fraction(180))
 
 
-class Unreadable(ValueError):
-    """The tokens are no expression."""
-
-
 def read_expression(tokens: Sequence[Token], depth: int = 0) -> Value:
     """Return the value of an expression. Raises Unreadable, and ArithmeticError or ValueError for one without a value."""
+    for index, token in enumerate(tokens):
+        if token.text in INFIX and token.kind in (NAME, WORD) and _depth(tokens[:index]) == 0:
+            above, below = (read_expression(part, depth + 1) for part in (tokens[:index], tokens[index + 1 :]))
+            return divide(above, below) if token.text == "over" else apply("binomial", [above, below])
     parser = _Parser(tokens, depth)
     value = parser.sum()
     if parser.index < len(parser.tokens):
@@ -57,32 +67,11 @@ def read_expression(tokens: Sequence[Token], depth: int = 0) -> Value:
     return value
 
 
-class _Parser:
-    def __init__(self, tokens: Sequence[Token], depth: int) -> None:
-        self.tokens = list(tokens)
-        self.index = 0
-        self.depth = depth
-        self.bars = 0  # absolute values that are open
-        if depth > MAX_DEPTH:
-            self.fail()
+def _depth(tokens: Sequence[Token]) -> int:
+    return sum(map(change_of_depth, tokens))
 
-    def fail(self) -> NoReturn:
-        raise Unreadable(f"unexpected token {self.index} of {len(self.tokens)}")
 
-    def front(self, ahead: int = 0) -> Token | None:
-        return self.tokens[self.index + ahead] if self.index + ahead < len(self.tokens) else None
-
-    def peek(self, ahead: int = 0) -> str:
-        """Return the sign at the front, "" for another token or none."""
-        token = self.front(ahead)
-        return token.text if token is not None and token.kind == SIGN else ""
-
-    def take(self, sign: str) -> bool:
-        if self.peek() == sign:
-            self.index += 1
-            return True
-        return False
-
+class _Parser(NumberParser):
     def sum(self) -> Value:
         value = self.signed(self.product)
         while self.peek() in ("+", "-"):
@@ -167,15 +156,6 @@ class _Parser:
                 return self.absolute()
         self.fail()
 
-    def group_tokens(self) -> list[Token]:
-        """Return the tokens inside the brackets at the front, and go behind them."""
-        end = closing_index(self.tokens, self.index)
-        if end < 0:
-            self.fail()
-        inside = self.tokens[self.index + 1 : end]
-        self.index = end + 1
-        return inside
-
     def group(self) -> Value:
         return self.inner(self.group_tokens())
 
@@ -190,79 +170,6 @@ class _Parser:
             self.fail()
         self.bars -= 1
         return apply("abs", [value])
-
-    def number(self) -> Value:
-        first = self.tokens[self.index]
-        text = first.text
-        self.index += 1
-        if self.peek() == "_":
-            start = self.index
-            self.index += 1
-            base = read_base(f"{text}_{{{self.subscript()}}}")
-            if base is None:
-                self.index = start
-                self.fail()
-            return base.value
-        if text.isdecimal():
-            text += self.thousands(len(text))
-            mixed = self.mixed() if text.isdecimal() else None
-            if mixed is not None:
-                return int(text) + mixed
-        token = self.front()
-        if token is not None and token.kind == LETTER and token.text == "j" and not token.space:
-            self.index += 1
-            return multiply(number_value(text), atom_value(I))
-        return number_value(text)
-
-    def thousands(self, length: int) -> str:
-        """Take groups of three digits after spaces or commas; return their digits."""
-        digits = ""
-        while length <= 3:
-            comma = self.peek() == ","
-            group = self.front(int(comma))
-            if group is None or group.kind != NUMBER or len(group.text.split(".")[0]) != 3 or group.space == comma:
-                break
-            if "(" in group.text or self.peek(1 + comma) == "/":
-                break
-            digits += group.text
-            self.index += 1 + comma
-            if not group.text.isdecimal():
-                break
-        return digits
-
-    def mixed(self) -> Fraction | None:
-        """Take the proper fraction of a mixed number: ``1 1/2``, ``1 (1/2)``, ``1\\frac{1}{2}``."""
-        start, token = self.index, self.front()
-        if token is None:
-            return None
-        parts: list[str] = []
-        if token.kind == NAME and token.text == "frac":
-            rest = [t.text for t in self.tokens[start + 1 : start + 7]]
-            if len(rest) >= 6 and rest[0] == rest[3] == "{" and rest[2] == rest[5] == "}":
-                parts, width = [rest[1], rest[4]], 7
-            elif rest and len(rest[0]) == 2 and rest[0].isdecimal():
-                parts, width = list(rest[0]), 2
-            elif len(rest) >= 2 and rest[0].isdecimal() and rest[1].isdecimal() and len(rest[0]) == len(rest[1]) == 1:
-                parts, width = rest[:2], 3
-        elif token.space:
-            braced = token.text == "("
-            rest = [t.text for t in self.tokens[start + braced : start + braced + 4]]
-            if len(rest) >= 3 and rest[1] == "/" and (not braced or (len(rest) == 4 and rest[3] == ")")):
-                parts, width = [rest[0], rest[2]], 5 if braced else 3
-        if len(parts) != 2 or not all(part.isdecimal() for part in parts) or not 0 < int(parts[0]) < int(parts[1]):
-            return None
-        self.index += width
-        return Fraction(int(parts[0]), int(parts[1]))
-
-    def subscript(self) -> str:
-        """Take a subscript; return it as text."""
-        if self.peek() == "{":
-            return written(self.group_tokens())
-        token = self.front()
-        if token is None:
-            self.fail()
-        self.index += 1
-        return token.text
 
     def letter(self) -> Value:
         letter = self.tokens[self.index].text

@@ -43,7 +43,7 @@ def boxed_answer(text: str) -> str | None:
     boxes = _outer_boxes(text)
     if not boxes or boxes[-1] is None:
         return None
-    begin, end, answer = boxes[-1]
+    begin, _, answer = boxes[-1]
     answers = [answer]
     for box in reversed(boxes[:-1]):
         if box is None or not re.fullmatch(

@@ -57,7 +57,7 @@ Value: TypeAlias = "Fraction | Form"
 
 ZERO, ONE, HALF = Fraction(0), Fraction(1), Fraction(1, 2)
 UNIT: Polynomial = {(): ONE}
-PI, E, I = Atom("pi", "const"), Atom("e", "const"), Atom("i", "const")
+PI, E, I = Atom("pi", "const"), Atom("e", "const"), Atom("i", "const")  # noqa: E741 - the imaginary unit
 
 
 def atom_value(atom: Atom) -> Form:
@@ -265,7 +265,7 @@ def _reduce(exponents: dict[Atom, Fraction]) -> tuple[Monomial, Fraction]:
         if atom.fn in ("prime", "composite"):
             floor = exponent.numerator // exponent.denominator
             if floor:
-                factor *= Fraction(int(atom.name[1:], 0)) ** floor
+                factor *= Fraction(int(atom.name, 0)) ** floor
                 exponent -= floor
         elif atom == I and exponent.denominator == 1:
             turns = exponent.numerator % 4

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cmp_to_key
+from itertools import pairwise
 
 from search.grading.forms import Atom, Form, Polynomial, Value, is_equal
 from search.grading.kinds import Expression, Number, Piece, RealSet
@@ -41,7 +42,7 @@ def _polynomial(poly: Polynomial) -> complex:
 
 def _atom(atom: Atom) -> complex:
     if atom.fn in ("prime", "composite"):
-        return float(int(atom.name[1:], 0))
+        return float(int(atom.name, 0))
     if atom.fn == "const":
         return CONSTANTS[atom.name]
     if atom.fn not in FUNCTIONS:
@@ -130,7 +131,7 @@ def complement(points: Sequence[Number | Expression]) -> RealSet:
     ordered = sorted(points, key=cmp_to_key(compare_ends))
     distinct = [p for i, p in enumerate(ordered) if not i or compare_ends(ordered[i - 1], p) != 0]
     ends: list[Number | Expression | None] = [None, *distinct, None]
-    return RealSet(tuple(Piece(low, high) for low, high in zip(ends, ends[1:], strict=False)))
+    return RealSet(tuple(Piece(low, high) for low, high in pairwise(ends)))
 
 
 def is_empty(low: Number | Expression | None, high: Number | Expression | None) -> bool:

@@ -23,7 +23,7 @@ PLAIN = re.compile(
 SCIENTIFIC = re.compile(
     r"(?P<sign>[+-]?)(?P<mantissa>\d+(?:\.\d+)?|\.\d+)\s*[*x]\s*10\s*\^\s*(?:\{\s*(?P<braced>[+-]?\s*\d+)\s*\}|\(?(?P<bare>[+-]?\d+)\)?)"
 )
-BASE = re.compile(r"(?P<digits>[0-9A-Za-z]+)_(?:\{(?:base)?(?P<braced>\d+)\}|(?P<bare>\d+))")
+BASE = re.compile(r"\(?(?P<digits>[0-9A-Za-z]+)\)?_(?:\{(?:base)?(?P<braced>\d+)\}|(?P<bare>\d+))")
 BASE_WORDS = re.compile(r"(?P<digits>[0-9A-Za-z]+)\s*\(?(?:in)?\s*base\s*(?P<bare>\d+)\)?", re.IGNORECASE)
 REPEATING = re.compile(r"(?P<whole>\d*)\.(?P<fixed>\d*)\((?P<period>\d+)\)")
 PREFIXED = {"0x": 16, "0b": 2, "0o": 8}
@@ -99,6 +99,11 @@ def read_scientific(text: str) -> Number | None:
     return Number(-value if found["sign"] == "-" else value, digits)
 
 
+def _are_digits(digits: str, base: int) -> bool:
+    """Return whether letters and digits write a number rather than a name: at least one decimal digit, or hexadecimal."""
+    return any(digit.isdecimal() for digit in digits) or (base == 16 and len(digits) > 1 and digits.isupper())
+
+
 def read_base(text: str) -> Number | None:
     r"""Return the whole number written in another base: ``1101_2``, ``1A_{16}``; None for any other text."""
     found = BASE.fullmatch(text)
@@ -106,7 +111,7 @@ def read_base(text: str) -> Number | None:
     if found is None:
         found = BASE_WORDS.fullmatch(text)
         base = found and found["bare"]
-    if found is None or not base or not 2 <= int(base) <= 36 or not any(digit.isdecimal() for digit in found["digits"]):
+    if found is None or not base or not 2 <= int(base) <= 36 or not _are_digits(found["digits"], int(base)):
         return None
     try:
         return Number(Fraction(int(found["digits"], int(base))))

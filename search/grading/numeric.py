@@ -17,7 +17,7 @@ import mpmath
 from mpmath import mp
 
 from search.grading.decimals import FLOAT_DIGITS, FLOAT_ULPS, unit_of_last_digit
-from search.grading.forms import HALF, Atom, Form, Polynomial, Value, symbols
+from search.grading.forms import HALF, Atom, Polynomial, Value, symbols
 
 SCREENED, CONFIRMED = 40, 150  # digits of the first and of the deciding comparison
 GUARD = 20  # further digits of the computation
@@ -143,7 +143,7 @@ def _atom(atom: Atom, point: Mapping[str, Fraction]) -> Number:
     if not atom.fn:
         return _number(point[atom.name])
     if atom.fn in ("prime", "composite"):
-        return mpmath.mpf(int(atom.name[1:], 0))
+        return mpmath.mpf(int(atom.name, 0))
     if atom.fn == "const":
         return {"pi": mpmath.pi, "e": mpmath.e}[atom.name] * 1 if atom.name != "i" else mpmath.mpc(0, 1)
     args = [evaluate(arg, point)[0] for arg in atom.args]
@@ -157,5 +157,3 @@ def _atom(atom: Atom, point: Mapping[str, Fraction]) -> Number:
         seed = int.from_bytes(blake2b(atom.fn.encode(), digest_size=4).digest()) / 2**32
         return mpmath.sin(sum((k + 1 + seed) * arg for k, arg in enumerate(args))) + 2 + seed  # any function will do
     raise NoValue(atom.fn)
-
-

@@ -87,7 +87,7 @@ def rational_root(base: Fraction, exponent: Fraction) -> Value:
             if abs(total) * prime.bit_length() > MAX_BITS:
                 return function("pow", base, exponent)
             known = prime < TRIAL_PRIMES**2
-            atom = Atom(f"#{whole(prime)}", "prime" if known else "composite")
+            atom = Atom(whole(prime), "prime" if known else "composite")
             result = multiply(result, make(reduced({((atom, total),): ONE}), UNIT))
     return result
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from search.grading.forms import Value, add, multiply
 from search.grading.kinds import Expression, Kind, Number, Quantity, Unit
 from search.grading.numerals import CURRENCIES
 from search.grading.tokens import FUNCTIONS, LETTER, NAME, NUMBER, SIGN, WORD, Token, change_of_depth, closing_index
-from search.grading.units import PARTS, SCALES, SINGLE_LETTERS, UNITS, read_unit
+from search.grading.units import MONEY, PARTS, SCALES, SINGLE_LETTERS, UNITS, power, product, read_unit
 
 Reader = Callable[[Sequence[Token]], Kind]
 OPERATIONS = {"squared": "^2", "cubed": "^3"}
@@ -32,6 +33,7 @@ def read_quantity(tokens: Sequence[Token], read: Reader) -> Kind | None:
     money = _leading_currency(tokens)
     if money is not None:
         unit, rest = money
+        unit, rest = _price(unit, rest)
         inner = read(rest)
         if isinstance(inner, Quantity):
             inner = inner.magnitude
@@ -77,6 +79,17 @@ def _leading_currency(tokens: Sequence[Token]) -> tuple[Unit, list[Token]] | Non
         return None
     rest = [*tokens[:start], *tokens[skip:]]
     return (unit, rest) if len(rest) > start else None
+
+
+def _price(unit: Unit, tokens: list[Token]) -> tuple[Unit, list[Token]]:
+    """Take "per hour" from behind an amount of money."""
+    for index, token in enumerate(tokens):
+        following = tokens[index + 1 :]
+        if index and token.text in ("per", "/", "each", "a", "an") and following and following[0].kind == WORD:
+            divisor = read_unit(following)
+            if divisor is not None:
+                return product(unit, power(divisor, -1)), tokens[:index]
+    return unit, tokens
 
 
 def _unit_starts(tokens: Sequence[Token]) -> list[int]:
@@ -149,22 +162,26 @@ def _compound(tokens: Sequence[Token], read: Reader) -> Kind | None:
     if not starts or len(starts) > 3 or tokens[0].kind != NUMBER:
         return None
     bounds = [0, *starts, len(tokens)]
-    parts = [read(tokens[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    try:
+        parts = [read(tokens[a:b]) for a, b in pairwise(bounds)]
+    except ValueError:  # unreadable
+        return None
     return joined_quantity(parts)
 
 
 def joined_quantity(items: Sequence[Kind]) -> Quantity | None:
-    """Return the sum of quantities of one dimension in descending units, in the last unit; None for others."""
+    """Return the sum of quantities of one dimension in descending units, in the last one (money: the first); None else."""
     quantities = [item for item in items if isinstance(item, Quantity)]
     if len(quantities) < max(2, len(items)):
         return None
     last = quantities[-1].unit
+    into = quantities[0].unit if dict(last.dimension).keys() & MONEY else last
     if not last.dimension or any(quantity.unit.dimension != last.dimension for quantity in quantities):
         return None
     factors = [quantity.unit.factor for quantity in quantities]
-    if any(a <= b for a, b in zip(factors, factors[1:], strict=False)):
+    if any(a <= b for a, b in pairwise(factors)):
         return None
     total: Value = Fraction(0)
     for quantity in quantities:
-        total = add(total, multiply(quantity.magnitude.value, quantity.unit.factor / last.factor))
-    return Quantity(Number(total) if isinstance(total, Fraction) else Expression(total), last)
+        total = add(total, multiply(quantity.magnitude.value, quantity.unit.factor / into.factor))
+    return Quantity(Number(total) if isinstance(total, Fraction) else Expression(total), into)

@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from search.grading import brackets, relations
+from search.grading import relations
+from search.grading.brackets import read_bracketed
 from search.grading.cleaning import clean
-from search.grading.expressions import Unreadable, read_expression
+from search.grading.expressions import read_expression
 from search.grading.forms import Value
 from search.grading.kinds import Boolean, Choice, Collection, Expression, Infinity, Kind, Number, Ratio, Text, Words
+from search.grading.literals import Unreadable
 from search.grading.numerals import decimal_digits, number_value, read_base, read_plain_number, read_scientific
 from search.grading.quantities import joined_quantity, read_quantity
+from search.grading.sets import read_set_operation
 from search.grading.tokens import (
     CONJUNCTIONS,
     LETTER,
@@ -43,7 +46,7 @@ CHOICE = re.compile(
     r"(?:(?:option|choice|answer)\s+)?(?P<open>[(\[]?)\s*(?P<letter>[A-Ja-j])\s*(?P<close>[)\].:]?)(?P<rest>\s+\S.*)?",
     re.DOTALL | re.IGNORECASE,
 )
-TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap])\.?\s*m\.?", re.IGNORECASE)
+TIME = re.compile(r"(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?\s*([ap])\.?\s*m\.?", re.IGNORECASE)
 BOOLEANS = {"true": True, "false": False}
 ALL_REALS = frozenset(
     {"all real numbers", "all reals", "the set of all real numbers", "all real values", "any real number"}
@@ -94,7 +97,11 @@ def _special(text: str, tokens: Sequence[Token]) -> Kind | None:
     found = TIME.fullmatch(text)
     if found is not None:
         parts = tuple(Number(number_value(part)) for part in found.groups()[:3] if part is not None)
+        parts = parts if len(parts) > 1 else (*parts, Number(Fraction(0)))
         return Ratio(parts, is_time=True, half=found[4].lower() + "m")
+    base = read_base(text) if "base" in lower else None
+    if base is not None:
+        return base
     choice = read_choice(text)
     if choice is not None:
         return choice
@@ -128,9 +135,13 @@ def read_words(text: str, tokens: Sequence[Token]) -> Kind | None:
         return None
     if all(token.kind in (NAME, LETTER) for token in tokens) and not (len(parts) == 1 and is_word_like(parts[0])):
         return None
-    if any(token.kind == NAME and token.text not in LETTER_NAMES for token in tokens) and len(parts) <= 3:
-        if all(token.kind in (NAME, LETTER) or len(token.text) <= 2 for token in tokens):
-            return None
+    has_function = any(token.kind == NAME and token.text not in LETTER_NAMES for token in tokens)
+    if (
+        has_function
+        and len(parts) <= 3
+        and all(token.kind in (NAME, LETTER) or len(token.text) <= 2 for token in tokens)
+    ):
+        return None
     if len(parts) == 1 and parts[0] in NAMES and all(token.kind == NAME for token in tokens):
         return None
     return Words(phrase(text))
@@ -246,7 +257,7 @@ def read_item(tokens: Sequence[Token]) -> Kind:
     """Read one item. Raises one of FAILURES for what is no item of mathematics."""
     if not tokens:
         raise Unreadable("nothing")
-    for reader in (relations.read_relation, brackets.read_bracketed, _read_ratio, _read_atom):
+    for reader in (read_set_operation, relations.read_relation, read_bracketed, _read_ratio, _read_atom):
         kind = reader(tokens, read_list)
         if kind is not None:
             return kind
@@ -276,7 +287,7 @@ def _read_atom(tokens: Sequence[Token], read_inner: object) -> Kind | None:
     """Read infinity, a word, and a choice within a list."""
     text = written(tokens)
     sign = -1 if text.startswith("-") else 1
-    if text.lstrip("+-").lstrip("\\") in ("∞", "oo", "inf", "infty", "infinity"):
+    if text.lstrip("+-").lstrip("\\") in ("∞", "Infinity", "oo", "inf", "infty", "infinity"):
         return Infinity(sign)
     if len(tokens) == 1 and tokens[0].kind == WORD and (tokens[0].roman or len(tokens[0].text) > 3):
         word = tokens[0].text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
-from search.grading.expressions import Unreadable, read_expression
+from search.grading.expressions import read_expression
 from search.grading.forms import (
     UNIT,
     Form,
@@ -34,6 +35,7 @@ from search.grading.kinds import (
     Text,
     Words,
 )
+from search.grading.literals import Unreadable
 from search.grading.tokens import LETTER, NAME, SIGN, WORD, Token, change_of_depth, written
 
 Reader = Callable[[Sequence[Token]], Kind]
@@ -216,7 +218,7 @@ def intersection_is_empty(low: Number | Expression, high: Number | Expression) -
 
 def _inequalities(parts: list[list[Token]], operators: list[str], read: Reader) -> Kind:
     sides = [read(part) for part in parts]
-    relations = [_order(a, sign, b) for a, sign, b in zip(sides, operators, sides[1:], strict=False)]
+    relations = [_order(a, sign, b) for (a, b), sign in zip(pairwise(sides), operators, strict=True)]
     return relations[0] if len(relations) == 1 else _intersected(relations) or Collection("{}", tuple(relations))
 
 

@@ -68,7 +68,7 @@ FUNCTIONS = frozenset(
         "mod",
     ]
 )
-CONSTANTS = frozenset(["oo", "inf", "infty", "infinity", "pi"])
+CONSTANTS = frozenset(["Infinity", "oo", "inf", "infty", "infinity", "pi"])
 PYTHON = frozenset(
     [
         "Matrix",
@@ -143,6 +143,7 @@ PLAIN_NAMES = NAMES - {
     "lg",
     "mod",
 }
+APPLIED = re.compile("(sin|cos|tan|cot|sec|csc|ln|log)([a-z])")
 CONJUNCTIONS = frozenset({"and", "or"})
 VOWEL = re.compile("[aeiouyAEIOU]")
 
@@ -174,7 +175,7 @@ def tokenize(text: str) -> list[Token]:
         if group == "space":
             space = True
             continue
-        if value == ROMAN or value == MATH:
+        if value in (ROMAN, MATH):
             roman = roman + 1 if value == ROMAN else max(0, roman - 1)
             continue
         if group == "letters":
@@ -191,7 +192,11 @@ def _letters(run: str, last: Token | None, space: bool, roman: bool) -> list[Tok
     """Return a run of letters as a name, a word, or the factors of a product."""
     if len(run) == 1:
         return [Token(LETTER if run.isascii() else WORD, run, space, roman)]
-    if run in PLAIN_NAMES and not (last is not None and last.kind == WORD):
+    applied = APPLIED.fullmatch(run)
+    if applied is not None and not roman:
+        return [*_letters(applied[1], last, space, roman), Token(LETTER, applied[2], True)]
+    is_unit = run in ("min", "deg") and last is not None and (last.kind == NUMBER or last.text in (")", "}"))
+    if run in PLAIN_NAMES and not is_unit and not (last is not None and last.kind == WORD):
         return [Token(NAME, "plain_log" if run == "log" and not roman else run, space, roman)]
     if roman or run.lower() in CONJUNCTIONS or not run.isascii():
         return [Token(WORD, run, space, roman)]

@@ -19,46 +19,63 @@ MAX_WORDS = 8  # words of a unit phrase
 TABLE: dict[str, tuple[str, str]] = {  # base units with exponents; names with factors
     "m": (
         "length",
-        "m meter metre 米=1 km kilometer kilometre 千米 公里=1000 dm decimeter decimetre 分米=1/10 cm centimeter centimetre 厘米 公分=1/100 "
-        "mm millimeter millimetre 毫米=1/1000 μm micrometer micrometre micron=1/1000000 nm nanometer nanometre=1/1000000000 "
-        "in inch=127/5000 ft foot feet=381/1250 yd yard=1143/1250 mi mile=201168/125 metro mètre=1 kilómetro kilomètre=1000",
+        "m meter metre 米=1 km kilometer kilometre 千米 公里=1000 dm decimeter decimetre 分米=1/10 cm "
+        "centimeter centimetre 厘米 公分=1/100 "
+        "mm millimeter millimetre 毫米=1/1000 μm micrometer micrometre micron=1/1000000 nm nanometer "
+        "nanometre=1/1000000000 "
+        "in inch=127/5000 ft foot feet=381/1250 yd yard=1143/1250 mi mile=201168/125 metro mètre=1 "
+        "kilómetro kilomètre=1000",
     ),
     "s": (
         "time",
-        "s sec second 秒 segundo seconde sekunde=1 ms millisecond=1/1000 μs microsecond=1/1000000 ns nanosecond=1/1000000000 "
-        "min minute 分 分钟 minuto=60 h hr hour 小时 hora heure stunde=3600 day 天 日 día jour tag=86400 week 周 星期 semana semaine woche=604800 "
+        "s sec second 秒 segundo seconde sekunde=1 ms millisecond=1/1000 μs microsecond=1/1000000 ns "
+        "nanosecond=1/1000000000 "
+        "min minute 分 分钟 minuto=60 h hr hour 小时 hora heure stunde=3600 day 天 日 día jour tag=86400 week 周 "
+        "星期 semana semaine woche=604800 "
         "fortnight=1209600",
     ),
     "year": ("year", "year yr 年 岁 año année jahr=1 month 月 个月=1/12 decade=10 century=100"),
     "g": (
         "mass",
-        "g gram gramme 克=1 kg kilogram kilo 千克 公斤=1000 mg milligram 毫克=1/1000 μg microgram=1/1000000 t tonne 吨=1000000 "
+        "g gram gramme 克=1 kg kilogram kilo 千克 公斤=1000 mg milligram 毫克=1/1000 μg microgram=1/1000000 t "
+        "tonne 吨=1000000 "
         "lb lbs pound=45359237/100000 oz ounce=45359237/1600000",
     ),
     "m^3": (
         "volume",
-        "L l liter litre 升=1/1000 ml mL milliliter millilitre 毫升=1/1000000 dl dL deciliter=1/10000 cl cL centiliter=1/100000 cc=1/1000000 "
-        "gallon gal=473176473/125000000000 quart qt=473176473/500000000000 pint pt=473176473/1000000000000 cup=473176473/2000000000000",
+        "L l liter litre 升=1/1000 ml mL milliliter millilitre 毫升=1/1000000 dl dL deciliter=1/10000 cl cL "
+        "centiliter=1/100000 cc=1/1000000 "
+        "gallon gal=473176473/125000000000 quart qt=473176473/500000000000 pint "
+        "pt=473176473/1000000000000 cup=473176473/2000000000000",
     ),
     "m^2": ("area", "hectare ha 公顷=10000 acre=316160658/78125 are=100"),
     "usd": ("money", "dollar usd $ buck=1 cent ¢ penny pennies=1/100 dime=1/10 nickel=1/20"),
     "eur": ("money", "euro eur €=1"), "gbp": ("money", "gbp £ quid=1 pence=1/100"), "yen": ("money", "yen ¥ jpy=1"),
     "yuan": ("money", "yuan rmb cny 元=1 角=1/10 fen=1/100"), "inr": ("money", "rupee rs inr ₹=1 paise paisa=1/100"),
-    "won": ("money", "won ₩ krw=1"), "rub": ("money", "ruble rouble ₽ rub=1"), "peso": ("money", "peso=1"), "franc": ("money", "franc chf=1"),
+    "won": ("money", "won ₩ krw=1"),
+    "rub": ("money", "ruble rouble ₽ rub=1"),
+    "peso": ("money", "peso=1"),
+    "franc": ("money", "franc chf=1"),
     "N": ("force", "N newton=1 kN kilonewton=1000"),
     "J": ("energy", "J joule=1 kJ kilojoule=1000 MJ megajoule=1000000 cal calorie=523/125 kcal kilocalorie=4184 kWh=3600000 Wh=3600"),
     "eV": ("energy", "eV electronvolt=1 keV=1000 MeV=1000000 GeV=1000000000"),
     "W": ("power", "W watt=1 kW kilowatt=1000 MW megawatt=1000000 mW milliwatt=1/1000"),
-    "V": ("voltage", "V volt=1 kV kilovolt=1000 mV millivolt=1/1000"), "A": ("current", "A amp ampere=1 mA milliampere=1/1000"),
-    "ohm": ("resistance", "ohm Ω Omega=1 kΩ kiloohm=1000"), "C": ("charge", "coulomb=1"), "F": ("capacitance", "farad=1"),
+    "V": ("voltage", "V volt=1 kV kilovolt=1000 mV millivolt=1/1000"),
+    "A": ("current", "A amp ampere=1 mA milliampere=1/1000"),
+    "ohm": ("resistance", "ohm Ω Omega=1 kΩ kiloohm=1000"),
+    "C": ("charge", "coulomb=1"),
+    "F": ("capacitance", "farad=1"),
     "Hz": ("frequency", "Hz hertz=1 kHz kilohertz=1000 MHz megahertz=1000000 GHz=1000000000"),
     "Pa": ("pressure", "Pa pascal=1 hPa=100 kPa kilopascal=1000 MPa=1000000 bar=100000 atm atmosphere=101325"),
-    "K": ("temperature", "K kelvin=1"), "degC": ("temperature", "celsius °C 摄氏度 ℃=1"), "degF": ("temperature", "fahrenheit °F ℉=1"),
+    "K": ("temperature", "K kelvin=1"),
+    "degC": ("temperature", "celsius °C 摄氏度 ℃=1"),
+    "degF": ("temperature", "fahrenheit °F ℉=1"),
     "mol": ("amount", "mol mole=1 mmol=1/1000"), "M": ("molarity", "molar=1"), "T": ("field", "tesla=1"),
     "rad": ("angle", "rad radian=1"), DEGREE: ("angle", "degree deg ° 度 grado degré grad=1"),
     "byte": ("data", "byte B=1 kB kilobyte=1000 MB megabyte=1000000 GB gigabyte=1000000000 TB=1000000000000"),
     "bit": ("data", "bit=1"), PERCENT: ("share", "% percent 百分比=1"),
 }  # fmt: skip
+MONEY = frozenset(base for base, (kind, _) in TABLE.items() if kind == "money")
 SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmph": "km/h", "mps": "m/s", "fps": "ft/s", "rpm": ""}
 PREFIXES = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
 CHINESE_PREFIXES = {"平方": 2, "立方": 3}
@@ -69,11 +86,17 @@ SCALES = {
 }  # fmt: skip
 PARTS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5, "sixth": 6,
-    "sixths": 6, "sevenths": 7, "eighth": 8, "eighths": 8, "ninths": 9, "tenth": 10, "tenths": 10, "hundredths": 100, "thousandths": 1000,
+    "sixths": 6, "sevenths": 7, "eighth": 8, "eighths": 8, "ninths": 9, "tenth": 10, "tenths": 10,
+    "hundredths": 100, "thousandths": 1000,
 }  # fmt: skip
-NOT_UNITS = frozenset(
-    ["and", "or", "plus", "minus", "times", "over", "divided", "multiplied", "by", "more", "less", "greater", "than", "not", "at", "least", "most", "squared", "cubed", "choose", "root", "square-root", "factorial", "mod", "modulo", "if", "when", "where", "except", "about", "approximately", "roughly", "nearly", "between", "below", "above", "no", "none", "nothing", "unless", "with", "without", "but", "so", "since", "because", "either", "neither", "both", "is", "are", "was", "were", "equals", "equal", "equivalent", "false", "true", "wrong", "unknown", "the", "only", "to", "from", "power", "half", "quarter", "double", "twice", "triple", "score", "pair", "pairs", "gross", "point", "remainder", "negative", "positive", "exactly", "exponent", "log", "ln", "pi", "even", "odd"]
-) | SCALES.keys() | PARTS.keys()  # fmt: skip
+NOT_UNIT_WORDS = """
+and or plus minus times over divided multiplied by more less greater than not at least most squared cubed
+choose root square-root factorial mod modulo if when where except about approximately roughly nearly between
+below above no none nothing unless with without but so since because either neither both is are was were
+equals equal equivalent false true wrong unknown the only to from power half quarter double twice triple score
+pair pairs gross point remainder negative positive exactly exponent log ln pi even odd
+"""  # words that change the value of a number, or make no unit of what stands with them
+NOT_UNITS = frozenset(NOT_UNIT_WORDS.split()) | SCALES.keys() | PARTS.keys()  # fmt: skip
 NOISE = frozenset(
     [
         "old",
@@ -185,7 +208,7 @@ def read_unit(tokens: Sequence[Token]) -> Unit | None:
                 return None
             sign, index = -1, index + 1
             continue
-        if word in ("*", ".", "-") and unit is not None and index < len(tokens) - 1:
+        if word in ("*", ".", "-") and index and index < len(tokens) - 1:
             index += 1
             continue
         if token.kind not in ("word", "letter", "name") and word not in ("°", "%"):

@@ -22,9 +22,8 @@ from search.grading.kinds import (
 from search.grading.powers import content_of
 from search.grading.reading import FAILURES, MAX_LENGTH, plain_text, read
 from search.grading.relations import as_equation
-from search.grading.units import TABLE
+from search.grading.units import MONEY
 
-MONEY = frozenset(base for base, (kind, _) in TABLE.items() if kind == "money")
 DROPPED = MONEY | {PERCENT, DEGREE}  # units that are written or left out at will
 
 

@@ -35,10 +35,6 @@ class TrainJob:
     def progress_file(self) -> Path:
         return self.work / f"{self.name}.progress.jsonl"
 
-    @property
-    def tensorboard(self) -> Path:
-        return self.work / "tensorboard" / self.name
-
 
 @dataclass(slots=True)
 class TrainProgress:

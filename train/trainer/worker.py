@@ -18,7 +18,6 @@ import ray.train
 import ray.train.torch
 import torch
 from torch import distributed
-from torch.utils.tensorboard import SummaryWriter
 from transformers.integrations import HfDeepSpeedConfig
 from transformers.utils import logging as transformers_logging
 
@@ -32,6 +31,7 @@ from train.trainer.job import TrainJob, TrainProgress, TrainReport
 from train.trainer.loop import TrainPlan, train
 from train.trainer.models import resolve_precision
 from train.trainer.reference_logprobs import reference_log_probs
+from train.trainer.trackers.registry import open_trackers
 
 
 def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:
@@ -165,28 +165,31 @@ def summarise(progress: TrainProgress, functions: LossFunctions) -> dict[str, An
     }
 
 
+TRACKED = ("loss", "learning_rate", "gradient_norm", "tokens_per_second")
+
+
 class _Reporter:
-    """Writer of reports to TensorBoard and to the file that the driver follows. Does nothing on ranks other than 0."""
+    """Writer of reports to trackers and to the file that the driver follows. Does nothing on ranks other than 0."""
 
     def __init__(self, job: TrainJob, rank: int, first_step: int) -> None:
-        self.writer = SummaryWriter(str(job.tensorboard), purge_step=first_step + 1) if rank == 0 else None
+        names = job.config.trackers if rank == 0 else ()
+        self.trackers = open_trackers(names, job.work, job.name, first_step + 1)
         self.file = job.progress_file.open("a", buffering=1) if rank == 0 else None
 
     def __enter__(self) -> _Reporter:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self.writer and self.file:
-            self.writer.close()
+        for tracker in self.trackers:
+            tracker.close()
+        if self.file:
             self.file.close()
 
     def __call__(self, report: TrainReport) -> None:
-        if not self.writer or not self.file:
+        if not self.file:
             return
-        values = asdict(report)
-        metrics = values.pop("metrics")
-        for name in ("loss", "learning_rate", "gradient_norm", "tokens_per_second"):
-            self.writer.add_scalar(f"train/{name}", values[name], report.step)
-        for name, value in metrics.items():
-            self.writer.add_scalar(f"train/{name}", value, report.step)
+        scalars = {f"train/{name}": getattr(report, name) for name in TRACKED}
+        scalars |= {f"train/{name}": value for name, value in report.metrics.items()}
+        for tracker in self.trackers:
+            tracker.write(report.step, scalars)
         self.file.write(json.dumps(asdict(report)) + "\n")

@@ -71,7 +71,7 @@ def _shorten(text: str) -> str:
 def read_pairs(path: Path) -> Iterator[Pair]:
     """Yield the rows of a file. Raises UserError with the line number for one that is no pair."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
     pairs = [_parse(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]

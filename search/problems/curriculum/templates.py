@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
+from math import lcm
 from types import CodeType
+from typing import NamedTuple
 
 UNITS = ("apples", "stamps", "coins", "cards", "shells", "books")
 TOTAL = "total"  # the one variable of every solution
+
+
+class Effect(NamedTuple):
+    """What a sentence does to the total, in whole numbers: new = (scale * old + offset) / divisor."""
+
+    scale: int
+    offset: int
+    divisor: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +41,14 @@ class Template:
     def value(self, total: Fraction, numbers: dict[str, int]) -> Fraction:
         """Return the exact new total."""
         return Fraction(eval(_exact(self.code), {"__builtins__": {}}, {TOTAL: total, **numbers}))
+
+    def effect(self, numbers: dict[str, int]) -> Effect:
+        """Return the new total as an exact linear function of the old one, which every template is."""
+        offset = self.value(Fraction(0), numbers)
+        scale = self.value(Fraction(1), numbers) - offset
+        assert self.value(Fraction(1000), numbers) == 1000 * scale + offset, self.key
+        divisor = lcm(scale.denominator, offset.denominator)
+        return Effect(int(scale * divisor), int(offset * divisor), divisor)
 
     @property
     def opens(self) -> bool:

@@ -149,6 +149,16 @@ def test_change_of_strategy_drops_the_options_of_the_other(tmp_path: Path) -> No
     )
 
 
+def test_rounds_follow_a_change_of_strategy(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    rounds = "rounds: [{search: {rollouts: 9, temperature: 0.3}}, {search: {strategy: mcts, rollouts: 7}}]\n"
+    path.write_text(GOOD + rounds, encoding="utf-8")
+    config = run_config.load(path, parse(["--search.strategy=beam"]))
+    searches = [config.round_search(entry) for entry in config.rounds]
+    assert [(search.strategy, search.temperature) for search in searches] == [("beam", 0.3), ("mcts", 1.0)]
+    assert searches[1].rollouts == 7  # type: ignore[attr-defined]
+
+
 def test_round_with_an_impossible_search_is_refused(tmp_path: Path) -> None:
     line = error_line(tmp_path, GOOD + "rounds: [{search: {beam_width: 2}}]\n")
     assert "rounds.0.search: strategy 'mcts' has no option beam_width: it belongs to beam, sphere" in line

@@ -7,28 +7,21 @@ import asyncio
 import pytest
 
 from search.core.expansion import expand, expand_all
-from search.data import Scores, State, Step
-from search.protocols import SearchServices
+from search.data import Step
 from search.strategies.registry import search_config
 from search.tree import ROOT, Tree
-from tests.search.words import PROBLEM, WordPolicy, shape, word, word_services
-
-
-class SilentRewardModel:
-    """Never answers."""
-
-    async def score(self, states: list[State]) -> Scores:
-        await asyncio.Event().wait()
-        raise AssertionError("unreachable")
+from tests.fakes.reward_model import ScriptedRewardModel, step_count
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM, word
+from tests.search.tree_checks import shape
 
 
 async def test_cancelled_expansion_changes_only_costs() -> None:
-    services = word_services(WordPolicy({(): ["a", "=7", "!"]}))
-    silent = SearchServices(
-        policy=services.policy, executor=services.executor, format=services.format, reward_model=SilentRewardModel()
-    )  # type: ignore[arg-type]
+    silent = ScriptedRewardModel(step_count, is_silent=True)
+    services = word_services(word_policy({(): ["a", "=7", "!"]}), reward_model=silent)
     tree = Tree(PROBLEM)
-    task = asyncio.ensure_future(expand(tree, ROOT, search_config(candidates=3).expansion(), silent))
+    task = asyncio.ensure_future(expand(tree, ROOT, search_config(candidates=3).expansion(), services))
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait({task})
@@ -42,7 +35,7 @@ async def test_cancelled_expansion_changes_only_costs() -> None:
 async def test_failed_candidates_are_kept_or_only_counted(keep: bool, grown: list[str]) -> None:
     tree = Tree(PROBLEM)
     config = search_config(candidates=2, keep_failed=keep).expansion()
-    assert await expand(tree, ROOT, config, word_services(WordPolicy({(): ["a", "!"]}))) == [1]
+    assert await expand(tree, ROOT, config, word_services(word_policy({(): ["a", "!"]}))) == [1]
     assert [word(node.step) for node in tree.nodes] == grown
     assert tree.failures == {"no_answer": 1}
 
@@ -50,7 +43,7 @@ async def test_failed_candidates_are_kept_or_only_counted(keep: bool, grown: lis
 async def test_first_finished_candidate_drops_the_others() -> None:
     config = search_config(candidates=4, finish_first=True).expansion()
     tree = Tree(PROBLEM)
-    live = await expand(tree, ROOT, config, word_services(WordPolicy({(): ["a", "=8", "=7", "!"]}), graded=True))
+    live = await expand(tree, ROOT, config, word_services(word_policy({(): ["a", "=8", "=7", "!"]}), graded=True))
     assert live == tree.nodes[ROOT].children == [1]
     assert [word(node.step) for node in tree.nodes] == ["", "=8"]
     assert tree.nodes[1].correct is False
@@ -59,7 +52,7 @@ async def test_first_finished_candidate_drops_the_others() -> None:
 async def test_children_are_attached_in_the_order_of_indices() -> None:
     tree = Tree(PROBLEM)
     first, second = tree.add(ROOT, Step("a\n\n")), tree.add(ROOT, Step("b\n\n"))
-    services = word_services(WordPolicy({("a",): ["c", "!"], ("b",): ["d"]}))
+    services = word_services(word_policy({("a",): ["c", "!"], ("b",): ["d"]}))
     live = await expand_all(tree, [second, first], search_config(candidates=2).expansion(), services)
     assert live == [[3], [4]]
     assert [word(node.step) for node in tree.nodes] == ["", "a", "b", "d", "c", "!"]

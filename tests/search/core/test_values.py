@@ -9,7 +9,7 @@ import pytest
 from search.core.values import choose_answer, path_share, path_value, preference_strength
 from search.data import Aggregation, Step, StepStatus
 from search.tree import ROOT, Tree
-from tests.search.words import PROBLEM
+from tests.fakes.words import PROBLEM
 
 
 def chain(tree: Tree, *scores: float, ending: str) -> int:

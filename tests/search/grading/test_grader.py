@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 
 from search.data import Problem
-from search.grading import grader as grading
-from search.grading import symbolic
-from search.grading.answers import normalise, number
-from search.grading.grader import MathGrader, canonical, equivalent, grader
+from search.grading import algebra, equivalence, equivalent, equivalent_async
+from search.grading.grader import MathGrader, grade, grader
 
 EXACT = [
     ("72", "72"), ("72", " 72. "), ("72", "72.0"), ("72", "72.00"), ("72", "$72"), ("72", "\\$72"), ("72", "72 dollars"),
@@ -45,32 +43,26 @@ ALGEBRA = [
 
 
 @pytest.mark.parametrize(("gold", "answer"), EXACT)
-def test_equal_without_algebra(gold: str, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(symbolic, "equal", _forbidden)
-    grading.equivalent.cache_clear()
-    assert equivalent(gold, answer)
-
-
-def _forbidden(gold: str, answer: str) -> bool:
-    raise AssertionError(f"algebra was asked about {gold!r} and {answer!r}")
+def test_answer_is_equal_without_algebra(gold: str, answer: str) -> None:
+    assert equivalence.exact_verdict(gold, answer) is True
 
 
 @pytest.mark.parametrize(("gold", "answer"), WRONG)
-def test_different(gold: str, answer: str) -> None:
+def test_answer_is_different(gold: str, answer: str) -> None:
     assert not equivalent(gold, answer)
 
 
 @pytest.mark.parametrize(("gold", "answer"), ALGEBRA)
-def test_equal_by_algebra(gold: str, answer: str) -> None:
+def test_answer_is_equal_by_algebra(gold: str, answer: str) -> None:
     assert equivalent(gold, answer)
 
 
 @pytest.mark.parametrize(("gold", "answer"), [("x+1", "x+2"), ("\\sqrt{2}", "1.41"), ("(1,2)", "(2,1)"), ("x", "y")])
-def test_different_by_algebra(gold: str, answer: str) -> None:
+def test_answer_is_different_by_algebra(gold: str, answer: str) -> None:
     assert not equivalent(gold, answer)
 
 
-def test_no_answer_is_wrong_and_a_blind_problem_is_refused() -> None:
+def test_missing_answer_is_wrong_and_blind_problem_is_refused() -> None:
     problem = Problem(id="p", question="What is 3/4?", answer="3/4", source="test")
     assert grader().grade(problem, "0.75")
     assert not grader().grade(problem, None)
@@ -78,18 +70,10 @@ def test_no_answer_is_wrong_and_a_blind_problem_is_refused() -> None:
         grader().grade(problem.without_answer(), "0.75")
 
 
-def test_too_long_is_wrong() -> None:
+def test_overlong_answer_is_wrong() -> None:
     assert equivalent("1", "1" + " " * 10)
     assert not equivalent("1", "1" + " " * 1000)
     assert not equivalent("1", "+".join("1" * 5000))
-
-
-def test_an_endless_computation_is_wrong_and_the_next_answer_is_graded() -> None:
-    assert equivalent("y+1", "1+y")
-    assert len(symbolic._running) == 1
-    assert not equivalent("1", "9^{9^{9^{9}}}")
-    assert symbolic._running == []
-    assert equivalent("y+2", "2+y")
 
 
 @pytest.mark.parametrize("junk", ["\\" * 300, "(" * 300, "^" * 300, "\\frac" * 70, "1/" * 150, "x=" * 100, "$" * 300])
@@ -97,66 +81,67 @@ def test_nonsense_is_wrong(junk: str) -> None:
     assert not equivalent("x+2", junk)
 
 
-def test_graded_from_another_thread_inside_an_event_loop() -> None:
+async def test_awaited_grade_leaves_the_event_loop_free() -> None:
+    problem = Problem(id="p", question="q", answer="\\cos(2x)", source="test")
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(tick())
+    assert await grade(grader(), problem, "2\\cos^2(x) - 1")
+    ticking.cancel()
+    assert ticks > 1
+    assert not await grade(grader(), problem, None)
+
+
+async def test_exact_grade_does_not_suspend() -> None:
+    coroutine = equivalent_async("1/2", "0.5")
+    with pytest.raises(StopIteration) as ended:
+        coroutine.send(None)
+    assert ended.value.value is True
+
+
+async def test_synchronous_grader_is_awaited_too() -> None:
+    class SameText:
+        def grade(self, problem: Problem, answer: str | None) -> bool:
+            return answer == problem.answer
+
+    problem = Problem(id="p", question="q", answer="1", source="test")
+    assert await grade(SameText(), problem, "1")
+    assert not await grade(SameText(), problem, "1.0")
+
+
+def test_answer_is_graded_from_another_thread() -> None:
     verdicts: list[bool] = []
-
-    async def grade() -> None:
-        verdicts.append(equivalent("z+1", "1+z"))
-
-    thread = threading.Thread(target=lambda: asyncio.run(grade()))
+    thread = threading.Thread(target=lambda: verdicts.append(equivalent("\\sin(z+1)", "\\sin(1+z)")))
     thread.start()
     thread.join()
     assert verdicts == [True]
 
 
-def test_many_threads_share_one_child() -> None:
-    pairs = [(f"a+{i}", f"{i + i % 2}+a") for i in range(24)]
+def test_threads_share_the_children() -> None:
+    pairs = [(f"\\sin({i}a)^2", f"{1 + i % 2}-\\cos({i}a)^2") for i in range(1, 17)]
     verdicts: dict[int, bool] = {}
-    threads = [threading.Thread(target=lambda i=i: verdicts.update({i: equivalent(*pairs[i])})) for i in range(24)]
+    threads = [threading.Thread(target=lambda i=i: verdicts.update({i: equivalent(*pairs[i])})) for i in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert verdicts == {i: i % 2 == 0 for i in range(24)}
+    assert verdicts == {i: (i + 1) % 2 == 0 for i in range(16)}
+    assert algebra.pool().counts["compared"] >= 16
 
 
-def test_a_child_that_cannot_start_is_an_error_not_a_wrong_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = tmp_path / "child.py"
-    script.write_text("raise ImportError('no such algebra')\n")
-    symbolic.stop()
-    monkeypatch.setattr(symbolic, "CHILD", script)
-    with pytest.raises(symbolic.NotStarted, match="ImportError: no such algebra"):
-        symbolic.equal("x", "y")
-
-
-def test_the_grader_pickles() -> None:
+def test_grader_survives_pickling() -> None:
     assert pickle.loads(pickle.dumps(grader())) == MathGrader()
 
 
-@pytest.mark.parametrize(
-    ("answer", "key"),
-    [
-        ("0.5", "1/2"), ("1/2", "1/2"), ("\\frac{1}{2}", "1/2"), ("$0.50", "1/2"), ("72 apples", "72"), ("25%", "25"),
-        ("1,000", "1000"), ("-0", "0"), ("Blue Car", "blue car"), ("x + 1", "x+1"), ("X", "X"), ("(1, 2)", "(1,2)"), ("", ""),
-    ],
-)  # fmt: skip
-def test_keys_for_votes(answer: str, key: str) -> None:
-    assert canonical(answer) == key
-
-
-def test_normal_forms() -> None:
-    assert normalise("\\(x = \\dfrac{1}{2}\\).") == "\\frac{1}{2}"
-    assert number("5 m") is None
-    assert number("3 i") is None
-    found = number("12.50")
-    assert found is not None
-    assert (found.value, found.places) == (12.5, 2)
-
-
-def test_importing_the_grader_loads_no_algebra_and_no_torch() -> None:
-    code = "import sys, search.grading.grader; print([m for m in ('sympy', 'math_verify', 'torch', 'numpy') if m in sys.modules])"
-    root = Path(grading.__file__).parents[2]
+def test_importing_the_grader_loads_no_algebra_library() -> None:
+    heavy = ("sympy", "mpmath", "math_verify", "torch", "numpy")
+    code = f"import sys, search.grading.grader; print([m for m in {heavy} if m in sys.modules])"
+    root = Path(algebra.__file__).parents[2]
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert shown.stdout.strip() == "[]"

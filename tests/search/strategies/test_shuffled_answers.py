@@ -8,7 +8,10 @@ import pytest
 
 from search.data import Cost
 from search.strategies.registry import STRATEGIES, build, search_config
-from tests.search.words import PROBLEM, WordPolicy, shape, word_services
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM
+from tests.search.tree_checks import shape
 
 TABLE = {
     (): ["a", "b", "c", "d"],
@@ -32,18 +35,18 @@ SETTINGS = {
 @pytest.mark.parametrize("graded", [True, False], ids=["graded", "scored"])
 @pytest.mark.parametrize("budget", [None, 70], ids=["no budget", "budget"])
 @pytest.mark.parametrize("name", STRATEGIES)
-async def test_the_same_tree_in_whatever_order_engines_answer(name: str, budget: int | None, graded: bool) -> None:
+async def test_tree_is_the_same_in_whatever_order_engines_answer(name: str, budget: int | None, graded: bool) -> None:
     graded = graded or STRATEGIES[name].needs_answers
     options = {key: value for key, value in SETTINGS.items() if key in STRATEGIES[name].options.model_fields}
     strategy = build(search_config(strategy=name, budget_tokens=budget, **options))
-    plain = WordPolicy(TABLE, lines=LINES)
+    plain = word_policy(TABLE, LINES)
     expected = await strategy.search(PROBLEM, word_services(plain, REWARDS, graded=graded), 3)
     assert len(expected.nodes) > 4
     for shuffle in range(20):
-        policy = WordPolicy(TABLE, random.Random(shuffle), lines=LINES)
+        policy = word_policy(TABLE, LINES, delays=random.Random(shuffle))
         tree = await strategy.search(PROBLEM, word_services(policy, REWARDS, graded=graded), 3)
         assert shape(tree) == shape(expected)
-        assert policy.requests == plain.requests
+        assert policy.counts == plain.counts
         assert (tree.answer, tree.failures) == (expected.answer, expected.failures)
         assert untimed(tree.cost) == untimed(expected.cost)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
-from search.data import Candidate, Finish, LabelledSolution, Outcome, Problem, Proposal, Sampling, State, Step
+from search.data import Candidate, Finish, LabelledSolution, Outcome, Problem, State, Step
 from search.formats.code_format import CodeFormat
 from search.grading.grader import grader
 from search.problems.curriculum import check_steps, composition_of, make_problems, worked_trajectory
@@ -15,28 +16,31 @@ from search.strategies.labelling.first_error_search import find_first_error
 from search.strategies.labelling.math_shepherd import label_every_step
 from search.strategies.labelling.monte_carlo_labels import PrefixCompletions
 from search.strategies.registry import search_config
-from tests.search.interpreter import Interpreter
+from tests.fakes.executor import ScriptedExecutor, interpret
+from tests.fakes.policy import Request, ScriptedPolicy
 from train.labels.consensus import filter_by_consensus
 from train.labels.quality import measure_quality
 
 CONFIG = search_config(strategy="sampling", candidates=4, max_depth=20)
 
 
-@dataclass
-class GuidedPolicy:
-    """Goes on with what the worked solution does next, however the total stands. Of four completions one is so, the
-    others stop short; from steps whose number ``fails`` all do."""
+def guided_policy(fails: Collection[int] = ()) -> ScriptedPolicy:
+    """Return a policy that goes on with what the worked solution does next, whatever the total is.
 
-    fails: frozenset[int] = frozenset()
+    Of four completions one does, the others stop short; after as many steps as a number in ``fails`` all stop short.
+    """
 
-    async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
+    def script(request: Request) -> list[Candidate]:
+        state, done = request.state, len(request.state.steps)
         if CodeFormat().concluding(state):
             texts = [f"\n<answer>\\boxed{{{state.steps[-1].output}}}<end_of_answer>"]
         else:
-            rest = "".join(step.text for step in worked_trajectory(state.problem).steps[len(state.steps) : -1])
-            good = 0 if len(state.steps) in self.fails else 1
-            texts = [rest] * good + [f"\nprint({i})<end_of_code>" for i in range(n - good)]
-        return Proposal(tuple(Candidate(text, tuple(range(10)), Finish.STOP) for text in texts))
+            rest = "".join(step.text for step in worked_trajectory(state.problem).steps[done:-1])
+            correct = 0 if done in fails else 1
+            texts = [rest] * correct + [f"\nprint({i})<end_of_code>" for i in range(request.n - correct)]
+        return [Candidate(text, tuple(range(10)), Finish.STOP) for text in texts]
+
+    return ScriptedPolicy(script)
 
 
 def with_error(problem: Problem, which: int) -> tuple[State, int]:
@@ -64,22 +68,22 @@ def solutions() -> list[State]:
 
 
 async def truth(solutions: list[State]) -> list[int | None]:
-    return [await check_steps(composition_of(s.problem.id), s, Interpreter()) for s in solutions]
+    return [await check_steps(composition_of(s.problem.id), s, ScriptedExecutor(interpret)) for s in solutions]
 
 
-def services(policy: GuidedPolicy) -> SearchServices:
-    return SearchServices(policy=policy, executor=Interpreter(), format=CodeFormat(), grader=grader())
+def services(policy: ScriptedPolicy) -> SearchServices:
+    return SearchServices(policy=policy, executor=ScriptedExecutor(interpret), format=CodeFormat(), grader=grader())
 
 
 async def test_completions_find_every_error_of_an_able_policy(solutions: list[State]) -> None:
     places = await truth(solutions)
     assert places == [place for s in solutions[::3] for place in (None, *(with_error(s.problem, i)[1] for i in (0, 2)))]
     every = [
-        await label_every_step(s, PrefixCompletions(CONFIG, CONFIG.candidates, services(GuidedPolicy()), 1))
+        await label_every_step(s, PrefixCompletions(CONFIG, CONFIG.candidates, services(guided_policy()), 1))
         for s in solutions
     ]
     search = [
-        await find_first_error(s, PrefixCompletions(CONFIG, CONFIG.candidates, services(GuidedPolicy()), 1))
+        await find_first_error(s, PrefixCompletions(CONFIG, CONFIG.candidates, services(guided_policy()), 1))
         for s in solutions
     ]
     for labelled in (every, search):
@@ -110,7 +114,7 @@ async def test_unable_policy_gives_false_positives(solutions: list[State]) -> No
     places = await truth(solutions)
     every: list[LabelledSolution] = [
         await label_every_step(
-            s, PrefixCompletions(CONFIG, CONFIG.candidates, services(GuidedPolicy(frozenset({1}))), 1)
+            s, PrefixCompletions(CONFIG, CONFIG.candidates, services(guided_policy(fails={1})), 1)
         )
         for s in solutions
     ]

@@ -6,7 +6,8 @@ from search.data import LabelScale, Outcome, Problem, Step, StepLabels, StepStat
 from search.strategies.registry import search_config
 from search.strategies.sampling.sampling import IndependentSampling
 from search.tree import Tree
-from tests.search.words import WordPolicy, word_services
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
 from train.labels.first_error import to_hard_labels
 from train.labels.tree_labels import label_tree, labelled_solutions, node_labels, outcomes, without_repeats
 
@@ -122,7 +123,7 @@ def test_step_is_labelled_once() -> None:
 
 async def test_independent_samples_share_common_prefixes() -> None:
     lines = ["a b =7", "a b =8", "a c =8", "d =7", "a b =7", "!"]
-    services = word_services(WordPolicy({}, lines=lines), graded=True)
+    services = word_services(word_policy({}, lines=lines), graded=True)
     tree = await IndependentSampling(search_config(strategy="sampling", candidates=6)).search(PROBLEM, services, 1)
     labels = {" ".join(s.text.strip() for s in record.steps): record.labels for record in label_tree(tree, SHARE)}
     # below a: =7 twice, =8 twice; below a b: =7 twice, =8 once

@@ -10,7 +10,8 @@ from search.data import PreferencePair, Problem, Step, StepStatus
 from search.strategies.registry import search_config
 from search.strategies.tree.sphere import Branch, Sphere
 from search.tree import ROOT, Tree
-from tests.search.words import WordPolicy, word_services
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
 from train.record_files import PAIRS
 from train.rules.base import NoOptions, RuleInputs
 from train.rules.sphere import harvest, tree_pairs
@@ -77,8 +78,8 @@ def test_harvest_joins_and_counts_pairs_of_all_trees() -> None:
 
 async def test_search_with_two_correct_gives_a_diversified_pair() -> None:
     """Both correct: the second policy's incorrect solution of two steps is what the correct one is set against."""
-    policy = WordPolicy({(): ["=7", "a"], ("a",): ["=7"]})
-    second = WordPolicy({(): ["b", "=7"], ("b",): ["=5"]})
+    policy = word_policy({(): ["=7", "a"], ("a",): ["=7"]})
+    second = word_policy({(): ["b", "=7"], ("b",): ["=5"]})
     services = replace(word_services(policy, {"=7": 0.9, "b": 0.2, "=5": 0.1}, graded=True), second_policy=second)
     tree = await Sphere(search_config(strategy="sphere", candidates=2)).search(PROBLEM, services, 1)
     ((branch, pair),) = tree_pairs(tree)

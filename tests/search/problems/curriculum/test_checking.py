@@ -17,7 +17,7 @@ from search.problems.curriculum import (
 )
 from search.problems.curriculum.compose import Fact
 from search.problems.curriculum.solutions import changed_steps
-from tests.search.interpreter import Interpreter
+from tests.fakes.executor import ScriptedExecutor, interpret
 
 # total: 100, then + 20, then * 2
 COMPOSITION = Composition(
@@ -74,7 +74,7 @@ def test_changed_steps_by_hand() -> None:
     ],
 )
 async def test_first_incorrect_step_by_hand(steps: tuple[Step, ...], first_error: int | None) -> None:
-    assert await check_steps(COMPOSITION, State(PROBLEM, steps), Interpreter()) == first_error
+    assert await check_steps(COMPOSITION, State(PROBLEM, steps), ScriptedExecutor(interpret)) == first_error
 
 
 def test_totals_are_incorrect_when_not_whole_numbers() -> None:
@@ -84,7 +84,7 @@ def test_totals_are_incorrect_when_not_whole_numbers() -> None:
 
 
 async def test_worked_solution_is_incorrect_only_at_a_changed_step() -> None:
-    interpreter, steps_checked = Interpreter(), 0
+    interpreter, steps_checked = ScriptedExecutor(interpret), 0
     for problem in make_problems("worked", 5, 5, (2, 4)):
         composition, solution = composition_of(problem.id), worked_trajectory(problem).steps
         assert await check_steps(composition, State(problem, solution), interpreter) is None

@@ -18,8 +18,10 @@ from search.strategies.labelling.first_error_search import find_first_error
 from search.strategies.labelling.math_shepherd import label_every_step
 from search.strategies.labelling.monte_carlo_labels import PrefixCompletions, estimate
 from search.strategies.registry import search_config
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM, TOKENS, candidate
 from tests.search.conftest import TABLE, ScriptedPolicy, SumExecutor
-from tests.search.words import PROBLEM, TOKENS, WordPolicy, candidate, word_services
 
 CONFIG = search_config(strategy="sampling", candidates=8)
 
@@ -44,7 +46,7 @@ class Reaching:
 
 
 def services_of(policy: object) -> SearchServices:
-    return replace(word_services(WordPolicy({}), graded=True), policy=policy)  # type: ignore[arg-type]
+    return replace(word_services(word_policy({}), graded=True), policy=policy)  # type: ignore[arg-type]
 
 
 def solution(steps: int, answer: str = "8") -> State:
@@ -62,7 +64,7 @@ async def test_completions_are_counted_as_often_as_they_were_drawn() -> None:
 
 
 async def test_a_completion_without_an_answer_is_wrong() -> None:
-    policy = WordPolicy({}, lines=["a =7", "a !", "!", "=8"])
+    policy = word_policy({}, lines=["a =7", "a !", "!", "=8"])
     found = await estimate(State(PROBLEM), CONFIG, 4, services_of(policy), 1)
     assert (found.drawn, found.correct, found.share) == (4, 1, 0.25)
 
@@ -104,7 +106,7 @@ async def test_a_finished_solution_is_only_graded() -> None:
 
 async def test_labels_need_a_grader() -> None:
     with pytest.raises(ValueError, match="need a grader"):
-        await estimate(State(PROBLEM), CONFIG, 8, word_services(WordPolicy({})), 1)
+        await estimate(State(PROBLEM), CONFIG, 8, word_services(word_policy({})), 1)
 
 
 async def test_every_step_of_eight() -> None:

@@ -12,7 +12,9 @@ from search.data import Proposal, Sampling, Scores, State
 from search.protocols import SearchServices
 from search.strategies.registry import build, search_config
 from search.tree import Tree
-from tests.search.words import PROBLEM, TOKENS, WordPolicy, candidate, word_services
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM, TOKENS, candidate
 
 SOLUTIONS = ("a b c =8", "a b d =8", "a b c =8", "e =7")
 
@@ -45,7 +47,7 @@ def config(strategy: str, candidates: int = 4) -> SearchConfig:
 
 
 def services_of(policy: object, reward_model: object | None = None) -> SearchServices:
-    return replace(word_services(WordPolicy({}), graded=True), policy=policy, reward_model=reward_model)  # type: ignore[arg-type]
+    return replace(word_services(word_policy({}), graded=True), policy=policy, reward_model=reward_model)  # type: ignore[arg-type]
 
 
 def labels(tree: Tree) -> dict[tuple[str, ...], tuple[float | None, int]]:

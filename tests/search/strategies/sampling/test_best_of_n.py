@@ -13,9 +13,12 @@ from search.strategies.registry import search_config
 from search.strategies.sampling.best_of_n import BestOfN
 from search.strategies.sampling.sampling import IndependentSampling
 from search.tree import Tree
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM
 from tests.search.conftest import PROBLEM as SUM
 from tests.search.conftest import ScriptedPolicy, SumExecutor, TableRewardModel
-from tests.search.words import PROBLEM, WordPolicy, WordRewardModel, shape, word_services
+from tests.search.tree_checks import shape
 
 LINES = ["a =7", "b =8", "a =7", "c !", "b =9"]
 REWARDS = {"a": -0.6, "b": 0.4, "=7": 0.5, "=8": 0.6, "=9": 0.1}
@@ -24,7 +27,7 @@ REWARDS = {"a": -0.6, "b": 0.4, "=7": 0.5, "=8": 0.6, "=9": 0.1}
 async def answered(rewards: dict[str, float] | None = REWARDS, **fields: object) -> Tree:
     config = search_config(strategy="best_of_n", candidates=5, **fields)  # type: ignore[arg-type]
     return await BestOfN(config).search(
-        PROBLEM.without_answer(), word_services(WordPolicy({}, lines=LINES), rewards), 1
+        PROBLEM.without_answer(), word_services(word_policy({}, lines=LINES), rewards), 1
     )
 
 
@@ -48,7 +51,7 @@ async def test_steps_are_scored_where_the_aggregation_wants_them(aggregate: str,
             asked.append(len(states))
             return await super().score(states)
 
-    services = word_services(WordPolicy({}, lines=LINES))
+    services = word_services(word_policy({}, lines=LINES))
     counting = SearchServices(
         policy=services.policy, executor=services.executor, format=services.format, reward_model=Counting(REWARDS)
     )
@@ -68,7 +71,7 @@ async def test_a_weak_step_before_a_strong_end() -> None:
 async def test_the_same_solutions_as_samples() -> None:
     config = search_config(candidates=5)
     trees = [
-        await strategy(config).search(PROBLEM.without_answer(), word_services(WordPolicy({}, lines=LINES), REWARDS), 1)
+        await strategy(config).search(PROBLEM.without_answer(), word_services(word_policy({}, lines=LINES), REWARDS), 1)
         for strategy in (BestOfN, IndependentSampling)
     ]
     assert shape(trees[0]) == shape(trees[1])
@@ -88,7 +91,7 @@ async def test_the_same_solutions_as_samples() -> None:
 async def test_no_request_is_sent_once_the_budget_is_spent(budget: int, requests: list[int], solutions: int) -> None:
     asked: list[int] = []
 
-    class Watched(WordPolicy):
+    class Watched(word_policy):
         async def propose(self, state, n, sampling, seed):  # type: ignore[no-untyped-def]
             asked.append(n)
             return await super().propose(state, n, sampling, seed)

@@ -9,7 +9,10 @@ from search.strategies.registry import search_config
 from search.strategies.tree.beam import Beam, StepBeam, keep
 from search.strategies.tree.dvts import Dvts, deal
 from search.tree import ROOT, Tree
-from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, expanded, shape, word, word_services
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM, Words, word
+from tests.search.tree_checks import check_sums, expanded, shape
 
 
 def tree_of(*children: tuple[str, float | None, int]) -> Tree:
@@ -60,7 +63,7 @@ REWARDS = {
 
 
 async def test_beam_by_hand() -> None:
-    policy = WordPolicy(TABLE)
+    policy = word_policy(TABLE)
     config = search_config(strategy="beam", beam_width=2, candidates=3)
     tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(policy, REWARDS), 1)
     assert expanded(tree) == ["", "a", "c", "f", "h"]
@@ -79,7 +82,7 @@ async def test_beam_ranks_by_the_aggregation() -> None:
     rewards = {**REWARDS, "=7": -0.9, "g": 0.99, "d": 0.31}
     config = search_config(strategy="beam", beam_width=2, candidates=3)
     for how, kept in ((Aggregation.LAST, ["g", "f"]), (Aggregation.MIN, ["d", "f"])):
-        policy = WordPolicy({**table, ("c", "g"): ["=2"]})
+        policy = word_policy({**table, ("c", "g"): ["=2"]})
         chosen = config.model_copy(update={"step_aggregation": how})
         tree = await StepBeam(chosen).search(PROBLEM.without_answer(), word_services(policy, rewards), 1)
         assert sorted(expanded(tree)) == sorted(["", "a", "c", *kept])
@@ -97,11 +100,11 @@ async def test_beam_ranks_by_the_aggregation() -> None:
     ],
 )
 async def test_beam_expands_nothing_once_its_budget_is_spent(budget: int, nodes: list[str], tokens: int) -> None:
-    policy = WordPolicy(TABLE)
+    policy = word_policy(TABLE)
     config = search_config(strategy="beam", beam_width=2, candidates=3, budget_tokens=budget)
     tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(policy, REWARDS), 1)
     assert expanded(tree) == nodes
-    assert policy.requests.total() == len(nodes)
+    assert len(policy.requests) == len(nodes)
     assert tree.cost.generated_tokens == tokens
     assert tree.answer == ("7" if tokens > 30 else None)
     check_sums(tree)
@@ -111,18 +114,18 @@ async def test_a_graded_beam_keeps_right_answers_and_stops_when_it_has_enough() 
     """Without a reward model open steps stand at 0, between right (+1) and wrong (-1)."""
     table = {(): ["=8", "a", "=7"], ("a",): ["=9", "b"], ("a", "b"): ["=7"]}
     config = search_config(strategy="beam", beam_width=2, candidates=3)
-    tree = await StepBeam(config).search(PROBLEM, word_services(WordPolicy(table), graded=True), 1)
+    tree = await StepBeam(config).search(PROBLEM, word_services(word_policy(table), graded=True), 1)
     assert expanded(tree) == ["", "a", "b"]
     assert (tree.answer, tree.is_solved) == ("7", True)
     enough = config.model_copy(update={"stop_after_correct": 1})
-    tree = await StepBeam(enough).search(PROBLEM, word_services(WordPolicy(table), graded=True), 1)
+    tree = await StepBeam(enough).search(PROBLEM, word_services(word_policy(table), graded=True), 1)
     assert expanded(tree) == [""]
 
 
 async def test_a_beam_ends_at_the_depth_limit_and_where_everything_failed() -> None:
     table = {(): ["a", "b"], ("a",): ["c"], ("b",): ["!"]}
     config = search_config(strategy="beam", beam_width=2, candidates=2, max_depth=2)
-    tree = await StepBeam(config).search(PROBLEM, word_services(WordPolicy(table)), 1)
+    tree = await StepBeam(config).search(PROBLEM, word_services(word_policy(table)), 1)
     assert tree.answer is None
     assert tree.failures == {"too_deep": 1, "no_answer": 1}
     assert [(n[1], n[2], n[3]) for n in shape(tree)] == [
@@ -146,12 +149,12 @@ VALUES = {"a": 0.1, "b": 0.9, "c": 0.3, "d": 0.8, "=1": 0.2, "x": 0.1, "y": 0.6,
 async def test_dvts_by_hand() -> None:
     """d (0.8) is better than c (0.3) but of the same subtree as b: it is not kept. =2 is finished, y is better."""
     config = search_config(strategy="dvts", rollouts=2, candidates=2)
-    tree = await Dvts(config).search(PROBLEM.without_answer(), word_services(WordPolicy(FOREST), VALUES), 1)
+    tree = await Dvts(config).search(PROBLEM.without_answer(), word_services(word_policy(FOREST), VALUES), 1)
     assert expanded(tree) == ["", "b", "c", "y"]
     assert [word(tree.nodes[i].step) for i in tree.terminals()] == ["=1", "=2", "=3"]
     assert (tree.strategy, tree.answer) == ("dvts", "2")
     weighted = config.model_copy(update={"answer_rule": "weighted"})
-    tree = await Dvts(weighted).search(PROBLEM.without_answer(), word_services(WordPolicy(FOREST), VALUES), 1)
+    tree = await Dvts(weighted).search(PROBLEM.without_answer(), word_services(word_policy(FOREST), VALUES), 1)
     assert tree.answer == "3"  # 2 * 0.7 of the one drawn twice, against 0.6 and 0.75
     check_sums(tree)
 
@@ -160,17 +163,17 @@ async def test_dvts_by_hand() -> None:
     ("budget", "nodes", "tokens"), [(40, [""], 40), (41, ["", "b", "c"], 80), (81, ["", "b", "c", "y"], 100)]
 )
 async def test_dvts_expands_nothing_once_its_budget_is_spent(budget: int, nodes: list[str], tokens: int) -> None:
-    policy = WordPolicy(FOREST)
+    policy = word_policy(FOREST)
     config = search_config(strategy="dvts", rollouts=2, candidates=2, budget_tokens=budget)
     tree = await Dvts(config).search(PROBLEM.without_answer(), word_services(policy, VALUES), 1)
     assert expanded(tree) == nodes
-    assert policy.requests.total() == len(nodes)
+    assert len(policy.requests) == len(nodes)
     assert tree.cost.generated_tokens == tokens
 
 
 async def test_one_subtree_is_a_beam_of_width_one() -> None:
     trees = [
-        await strategy.search(PROBLEM.without_answer(), word_services(WordPolicy(TABLE), REWARDS), 1)
+        await strategy.search(PROBLEM.without_answer(), word_services(word_policy(TABLE), REWARDS), 1)
         for strategy in (
             Dvts(search_config(strategy="dvts", rollouts=1, candidates=3)),
             StepBeam(search_config(strategy="beam", beam_width=1, candidates=3)),

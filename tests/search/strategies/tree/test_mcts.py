@@ -14,7 +14,9 @@ from search.strategies.registry import search_config
 from search.strategies.tree.mcts import Mcts
 from search.strategies.tree.uct import draws_due, select, uct
 from search.tree import ROOT, Node, Tree
-from tests.search.words import PROBLEM, WordPolicy, word, word_services
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM, word
 
 
 def rows(tree: Tree) -> list[tuple[int, str | None, int, float, bool | None, int]]:
@@ -102,7 +104,7 @@ async def test_golden_tree(problem: Problem, services: SearchServices) -> None:
 
 async def test_a_widened_tree_by_hand() -> None:
     """Two candidates a draw, and a second draw at the root when it was visited twice: ``widen`` 1."""
-    policy = WordPolicy({(): ["a", "=1", "a", "=2"], ("a",): ["=3", "=4"]})
+    policy = word_policy({(): ["a", "=1", "a", "=2"], ("a",): ["=3", "=4"]})
     services = word_services(policy, {"a": 0.5, "=1": 0.4, "=2": 0.9, "=3": 0.1, "=4": 0.2})
     tree = await Mcts(search_config(rollouts=3, candidates=2, progressive_widening=1.0)).search(PROBLEM, services, 1)
     assert policy.requests == {(): 2, ("a",): 1}

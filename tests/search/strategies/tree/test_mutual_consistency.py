@@ -13,7 +13,7 @@ from search.formats.code_format import CodeFormat
 from search.formats.plain_format import PlainFormat
 from search.strategies.tree.mutual_consistency import choose, confidence, final_scores, prefix
 from search.tree import ROOT, Tree
-from tests.search.words import PROBLEM
+from tests.fakes.words import PROBLEM
 
 
 def end(answer: str) -> Step:

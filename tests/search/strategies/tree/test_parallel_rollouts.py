@@ -21,10 +21,14 @@ from search.strategies.registry import search_config
 from search.strategies.tree.mcts import Mcts, MctsConfig, grow
 from search.strategies.tree.uct import draws_due, select, uct
 from search.tree import ROOT, Node, Tree
-from tests.search.words import PROBLEM, WordPolicy, Words, check_sums, shape, word_services, words
+from tests.fakes.policy import ScriptedPolicy
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM, Words, words
+from tests.search.tree_checks import check_sums, shape
 
 
-def test_unobserved_visits_in_uct_by_hand() -> None:
+def test_uct_with_unobserved_visits_by_hand() -> None:
     child = Node(parent=0, step=None, depth=1, visits=4, value_sum=2.0)
     parent = Node(parent=-1, step=None, depth=0, visits=10)
     found = uct(child, parent, 2.0, on_child=2, on_parent=3)
@@ -32,7 +36,7 @@ def test_unobserved_visits_in_uct_by_hand() -> None:
     assert found == pytest.approx(1.8077, abs=1e-4)
 
 
-def test_rollouts_under_way_send_the_next_one_elsewhere() -> None:
+def test_rollouts_in_flight_divert_the_next_one() -> None:
     tree = Tree(PROBLEM)
     good, bad = tree.add(ROOT, Step("a")), tree.add(ROOT, Step("b"))
     back_up(tree, good, 0.5)
@@ -44,7 +48,7 @@ def test_rollouts_under_way_send_the_next_one_elsewhere() -> None:
     assert select(tree, ROOT, 2.0, "inf", {ROOT: 3, good: 1, bad: 1}) == good
 
 
-def test_the_rollout_that_selects_is_no_other_rollout() -> None:
+def test_selecting_rollout_does_not_count_itself() -> None:
     tree = Tree(PROBLEM)
     good, bad = tree.add(ROOT, Step("a")), tree.add(ROOT, Step("b"))
     for index, value in ((good, 0.5), (good, 0.5), (bad, -0.13)):
@@ -54,7 +58,7 @@ def test_the_rollout_that_selects_is_no_other_rollout() -> None:
 
 
 @pytest.mark.parametrize("unvisited", ["inf", "zero"])
-def test_an_unvisited_child_that_is_taken_comes_after_one_that_is_not(unvisited: str) -> None:
+def test_unvisited_child_comes_last_when_a_rollout_is_at_it(unvisited: str) -> None:
     tree = Tree(PROBLEM)
     poor, first, second = (tree.add(ROOT, Step(name)) for name in "abc")
     back_up(tree, poor, -1.0)
@@ -63,7 +67,7 @@ def test_an_unvisited_child_that_is_taken_comes_after_one_that_is_not(unvisited:
     assert select(tree, ROOT, 0.5, unvisited, {ROOT: 4, first: 2, second: 1}) == second
 
 
-def test_an_unvisited_child_that_is_taken_does_not_go_first() -> None:
+def test_unvisited_child_is_not_first_when_a_rollout_is_at_it() -> None:
     tree = Tree(PROBLEM)
     good, taken = tree.add(ROOT, Step("a")), tree.add(ROOT, Step("b"))
     back_up(tree, good, 1.0)
@@ -124,19 +128,19 @@ CONFIGS = st.builds(
 REWARDS = st.sampled_from([None, {"0": 0.5, "1": -0.5, "=7": 0.8, "=8": -0.9}])
 
 
-def check(tree: Tree, policy: WordPolicy, flight: InflightRollouts, config: MctsConfig) -> None:
+def check(tree: Tree, policy: ScriptedPolicy, flight: InflightRollouts, config: MctsConfig) -> None:
     """What holds for every tree, finished or broken off."""
     check_sums(tree)
     assert not any(flight.unobserved.values())
     if config.progressive_widening is None:
-        assert set(policy.requests.values()) <= {1}, "a node was expanded twice"
-    assert all(policy.requests[words(tree.state(index))] >= node.draws for index, node in enumerate(tree.nodes))
+        assert set(policy.counts.values()) <= {1}, "a node was expanded twice"
+    assert all(policy.counts[words(tree.state(index))] >= node.draws for index, node in enumerate(tree.nodes))
     assert policy.inflight == 0
 
 
 @settings(max_examples=150, deadline=None)
 @given(table=TABLES, config=CONFIGS, rewards=REWARDS, graded=st.booleans(), delays=st.randoms(use_true_random=False))
-def test_every_tree_adds_up(
+def test_visits_and_values_add_up_in_every_tree(
     table: dict[Words, list[str]],
     config: MctsConfig,
     rewards: dict[str, float] | None,
@@ -144,11 +148,11 @@ def test_every_tree_adds_up(
     delays: random.Random,
 ) -> None:
     async def search() -> None:
-        policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), InflightRollouts()
+        policy, tree, flight = word_policy(table, delays=delays), Tree(PROBLEM, seed=1), InflightRollouts()
         await grow(tree, config, word_services(policy, rewards, graded=graded), flight)
         check(tree, policy, flight, config)
         assert tree.nodes[ROOT].visits == config.rollouts
-        assert policy.requests.total() == sum(node.draws for node in tree.nodes)
+        assert policy.counts.total() == sum(node.draws for node in tree.nodes)
         assert all(node.draws <= draws_due(node, config.progressive_widening) for node in tree.nodes)
 
     run(search())
@@ -156,18 +160,18 @@ def test_every_tree_adds_up(
 
 @settings(max_examples=60, deadline=None)
 @given(table=TABLES, config=CONFIGS, broken=st.integers(1, 6), delays=st.randoms(use_true_random=False))
-def test_an_error_ends_all_rollouts_and_is_raised_itself(
+def test_error_of_a_rollout_is_raised_and_ends_the_others(
     table: dict[Words, list[str]], config: MctsConfig, broken: int, delays: random.Random
 ) -> None:
     async def search() -> None:
-        policy, tree, flight = WordPolicy(table, delays, broken), Tree(PROBLEM, seed=1), InflightRollouts()
+        policy, tree, flight = word_policy(table, delays=delays, fails_at=broken), Tree(PROBLEM, seed=1), InflightRollouts()
         try:
             await grow(tree, config, word_services(policy, {}), flight)
         except ConnectionError as error:
             assert str(error) == "engine lost"
-            assert policy.requests.total() >= broken
+            assert policy.counts.total() >= broken
         else:
-            assert policy.requests.total() < broken
+            assert policy.counts.total() < broken
         check(tree, policy, flight, config)
 
     run(search())
@@ -175,11 +179,11 @@ def test_an_error_ends_all_rollouts_and_is_raised_itself(
 
 @settings(max_examples=60, deadline=None)
 @given(table=TABLES, config=CONFIGS, turns=st.integers(0, 40), delays=st.randoms(use_true_random=False))
-def test_a_search_that_is_cancelled_takes_everything_back(
+def test_cancelled_search_removes_its_unobserved_visits(
     table: dict[Words, list[str]], config: MctsConfig, turns: int, delays: random.Random
 ) -> None:
     async def search() -> None:
-        policy, tree, flight = WordPolicy(table, delays), Tree(PROBLEM, seed=1), InflightRollouts()
+        policy, tree, flight = word_policy(table, delays=delays), Tree(PROBLEM, seed=1), InflightRollouts()
         task = asyncio.ensure_future(grow(tree, config, word_services(policy, {}), flight))
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -192,7 +196,7 @@ def test_a_search_that_is_cancelled_takes_everything_back(
     run(search())
 
 
-async def test_one_cancelled_rollout_leaves_the_expansion_to_the_others() -> None:
+async def test_expansion_goes_on_when_one_rollout_is_cancelled() -> None:
     flight, answered, results = InflightRollouts(), asyncio.Event(), []
 
     async def expansion() -> None:
@@ -209,19 +213,19 @@ async def test_one_cancelled_rollout_leaves_the_expansion_to_the_others() -> Non
     assert results == ["expanded"]
 
 
-async def test_a_settled_tree_stops_at_once_and_lets_go_of_its_requests() -> None:
-    policy = WordPolicy({(): ["a", "b"], ("a",): ["=7"]}, stuck=frozenset({("b",)}))
+async def test_solved_tree_cancels_its_requests() -> None:
+    policy = word_policy({(): ["a", "b"], ("a",): ["=7"]}, stuck=frozenset({("b",)}))
     config = search_config(rollouts=8, parallel_rollouts=2, candidates=2, stop_after_correct=1)
     async with asyncio.timeout(10):  # the answer to b never comes
         tree = await Mcts(config).search(PROBLEM, word_services(policy, graded=True), 1)
-    assert policy.requests == {(): 1, ("a",): 1, ("b",): 1}
+    assert policy.counts == {(): 1, ("a",): 1, ("b",): 1}
     assert policy.inflight == 0
     assert tree.answer == "7"
     assert [(n[1], n[2]) for n in shape(tree)] == [("", 1), ("a", 1), ("b", 0), ("=7", 1)]
 
 
-async def test_no_rollout_begins_once_the_budget_is_spent() -> None:
-    policy = WordPolicy({(): ["a", "b"], ("a",): ["=7"], ("b",): ["=8"]})
+async def test_no_rollout_begins_when_the_budget_is_exhausted() -> None:
+    policy = word_policy({(): ["a", "b"], ("a",): ["=7"], ("b",): ["=8"]})
     config = search_config(rollouts=8, candidates=2, budget_tokens=40)  # the root 20, then a 10 and b 10
     tree = await Mcts(config).search(PROBLEM, word_services(policy, graded=True), 1)
     assert (tree.nodes[ROOT].visits, tree.cost.generated_tokens) == (2, 40)
@@ -259,13 +263,13 @@ async def solved(tables: list[dict[Words, list[str]]], parallel: int, counts: ty
     found = 0
     for number, table in enumerate(tables):
         tree = Tree(PROBLEM, seed=number)
-        services = word_services(WordPolicy(table, random.Random(number)), graded=True)
+        services = word_services(word_policy(table, delays=random.Random(number)), graded=True)
         await grow(tree, config, services, InflightRollouts(counts()))
         found += tree.is_solved
     return found / len(tables)
 
 
-async def test_rollouts_side_by_side_solve_as_much_as_one_after_another() -> None:
+async def test_parallel_rollouts_solve_as_much_as_sequential_ones() -> None:
     """200 problems, 16 rollouts each. The bound of 0.05 is far from what rollouts that do not see each other reach."""
     tables = [hidden(derive("hidden", number)) for number in range(200)]
     alone = await solved(tables, 1)

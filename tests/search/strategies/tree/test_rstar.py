@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.search.strategies.tree.acting import ActingPolicy, Agreeable, acting_services, drawn
 
 from search.data import Candidate, Finish, Proposal, Sampling, Scores, State, Until
 from search.formats.code_format import CodeFormat
@@ -19,9 +20,8 @@ from search.strategies.tree.mutual_consistency import DISAGREED, NO_SURVIVOR, NO
 from search.strategies.tree.rstar import Rstar, RstarConfig
 from search.strategies.tree.rstar_actions import Action, actions_to, permitted
 from search.tree import ROOT, Tree
+from tests.fakes.words import PROBLEM, Words, candidate
 from tests.search.conftest import SumExecutor, last
-from tests.search.strategies.tree.acting import ActingPolicy, Agreeable, acting_services, drawn
-from tests.search.words import PROBLEM, Words, candidate
 
 A1, A2, A3, A4, A5 = Action
 CONFIG = search_config(

@@ -15,13 +15,14 @@ from search.strategies.tree.prompted_policy import PromptedPolicy
 from search.strategies.tree.rstar_actions import GRAMMAR, Action, actions_to, permitted, subquestion_of
 from search.strategies.tree.rstar_prompts import INSTRUCTIONS, step_prefix
 from search.tree import ROOT, Tree
-from tests.search.words import PROBLEM
+from tests.fakes.policy import ScriptedPolicy
+from tests.fakes.words import PROBLEM
 
 A1, A2, A3, A4, A5 = Action
 EVERY = tuple(Action)
 
 
-def test_the_grammar_is_the_paper_s() -> None:
+def test_grammar_is_that_of_the_paper() -> None:
     assert GRAMMAR == {
         None: (A1, A2, A3, A5),
         A5: (A1, A2, A3),
@@ -72,11 +73,11 @@ def test_whoever_follows_the_grammar_comes_to_an_end_in_time(max_actions: int, d
         ("left = 5 - 2\n<end_of_step>", ""),
     ],
 )
-def test_what_a_step_asks(text: str, asked: str) -> None:
+def test_subquestion_of_a_step(text: str, asked: str) -> None:
     assert subquestion_of(text) == asked
 
 
-def test_a_step_stands_in_place_of_the_one_before_it() -> None:
+def test_replacing_step_stands_in_place_of_its_parent() -> None:
     tree = Tree(PROBLEM)
     one = tree.add(ROOT, Step("one"), action=A1)
     first = tree.add(one, Step("q? first"), action=A3)
@@ -88,14 +89,14 @@ def test_a_step_stands_in_place_of_the_one_before_it() -> None:
     assert actions_to(tree, last) == (A1, A3, A4, A2)
 
 
-def test_beginnings() -> None:
+def test_step_prefix_by_action_and_format() -> None:
     assert step_prefix(A5, PlainFormat(), 1, False) == "Step 1: In other words:"
     assert step_prefix(A5, CodeFormat(), 1, True) == "# In other words:"
     assert step_prefix(A3, PlainFormat(), 2, True) == "Step 2: Smaller question:"
     assert step_prefix(A3, PlainFormat(), 2, False) == step_prefix(A1, PlainFormat(), 2, True) == ""
 
 
-def test_requests_are_added_to_the_question() -> None:
+def test_instructions_are_added_to_the_question() -> None:
     assert add_instruction("Why?", "Go on.") == "Why?\n\nGo on."
     assert add_instruction("Why?", "") == "Why?"
     assert set(INSTRUCTIONS) == set(Action)
@@ -105,20 +106,14 @@ def test_requests_are_added_to_the_question() -> None:
     assert hint_prompt("Why?", "{7}").startswith("Why?\n\n(The answer is {7}.")
 
 
-async def test_a_policy_is_asked_in_other_words_and_nobody_else_sees_them() -> None:
-    asked: list[tuple[State, int, int]] = []
-
-    class Recorder:
-        async def propose(self, state: State, n: int, sampling: Sampling, seed: int) -> Proposal:
-            asked.append((state, n, seed))
-            return Proposal((Candidate("three", (1, 2), Finish.STOP),), prompt_tokens=5, cached_tokens=3, version=4)
-
+async def test_prompted_policy_rewords_its_request_only() -> None:
+    policy = ScriptedPolicy(lambda request: [Candidate("three", (1, 2), Finish.STOP)], version=4)
     state = State(PROBLEM, (Step("one"),))
-    asking = PromptedPolicy(Recorder(), "A3", lambda question: question.upper(), "So: ")
-    proposal = await asking.propose(state, 2, Sampling(), 9)
-    ((seen, n, seed),) = asked
-    assert (seen.problem.id, seen.problem.question) == ("p1", "WHAT IS 3 + 4?")
-    assert [step.text for step in seen.steps] == ["one", "So: "]
-    assert (n, seed) == (2, derive(9, "A3"))
-    assert proposal == Proposal((Candidate("So: three", (1, 2), Finish.STOP),), 5, 3, 4)
+    prompted = PromptedPolicy(policy, "A3", lambda question: question.upper(), "So: ")
+    proposal = await prompted.propose(state, 2, Sampling(), 9)
+    (request,) = policy.requests
+    assert (request.state.problem.id, request.state.problem.question) == ("p1", "WHAT IS 3 + 4?")
+    assert [step.text for step in request.state.steps] == ["one", "So: "]
+    assert (request.n, request.seed) == (2, derive(9, "A3"))
+    assert proposal == Proposal((Candidate("So: three", (1, 2), Finish.STOP),), 12, 2, 4)
     assert state == State(PROBLEM, (Step("one"),))

@@ -25,8 +25,11 @@ from search.strategies.tree.sphere import (
     step_reward,
 )
 from search.tree import ROOT, Tree
+from tests.fakes.scripts import word_policy
+from tests.fakes.services import word_services
+from tests.fakes.words import PROBLEM, Words, candidate, word, words
 from tests.search.strategies.tree.test_parallel_rollouts import TABLES
-from tests.search.words import PROBLEM, WordPolicy, Words, candidate, expanded, shape, word, word_services, words
+from tests.search.tree_checks import expanded, shape
 
 CONFIG = search_config(strategy="sphere", candidates=3, beam_width=2)
 
@@ -94,7 +97,7 @@ def test_ends_that_were_pruned_away_are_no_solution_of_the_branch() -> None:
 
 
 async def test_golden_tree_of_a_right_and_a_wrong_solution() -> None:
-    policy = WordPolicy(TABLE)
+    policy = word_policy(TABLE)
     tree = await Sphere(CONFIG).search(PROBLEM, word_services(policy, REWARDS, graded=True), 1)
     assert policy.requests == {(): 1, ("a",): 1, ("c",): 1, ("a", "e"): 1, ("c", "f"): 1}
     assert [(n.parent, word(n.step), n.correct, n.visits) for n in tree.nodes] == [
@@ -121,8 +124,8 @@ async def test_golden_tree_of_a_right_and_a_wrong_solution() -> None:
 
 
 async def test_blind_there_is_one_branch_and_no_grade() -> None:
-    graded = await Sphere(CONFIG).search(PROBLEM, word_services(WordPolicy(TABLE), REWARDS, graded=True), 1)
-    tree = await Sphere(CONFIG).search(PROBLEM.without_answer(), word_services(WordPolicy(TABLE), REWARDS), 1)
+    graded = await Sphere(CONFIG).search(PROBLEM, word_services(word_policy(TABLE), REWARDS, graded=True), 1)
+    tree = await Sphere(CONFIG).search(PROBLEM.without_answer(), word_services(word_policy(TABLE), REWARDS), 1)
     assert [row[:2] for row in shape(tree)] == [row[:2] for row in shape(graded)]
     assert {node.correct for node in tree.nodes} == {None}
     assert tree.answer == "7"
@@ -132,7 +135,7 @@ async def test_without_a_reward_model_it_is_refused() -> None:
     with pytest.raises(
         UserError, match="'sphere' keeps the best and the worst step by reward: it needs a reward model"
     ):
-        await Sphere(CONFIG).search(PROBLEM, word_services(WordPolicy(TABLE)), 1)
+        await Sphere(CONFIG).search(PROBLEM, word_services(word_policy(TABLE)), 1)
 
 
 @dataclass
@@ -168,7 +171,7 @@ async def test_both_wrong_both_are_corrected() -> None:
     }
     policy = Reflecting(table, after)
     config = CONFIG.model_copy(update={"instructions": True, "candidates": 2})
-    services = replace(word_services(WordPolicy({}), {"=8": 0.5, "=7": 0.8}, graded=True), policy=policy)
+    services = replace(word_services(word_policy({}), {"=8": 0.5, "=7": 0.8}, graded=True), policy=policy)
     tree = await Sphere(config).search(PROBLEM, services, 1)
     assert policy.requests == [
         ("", (), 2), ("", ("a",), 2),
@@ -188,7 +191,7 @@ async def test_both_wrong_both_are_corrected() -> None:
 
 async def test_only_the_wrong_one_is_corrected_and_without_instructions_drawn_anew() -> None:
     policy = Reflecting({(): ["=8", "=7"]}, {})
-    services = replace(word_services(WordPolicy({}), {"=8": 0.5}, graded=True), policy=policy, second_policy=policy)
+    services = replace(word_services(word_policy({}), {"=8": 0.5}, graded=True), policy=policy, second_policy=policy)
     tree = await Sphere(CONFIG).search(PROBLEM, services, 1)
     assert starts(tree) == [("generate", "=8"), ("generate", "=7"), ("correct_max", "=8"), ("correct_max", "=7")]
     assert len(set(policy.seeds)) == 2
@@ -196,7 +199,7 @@ async def test_only_the_wrong_one_is_corrected_and_without_instructions_drawn_an
 
 async def test_one_solution_is_corrected_once() -> None:
     policy = Reflecting({(): ["=8"]}, {})
-    services = replace(word_services(WordPolicy({}), {}, graded=True), policy=policy)
+    services = replace(word_services(word_policy({}), {}, graded=True), policy=policy)
     tree = await Sphere(CONFIG).search(PROBLEM, services, 1)
     assert starts(tree) == [("generate", "=8"), ("correct_max", "=8")]
 
@@ -205,7 +208,7 @@ async def test_both_right_the_second_policy_looks_for_wrong_ones_with_twice_the_
     policy, second = Reflecting({(): ["=7", "a"], ("a",): ["=7"]}, {}), Reflecting({(): ["=7", "=5", "=6", "=7"]}, {})
     config = CONFIG.model_copy(update={"candidates": 2})
     rewards = {"=7": 0.9, "=5": 0.3, "=6": -0.3}
-    services = replace(word_services(WordPolicy({}), rewards, graded=True), policy=policy, second_policy=second)
+    services = replace(word_services(word_policy({}), rewards, graded=True), policy=policy, second_policy=second)
     tree = await Sphere(config).search(PROBLEM, services, 1)
     assert [asked for *_, asked in (*policy.requests, *second.requests)] == [2, 2, 4]
     assert starts(tree)[2:] == [("diversify", "=7"), ("diversify", "=5"), ("diversify", "=6")]
@@ -220,14 +223,14 @@ async def test_both_right_the_second_policy_looks_for_wrong_ones_with_twice_the_
 
 
 async def test_a_branch_without_an_answer_is_counted() -> None:
-    tree = await Sphere(CONFIG).search(PROBLEM, word_services(WordPolicy({(): ["!", "!!"]}), {}, graded=True), 1)
+    tree = await Sphere(CONFIG).search(PROBLEM, word_services(word_policy({(): ["!", "!!"]}), {}, graded=True), 1)
     assert (tree.answer, tree.failures) == (None, {"no_answer": 2, NO_SOLUTION: 1})
     assert extremes(tree, Branch.GENERATE) is None
 
 
 async def test_no_depth_begins_once_the_budget_is_spent() -> None:
     config = CONFIG.model_copy(update={"budget_tokens": 50})  # the question 30, a and c 30 each
-    tree = await Sphere(config).search(PROBLEM, word_services(WordPolicy(TABLE), REWARDS, graded=True), 1)
+    tree = await Sphere(config).search(PROBLEM, word_services(word_policy(TABLE), REWARDS, graded=True), 1)
     assert expanded(tree) == ["", "a", "c"]
     assert (tree.cost.generated_tokens, tree.answer) == (90, "7")
 
@@ -243,10 +246,10 @@ def test_work_is_bounded_and_grades_never_shape_a_branch(
     table: dict[Words, list[str]], rewards: dict[str, float], width: int, graded: bool
 ) -> None:
     config = search_config(strategy="sphere", candidates=4, beam_width=width, max_depth=4)
-    second = WordPolicy(table)
-    services = replace(word_services(WordPolicy(table), rewards, graded=graded), second_policy=second)
+    second = word_policy(table)
+    services = replace(word_services(word_policy(table), rewards, graded=graded), second_policy=second)
     tree = asyncio.run(Sphere(config).search(PROBLEM, services, 1))
-    blind = asyncio.run(Sphere(config).search(PROBLEM.without_answer(), word_services(WordPolicy(table), rewards), 1))
+    blind = asyncio.run(Sphere(config).search(PROBLEM.without_answer(), word_services(word_policy(table), rewards), 1))
     first = len(blind.nodes)
     assert [(n.parent, n.step, n.action) for n in tree.nodes[:first]] == [
         (n.parent, n.step, n.action) for n in blind.nodes

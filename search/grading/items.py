@@ -1,0 +1,69 @@
+"""Read the items between brackets, separated by commas, words or spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from search.grading.kinds import Collection, Kind, Matrix
+from search.grading.literals import Unreadable
+from search.grading.tokens import CONJUNCTIONS, NUMBER, SIGN, WORD, Token, change_of_depth, closing_index
+
+Reader = Callable[[Sequence[Token]], Kind]
+SEPARATORS = frozenset({",", ";"})
+
+
+def flat(items: Sequence[Kind]) -> list[Kind]:
+    flat: list[Kind] = []
+    for item in items:
+        flat += item.items if isinstance(item, Collection) and not item.bracket else (item,)
+    return flat
+
+
+def rows_of(items: Sequence[Kind]) -> Kind:
+    rows = [item for item in items if isinstance(item, Collection) and item.bracket == "[]"]
+    if rows and len(rows) == len(items) and len({len(row.items) for row in rows}) == 1:
+        return Matrix(tuple(row.items for row in rows))
+    return Collection("[]", tuple(items))
+
+
+def read_items(inside: Sequence[Token], read: Reader, opening: str = "(") -> list[Kind]:
+    """Return the items between brackets: separated by commas, or by spaces where Python's numpy prints so."""
+    parts = [part for part in _split_items(inside) if part]
+    if len(parts) == 1 and opening == "[":
+        spaced = split_spaces(parts[0])
+        parts = spaced or parts
+    if not parts:
+        raise Unreadable("nothing between brackets")
+    return flat([read(part) for part in parts])
+
+
+def _split_items(inside: Sequence[Token]) -> list[list[Token]]:
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for token in inside:
+        depth += change_of_depth(token)
+        is_word = token.kind == WORD and token.text.lower() in CONJUNCTIONS
+        if depth == 0 and (is_word or (token.kind == SIGN and token.text in SEPARATORS)):
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def split_spaces(tokens: Sequence[Token]) -> list[list[Token]] | None:
+    """Return the numbers or bracketed rows that spaces separate; None for anything else."""
+    parts: list[list[Token]] = []
+    index = 0
+    while index < len(tokens):
+        end = index
+        if tokens[end].text in ("+", "-"):
+            end += 1
+        if end < len(tokens) and tokens[end].text == "[":
+            end = closing_index(tokens, end)
+        elif end >= len(tokens) or tokens[end].kind != NUMBER:
+            return None
+        if end < 0 or (index and not tokens[index].space):
+            return None
+        parts.append(list(tokens[index : end + 1]))
+        index = end + 1
+    return parts if len(parts) > 1 else None

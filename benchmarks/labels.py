@@ -28,7 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from actors.sandbox.client.executor import LocalExecutor
-from cluster.commands.jobs import resolve_models
+from cluster.commands.ray_commands import resolve_models
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight

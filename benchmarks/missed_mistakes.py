@@ -41,7 +41,7 @@ def error_kind(row: ProcessRow) -> str:
     if not current:
         return "the end, too early"
     if current not in facts:
-        return "an idle sentence" if current in row.problem else "a sentence that does not stand in the problem"
+        return "a distractor" if current in row.problem else "a sentence that does not stand in the problem"
     if any(earlier not in used for earlier in facts[: facts.index(current)]):
         return "the one after a sentence that was left out"
     return "a sentence that was there already" if current in used else "correct sentence, incorrect code"

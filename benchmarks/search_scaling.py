@@ -39,7 +39,7 @@ from actors.workers.messages import Engines, SearchSpec
 from actors.workers.worker_pool import SearchWorkerPool
 from benchmarks.engine_actor import CALL_S, start_engine
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
-from cluster.commands.jobs import resolve_models
+from cluster.commands.ray_commands import resolve_models
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight

@@ -44,7 +44,7 @@ from actors.engines.policy import PolicyEngine
 from actors.workers.messages import Engines
 from benchmarks.engine_actor import CALL_S
 from benchmarks.lockstep import run_with_barrier
-from cluster.commands.jobs import resolve_models
+from cluster.commands.ray_commands import resolve_models
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cluster.commands.data import harvest, label, select_solutions
+from cluster.commands.data import harvest, label, problems, select_solutions
 from cluster.commands.inspect import doctor, grade, report, sandbox
 from cluster.commands.models import eval_reward_model, train
 from cluster.commands.run import compare, evaluate, evolve, search
@@ -29,6 +29,7 @@ COMMANDS = {  # a command is a module with HELP, add_arguments(parser) and run(a
     "eval-reward-model": eval_reward_model,
     "select": select_solutions,
     "label": label,
+    "problems": problems,
     "report": report,
     "grade": grade,
     "doctor": doctor,

@@ -41,17 +41,26 @@ class SearchConfig(StrictConfig):
         "product: of (1 + reward) / 2",
     )
     budget_tokens: int | None = Field(
-        None, ge=1, description="begin nothing new in a tree after so many generated tokens; see the strategy"
+        None, ge=1, description="a tree begins nothing new once it has generated this many tokens; empty: no limit"
     )
     stop_after_correct: int = Field(
-        0, ge=0, description="stop a graded tree with so many correct solutions (mcts, beam, dvts) …; 0 is off"
+        0,
+        ge=0,
+        description="a graded tree search stops once it has this many correct solutions, and stop_after_incorrect "
+        "incorrect ones; 0 for both: it does not stop for them",
     )
-    stop_after_incorrect: int = Field(0, ge=0, description="… and so many incorrect ones")
+    stop_after_incorrect: int = Field(
+        0,
+        ge=0,
+        description="a graded tree search stops once it has this many incorrect solutions, and stop_after_correct "
+        "correct ones; 0 for both: it does not stop for them",
+    )
     stop_at_score: float | None = Field(
         None,
         gt=-1,
         lt=1,
-        description="stop an ungraded tree with a solution of this value (mcts, beam, dvts); the rest of a budget is saved",
+        description="an ungraded tree search stops once a finished solution has at least this value, and saves the rest of "
+        "its budget",
     )
 
     def step_sampling(self) -> Sampling:

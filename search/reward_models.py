@@ -34,6 +34,25 @@ def sigmoid(log_odds: float) -> float:
     return odds / (1.0 + odds)
 
 
+def squash(logit: float, scale: float) -> float:
+    """Return the process reward tanh(logit / scale) in [-1, 1] (rStar-Math, section 3.3; its code has scale 5)."""
+    return math.tanh(logit / scale)
+
+
+def value_log_odds(logit: float, scale: float) -> float:
+    """Return the log-odds 2 * logit / scale of (1 + v) / 2, where v is the squashed logit; it never saturates."""
+    return 2 * logit / scale
+
+
+def likelihood_log_odds(log_likelihood: float) -> float:
+    """Return the log-odds of a likelihood; infinite for a likelihood of 1 or more."""
+    if log_likelihood >= 0:
+        return math.inf
+    likelihood = math.exp(log_likelihood)
+    rest = math.log1p(-likelihood) if likelihood < 0.5 else math.log(-math.expm1(log_likelihood))
+    return log_likelihood - rest
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindEntry:
     """What the registry holds for a kind.
@@ -42,7 +61,7 @@ class KindEntry:
         kind: its name.
         labels: labels of the outputs, as ``id2label`` in the model's config.json has them.
         logit_unit: u with which value = tanh(logit / u) in [-1, 1] means what the model was trained to predict.
-        probability: (logit, squash_scale) -> score of a step in [0, 1].
+        log_odds: (logit, squash_scale) -> log-odds of the score of a step; increases with the logit.
         aggregation: how the scores of steps become the score of a solution unless the config says otherwise. A model trained
             on Monte-Carlo estimates ranks solutions best by their last step, one trained on labels of people or of another
             model by the product (Lessons of Developing PRMs, arXiv 2501.07301; Let's Verify Step by Step, section 2.6).
@@ -52,7 +71,7 @@ class KindEntry:
     kind: RewardModelKind
     labels: tuple[str, ...]
     logit_unit: float
-    probability: Callable[[float, float], float]
+    log_odds: Callable[[float, float], float]
     aggregation: Aggregation = Aggregation.LAST
     is_language_model: bool = False
 
@@ -66,26 +85,26 @@ KINDS: dict[RewardModelKind, KindEntry] = {
             kind=RewardModelKind.PPM,
             labels=("reward",),
             logit_unit=1.0,
-            probability=lambda logit, scale: sigmoid(2 * logit / scale),
+            log_odds=value_log_odds,
         ),
         KindEntry(
             kind=RewardModelKind.Q_REGRESSION,
             labels=("value",),
             logit_unit=1.0,
-            probability=lambda logit, scale: sigmoid(2 * logit / scale),
+            log_odds=value_log_odds,
         ),
         # An ORM and a PRM give log-odds: 2 * sigmoid(logit) - 1 = tanh(logit / 2).
         KindEntry(
             kind=RewardModelKind.ORM,
             labels=("correct",),
             logit_unit=2.0,
-            probability=lambda logit, scale: sigmoid(logit),
+            log_odds=lambda logit, scale: logit,
         ),
         KindEntry(
             kind=RewardModelKind.PRM,
             labels=PRM_CLASSES,
             logit_unit=2.0,
-            probability=lambda logit, scale: sigmoid(logit),
+            log_odds=lambda logit, scale: logit,
             aggregation=Aggregation.PRODUCT,
         ),
         # The likelihood itself, by which V-STaR ranks solutions.
@@ -93,7 +112,7 @@ KINDS: dict[RewardModelKind, KindEntry] = {
             kind=RewardModelKind.DPO,
             labels=("likelihood",),
             logit_unit=LIKELIHOOD_UNIT,
-            probability=lambda logit, scale: math.exp(min(0.0, logit)),
+            log_odds=lambda logit, scale: likelihood_log_odds(logit),
             is_language_model=True,
         ),
     )
@@ -132,4 +151,9 @@ def logit_unit(kind: RewardModelKind | None) -> float:
 
 def probability(logit: float, kind: RewardModelKind, squash_scale: float = 1.0) -> float:
     """Return the score of a step in [0, 1], so that the scores of all kinds can be multiplied and can weigh votes."""
-    return KINDS[kind].probability(logit, squash_scale)
+    return sigmoid(KINDS[kind].log_odds(logit, squash_scale))
+
+
+def log_odds(logit: float, kind: RewardModelKind, squash_scale: float = 1.0) -> float:
+    """Return the log-odds of ``probability``: solutions are ranked and votes are weighted by them."""
+    return KINDS[kind].log_odds(logit, squash_scale)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 
 from search.data import Cost, Problem, State, Step, StepStatus
+from search.reward_models import RewardModelKind, squash, value_log_odds
 
 ROOT = 0
 
@@ -15,10 +16,11 @@ class Node:
     """One step of a search tree, with its statistics.
 
     ``children`` are indices into ``Tree.nodes``. ``visits`` is N, the number of rollouts that passed through the node;
-    ``value_sum`` is the sum of the values that they backed up (rStar-Math, section 3.2). ``score`` is the reward model's
-    value in [-1, 1], None if none was asked. ``correct`` is the grade of a graded terminal node. ``draws`` counts the
-    requests for candidates that continue the step. ``tokens`` is the generated length of the step, ``multiplicity`` how
-    many identical candidates were merged into it, ``version`` the version of the policy that wrote it.
+    ``value_sum`` is the sum of the values that they backed up (rStar-Math, section 3.2). ``logit`` is the reward model's
+    output, None if none was asked, and ``squash_scale`` the scale that makes it a value (``score``). ``correct`` is the
+    grade of a graded terminal node. ``draws`` counts the requests for candidates that continue the step. ``tokens`` is
+    the generated length of the step, ``multiplicity`` how many identical candidates were merged into it, ``version`` the
+    version of the policy that wrote it.
 
     ``action`` names how the step was drawn, in strategies that have several ways. ``replaces_parent``: the step stands
     in place of its parent, which is then not part of the solution (rStar answers a sub-question again). ``label`` is the
@@ -33,7 +35,8 @@ class Node:
     children: list[int] = field(default_factory=list)
     visits: int = 0
     value_sum: float = 0.0
-    score: float | None = None
+    logit: float | None = None
+    squash_scale: float = 1.0
     correct: bool | None = None
     draws: int = 0
     tokens: int = 0
@@ -63,9 +66,19 @@ class Node:
         return step is not None and step.answer is None and step.status is not StepStatus.OPEN
 
     @property
+    def score(self) -> float | None:
+        """The reward model's value tanh(logit / squash_scale) in [-1, 1]; 1.0 from about 19 scales on."""
+        return None if self.logit is None else squash(self.logit, self.squash_scale)
+
+    @property
+    def log_odds(self) -> float | None:
+        """The log-odds of (1 + score) / 2, which stay distinct where scores do not: solutions are ranked by them."""
+        return None if self.logit is None else value_log_odds(self.logit, self.squash_scale)
+
+    @property
     def weight(self) -> int:
         """Number of values behind the mean: visits, plus one for a score."""
-        return self.visits + (self.score is not None)
+        return self.visits + (self.logit is not None)
 
     @property
     def q(self) -> float:
@@ -73,15 +86,19 @@ class Node:
 
         Score 0.5 and one rollout of value 1: (0.5 + 1) / 2 = 0.75.
         """
-        return (self.value_sum + (self.score or 0.0)) / self.weight if self.weight else 0.0
+        if self.logit is None:
+            return self.value_sum / self.visits if self.visits else 0.0
+        return (self.value_sum + squash(self.logit, self.squash_scale)) / (self.visits + 1)
 
 
 @dataclass(slots=True)
 class Tree:
     """The search tree of one problem; node 0 is the question.
 
-    ``answer`` is the strategy's final answer. ``models`` has the models that grew the tree, by role. ``failures`` counts
-    failed steps and requests by reason.
+    ``answer`` is the strategy's final answer, ``tied_answers`` the number of other answers that were as good as it by the
+    rule that chose it: their order decided. ``models`` has the models that grew the tree, by role, and ``reward_kind`` is
+    the kind of the reward model, None if there was none or it names none. ``failures`` counts failed steps and requests
+    by reason.
     """
 
     problem: Problem
@@ -90,8 +107,10 @@ class Tree:
     seed: int = 0
     nodes: list[Node] = field(default_factory=lambda: [Node(parent=-1, step=None, depth=0)])
     answer: str | None = None
+    tied_answers: int = 0
     cost: Cost = field(default_factory=Cost)
     models: dict[str, str] = field(default_factory=dict)
+    reward_kind: RewardModelKind | None = None
     failures: dict[str, int] = field(default_factory=dict)
 
     def add(self, parent: int, step: Step, **fields: object) -> int:

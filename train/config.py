@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from train.trainer.trackers.registry import TRACKERS
 
+# Settings of how a training is carried out, not of what it learns. They may change when a run is resumed.
+NOT_IN_FINGERPRINT = frozenset({"max_failures", "start_deadline_s", "log_every", "cpus_per_worker", "trackers"})
+
 
 class TrainConfig(BaseModel):
     """Training of one model. The defaults suit a model of a few million parameters on a CPU."""

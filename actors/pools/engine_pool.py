@@ -12,6 +12,7 @@ succeeds. An engine's ``max_inflight`` is shared among its callers: its response
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
@@ -30,15 +31,18 @@ from search.data import Candidate, Finish, ModelRef, Proposal, Sampling, Scores,
 from search.formats.base import Source, StepFormat
 
 Response = TypeVar("Response", Proposal, Scores)
+logger = logging.getLogger(__name__)
 # The engine, or the way to it, is lost.
 LOST = (RayActorError, ObjectLostError, WorkerCrashedError, ActorLost, Unreachable)
 
 
-class Pool(Generic[Response]):
+class EnginePool(Generic[Response]):
     """Sends requests to the engines of one role. A pool belongs to one asyncio loop; many pools may share engines.
 
     ``model`` is the one that the engines must serve: engines that come back on another one load it first. None accepts
-    any. ``counts`` are "requests", "retries", "engine_died" and the like.
+    any. ``counts``: "requests", "retries", "gave_up" and "too_long" requests; engines that went down ("engine_died",
+    "timeout", "wrong_model"), that "came_back", and health calls or loads that raised an unexpected error
+    ("revival_failed").
     """
 
     def __init__(
@@ -63,13 +67,13 @@ class Pool(Generic[Response]):
 
     async def call(self, problem_id: str, key: str, method: str, *arguments: Any, size: int = 1) -> Response:
         """Return the response of an engine's method; ``size`` is in sequences. Raises EngineGaveUp after all tries."""
-        reason = "never sent"
+        reason = "no engine was up"
         for attempt in range(self.config.max_attempts):
             replica = self._router.try_acquire(problem_id, size)
             replica = replica or await self._wait_for_replica(problem_id, size, key, reason)
             self.counts["requests"] += 1
             try:
-                return await replica.handle.call(  # type: ignore[no-any-return]
+                return await replica.client.call(  # type: ignore[no-any-return]
                     method, *arguments, size=size, timeout_s=self.config.request_deadline_s
                 )
             except LOST as error:
@@ -93,7 +97,7 @@ class Pool(Generic[Response]):
     def close(self) -> None:
         """Close the connections to all engines. Nothing may be in flight."""
         for replica in self._router.replicas:
-            replica.handle.close()
+            replica.client.close()
         for task in self._revivals:
             task.cancel()
 
@@ -143,21 +147,33 @@ class Pool(Generic[Response]):
             task.add_done_callback(self._revivals.discard)
 
     async def _revive(self, replica: Replica[RpcClient]) -> None:
-        """Poll an engine until it is healthy and serves the pool's model, then mark it up."""
+        """Poll an engine until it is healthy and serves the pool's model, then mark it up.
+
+        An unexpected error is logged, each message once in a row, and does not end the polling: nothing else could
+        bring the engine back.
+        """
+        last_logged = ""
         while True:
             await asyncio.sleep(5 * self.config.backoff_s)
             try:
                 async with asyncio.timeout(self.config.request_deadline_s):
-                    actor = replica.handle.handle
+                    actor = replica.client.actor
                     await (actor.load.remote(self.model) if self.model else actor.health.remote())
             except (*LOST, TimeoutError, RequestFailed):
+                continue
+            except Exception as error:  # noqa: BLE001 the boundary of the polling: see above
+                self.counts["revival_failed"] += 1
+                message = f"{type(error).__name__}: {_first_line(error)}"
+                if message != last_logged:
+                    logger.warning("%s does not come back: %s", replica.name, message)
+                last_logged = message
                 continue
             self.counts["came_back"] += 1
             self._router.mark_up(replica)
             return
 
 
-class PolicyPool(Pool[Proposal]):
+class PolicyPool(EnginePool[Proposal]):
     """Implements search.protocols.Policy over policy engines."""
 
     def __init__(
@@ -190,7 +206,7 @@ class PolicyPool(Pool[Proposal]):
         return proposal
 
 
-class RewardModelPool(Pool[Scores]):
+class RewardModelPool(EnginePool[Scores]):
     """Implements search.protocols.RewardModel over reward models.
 
     A likelihood model reads what the policy reads, with a mark on each segment that the policy wrote.

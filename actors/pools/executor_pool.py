@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
-from actors.errors import ActorLost, Unreachable
+from actors.errors import ActorLost, RequestFailed, Unreachable
 from actors.rpc.client import RpcClient
 from actors.rpc.server import RpcServer
 from actors.sandbox.client.executor import LocalExecutor, codes_of, run_steps
@@ -27,19 +27,22 @@ __all__ = [
     "ExecutorPool",
     "ExecutorUnavailable",
     "LocalExecutor",
-    "isolation",
+    "count_restarts",
+    "describe_isolation",
     "start_executors",
     "stop_executors",
 ]
 
-START_S = 120.0  # for an actor to be placed and its service to start, beyond the pool's patience
-READY_S = 60  # for a started executor to describe itself
-PAUSE_S = 0.5  # between tries while an executor restarts
+START_MARGIN_S = 120.0  # for an actor to be placed and its service to start, beyond ``request_deadline_s``
+DESCRIBE_TIMEOUT_S = 60  # for a started executor to describe itself
+COUNT_TIMEOUT_S = 10  # for all executors together to return their counts
+RETRY_PAUSE_S = 0.5  # between two tries of a request
+MAX_FAILED_TRIES = 3  # of a request that a living executor drops: an executor that always fails it is at fault
 REMEMBERED_PROBLEMS = 10_000
 
 
 class ExecutorUnavailable(TimeoutError):
-    """No executor responded in time."""
+    """An executor did not start or did not respond in time."""
 
 
 class ExecutorActor(RpcServer):
@@ -57,6 +60,10 @@ class ExecutorActor(RpcServer):
         """Run each of ``codes`` after all of ``prefix``; return one result for each."""
         return await self.executor.run_siblings(prefix, codes)
 
+    async def restarts(self) -> int:
+        """Return how often a fork server died and was started again."""
+        return self.executor.restarts
+
     async def stop(self) -> None:
         await self.executor.close()
 
@@ -70,7 +77,7 @@ def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = Non
     defaults = {"num_cpus": config.num_cpus, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
     remote = ray.remote(ExecutorActor).options(**{**defaults, **(options or {})})
     handles = [remote.remote(config) for _ in range(config.replicas)]
-    timeout_s = config.patience_seconds + START_S
+    timeout_s = config.request_deadline_s + START_MARGIN_S
     try:
         ray.get([handle.ready.remote() for handle in handles], timeout=timeout_s)
     except GetTimeoutError as error:
@@ -86,12 +93,26 @@ def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = Non
     return handles
 
 
-def isolation(handles: Sequence[Any]) -> str:
+def describe_isolation(handles: Sequence[Any]) -> str:
     """Describe the weakest isolation in force among the executors, for the manifest and the report."""
-    descriptions = ray.get([handle.ready.remote() for handle in handles], timeout=READY_S)
+    descriptions = ray.get([handle.ready.remote() for handle in handles], timeout=DESCRIBE_TIMEOUT_S)
     weakest = min(descriptions, key=lambda description: Tier(description["tier"]).rank)
     reasons = "; ".join(weakest["missing"])
     return f"{weakest['tier']} ({', '.join(weakest['parts'])}{'; ' + reasons if reasons else ''})"
+
+
+def count_restarts(handles: Sequence[Any]) -> int:
+    """Return how often the fork servers of the executors were started again. An actor that is down counts 0."""
+    if not handles:
+        return 0
+    calls = [handle.restarts.remote() for handle in handles]
+    restarts = 0
+    for call in ray.wait(calls, num_returns=len(calls), timeout=COUNT_TIMEOUT_S)[0]:
+        try:
+            restarts += ray.get(call)
+        except RayActorError:
+            continue
+    return restarts
 
 
 def stop_executors(handles: Sequence[Any]) -> None:
@@ -109,6 +130,7 @@ class ExecutorReplica:
     """The connection to one executor, and the number of steps in flight on it."""
 
     client: RpcClient
+    name: str
     inflight: int = 0
 
 
@@ -116,20 +138,25 @@ class ExecutorPool:
     """Routes steps to executors; implements search.protocols.Executor. Belongs to one event loop.
 
     All steps of a problem go to the same executor, which keeps the states of its programs alive. Steps of an executor
-    that died are run again when it is back.
+    that died are run again when it is back. ``counts``: "retries" of requests, and requests that "gave_up".
     """
 
+    role = "executor"
+
     def __init__(self, handles: Sequence[Any], config: ExecutorConfig) -> None:
-        self.replicas = [ExecutorReplica(RpcClient(handle)) for handle in handles]
+        self.replicas = [
+            ExecutorReplica(RpcClient(handle), f"{self.role}-{index}") for index, handle in enumerate(handles)
+        ]
         self.config = config
         self.replica_by_problem: OrderedDict[str, ExecutorReplica] = OrderedDict()
-        self.retries = 0
+        self.counts: Counter[str] = Counter()
         self.executions = 0
 
     async def run(self, state: State, steps: Sequence[Step]) -> list[Step]:
         """Run the steps after those of ``state``, in one request.
 
-        Never raises for what their code does. Raises ExecutorUnavailable when no executor responds in time.
+        Never raises for what their code does. Raises ExecutorUnavailable when the problem's executor does not respond
+        in time, and RequestFailed when it drops the request MAX_FAILED_TRIES times.
         """
         return await run_steps(steps, partial(self._run, state))
 
@@ -165,19 +192,29 @@ class ExecutorPool:
     async def _run_with_retries(
         self, replica: ExecutorReplica, prefix: tuple[str, ...], codes: tuple[str, ...]
     ) -> list[ExecResult]:
-        """Call the executor until it responds or the deadline passes; Ray restarts an actor that died."""
+        """Call the executor until it responds; Ray restarts an actor that died.
+
+        Raises ExecutorUnavailable once the deadline passes, and RequestFailed after MAX_FAILED_TRIES of those.
+        """
         rounds = 1 + replica.inflight // (self.config.concurrency or 1)
-        deadline = time.monotonic() + self.config.patience_seconds + rounds * self.config.wall_seconds
+        deadline = time.monotonic() + self.config.request_deadline_s + rounds * self.config.wall_seconds
+        failed_tries = 0
         while True:
             try:
                 timeout_s = max(0.1, deadline - time.monotonic())
                 results = await replica.client.call("run", prefix, codes, timeout_s=timeout_s)
                 return results  # type: ignore[no-any-return]
+            except RequestFailed:
+                failed_tries += 1
+                if failed_tries == MAX_FAILED_TRIES:
+                    self.counts["gave_up"] += 1
+                    raise
             except (RayActorError, ActorLost, Unreachable, TimeoutError) as error:
-                if time.monotonic() + PAUSE_S >= deadline:
+                if time.monotonic() + RETRY_PAUSE_S >= deadline:
+                    self.counts["gave_up"] += 1
                     cause = f"; last: {error}" if isinstance(error, Unreachable) else ""
                     raise ExecutorUnavailable(
-                        f"no executor answered in {self.config.patience_seconds:.0f} s{cause}"
+                        f"{replica.name} did not answer in {self.config.request_deadline_s:g} s{cause}"
                     ) from error
-                self.retries += 1
-                await asyncio.sleep(PAUSE_S)
+            self.counts["retries"] += 1
+            await asyncio.sleep(RETRY_PAUSE_S)

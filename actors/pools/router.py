@@ -17,19 +17,19 @@ from typing import Generic, TypeVar
 
 from search.seeds import derive
 
-Handle = TypeVar("Handle")
+Client = TypeVar("Client")  # what a replica is called through
 # A replica that has more than LOAD_FACTOR times the mean plus LOAD_SLACK sequences is passed over.
 LOAD_FACTOR, LOAD_SLACK = 1.1, 8
 CACHED_KEYS = 1 << 13  # a tree sends many requests with one key
 
 
-class Replica(Generic[Handle]):
+class Replica(Generic[Client]):
     """One engine as its caller sees it: ``inflight`` sequences of at most ``limit``; ``is_up`` while it responds."""
 
-    __slots__ = ("handle", "inflight", "is_up", "limit", "name")
+    __slots__ = ("client", "inflight", "is_up", "limit", "name")
 
-    def __init__(self, handle: Handle, name: str, limit: int) -> None:
-        self.handle, self.name, self.limit = handle, name, limit
+    def __init__(self, client: Client, name: str, limit: int) -> None:
+        self.client, self.name, self.limit = client, name, limit
         self.inflight = 0
         self.is_up = True
 
@@ -39,12 +39,12 @@ class Replica(Generic[Handle]):
 
 
 @dataclass(eq=False, slots=True)
-class Waiter(Generic[Handle]):
+class Waiter(Generic[Client]):
     """A queued request; ``replica`` resolves to the replica that it gets."""
 
     key: str
     size: int
-    replica: asyncio.Future[Replica[Handle]]
+    replica: asyncio.Future[Replica[Client]]
 
 
 @lru_cache(CACHED_KEYS)
@@ -56,15 +56,15 @@ def rendezvous_order(key: str, names: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(len(names)), key=lambda index: derive(key, names[index]), reverse=True))
 
 
-class Router(Generic[Handle]):
+class Router(Generic[Client]):
     """Grants room on replicas, first come first served."""
 
-    def __init__(self, replicas: Sequence[Replica[Handle]]) -> None:
+    def __init__(self, replicas: Sequence[Replica[Client]]) -> None:
         if not replicas:
             raise ValueError("a pool needs at least one engine, got none")
         self.replicas = list(replicas)
         self._names = tuple(replica.name for replica in replicas)
-        self._queue: deque[Waiter[Handle]] = deque()
+        self._queue: deque[Waiter[Client]] = deque()
 
     @property
     def inflight(self) -> int:
@@ -76,7 +76,7 @@ class Router(Generic[Handle]):
         """Sequences in the queue."""
         return sum(waiter.size for waiter in self._queue if not waiter.replica.done())
 
-    def try_acquire(self, key: str, size: int = 1) -> Replica[Handle] | None:
+    def try_acquire(self, key: str, size: int = 1) -> Replica[Client] | None:
         """Acquire room for ``size`` sequences, or return None where there is none or others wait for it."""
         if any(not waiter.replica.done() for waiter in self._queue):
             return None
@@ -85,7 +85,7 @@ class Router(Generic[Handle]):
             replica.inflight += size
         return replica
 
-    async def acquire(self, key: str, size: int = 1) -> Replica[Handle]:
+    async def acquire(self, key: str, size: int = 1) -> Replica[Client]:
         """Wait for room for ``size`` sequences; ``release`` it afterwards. Cancel to stop waiting."""
         waiter = Waiter(key, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiter)
@@ -97,15 +97,15 @@ class Router(Generic[Handle]):
                 self.release(waiter.replica.result(), size)  # cancelled after the room was granted
             raise
 
-    def release(self, replica: Replica[Handle], size: int = 1) -> None:
+    def release(self, replica: Replica[Client], size: int = 1) -> None:
         replica.inflight -= size
         self.wake_waiters()
 
-    def mark_down(self, replica: Replica[Handle]) -> None:
+    def mark_down(self, replica: Replica[Client]) -> None:
         """Send no request to the replica until ``mark_up``."""
         replica.is_up = False
 
-    def mark_up(self, replica: Replica[Handle]) -> None:
+    def mark_up(self, replica: Replica[Client]) -> None:
         replica.is_up = True
         self.wake_waiters()
 
@@ -121,7 +121,7 @@ class Router(Generic[Handle]):
                 first.replica.set_result(replica)
             self._queue.popleft()
 
-    def _choose(self, key: str, size: int) -> Replica[Handle] | None:
+    def _choose(self, key: str, size: int) -> Replica[Client] | None:
         """Return the first or second replica in the key's order that has room and is not well ahead of the mean.
 
         A replica well ahead of the others would keep them waiting at the end. Where both are full or ahead, return the

@@ -20,8 +20,8 @@ class RpcClient:
     callers, before the responses that came with it are resolved.
     """
 
-    def __init__(self, handle: Any, on_load: Callable[[Load], None] | None = None) -> None:
-        self.handle, self._on_load = handle, on_load
+    def __init__(self, actor: Any, on_load: Callable[[Load], None] | None = None) -> None:
+        self.actor, self._on_load = actor, on_load
         self._last_id = 0
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._outgoing: dict[int, bytes] = {}
@@ -60,7 +60,7 @@ class RpcClient:
             self._connecting.cancel()
         if connection is not None:
             connection.close()
-        self._fail_pending(ActorLost("this end hung up"))
+        self._fail_pending(ActorLost("the client closed the connection"))
 
     def _schedule_flush(self) -> None:
         """Send the outgoing frames at the end of this turn of the loop, or as soon as there is a connection."""
@@ -79,7 +79,7 @@ class RpcClient:
 
     async def _connect(self) -> None:
         try:
-            address = await self.handle.listen_address.remote()
+            address = await self.actor.listen_address.remote()
             self._connection = await connect(address, self._resolve, self._on_close)
         except Exception as error:  # noqa: BLE001 the boundary: every pending call gets it, none may hang
             self._fail_pending(error)

@@ -141,4 +141,6 @@ async def connect(address: Address, on_frame: OnFrame, on_close: OnClose) -> Con
         raise Unreachable(
             f"{peer} cannot be reached ({error or 'no answer'}): nodes must reach each other's ports"
         ) from error
-    raise Unreachable(f"{peer} hung up: it does not know the actor's key, or {HANDSHAKE_S:g} s were not enough")
+    raise Unreachable(
+        f"{peer} closed the connection: it does not know the actor's key, or {HANDSHAKE_S:g} s were not enough"
+    )

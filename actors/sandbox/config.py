@@ -67,7 +67,9 @@ class ExecutorConfig(BaseModel):
     )
     required_tier: Tier = Field(Tier.STRICT, description="isolation below which nothing is run: strict, basic or none")
     max_tier: Tier = Field(Tier.STRICT, description="isolation above which nothing is used, for measurements")
-    patience_seconds: float = Field(120.0, gt=0, description="how long a pool waits for an executor to answer (s)")
+    request_deadline_s: float = Field(
+        120.0, gt=0, description="how long a pool waits for an executor to answer, beyond the time of its steps (s)"
+    )
 
     def limits(self) -> Limits:
         """Return the settings that the fork server and its steps get, as plain data."""

@@ -16,6 +16,14 @@ def encode_frame(message: object) -> bytes:
     return FRAME.pack(len(body)) + body
 
 
+def decode_message(body: bytes | bytearray) -> Any:
+    """Return the message in a frame. Raise ConnectionAbortedError where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ConnectionAbortedError(f"not a message: {error}") from error
+
+
 class Channel:
     """The fork server's non-blocking end of the client's socket. Raises ConnectionError when the client is gone."""
 
@@ -25,8 +33,11 @@ class Channel:
         self.outbox = bytearray()
 
     def receive(self) -> Iterator[Any]:
-        """Read once and yield the messages that are complete."""
-        data = self.sock.recv(1 << 20)
+        """Read once and yield the messages that are complete. Bytes that are no message end the connection."""
+        try:
+            data = self.sock.recv(1 << 20)
+        except BlockingIOError:
+            return
         if not data:
             raise ConnectionResetError("the client is gone")
         self.inbox += data
@@ -34,7 +45,7 @@ class Channel:
             (size,) = FRAME.unpack_from(self.inbox)
             if len(self.inbox) < FRAME.size + size:
                 return
-            message = json.loads(self.inbox[FRAME.size : FRAME.size + size])
+            message = decode_message(self.inbox[FRAME.size : FRAME.size + size])
             del self.inbox[: FRAME.size + size]
             yield message
 

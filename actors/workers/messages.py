@@ -13,6 +13,7 @@ from search.config import SearchConfig
 from search.data import Cost, ModelRef
 from search.formats.base import StepFormat
 from search.grading.grader import grader
+from search.reward_models import RewardModelKind
 from search.tree import ROOT, Tree
 
 
@@ -50,8 +51,8 @@ class SearchSpec:
     """The settings that all workers of one search share.
 
     ``blind``: strategies see neither reference answers nor a grader; a summary still says whether the answer was
-    correct. ``models``: names stored in every tree, by role. Trees go to ``directory``. A tree's seed is derived from
-    ``seed`` and its problem's id.
+    correct. ``models``: names stored in every tree, by role, and ``reward_kind`` with them. Trees go to ``directory``. A
+    tree's seed is derived from ``seed`` and its problem's id.
     """
 
     search: SearchConfig
@@ -60,6 +61,7 @@ class SearchSpec:
     seed: int
     blind: bool = False
     models: dict[str, str] = field(default_factory=dict)
+    reward_kind: RewardModelKind | None = None
     worker: WorkerConfig = field(default_factory=WorkerConfig)
 
 

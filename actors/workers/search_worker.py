@@ -90,7 +90,8 @@ class JobState:
 
     def counts(self) -> dict[str, int]:
         """Return the counts of all pools, named "policy_retries" and the like."""
-        return {f"{pool.role}_{name}": number for pool in self._pools for name, number in pool.counts.items()}
+        pools = (*self._pools, self._executor)
+        return {f"{pool.role}_{name}": number for pool in pools for name, number in pool.counts.items()}
 
     @property
     def is_heartbeat_due(self) -> bool:
@@ -162,7 +163,7 @@ class SearchWorker:
                 task.cancel()
 
     async def counts(self) -> dict[str, int]:
-        """Return the pools' counts in the current job: requests, retries, dead engines, prompts too long."""
+        """Return the pools' counts in the current job: requests, retries, dead engines, prompts too long, and so on."""
         return self._state.counts() if self._state is not None else {}
 
     async def pid(self) -> int:
@@ -198,7 +199,7 @@ async def _search(state: JobState, problem: Problem, seed: int) -> Tree:
     visible = problem.without_answer() if state.spec.blind else problem
     tree = await state.strategy.search(visible, state.services, seed)
     tree.problem = problem
-    tree.models = dict(state.spec.models)
+    tree.models, tree.reward_kind = dict(state.spec.models), state.spec.reward_kind
     return tree
 
 

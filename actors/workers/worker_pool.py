@@ -5,11 +5,11 @@ driver's loop (``stream_summaries``):
 
     waiting ───┐  a chunk for the least loaded worker     ┌── report ──────────> yield its summaries
                ├──────────────> inflight chunks ──────────┼── end of stream ───> drop the chunk
-    isolated ──┘  one problem for an idle worker          └── worker died ──────> requeue, see below
+    solo ──────┘  one problem for an idle worker          └── worker died ──────> requeue, see below
 
     worker died:  a problem whose tree is stored ───────────> yield its summary
-                  a problem with two chances or more left ──> waiting
-                  a problem with one chance left ───────────> isolated
+                  a problem with two deaths or more left ───> waiting
+                  a problem with one death left ────────────> solo
                   a problem with none left (max_deaths) ────> yield a quarantine reason
                   the worker itself ──> restarting, polled every PAUSE_S ──> available again, or dead for good
 
@@ -57,23 +57,23 @@ class InflightChunk:
     worker: int
     stream: Any
     problems: dict[str, Problem]
-    is_isolated: bool = False
+    is_solo: bool = False
 
 
 @dataclass(kw_only=True)
 class DispatchState:
     """Which worker has which problems.
 
-    ``isolated``: problems with one chance left. Each gets a worker of its own, so that a problem that kills its worker
-    takes no other with it. ``deaths``: for each problem, workers that died with it in hand. ``restarting``: dead
-    workers with their pending liveness check. ``dead``: workers that Ray will not restart.
+    ``solo``: problems with one death left before ``max_deaths``. Each is alone on a worker, so that a problem that
+    kills its worker takes no other with it. ``deaths``: for each problem, workers that died with it in hand.
+    ``restarting``: dead workers with their pending liveness check. ``dead``: workers that Ray will not restart.
     """
 
     job: SearchJob
     workers: Sequence[Any]
     waiting: deque[Problem]
     on_stats: OnStats | None = None
-    isolated: deque[Problem] = field(default_factory=deque)
+    solo: deque[Problem] = field(default_factory=deque)
     chunks: list[InflightChunk] = field(default_factory=list)
     deaths: Counter[str] = field(default_factory=Counter)
     restarting: dict[int, Any] = field(default_factory=dict)
@@ -85,14 +85,14 @@ class DispatchState:
 
     def available(self) -> list[int]:
         """Return the workers that may get problems."""
-        excluded = self.dead | set(self.restarting) | {chunk.worker for chunk in self.chunks if chunk.is_isolated}
+        excluded = self.dead | set(self.restarting) | {chunk.worker for chunk in self.chunks if chunk.is_solo}
         return [index for index in range(len(self.workers)) if index not in excluded]
 
-    def dispatch(self, worker: int, problems: tuple[Problem, ...], is_isolated: bool = False) -> None:
+    def dispatch(self, worker: int, problems: tuple[Problem, ...], is_solo: bool = False) -> None:
         """Send a chunk of problems to a worker."""
         stream = self.workers[worker].run.remote(self.job, problems)
         by_id = {problem.id: problem for problem in problems}
-        self.chunks.append(InflightChunk(worker=worker, stream=stream, problems=by_id, is_isolated=is_isolated))
+        self.chunks.append(InflightChunk(worker=worker, stream=stream, problems=by_id, is_solo=is_solo))
 
     def check_liveness(self, worker: int) -> None:
         """Call a worker that died; the call returns once Ray has restarted it."""
@@ -102,7 +102,8 @@ class DispatchState:
 class SearchWorkerPool:
     """Search workers that stay between searches. One driver owns them; use as a context manager, or call ``stop``.
 
-    ``counts`` adds up the counts of the workers' pools in all searches, such as "policy_retries" or "policy_too_long".
+    ``counts`` adds up the counts of the workers' pools in the last search, such as "policy_retries" or
+    "executor_gave_up". Those of a worker that died are lost with it.
     """
 
     def __init__(self, config: WorkerConfig) -> None:
@@ -133,6 +134,7 @@ class SearchWorkerPool:
         """
         if len({problem.id for problem in problems}) < len(problems):
             raise ValueError("two problems have the same id: a tree belongs to one problem")
+        self.counts.clear()
         self._start(engines.policy_config.reserved_cores)
         job, summaries = SearchJob(uuid4().hex, spec, engines), []
         try:
@@ -185,12 +187,12 @@ def stream_summaries(
     state = DispatchState(job=job, workers=workers, waiting=deque(problems), on_stats=on_stats)
     stall_s = job.spec.worker.stall_s
     last_summary = time.monotonic()
-    while state.waiting or state.isolated or state.chunks:
+    while state.waiting or state.solo or state.chunks:
         _dispatch_waiting(state)
         streams = {chunk.stream: chunk for chunk in state.chunks}
         checks = {check: worker for worker, check in state.restarting.items()}
         if not streams and not checks:
-            left = len(state.waiting) + len(state.isolated)
+            left = len(state.waiting) + len(state.solo)
             raise SearchStalled(f"no worker is left for {left} problems: all died for good")
         timeout_s = max(0.0, last_summary + stall_s - time.monotonic())
         for ready in ray.wait([*streams, *checks], num_returns=1, timeout=timeout_s)[0]:
@@ -261,8 +263,8 @@ def _dispatch_waiting(state: DispatchState) -> None:
         size = min(size, len(state.waiting))
         state.dispatch(worker, tuple(state.waiting.popleft() for _ in range(size)))
     for worker in state.available():
-        if state.isolated and not state.load(worker):
-            state.dispatch(worker, (state.isolated.popleft(),), is_isolated=True)
+        if state.solo and not state.load(worker):
+            state.dispatch(worker, (state.solo.popleft(),), is_solo=True)
 
 
 def _first_chunk_size(waiting: int, workers: int, config: WorkerConfig) -> int:
@@ -282,11 +284,11 @@ def _requeue(state: DispatchState, chunk: InflightChunk, error: Exception) -> It
             yield summarise(tree)
     for problem in chunk.problems.values():
         state.deaths[problem.id] += 1
-        chances = spec.worker.max_deaths - state.deaths[problem.id]
-        if chances > 1:
+        deaths_left = spec.worker.max_deaths - state.deaths[problem.id]
+        if deaths_left > 1:
             state.waiting.append(problem)
-        elif chances == 1:
-            state.isolated.append(problem)
+        elif deaths_left == 1:
+            state.solo.append(problem)
         else:
             reason = f"its worker died {state.deaths[problem.id]} times; last: {str(error).splitlines()[0]}"
             seed = derive(spec.seed, problem.id)

@@ -20,8 +20,9 @@ from cluster.run.context import Context
 from cluster.searches.runner import SearchRunner
 from search import serialization
 from search.data import ModelRef, Trajectory
-from search.evaluation.voting import aggregate
+from search.evaluation.aggregation import aggregate_log_odds
 from search.grading.grader import grader
+from search.reward_models import sigmoid
 from search.seeds import derive
 from search.storage.files import write_text
 from train.labels.active_selection import ScoredSolution, choose
@@ -76,7 +77,7 @@ def select_solutions(
     random.Random(seed).shuffle(chosen)
     solutions = _trajectories(context, request, chosen)
     write_text(solutions_file(selection.output), "".join(f"{serialization.dump(solution)}\n" for solution in solutions))
-    scores = [candidate.scored.score for candidate in chosen]
+    scores = [sigmoid(candidate.scored.score) for candidate in chosen]
     write_annotation_file(solutions, selection.output, scores, selection.generation)
     return SelectionResult(
         problems=len({candidate.problem_id for candidate in candidates}),
@@ -89,15 +90,15 @@ def select_solutions(
 def read_candidates(
     context: Context, request: RewardEvalRequest, logits: dict[str, SolutionLogits]
 ) -> list[LabelCandidate]:
-    """Return all different finished solutions, graded and scored as a whole. Unfinished ones are left out."""
+    """Return all different finished solutions, graded and scored as a whole (log-odds). Unfinished ones are left out."""
     scale, candidates = context.config.evaluation.search.squash_scale, []
     for tree in request.read_trees(context.run):
         problem_id = tree.problem.id
-        step_scores = samples.step_probabilities(logits[problem_id], request.kind, scale)
+        step_scores = samples.step_log_odds(logits[problem_id], request.kind, scale)
         for index, (terminal, scores) in enumerate(zip(tree.terminals(), step_scores, strict=True)):
             correct = grader().grade(tree.problem, tree.nodes[terminal].answer)
             scored = ScoredSolution(
-                name=f"{problem_id}/{index}", score=aggregate(scores, request.aggregation), correct=correct
+                name=f"{problem_id}/{index}", score=aggregate_log_odds(scores, request.aggregation), correct=correct
             )
             candidates.append(LabelCandidate(problem_id, index, scored))
     return candidates

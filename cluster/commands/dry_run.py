@@ -7,6 +7,7 @@ finds answers early, or merges equal candidates, stays far below them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from actors.config import EngineConfig
 from cluster.commands.planned_stages import PlannedStage
@@ -14,7 +15,7 @@ from cluster.config.run_config import RunConfig
 from cluster.formatting import format_count
 
 
-def text(config: RunConfig, root: object, stages: tuple[PlannedStage, ...], address: str | None) -> str:
+def format_plan(config: RunConfig, root: Path, stages: tuple[PlannedStage, ...], address: str | None) -> str:
     """Return the plan as lines of at most 100 characters."""
     lines = [f"run {config.name}, seed {config.seed}, directory {root}", "", "Placement"]
     lines += [f"  {line}" for line in placement(config, address)]

@@ -69,10 +69,10 @@ def train(config: RunConfig, role: str, data: Sequence[Path]) -> tuple[PlannedSt
 
 
 def compare(config: RunConfig, problems: int) -> tuple[PlannedStage, ...]:
-    """Return a stage for each strategy, budget and seed. The budget bounds all tokens but those in flight when it ends."""
+    """Return a stage for each strategy, budget and seed."""
     settings = config.compare
     return tuple(
-        PlannedStage(f"compare/{name}/{budget}-{repeat}", f"{problems} problems", problems * budget, problems * budget)
+        _contender(config, name, budget, repeat, problems)
         for repeat in range(settings.repeats)
         for budget in settings.budgets
         for name in settings.strategies
@@ -149,6 +149,22 @@ def _search(config: RunConfig, entry: RoundConfig, problems: int, name: str) -> 
     )
     requests, tokens = sum(bound.requests for bound in bounds), sum(bound.tokens for bound in bounds)
     return PlannedStage(name, description, problems * requests, problems * tokens)
+
+
+def _contender(config: RunConfig, name: str, budget: int, repeat: int, problems: int) -> PlannedStage:
+    """Return the stage of one strategy at one budget.
+
+    The budget bounds all tokens but those in flight when it ends, and requests with them: each generates a token or more.
+    """
+    search = config.compare.strategies[name].search(config.evaluation.search, budget, config.compare.budgets[0])
+    entry = entry_of(search)
+    bound = entry.bound(search)
+    return PlannedStage(
+        f"compare/{name}/{budget}-{repeat}",
+        f"{problems} problems, {search.strategy}: {entry.describe(search)}",
+        problems * min(budget, bound.requests),
+        problems * min(budget, bound.tokens),
+    )
 
 
 def _evaluation(config: RunConfig, counts: ProblemCounts, number: int, has_reward_model: bool) -> PlannedStage:

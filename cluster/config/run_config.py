@@ -261,7 +261,7 @@ class RunConfig(StrictConfig):
         search = revise(self.search, entry.search)
         if attempt == 1:
             return search
-        option = entry_of(search).grows_with
+        option = entry_of(search).budget_option
         return revise(search, {option: round(getattr(search, option) * entry.growth ** (attempt - 1))})
 
     def resolved(self) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.evaluation.records import Measure
-from search.core.values import path_reward
+from search.core.values import reward_rank
 from search.data import Aggregation, Cost, Problem
 from search.evaluation import voting
+from search.evaluation.aggregation import LOWEST, Rank
 from search.evaluation.best_of_n_curves import UNFINISHED as UNFINISHED_SAMPLE
 from search.evaluation.best_of_n_curves import ScoredSample
 from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
@@ -18,55 +19,53 @@ from search.tree import Tree
 
 ProblemAccuracies = Mapping[str, float]  # problem id -> expected accuracy in [0, 1]
 
-UNFINISHED_SCORE = -2.0  # below every score in [-1, 1]: a solution without an answer is never preferred to one with
-
 
 @dataclass(frozen=True, slots=True)
 class Solutions:
-    """The independent solutions of one problem: their answers (None: unfinished), whether each is correct, scores."""
+    """The independent solutions of one problem: their answers (None: unfinished), whether each is correct, their ranks."""
 
     answers: tuple[str | None, ...]
     correct: tuple[bool, ...]
-    scores: tuple[float, ...]
+    ranks: tuple[Rank, ...]
 
 
 def read_solutions(
     tree: Tree,
     problem: Problem,
     grader: Grader,
-    scores: Mapping[int, float] | None = None,
+    ranks: Mapping[int, Rank] | None = None,
     aggregation: Aggregation = Aggregation.LAST,
 ) -> Solutions:
     """Return the solutions of a tree of independent samples. Merged samples count as often as they were drawn.
 
-    ``aggregation`` makes one score of a solution's step scores. ``scores`` (node index -> score of the solution)
-    replace the scores in the tree, for instance those of another reward model.
+    ``aggregation`` makes one rank of a solution's step scores. ``ranks`` (node index -> rank of the solution) replace
+    those of the tree, for instance by those of another reward model. A solution without an answer has the lowest.
     """
     answers: list[str | None] = []
     correct: list[bool] = []
-    solution_scores: list[float] = []
+    solution_ranks: list[Rank] = []
     for index, node in enumerate(tree.nodes):
         if node.children or node.step is None:
             continue
         answer = node.step.answer
-        if scores is not None:
-            score = scores.get(index, UNFINISHED_SCORE)
+        if ranks is not None:
+            rank = ranks.get(index, LOWEST)
         else:
-            score = UNFINISHED_SCORE if node.score is None else path_reward(tree, index, aggregation)
+            rank = LOWEST if node.logit is None else reward_rank(tree, index, aggregation)
         answers += [answer] * node.multiplicity
         correct += [grader.grade(problem, answer)] * node.multiplicity
-        solution_scores += [UNFINISHED_SCORE if answer is None else score] * node.multiplicity
-    return Solutions(tuple(answers), tuple(correct), tuple(solution_scores))
+        solution_ranks += [LOWEST if answer is None else rank] * node.multiplicity
+    return Solutions(tuple(answers), tuple(correct), tuple(solution_ranks))
 
 
 def read_samples(
-    tree: Tree, problem: Problem, grader: Grader, step_scores: Sequence[Sequence[float]]
+    tree: Tree, problem: Problem, grader: Grader, step_log_odds: Sequence[Sequence[float]]
 ) -> Iterator[tuple[ScoredSample, int]]:
     """Yield the solutions in a tree with their step scores, each with the number of times it was drawn.
 
-    ``step_scores``: the scores in [0, 1] of every finished solution's steps, in the order of ``tree.terminals``.
+    ``step_log_odds``: the scores of every finished solution's steps as log-odds, in the order of ``tree.terminals``.
     """
-    remaining = iter(step_scores)
+    remaining = iter(step_log_odds)
     for node in tree.nodes:
         if node.answer is not None:
             correct = grader.grade(problem, node.answer)
@@ -89,7 +88,7 @@ def answer_accuracies(trees: Sequence[Tree], problems: Mapping[str, Problem], gr
 
 
 def _answer(tree: Tree) -> str | None:
-    if STRATEGIES[tree.strategy].answers:
+    if STRATEGIES[tree.strategy].chooses_answer:
         return tree.answer
     step = tree.nodes[-1].step
     return step.answer if step is not None else None
@@ -113,21 +112,31 @@ def best_of_n_accuracies(
     problems: Mapping[str, Problem],
     grader: Grader,
     n: int,
-    scores: Mapping[str, Mapping[int, float]] | None = None,
+    ranks: Mapping[str, Mapping[int, Rank]] | None = None,
     aggregation: Aggregation = Aggregation.LAST,
 ) -> ProblemAccuracies:
     """Return for each problem the expected accuracy of the best-scored of ``n`` samples.
 
-    The expectation is over all subsets of n samples (the unbiased estimator of V-STaR, arXiv 2402.06457). ``scores``
-    (problem id -> node index -> score) replace those in the trees.
+    The expectation is over all subsets of n samples (the unbiased estimator of V-STaR, arXiv 2402.06457). ``ranks``
+    (problem id -> node index -> rank) replace those of the trees.
     """
 
     def best_of_n_accuracy(tree: Tree, problem: Problem) -> float:
-        tree_scores = None if scores is None else scores[problem.id]
-        solutions = read_solutions(tree, problem, grader, tree_scores, aggregation)
-        return voting.best_of_k(solutions.correct, solutions.scores, min(n, len(solutions.correct)))
+        tree_ranks = None if ranks is None else ranks[problem.id]
+        solutions = read_solutions(tree, problem, grader, tree_ranks, aggregation)
+        return voting.best_of_k(solutions.correct, solutions.ranks, min(n, len(solutions.correct)))
 
     return _by_problem(trees, problems, best_of_n_accuracy)
+
+
+def count_ties(trees: Iterable[Tree], aggregation: Aggregation = Aggregation.LAST) -> int:
+    """Return the number of trees of samples in which two different answers share the highest rank."""
+    ties = 0
+    for tree in trees:
+        ends = [index for index in tree.terminals() if tree.nodes[index].logit is not None]
+        answers = [tree.nodes[index].answer for index in ends]
+        ties += voting.top_answers(answers, [reward_rank(tree, index, aggregation) for index in ends]) > 1
+    return ties
 
 
 def _by_problem(
@@ -138,8 +147,8 @@ def _by_problem(
     return {problem_id: by_id.get(problem_id, 0.0) for problem_id in problems}
 
 
-def measure(accuracies: ProblemAccuracies, trees: Sequence[Tree], seconds: float) -> Measure:
-    """Return the mean accuracy over all problems with its interval, and the cost of the trees."""
+def measure(accuracies: ProblemAccuracies, trees: Sequence[Tree], seconds: float, ties: int = 0) -> Measure:
+    """Return the mean accuracy over all problems with its interval, the cost of the trees, and the ``ties``."""
     interval = mean_of_shares(list(accuracies.values()))
     return Measure(
         accuracy=interval.mean,
@@ -148,6 +157,7 @@ def measure(accuracies: ProblemAccuracies, trees: Sequence[Tree], seconds: float
         n=interval.n,
         tokens=total_cost(trees).generated_tokens,
         seconds=round(seconds, 1),
+        ties=ties,
     )
 
 

@@ -102,7 +102,7 @@ def _search(
 
 def _accuracies(trees: Sequence[Tree], problems: Sequence[Problem], search: SearchConfig) -> list[float]:
     """Return the accuracy of each problem in order. Equally frequent answers share a majority."""
-    accuracies = accuracy.answer_accuracies if entry_of(search).answers else accuracy.majority_accuracies
+    accuracies = accuracy.answer_accuracies if entry_of(search).chooses_answer else accuracy.majority_accuracies
     return list(accuracies(trees, {problem.id: problem for problem in problems}, grader()).values())
 
 

@@ -22,15 +22,16 @@ from cluster.evaluation import accuracy
 from cluster.evaluation.accuracy import ProblemAccuracies
 from cluster.evaluation.records import EVALUATION, METHODS, Evaluation, Measure
 from cluster.run.context import Context
+from cluster.run.inventory import read_json
 from cluster.run.models import Models, scale_squash, second_policy
 from cluster.searches.runner import SearchPlan, SearchRunner
 from search.config import SearchConfig
-from search.core.expansion import squash
-from search.core.values import aggregate_rewards
 from search.data import Aggregation, ModelRef, Problem
+from search.evaluation.aggregation import Rank, rank
 from search.grading.grader import grader
+from search.reward_models import value_log_odds
 from search.storage.files import write_text
-from search.storage.tree_store import finished_ids, read_trees
+from search.storage.tree_store import read_trees
 from search.strategies.registry import entry_of
 from search.tree import Tree
 
@@ -45,8 +46,8 @@ class MethodResult:
     measure: Measure
 
     @classmethod
-    def of(cls, accuracies: ProblemAccuracies, trees: list[Tree], seconds: float) -> MethodResult:
-        return cls(accuracies, accuracy.measure(accuracies, trees, seconds))
+    def of(cls, accuracies: ProblemAccuracies, trees: list[Tree], seconds: float, ties: int = 0) -> MethodResult:
+        return cls(accuracies, accuracy.measure(accuracies, trees, seconds, ties))
 
 
 def evaluate(context: Context, runner: SearchRunner, round_number: int, models: Models) -> Evaluation:
@@ -161,13 +162,13 @@ def _measure_split(
     trees, seconds = search("samples", config.sampled(), reward_model, first_problems)
     results["majority"] = MethodResult.of(accuracy.majority_accuracies(trees, first_by_id, grade), trees, seconds)
     if reward_model is not None:
-        best = accuracy.best_of_n_accuracies(
-            trees, first_by_id, grade, config.samples, aggregation=config.search.step_aggregation
-        )
-        results["best_of_n"] = MethodResult.of(best, trees, seconds)
+        aggregation = config.search.step_aggregation
+        best = accuracy.best_of_n_accuracies(trees, first_by_id, grade, config.samples, aggregation=aggregation)
+        results["best_of_n"] = MethodResult.of(best, trees, seconds, accuracy.count_ties(trees, aggregation))
     if reward_model is not None or entry_of(config.search).chooses_without_scores:
         trees, seconds = search("search", config.search, reward_model, first_problems)
-        results["search"] = MethodResult.of(accuracy.answer_accuracies(trees, first_by_id, grade), trees, seconds)
+        ties = sum(tree.tied_answers > 0 for tree in trees)
+        results["search"] = MethodResult.of(accuracy.answer_accuracies(trees, first_by_id, grade), trees, seconds, ties)
     return results
 
 
@@ -177,8 +178,9 @@ def run_search(runner: SearchRunner, plan: SearchPlan, directory: Path) -> tuple
     Both survive a kill: trees in ``directory`` are not searched again, and their seconds are added.
     """
     seconds_file = directory / SEARCH_SECONDS
-    earlier_seconds = json.loads(seconds_file.read_text()) if seconds_file.exists() else 0.0
-    if finished_ids(directory).issuperset(problem.id for problem in plan.problems):
+    remedy = "remove it to count the seconds from 0"
+    earlier_seconds = float(read_json(seconds_file, remedy)) if seconds_file.exists() else 0.0
+    if runner.keep_trees(plan, directory).issuperset(problem.id for problem in plan.problems):
         return list(read_trees(directory)), earlier_seconds
     runner.engines(plan.policy, plan.reward_model, plan.second_policy)
     start = monotonic()
@@ -226,31 +228,31 @@ def validate_reward_model(
     measure = accuracy.measure(new_accuracies, trees, seconds)
     if old is None:
         return measure, None
-    old_scores = score_terminals(context, runner, old, trees)
-    old_accuracies = accuracy.best_of_n_accuracies(trees, by_id, grade, k, old_scores)
+    old_ranks = rank_terminals(context, runner, old, trees)
+    old_accuracies = accuracy.best_of_n_accuracies(trees, by_id, grade, k, old_ranks)
     return measure, accuracy.measure(old_accuracies, trees, seconds)
 
 
-def score_terminals(
+def rank_terminals(
     context: Context, runner: SearchRunner, reward_model: ModelRef, trees: list[Tree]
-) -> dict[str, dict[int, float]]:
-    """Return the scores of the finished solutions in ``trees``: problem id -> node index -> value in [-1, 1]."""
+) -> dict[str, dict[int, Rank]]:
+    """Return the ranks of the finished solutions in ``trees`` by a reward model: problem id -> node index -> rank."""
     config = context.config
     handles = runner.engine_manager.handles(reward_model)
     scale = scale_squash(config.evaluation.search, reward_model).squash_scale
     aggregation = config.evaluation.search.step_aggregation
 
-    async def score_all() -> dict[str, dict[int, float]]:
+    async def score_all() -> dict[str, dict[int, Rank]]:
         step_format = config.policy.step_format(context.shots)
         pool = RewardModelPool(handles, step_format, config.reward_model.engine, reward_model)
 
-        async def score_tree(tree: Tree) -> dict[int, float]:
+        async def rank_tree(tree: Tree) -> dict[int, Rank]:
             paths = {end: [end] if aggregation is Aggregation.LAST else tree.path(end) for end in tree.terminals()}
             scores = await pool.score([tree.state(index) for path in paths.values() for index in path])
-            rewards = iter(squash(logit, scale) for logit in scores.logits)
-            return {end: aggregate_rewards([next(rewards) for _ in path], aggregation) for end, path in paths.items()}
+            log_odds = iter(value_log_odds(logit, scale) for logit in scores.logits)
+            return {end: rank([next(log_odds) for _ in path], aggregation) for end, path in paths.items()}
 
-        scores_by_tree = await asyncio.gather(*(score_tree(tree) for tree in trees))
-        return {tree.problem.id: scores for tree, scores in zip(trees, scores_by_tree, strict=True)}
+        ranks_by_tree = await asyncio.gather(*(rank_tree(tree) for tree in trees))
+        return {tree.problem.id: ranks for tree, ranks in zip(trees, ranks_by_tree, strict=True)}
 
     return asyncio.run(score_all())

@@ -17,7 +17,8 @@ METHODS = {"greedy": "greedy", "majority": "majority", "best_of_n": "best-of-N",
 class Measure:
     """One method on one split: accuracy in [0, 1] with its 95 % interval over ``n`` problems, and the cost of all.
 
-    ``tokens`` are generated tokens. ``seconds`` are wall time.
+    ``tokens`` are generated tokens. ``seconds`` are wall time. ``ties``: problems in which different answers were equally
+    good by the reward model; between them best-of-N takes the mean over all orders, a search the first.
     """
 
     accuracy: float
@@ -26,6 +27,7 @@ class Measure:
     n: int
     tokens: int
     seconds: float = 0.0
+    ties: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from itertools import chain
 from pathlib import Path
@@ -15,21 +14,14 @@ from search import serialization
 from search.data import State, Trajectory
 from search.formats.code_format import CODE_TAGS, CodeFormat
 from search.problems import curriculum
+from search.problems.cache_directory import cache_root
 from search.storage.files import atomic_directory
 from search.storage.schema import SCHEMA_VERSION
 from train.trainer.base_policy import build_tokenizer, write_initial_model
 from train.trainer.launch import TrainTask, fit
 
-CACHE_VARIABLE = "RAYSTAR_CACHE"
-KEY_SOLUTIONS = 20  # worked solutions of each depth in the key of a recipe; making all of them takes half a minute
+KEY_SOLUTIONS = 20  # worked solutions of each depth in the key of a recipe; making all of them takes ten seconds
 RECIPE_VERSION = 6  # increment it when the curriculum or the meaning of the recipe changes: old caches are then unused
-
-
-def cache_root() -> Path:
-    """Return ``RAYSTAR_CACHE``, else ``raystar`` in the user's cache directory."""
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raystar"
 
 
 def recipe_key(recipe: RecipeConfig) -> str:
@@ -76,11 +68,11 @@ def _train_recipe(recipe: RecipeConfig, cached: Path, progress: Progress) -> Non
         write_initial_model(work / "init", recipe.size, tokenizer, recipe.seed)
         task = TrainTask(
             objective="sft",
-            init=work / "init",
+            initial_model=work / "init",
             data=(data,),
             format=step_format,
             output=work / "model",
-            work=work / "train",
+            work_directory=work / "train",
             seed=recipe.seed,
             name="base",
         )

@@ -1,6 +1,7 @@
 """Let the policy mark its own solutions (self-rewarding, arXiv 2401.10020): make the prompts, read the marks.
 
-A judgement is a sample like any other: of a problem whose question shows the solution, drawn a few times by a search.
+The solution becomes part of a question that asks for its mark (``judgement_problems``). A search with the strategy
+``sampling`` draws JUDGEMENTS answers to each question, the judgements; ``read_marks`` reads a mark from each of them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ JUDGEMENTS = 3  # of each solution, as in the paper
 
 
 def judgement_problems(trees: Iterable[Tree]) -> tuple[Problem, ...]:
-    """Return for every different solution the problem of judging it.
+    """Return one problem for every different solution: its question shows the solution and asks for a mark.
 
-    It keeps the answer, which a worker needs for its summary. The judge searches blind and does not see it.
+    It keeps the reference answer, which a worker needs for its summary. Its search is blind, so the policy does not
+    see it.
     """
     return tuple(
         Problem(
@@ -42,7 +44,7 @@ def solution_marks(trees: Iterable[Tree], judgement_trees: Iterable[Tree]) -> li
 
 
 def read_marks(tree: Tree) -> Iterator[float]:
-    """Yield the marks in a tree of judgements, as often as each was drawn; unreadable judgements have none."""
+    """Yield the mark of each judgement in a tree, as often as it was drawn. An unreadable judgement yields none."""
     for index, node in enumerate(tree.nodes):
         if node.step is not None and not node.children:
             mark = parse_mark("".join(step.text for step in tree.steps(index)))
@@ -50,7 +52,7 @@ def read_marks(tree: Tree) -> Iterator[float]:
 
 
 def _solutions(trees: Iterable[Tree]) -> Iterator[tuple[str, Problem, Solution]]:
-    """Yield all solutions with their problems, each with the id of the problem of judging it."""
+    """Yield each solution with its problem, and with the id of its judgement problem before both."""
     for collected in collect_solutions(trees):
         for index, solution in enumerate(collected.solutions):
             yield f"{collected.problem.id}/judged-{index}", collected.problem, solution

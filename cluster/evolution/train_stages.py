@@ -91,11 +91,11 @@ def _train(this_round: RoundContext, role: str, start: str, objective_name: str)
     if not stage.is_done:
         task = TrainTask(
             objective=objective.name,
-            init=Path(start),
+            initial_model=Path(start),
             data=(this_round.stage(HARVEST).path / objective.records,),
             format=context.config.policy.step_format(context.shots),
             output=stage.partial / MODEL,
-            work=stage.partial,
+            work_directory=stage.partial,
             seed=context.config.seed + this_round.number,
             name=role,
         )

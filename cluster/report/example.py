@@ -58,7 +58,7 @@ def _render(tree: Tree, index: int) -> str:
         node = tree.nodes[node_index]
         if node.step is None:
             continue
-        score = "" if node.score is None else f", reward model {node.score:+.2f}"
+        score = "" if node.score is None else f", reward model {node.score:+.2f} (logit {node.logit:+.2f})"
         parts.append(
             f'<div class="step"><span class="soft">Step {number}: N {node.visits}, Q {node.q:+.2f}{score}</span>'
         )

@@ -99,7 +99,7 @@ def measure_curves(context: Context, request: RewardEvalRequest, logits: dict[st
     generated_tokens = scored_tokens = 0
     for tree in request.read_trees(context.run):
         of_tree = logits[tree.problem.id]
-        scores = samples.step_probabilities(of_tree, request.kind, scale)
+        scores = samples.step_log_odds(of_tree, request.kind, scale)
         by_problem[tree.problem.id] = list(samples.read_samples(tree, scores))
         generated_tokens += accuracy.total_cost([tree]).generated_tokens
         scored_tokens += of_tree.tokens

@@ -16,7 +16,7 @@ from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import ModelRef
 from search.evaluation.best_of_n_curves import ScoredSample
 from search.grading.grader import grader
-from search.reward_models import RewardModelKind, probability
+from search.reward_models import RewardModelKind, log_odds, probability
 from search.storage.tree_store import finished_ids
 from search.tree import Tree
 
@@ -71,7 +71,12 @@ def step_probabilities(logits: SolutionLogits, kind: RewardModelKind, squash_sca
     return [tuple(probability(logit, kind, squash_scale) for logit in solution) for solution in logits.logits]
 
 
+def step_log_odds(logits: SolutionLogits, kind: RewardModelKind, squash_scale: float) -> list[tuple[float, ...]]:
+    """Return for each solution the scores of its steps as log-odds, which stay distinct where the scores do not."""
+    return [tuple(log_odds(logit, kind, squash_scale) for logit in solution) for solution in logits.logits]
+
+
 def read_samples(tree: Tree, scores: list[tuple[float, ...]]) -> Iterator[ScoredSample]:
-    """Yield the graded solutions of a tree, each as often as it was drawn."""
+    """Yield the graded solutions of a tree with the log-odds of their steps, each as often as it was drawn."""
     for sample, multiplicity in accuracy.read_samples(tree, tree.problem, grader(), scores):
         yield from repeat(sample, multiplicity)

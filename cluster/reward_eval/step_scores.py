@@ -14,6 +14,7 @@ from cluster.searches.runner import SearchRunner
 from search import serialization
 from search.concurrency import gather_or_cancel
 from search.data import ModelRef, State
+from search.errors import UserError
 from search.protocols import RewardModel
 from search.storage.files import write_text
 from search.tree import Tree
@@ -108,12 +109,23 @@ async def score_concurrently(
 
 
 def read_logits(file: Path) -> dict[str, SolutionLogits]:
-    """Return what a file holds, by key. A last line that a killed run left torn is cut off."""
+    """Return what a file holds, by key. A last line that a killed run left torn is cut off.
+
+    Raises UserError for another line that is no record.
+    """
     if not file.exists():
         return {}
     content = file.read_bytes()
     whole_lines = content[: content.rfind(b"\n") + 1]
     if whole_lines != content:
         write_text(file, whole_lines.decode())
-    records = (serialization.load(SolutionLogits, line) for line in whole_lines.split(b"\n") if line)
-    return {record.key: record for record in records}
+    logits: dict[str, SolutionLogits] = {}
+    for number, line in enumerate(whole_lines.splitlines(), start=1):
+        try:
+            record = serialization.load(SolutionLogits, line)
+        except ValueError as error:
+            raise UserError(
+                f"{file}:{number} is damaged: remove the line, its solutions are then scored again"
+            ) from error
+        logits[record.key] = record
+    return logits

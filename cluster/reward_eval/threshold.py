@@ -61,7 +61,7 @@ def measure(
 
 
 def check(rows: Sequence[ProcessRow], threshold: Threshold) -> None:
-    """Raise UserError where ``measure`` would, for want of rows with an error or of rows without."""
+    """Raise UserError where ``measure`` would: if rows with an error, or rows without one, are missing."""
     if threshold.value is None and not threshold.rows:
         tuning = [row.label for row in rows if is_for_threshold(row, threshold.tuning_share)]
         require_both_kinds(

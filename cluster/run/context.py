@@ -30,8 +30,9 @@ class UnexpectedCrash(RuntimeError):
 class Invocation:
     """A command with its arguments, after all checks that start nothing.
 
-    Args:
+    Attributes:
         command: command line, for the manifest.
+        config: config of the run, with the overrides of the command line.
         root: run directory.
         address: Ray cluster to join; None starts Ray on this machine.
         problems: problems by split.
@@ -48,7 +49,16 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A running command: an ``Invocation`` with its open run directory, Ray session and progress display."""
+    """A running command.
+
+    Attributes:
+        config: config of the run.
+        problems: problems by split.
+        shots: worked examples that stand before every question.
+        run: run directory, open and locked.
+        session: Ray session, started or joined.
+        progress: progress display and log.
+    """
 
     config: RunConfig
     problems: ProblemSets
@@ -59,23 +69,43 @@ class Context:
 
 
 @contextmanager
-def open_context(job: Invocation) -> Iterator[Context]:
+def open_context(invocation: Invocation) -> Iterator[Context]:
     """Open the run directory and Ray until the block ends. Raises UnexpectedCrash in place of an unexpected error."""
-    config = job.config
-    preflight.check_machine(config, job.address, job.root)
+    config = invocation.config
+    preflight.check_machine(config, invocation.address, invocation.root)
     with (
-        directory.open_run(job.root, config.resolved(), seed=config.seed, command=job.command) as run,
+        directory.open_run(invocation.root, config.resolved(), seed=config.seed, command=invocation.command) as run,
         Progress(log_file=run.logs / "raystar.log") as progress,
         record_crash(run.logs),
     ):
-        progress.log(f"run {config.name} in {job.root}")
-        if ray_session.is_in_job_copy(job.root):
+        progress.log(f"run {config.name} in {invocation.root}")
+        if dict(invocation.problems.unreachable) != run.manifest.unreachable:
+            run.update_manifest(unreachable=dict(invocation.problems.unreachable))
+        for line in describe_problems(invocation.problems):
+            progress.log(line)
+        if ray_session.is_in_job_copy(invocation.root):
             progress.log("warning: Ray removes this directory after the job; --run-dir on shared storage keeps it")
-        with ray_session.ray_session(config.ray, job.address, name=config.name) as ray:
+        with ray_session.ray_session(config.ray, invocation.address, name=config.name) as ray:
             progress.log(_describe_ray(ray))
             yield Context(
-                config=config, problems=job.problems, shots=job.shots, run=run, session=ray, progress=progress
+                config=config,
+                problems=invocation.problems,
+                shots=invocation.shots,
+                run=run,
+                session=ray,
+                progress=progress,
             )
+
+
+def describe_problems(sets: ProblemSets) -> Iterator[str]:
+    """Yield lines on how problem sets were read and what was left out of them."""
+    for name, reading in sets.readings.items():
+        yield f"problems.{name}: {reading}"
+    for name, overlaps in sets.dropped.items():
+        if overlaps:
+            yield f"problems.{name}: {len(overlaps)} left out that a set that is only measured contains"
+    for name, reason in sets.unreachable.items():
+        yield f"warning: problems.evaluation.{name} is left out, training problems were not compared with it: {reason}"
 
 
 @contextmanager

@@ -15,13 +15,16 @@ from typing import Any
 
 import yaml
 
+from cluster.run import inventory
 from cluster.run import manifest as manifests
+from cluster.run.inventory import DIGEST, DONE, FILES, read_json, verify_run
 from cluster.run.manifest import Manifest
+from cluster.run.resume import MAY_CHANGE, changes, config_digest, differences
 from search.errors import UserError
 from search.storage.files import publish_directory, write_text
 from search.storage.lock import ProcessLock
 
-CONFIG, MANIFEST, LOCK, DONE = "config.yaml", "manifest.json", "lock", "done.json"
+CONFIG, MANIFEST, LOCK = "config.yaml", "manifest.json", "lock"
 INPUTS_FILE = "inputs.json"
 MANIFEST_LOCK = threading.Lock()  # held while a thread of this process reads, changes and writes the manifest
 UNFINISHED_ENTRIES = {CONFIG, LOCK, "logs"}  # left by a run that was killed while it was created
@@ -29,7 +32,10 @@ UNFINISHED_ENTRIES = {CONFIG, LOCK, "logs"}  # left by a run that was killed whi
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An output directory. It is written as ``NAME.partial`` and renamed to ``NAME`` when it is complete."""
+    """An output directory. It is written as ``NAME.partial`` and renamed to ``NAME`` when it is complete.
+
+    ``done.json`` then holds its facts, and the size and digest of every file (``inventory``).
+    """
 
     path: Path
 
@@ -39,15 +45,19 @@ class Stage:
 
     @property
     def partial(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.partial")
+        return self.path.with_name(f"{self.path.name}{inventory.PARTIAL}")
 
     @property
     def is_done(self) -> bool:
         return (self.path / DONE).exists()
 
     def facts(self) -> dict[str, Any]:
-        """Return the facts given to ``finish``, with ``seconds`` and ``finished``; empty while the stage is not done."""
-        return json.loads((self.path / DONE).read_text(encoding="utf-8")) if self.is_done else {}
+        """Return the facts given to ``finish``, with ``seconds`` and ``finished``; empty while the stage is not done.
+
+        Raises UserError if ``done.json`` is damaged.
+        """
+        record = inventory.read_done(self.path) if self.is_done else {}
+        return {name: value for name, value in record.items() if name not in (FILES, DIGEST)}
 
     def begin(self, *, keep: bool = False) -> Path:
         """Return the directory to write into. Files that a killed run left there stay if ``keep``, else are removed."""
@@ -59,7 +69,8 @@ class Stage:
     def finish(self, facts: Mapping[str, Any] | None = None) -> Path:
         """Mark the partial directory as complete, rename it to ``path`` and return ``path``."""
         record = {**(facts or {}), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
-        write_text(self.partial / DONE, json.dumps(record, indent=1, sort_keys=True) + "\n")
+        record = json.loads(json.dumps({**record, FILES: inventory.list_files(self.partial)}))  # as it is read again
+        write_text(self.partial / DONE, json.dumps(inventory.sealed(record), indent=1, sort_keys=True) + "\n")
         publish_directory(self.partial, self.path)
         return self.path
 
@@ -71,7 +82,7 @@ class Stage:
         """
         writer = StageWriter(self.begin(keep=keep), {})
         clock = writer.directory / "seconds"
-        before = float(clock.read_text()) if clock.exists() else 0.0
+        before = _read_seconds(clock)
         start = monotonic()
         try:
             yield writer
@@ -81,6 +92,14 @@ class Stage:
         writer.facts.setdefault("seconds", round(before + monotonic() - start, 3))
         clock.unlink(missing_ok=True)
         self.finish(writer.facts)
+
+
+def _read_seconds(clock: Path) -> float:
+    """Return the seconds of earlier starts, 0 without a file. Raises UserError if it is damaged."""
+    try:
+        return float(clock.read_text()) if clock.exists() else 0.0
+    except ValueError as error:
+        raise UserError(f"{clock} is damaged: a number of seconds is needed; remove it to count from 0") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +145,8 @@ class RunDir:
 def check_run_dir(root: Path, config: Mapping[str, Any]) -> bool:
     """Return True if the run at ``root`` can continue with ``config``, False if it has to be created.
 
-    Raises UserError if ``root`` is no run directory, or one of another config or schema version. Writes nothing.
+    Values in ``MAY_CHANGE`` may differ. Raises UserError if ``root`` is no run directory, one of another config or schema
+    version, or its config or manifest is damaged. Writes nothing.
     """
     if not root.exists():
         return False
@@ -136,53 +156,66 @@ def check_run_dir(root: Path, config: Mapping[str, Any]) -> bool:
         names = (entry.name for entry in root.iterdir())
         foreign = sorted(name for name in names if name not in UNFINISHED_ENTRIES and not name.endswith(".tmp"))
         if foreign:
-            raise UserError(f"{root} is not a RayStar run directory (it holds {foreign[0]}): choose another --name")
+            raise UserError(
+                f"{root} is not a RayStar run directory (it holds {foreign[0]}, but no {MANIFEST}): choose another --name"
+            )
         return False
-    manifests.read_manifest(root / MANIFEST).check(root)
-    stored = yaml.safe_load((root / CONFIG).read_text(encoding="utf-8"))
-    changes = list(differences(stored, config))
-    if changes:
+    manifest = manifests.read_manifest(root / MANIFEST)
+    manifest.check(root)
+    stored = _read_config(root / CONFIG)
+    refused = [text for path, text in changes(stored, config) if path not in MAY_CHANGE]
+    if config_digest(stored) != manifest.config_digest:
+        named = f" (to the given config: {'; '.join(refused)})" if refused else ""
+        raise UserError(f"{root / CONFIG} is damaged: it was changed after the run was started{named}; restore it")
+    if refused:
         raise UserError(
-            f"{root} was started with another config: {'; '.join(changes)}. "
+            f"{root} was started with another config: {'; '.join(refused)}. "
             "Choose another --name, or give the values it was started with"
         )
     return True
 
 
+def _read_config(file: Path) -> dict[str, Any]:
+    """Return the config that the run was started with. Raises UserError if the file is damaged."""
+    try:
+        stored = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{file} is missing: restore it, or choose another --name") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"{file} is damaged: not YAML ({reason}); restore it") from error
+    if not isinstance(stored, dict):
+        raise UserError(f"{file} is damaged: it holds no config; restore it")
+    return stored
+
+
 @contextmanager
 def open_run(root: Path, config: Mapping[str, Any], *, seed: int, command: str) -> Iterator[RunDir]:
-    """Create or continue ``root`` under a lock that ends with the block. ``config``: resolved, as plain data."""
+    """Create or continue ``root`` under a lock that ends with the block. ``config``: resolved, as plain data.
+
+    The files of finished stages are verified first. Values that may change replace the stored ones; the manifest keeps
+    what changed. Raises UserError, before anything is written, as ``check_run_dir`` and ``verify_run`` do.
+    """
     exists = check_run_dir(root, config)
     root.mkdir(parents=True, exist_ok=True)
     with ProcessLock(root / LOCK, f"{root} is in use"):
         (root / "logs").mkdir(exist_ok=True)
         if exists or check_run_dir(root, config):
+            verify_run(root)
             manifest = manifests.read_manifest(root / MANIFEST)
+            changed = list(differences(_read_config(root / CONFIG), config))
+            if changed:
+                _write_config(root, config)
         else:
-            text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-            write_text(root / CONFIG, text)
-            manifest = manifests.new_manifest(seed)
-        write_text(root / MANIFEST, manifest.with_start(command).dump())
+            changed = []
+            _write_config(root, config)
+            manifest = manifests.new_manifest(seed).with_fields({"config_digest": config_digest(config)})
+        write_text(root / MANIFEST, manifest.with_start(command, changed).dump())
         yield RunDir(root)
 
 
-def differences(old: Any, new: Any, at: str = "") -> Iterator[str]:
-    """Yield every field in which two trees of plain data differ, as "search.rollouts 16 -> 32"."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(key for key in new if key not in old)]:
-            yield from differences(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (left, right) in enumerate(zip(old, new, strict=True)):
-            yield from differences(left, right, f"{at}.{index}")
-    elif isinstance(old, list) and isinstance(new, list) and any(isinstance(item, dict) for item in old + new):
-        yield f"{at} has {len(old)} -> {len(new)} entries"
-    elif old != new:
-        yield f"{at} {_format_value(old)} -> {_format_value(new)}"
-
-
-def _format_value(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _write_config(root: Path, config: Mapping[str, Any]) -> None:
+    write_text(root / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
 
 
 def check_inputs(stage: Stage, inputs: Mapping[str, Any]) -> None:
@@ -191,10 +224,11 @@ def check_inputs(stage: Stage, inputs: Mapping[str, Any]) -> None:
         file = directory / INPUTS_FILE
         if not file.exists():
             continue
-        changes = list(differences(json.loads(file.read_text(encoding="utf-8")), dict(inputs)))
-        if changes:
+        stored = read_json(file, f"restore it, or remove {directory} to have it made again")
+        changed = list(differences(stored, dict(inputs)))
+        if changed:
             raise UserError(
-                f"{stage.path} was made from something else: {'; '.join(changes)}. "
+                f"{stage.path} was made from something else: {'; '.join(changed)}. "
                 "Choose another --name, or give what it was made from"
             )
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,6 +15,7 @@ from typing import Any
 
 from actors.sandbox.limits import Tier
 from cluster.host.machine import processor
+from cluster.run.inventory import DIGEST, is_intact, read_json, sealed
 from search.errors import UserError
 from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
 
@@ -35,8 +36,11 @@ class Manifest:
         machine: host, system, processor, cores and memory (GiB).
         commit, dirty: of this code's checkout when the run was created; None outside a checkout.
         sandbox: isolation under which model-written code ran.
+        unreachable: evaluation sets left out because they could not be reached, by name, with the reason. Training problems
+            were not compared with these.
+        config_digest: digest of the config's values that may not change (``cluster.run.resume``).
         lineage: an entry for each model: role, round, version, path, and for a trained one its start and objective.
-        starts: an entry for each start of the run: time, command, host, process id, commit.
+        starts: an entry for each start of the run: time, command, host, process id, commit, changed values of the config.
     """
 
     seed: int
@@ -48,6 +52,8 @@ class Manifest:
     commit: str | None = None
     dirty: bool | None = None
     sandbox: str | None = None
+    unreachable: dict[str, str] = field(default_factory=dict)
+    config_digest: str = ""
     lineage: list[dict[str, Any]] = field(default_factory=list)
     starts: list[dict[str, Any]] = field(default_factory=list)
 
@@ -75,7 +81,7 @@ class Manifest:
         others = [old for old in self.lineage if _lineage_key(old) != _lineage_key(entry)]
         return replace(self, lineage=[*others, dict(entry)])
 
-    def with_start(self, command: str) -> Manifest:
+    def with_start(self, command: str, changed: Sequence[str] = ()) -> Manifest:
         """Return a copy with an entry for a start of the run by this process."""
         commit, dirty = git_state(SOURCE_ROOT)
         start = {
@@ -85,11 +91,13 @@ class Manifest:
             "pid": os.getpid(),
             "commit": commit,
             "dirty": dirty,
+            "changed": list(changed),
         }
         return replace(self, starts=[*self.starts, start])
 
     def dump(self) -> str:
-        return json.dumps(asdict(self), indent=1) + "\n"
+        """Return the file's text: the fields, and a digest of them that shows later changes."""
+        return json.dumps(sealed(json.loads(json.dumps(asdict(self)))), indent=1) + "\n"
 
 
 def new_manifest(seed: int) -> Manifest:
@@ -106,19 +114,19 @@ def new_manifest(seed: int) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Return the manifest in ``path``. Raises UserError if it is none of this project and schema version."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not a manifest: {error.msg}; choose another --name") from error
+    """Return the manifest in ``path``. Raises UserError if it is damaged, or none of this project and schema version."""
+    data = read_json(path, "restore it, or choose another --name")
     if not isinstance(data, dict):
         raise UserError(f"{path}: not a manifest: a JSON object is needed; choose another --name")
     header = Manifest(seed=0, project=str(data.get("project")), schema=data.get(SCHEMA_KEY, UNVERSIONED))
     header.check(path.parent)
     try:
-        return Manifest(**data)
+        manifest = Manifest(**{name: value for name, value in data.items() if name != DIGEST})
     except TypeError as error:
         raise UserError(f"{path}: not a manifest of schema version {SCHEMA_VERSION}: {error}") from error
+    if not is_intact(data):
+        raise UserError(f"{path} is damaged: it was changed by something else than this program; restore it")
+    return manifest
 
 
 def installed_versions() -> dict[str, str]:

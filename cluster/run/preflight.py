@@ -194,10 +194,10 @@ def check_trees(field: str, directory: Path, *, independent: bool) -> None:
         raise UserError(f"{field}: no trees in {directory}: a directory with {tree_store.PATTERN} is needed")
     if not first.problem.answer:
         raise UserError(f"{field}: the trees in {directory} have no reference answers")
-    if independent and not STRATEGIES[first.strategy].independent:
+    if independent and not STRATEGIES[first.strategy].has_independent_samples:
         raise UserError(
             f"{field}: the trees in {directory} were grown by {first.strategy!r}: their solutions are no independent "
-            f"samples; those of {' or '.join(name for name, entry in STRATEGIES.items() if entry.independent)} are"
+            f"samples; those of {' or '.join(name for name, entry in STRATEGIES.items() if entry.has_independent_samples)} are"
         )
 
 

@@ -15,7 +15,6 @@ again samples with a new seed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -154,8 +153,11 @@ async def execute_steps(tree: Tree, state: State, steps: Sequence[Step], service
 
 
 def mark_code_error(step: Step) -> Step:
-    """Return a step whose code failed with status CODE_ERROR, any other unchanged."""
-    if step.outcome in (Outcome.OK, Outcome.OUTPUT_TRUNCATED) or step.is_terminal:
+    """Return a step whose code did not run to its end with status CODE_ERROR, any other unchanged.
+
+    OUTPUT_TRUNCATED is such an end too: the program was stopped at the limit, so no later step can continue it.
+    """
+    if step.outcome is Outcome.OK or step.is_terminal:
         return step
     return replace(step, status=StepStatus.CODE_ERROR)
 
@@ -189,12 +191,7 @@ async def evaluate_children(
     scores = await services.reward_model.score([child_state for _, child_state in unscored])
     add_cost(tree, scores)
     for (node, _), logit in zip(unscored, scores.logits, strict=True):
-        node.score = squash(logit, squash_scale)
-
-
-def squash(logit: float, scale: float) -> float:
-    """Return the process reward tanh(logit / scale) in (-1, 1) (rStar-Math, section 3.3; its code has scale 5)."""
-    return math.tanh(logit / scale)
+        node.logit, node.squash_scale = logit, squash_scale
 
 
 def node_seed(tree: Tree, index: int, attempt: int = 0) -> int:

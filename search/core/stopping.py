@@ -39,7 +39,8 @@ def found_enough(tree: Tree, config: SearchConfig) -> bool:
 
 def finalize(tree: Tree, config: SearchConfig, started: float) -> Tree:
     """Write the answer and the seconds since ``started`` (of ``monotonic``) into the tree; return it."""
-    tree.answer = choose_answer(tree, config.answer_rule, config.step_aggregation)
+    choice = choose_answer(tree, config.answer_rule, config.step_aggregation)
+    tree.answer, tree.tied_answers = choice.answer, choice.ties
     return add_elapsed(tree, started)
 
 

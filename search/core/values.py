@@ -1,16 +1,38 @@
-"""Values in [-1, 1] of nodes, paths and finished solutions, and the answer that follows from them."""
+"""Values in [-1, 1] of nodes, paths and finished solutions, the order of solutions, and the answer that follows from it.
+
+A value tanh(logit / squash_scale) is what a search backs up. It is 1.0 for every large logit, so answers are chosen by
+log-odds, which keep the differences (``search.evaluation.aggregation``).
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from search.data import Aggregation
-from search.evaluation.voting import aggregate, best_of_n, weighted_vote
+from search.evaluation.aggregation import (
+    NO_REWARD,
+    Rank,
+    aggregate,
+    aggregate_log_odds,
+    exact_weights,
+    probability_weights,
+    rank,
+)
+from search.evaluation.voting import best_of_n, top_answers, vote_sums, weighted_vote
 from search.tree import ROOT, Node, Tree
 
-MAX_MAGNITUDE = 1 - 1e-12  # values are clipped to it before atanh, where they would be infinite
 BEST, WORST = 1.0, -1.0  # BEST: a correct answer; WORST: an incorrect one, failing code or a solution without an answer
+GRADE_LOG_ODDS = 1e4  # of a grade in a posterior vote, where an infinite weight would hide the policy's share
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The answer that a rule chose; ``ties``: how many other answers were as good and only came later."""
+
+    answer: str | None
+    ties: int = 0
 
 
 def terminal_value(node: Node) -> float:
@@ -35,13 +57,26 @@ def path_value(tree: Tree, index: int, aggregation: Aggregation) -> float:
     node = tree.nodes[index]
     if node.correct is not None:
         return BEST if node.correct else WORST
-    return path_reward(tree, index, aggregation)
-
-
-def path_reward(tree: Tree, index: int, aggregation: Aggregation) -> float:
-    """Return the aggregated rewards of the steps on a path, whatever its grade."""
     rewards = [score for i in tree.path(index) if (score := tree.nodes[i].score) is not None]
     return aggregate_rewards(rewards, aggregation)
+
+
+def path_rank(tree: Tree, index: int, aggregation: Aggregation) -> Rank:
+    """Return what orders solutions as ``path_value`` does, without its ties between large logits."""
+    correct = tree.nodes[index].correct
+    if correct is not None:
+        return (math.inf if correct else -math.inf,)
+    return reward_rank(tree, index, aggregation)
+
+
+def reward_rank(tree: Tree, index: int, aggregation: Aggregation) -> Rank:
+    """Return the rank of a path by its rewards, whatever its grade."""
+    log_odds = _path_log_odds(tree, index)
+    return rank(log_odds, aggregation) if log_odds else NO_REWARD
+
+
+def _path_log_odds(tree: Tree, index: int) -> list[float]:
+    return [log_odds for i in tree.path(index) if (log_odds := tree.nodes[i].log_odds) is not None]
 
 
 def aggregate_rewards(rewards: Sequence[float], aggregation: Aggregation) -> float:
@@ -63,37 +98,59 @@ def path_share(tree: Tree, index: int) -> float:
     A step's share is its multiplicity over that of all its siblings. Two of three candidates, then one of four:
     2/3 * 1/4.
     """
-    share = 1.0
+    return math.exp(log_path_share(tree, index))
+
+
+def log_path_share(tree: Tree, index: int) -> float:
+    """Return the logarithm of ``path_share``."""
+    log_share = 0.0
     for i in tree.path(index):
         drawn = sum(tree.nodes[child].multiplicity for child in tree.nodes[tree.nodes[i].parent].children)
-        share *= tree.nodes[i].multiplicity / drawn
-    return share
+        log_share += math.log(tree.nodes[i].multiplicity / drawn)
+    return log_share
 
 
-def preference_strength(value: float) -> float:
-    """Return the Bradley-Terry strength exp(logit / squash_scale) of a solution with this value.
+def log_strength(log_odds: float) -> float:
+    """Return the logarithm logit / squash_scale of a solution's Bradley-Terry strength; a grade counts as 1e4 log-odds.
 
     Bradley and Terry (1952): of two solutions one is preferred with probability strength / (sum of both strengths), the
     logistic function of the difference of logits that the pairwise loss trains. So a constant that a reward model adds
     to all its logits changes no vote, while it changes (1 + value) / 2. Value 0.6 is tanh(0.693), strength 2.
     """
-    clipped = min(max(value, -MAX_MAGNITUDE), MAX_MAGNITUDE)
-    return math.sqrt((1 + clipped) / (1 - clipped))
+    return max(-GRADE_LOG_ODDS, min(GRADE_LOG_ODDS, log_odds)) / 2
 
 
-def choose_answer(tree: Tree, rule: str, aggregation: Aggregation = Aggregation.LAST) -> str | None:
-    """Return the tree's answer, None without finished solutions.
+def choose_answer(tree: Tree, rule: str, aggregation: Aggregation = Aggregation.LAST) -> Choice:
+    """Return the tree's answer, None without finished solutions, and how many other answers tied with it.
 
     ``rule`` "best" takes the finished solution of highest value. "weighted" is a vote weighted by (1 + value) / 2 times
-    the solution's multiplicity. "posterior" is a vote weighted by ``path_share`` times ``preference_strength``, as a
-    prior times a likelihood.
+    the solution's multiplicity. "posterior" is a vote weighted by ``path_share`` times exp(``log_strength``), as a
+    prior times a likelihood. All three compare logits, not values: of logits 25 and 30 the second wins. Between graded
+    solutions no tie is counted, since only the grade decides.
     """
     ends = list(tree.terminals())
-    answers, values = [tree.nodes[i].answer for i in ends], [path_value(tree, i, aggregation) for i in ends]
+    answers = [tree.nodes[i].answer for i in ends]
     if rule == "best":
-        return best_of_n(answers, values)
-    if rule == "posterior":
-        weights = [path_share(tree, i) * preference_strength(value) for i, value in zip(ends, values, strict=True)]
+        ranks = [path_rank(tree, i, aggregation) for i in ends]
+        answer, rivals = best_of_n(answers, ranks), top_answers(answers, ranks)
     else:
-        weights = [tree.nodes[i].multiplicity * (1 + value) / 2 for i, value in zip(ends, values, strict=True)]
-    return weighted_vote(answers, weights)
+        weights = _vote_weights(tree, ends, rule, aggregation)
+        answer, rivals = weighted_vote(answers, weights), top_answers(*vote_sums(answers, weights))
+    is_graded = any(tree.nodes[i].correct is not None for i in ends)
+    return Choice(answer, 0 if is_graded else max(0, rivals - 1))
+
+
+def _vote_weights(tree: Tree, ends: Sequence[int], rule: str, aggregation: Aggregation) -> list[int]:
+    log_odds = [_solution_log_odds(tree, i, aggregation) for i in ends]
+    if rule == "posterior":
+        return exact_weights([log_path_share(tree, i) + log_strength(x) for i, x in zip(ends, log_odds, strict=True)])
+    weights = probability_weights(log_odds)
+    return [tree.nodes[i].multiplicity * weight for i, weight in zip(ends, weights, strict=True)]
+
+
+def _solution_log_odds(tree: Tree, index: int, aggregation: Aggregation) -> float:
+    correct = tree.nodes[index].correct
+    if correct is not None:
+        return math.inf if correct else -math.inf
+    log_odds = _path_log_odds(tree, index)
+    return aggregate_log_odds(log_odds, aggregation) if log_odds else 0.0

@@ -13,8 +13,9 @@ from itertools import combinations, islice
 from statistics import fmean
 
 from search.data import Aggregation
+from search.evaluation.aggregation import LOWEST, aggregate_log_odds, probability_weights, rank
 from search.evaluation.confidence import Interval, mean_of_shares
-from search.evaluation.voting import aggregate, best_of_k, pass_at_k
+from search.evaluation.voting import best_of_k, pass_at_k
 from search.grading.voting import canonical
 from search.seeds import derive
 
@@ -22,30 +23,29 @@ MAJORITY, WEIGHTED, ANY = "majority", "weighted", "any"
 METHODS = (*Aggregation, MAJORITY, WEIGHTED, ANY)
 TRIALS = 400  # random subsets of a size that has more than these, as in Let's Verify Step by Step
 MAX_POINTS = 64  # a curve has every N up to here, and N in equal ratios beyond
-TICKS = 1 << 40  # unit of vote weights: sums of integers do not depend on the order of addition
+TICKS = 1 << 40  # unit of vote weights that are no integers: sums of integers do not depend on the order of addition
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredSample:
-    """A sampled solution: the scores of its steps in [0, 1], its answer, and whether that is correct.
+    """A sampled solution: the scores of its steps as log-odds, its answer, and whether that is correct.
 
     A sample without an answer (None) is incorrect, never votes and ranks below every sample with one, but takes its
     place among the N. Raises ValueError for impossible combinations.
     """
 
-    scores: tuple[float, ...]
+    log_odds: tuple[float, ...]
     answer: str | None
     correct: bool
 
     def __post_init__(self) -> None:
         if self.answer is None and self.correct:
             raise ValueError("a sample without an answer cannot be correct")
-        if self.answer is not None and not self.scores:
+        if self.answer is not None and not self.log_odds:
             raise ValueError("a sample with an answer needs a score for each of its steps")
 
 
 UNFINISHED = ScoredSample((), None, False)
-UNFINISHED_SCORE = -1.0
 
 
 def curve_sizes(largest: int) -> tuple[int, ...]:
@@ -87,18 +87,19 @@ def problem_curves(
     correct = [sample.correct for sample in samples]
     curves: dict[str, list[float]] = {}
     for aggregation in Aggregation:
-        scores = [_aggregate_sample(sample, aggregation, UNFINISHED_SCORE) for sample in samples]
-        curves[aggregation] = [best_of_k(correct, scores, size) for size in sizes]
-    weights = [_aggregate_sample(sample, vote_aggregation, 0.0) for sample in samples]
+        ranks = [LOWEST if sample.answer is None else rank(sample.log_odds, aggregation) for sample in samples]
+        curves[aggregation] = [best_of_k(correct, ranks, size) for size in sizes]
+    weights = probability_weights(
+        [
+            -math.inf if sample.answer is None else aggregate_log_odds(sample.log_odds, vote_aggregation)
+            for sample in samples
+        ]
+    )
     answers = [sample.answer for sample in samples]
     curves[MAJORITY] = vote_curve(answers, correct, [1.0] * len(samples), sizes, seed)
     curves[WEIGHTED] = vote_curve(answers, correct, weights, sizes, seed)
     curves[ANY] = [pass_at_k(correct, size) for size in sizes]
     return curves
-
-
-def _aggregate_sample(sample: ScoredSample, aggregation: Aggregation, unfinished: float) -> float:
-    return unfinished if sample.answer is None else aggregate(sample.scores, aggregation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +123,17 @@ def vote_curve(
 
     The estimate is unbiased. It is exact if there are at most ``trials`` subsets of N, always for N = all. The other N
     share ``trials`` seeded random orders of all samples, each of which votes with its first N. Answers with equal sums
-    of weights share the win. Raises ValueError for an N out of range.
+    of weights share the win. Integer weights are added exactly. Raises ValueError for an N out of range.
     """
     total = len(answers)
     if any(not 1 <= size <= total for size in sizes):
         raise ValueError(f"N must lie between 1 and the number of samples, {total}, not {list(sizes)}")
     votes = [
-        Vote(None if answer is None else canonical(answer), is_correct, round(weight * TICKS))
+        Vote(
+            None if answer is None else canonical(answer),
+            is_correct,
+            weight if isinstance(weight, int) else round(weight * TICKS),
+        )
         for answer, is_correct, weight in zip(answers, correct, weights, strict=True)
     ]
     exact = {

@@ -18,7 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 from search import serialization
 from search.errors import UserError
 from search.evaluation.confidence import Interval, wilson
-from search.problems.rows import BadRow, SourceRow, jsonl_rows
+from search.problems.fields import BadRow
+from search.problems.files import jsonl_rows
+from search.problems.rows import SourceRow
 from search.seeds import derive
 
 NO_ERROR = -1

@@ -11,27 +11,13 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, groupby
 from statistics import fmean
+from typing import TypeVar
 
-from search.data import Aggregation
+from search.evaluation.aggregation import Rank
 from search.grading.voting import canonical
 
 Key = Callable[[str], str]
-
-
-def aggregate(scores: Sequence[float], aggregation: Aggregation) -> float:
-    """Return one score for the scores of the steps, in order.
-
-    Raises ValueError without scores, and for PRODUCT if one is no probability.
-    """
-    if not scores:
-        raise ValueError("no step scores to aggregate")
-    if aggregation is Aggregation.PRODUCT:
-        if min(scores) < 0 or max(scores) > 1:
-            raise ValueError(f"product of step scores wants probabilities in [0, 1], not {list(scores)}")
-        return math.prod(scores)
-    if aggregation is Aggregation.MIN:
-        return min(scores)
-    return scores[-1] if aggregation is Aggregation.LAST else fmean(scores)
+Score = TypeVar("Score", float, Rank)  # what samples are ordered by, the best highest
 
 
 def majority(answers: Sequence[str | None], key: Key = canonical) -> str | None:
@@ -40,7 +26,19 @@ def majority(answers: Sequence[str | None], key: Key = canonical) -> str | None:
 
 
 def weighted_vote(answers: Sequence[str | None], weights: Sequence[float], key: Key = canonical) -> str | None:
-    """Return the answer with the largest sum of weights; ties as in ``majority``. Raises ValueError for a weight < 0."""
+    """Return the answer with the largest sum of weights; ties as in ``majority``. Raises ValueError for a weight < 0.
+
+    Sums of integers are exact, whatever their size (``aggregation.exact_weights``).
+    """
+    candidates, sums = vote_sums(answers, weights, key)
+    best = max(range(len(sums)), key=sums.__getitem__, default=None)  # max returns the first of equals
+    return None if best is None else candidates[best]
+
+
+def vote_sums(
+    answers: Sequence[str | None], weights: Sequence[float], key: Key = canonical
+) -> tuple[list[str], list[float]]:
+    """Return the different answers as first written, and the sum of the weights of each."""
     if any(not weight >= 0 for weight in weights):
         raise ValueError(f"weights of a vote must be 0 or more, not {min(weights)}")
     first_written: dict[str, str] = {}
@@ -49,17 +47,25 @@ def weighted_vote(answers: Sequence[str | None], weights: Sequence[float], key: 
         if answer is not None:
             name = key(answer)
             first_written.setdefault(name, answer)
-            sums[name] = sums.get(name, 0.0) + weight
-    return first_written[max(sums, key=sums.__getitem__)] if sums else None  # max returns the first of equals
+            sums[name] = sums.get(name, 0) + weight
+    return list(first_written.values()), list(sums.values())
 
 
-def best_of_n(answers: Sequence[str | None], scores: Sequence[float]) -> str | None:
+def top_answers(answers: Sequence[str | None], scores: Sequence[Score], key: Key = canonical) -> int:
+    """Return how many different answers have the highest score; 0 without answers."""
+    answered = [(score, answer) for answer, score in zip(answers, scores, strict=True) if answer is not None]
+    top = max((score for score, _ in answered), default=None)
+    best = [answer for score, answer in answered if score == top]
+    return len(best) if len(best) < 2 else len({key(answer) for answer in best})
+
+
+def best_of_n(answers: Sequence[str | None], scores: Sequence[Score]) -> str | None:
     """Return the answer with the highest score, the first of equals; None without answers."""
     answered = [(score, answer) for answer, score in zip(answers, scores, strict=True) if answer is not None]
     return max(answered, key=lambda pair: pair[0])[1] if answered else None
 
 
-def best_of_k(correct: Sequence[bool], scores: Sequence[float], k: int) -> float:
+def best_of_k(correct: Sequence[bool], scores: Sequence[Score], k: int) -> float:
     """Return the expected correctness of the best-scored of k samples drawn without replacement, in [0, 1]. Unbiased.
 
     V-STaR (arXiv 2402.06457): with the N samples sorted by score, best first, and a_i = 1 if sample i is correct,
@@ -68,7 +74,7 @@ def best_of_k(correct: Sequence[bool], scores: Sequence[float], k: int) -> float
     """
     total = len(correct)
     _check_k(k, total)
-    ranked = sorted(zip(scores, correct, strict=True), key=lambda pair: -pair[0])
+    ranked = sorted(zip(scores, correct, strict=True), key=lambda pair: pair[0], reverse=True)
     expected: list[float] = []
     for _, tied in groupby(ranked, key=lambda pair: pair[0]):
         group = [is_correct for _, is_correct in tied]

@@ -2,5 +2,6 @@
 
 from search.grading.algebra import GraderUnavailable
 from search.grading.equivalence import Explanation, equivalent, equivalent_async, explain
+from search.grading.extract import extract_answer
 
-__all__ = ["Explanation", "GraderUnavailable", "equivalent", "equivalent_async", "explain"]
+__all__ = ["Explanation", "GraderUnavailable", "equivalent", "equivalent_async", "explain", "extract_answer"]

@@ -44,6 +44,9 @@ class Cut(StrEnum):
     UNDECIDED = "undecided"
 
 
+VERDICTS: dict[bytes, bool | Cut] = {b"1\n": True, b"0\n": False, b"?\n": Cut.UNDECIDED, b"!\n": Cut.MEMORY}
+
+
 def launch(command: Sequence[str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start a child process with pipes."""
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0)
@@ -71,7 +74,7 @@ class _Child:
             return Cut.CRASH
         started = time.monotonic()
         line = self._read(WALL_SECONDS)
-        known = {b"1\n": True, b"0\n": False, b"?\n": Cut.UNDECIDED, b"!\n": Cut.MEMORY}.get(line)
+        known = VERDICTS.get(line)
         if known is not None:
             return known
         if time.monotonic() - started >= WALL_SECONDS:

@@ -10,6 +10,7 @@ from search.grading.items import SEPARATORS, Reader, flat, read_items, rows_of, 
 from search.grading.kinds import Assignment, Collection, Infinity, Kind, Matrix, RealSet, Text
 from search.grading.literals import Unreadable
 from search.grading.matrices import read_environment, read_transposed
+from search.grading.names import read_names
 from search.grading.printed import read_printed
 from search.grading.tokens import END, NAME, OPENING, PYTHON, SIGN, Token, closing_index, split
 
@@ -23,14 +24,6 @@ def read_bracketed(tokens: Sequence[Token], read: Reader) -> Kind | None:
         return _single(first)
     if first.kind == NAME and first.text in PYTHON:
         return read_printed(tokens, read)
-    if (
-        first.kind == SIGN
-        and last.kind == SIGN
-        and first.text in "]["
-        and last.text in "]["
-        and "".join((first.text, last.text)) != "[]"
-    ):
-        return _french(tokens, read)
     if tokens[-1].text in ("T", "top") or (len(tokens) > 4 and tokens[-2].text in ("T", "top")):
         return read_transposed(tokens, read, read_bracketed)
     if last.kind == END:
@@ -90,24 +83,14 @@ def _set_builder(inside: Sequence[Token], read: Reader) -> Kind | None:
     if all(len(pair) == 2 for pair in pairs) and not any(
         token.text in ("<", ">", "≤", "≥", "∈", "=") for token in inside
     ):
-        names = [relations.read_names(pair[0]) for pair in pairs]
+        names = [read_names(pair[0]) for pair in pairs]
         if all(len(each) == 1 for each in names):
             return Collection("", tuple(Assignment(n, read(pair[1])) for n, pair in zip(names, pairs, strict=True)))
     if len(parts) > 2:
         return None
     condition = read(parts[1])
     found = relations.as_interval(condition)
-    name = relations.read_names(split(parts[0], frozenset({"∈"}))[0])
+    name = read_names(split(parts[0], frozenset({"∈"}))[0])
     if found is not None and len(name) == 1 and found.variable in ("", name[0]):
         return RealSet(found.pieces)
     return Text("{" + "".join(token.text for token in inside) + "}")
-
-
-def _french(tokens: Sequence[Token], read: Reader) -> Kind | None:
-    inside = tokens[1:-1]
-    if any(token.kind == SIGN and token.text in "[]" for token in inside):
-        return None
-    items = read_items(inside, read)
-    if len(items) != 2:
-        return None
-    return relations.interval(items[0], items[1], tokens[0].text == "[", tokens[-1].text == "]")

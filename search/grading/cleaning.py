@@ -17,9 +17,10 @@ SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙₓᵢ�
 SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ]+")
 SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙₓᵢₐₑ]+")
 RAISED_FRACTION = re.compile("([⁰¹²³⁴⁵⁶⁷⁸⁹]+)[⁄/]([₀₁₂₃₄₅₆₇₈₉]+)")
+MICRO = re.compile(r"[µμ](?=(?:m|g|L|l|s|A|V|W)\b)")
 VULGAR = re.compile("[¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]")
 INVISIBLE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u00ad\u202a-\u202e\x00-\x08\x0e-\x1f]")
-REPEATED_DIGIT = re.compile("(\\d)[\u0305\u0307]")
+REPEATED_DIGITS = re.compile("(?:\\d[\u0305\u0307])+")
 
 GREEK = [
     "alpha",
@@ -94,7 +95,7 @@ SIGNS = {
     "varphi": r"\phi", "varepsilon": r"\epsilon", "vartheta": r"\theta", "land": r" \x02and\x03 ", "wedge": "∧",
     "lor": "∨", "vee": "∨",
     "percent": "%", "euro": "€", "pounds": "£", "yen": "¥", "cent": "¢", "textdollar": "$", "textdegree": "°",
-    "R": r"\R", "newline": ROW_BREAK,
+    "R": r"\R", "newline": ROW_BREAK, "cr": ROW_BREAK,
 }  # fmt: skip
 SYMBOLS = {
     r"\{": OPEN_SET, r"\}": CLOSE_SET, r"\!": "", r"\,": " ", r"\;": " ", r"\:": " ", r"\>": " ", r"\ ": " ", r"\%": "%", r"\$": "$",
@@ -111,16 +112,20 @@ DOUBLE_ESCAPE = re.compile(
     r"|cup|theta|alpha|beta|log|ln\b|sin|cos|tan|circ|%|\$|\{|\}|\(|\))"
 )
 UPRIGHT = re.compile(
-    r"\\(?:text\w*|mathrm|mbox|hbox|operatorname\*?|emph|unit|mathsf|mathtt|textnormal)\s*\{([^{}]*)\}"
+    r"\\(?:text\w*|mathrm|mbox|hbox|operatorname\*?|emph|unit|mathsf|mathtt|textnormal)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"
 )
 STYLED = re.compile(
     r"\\(?:mathbf|boldsymbol|mathit|bm|mathcal|mathscr|mathfrak|boxed|fbox|framebox|underline|displaystyle|phantom|ensuremath"
     r"|vphantom|mathop|mathstrut|pmb|hphantom)\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 )
+UNIT_FRACTION = re.compile(
+    r"\\[dtc]?frac\s*\{\s*(\x02[^{}]*?\x03(?:\^\{?\d\}?)?)\s*\}\s*\{\s*(\x02[^{}]*?\x03(?:\^\{?\d\}?)?)\s*\}"
+)
+DOUBLE_ESCAPED_NAME = re.compile(DOUBLE_ESCAPE.pattern.replace(r"|%|\$|\{|\}|\(|\)", ""))
 BLACKBOARD = re.compile(r"\\mathbb\s*\{?\s*([A-Z])\s*\}?")
 DEGREE = re.compile(r"\^\s*(?:\{\s*(?:∘|\\circ)\s*\}|(?:∘|\\circ))|∘")
 REPEATING = re.compile(r"(\d*\.\d*)\s*\\(?:overline|bar|dot)\s*\{?(\d+)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?")
-ELLIPSIS_DECIMAL = re.compile(r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,} …")
+ELLIPSIS_DECIMAL = re.compile(r"(?<![\d.])(\d*\.\d*?)(?:(\d)\2{2,}|(\d{2,6}?)\3+) *…")
 MODULES = re.compile(r"\b(?:np|numpy|torch|jnp|sp|sympy|math|cmath|mpmath|fractions|decimal|S)\.(?=[A-Za-z])")
 SIZED = re.compile(r"\b(float|int|uint|complex)(?:8|16|32|64|128)(?=\()")
 MARKDOWN = re.compile(r"^(\*{1,3}|`{1,3}|_{2})(?P<inside>[^*`]+)\1$", re.DOTALL)
@@ -128,6 +133,9 @@ DELIMITERS = (re.compile(r"^\\\((.*)\\\)$", re.DOTALL), re.compile(r"^\\\[(.*)\\
 LEAD = re.compile(
     r"^(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:(?:final|correct)\s+)?(?:answer|result|solution)s?(?:\s+(?:is|are|=)|\s*:)\s*:?\s*",
     re.IGNORECASE,
+)
+RESPELLED = re.compile(
+    r"[#<]|frac|color|space|tag|label|\\(?:rm|bf|it|tt|sf)\b|per\s|Rs|D\.?N|^\s*(?:neg|min)", re.IGNORECASE
 )
 SPELLINGS = (
     (re.compile(r"^\s*#{1,6}\s+|</?answer>", re.IGNORECASE), ""),
@@ -147,8 +155,9 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = plain_unicode(text)
     text = unwrapped(LEAD.sub("", text))
-    for pattern, spelling in SPELLINGS:
-        text = pattern.sub(spelling, text)
+    if RESPELLED.search(text) is not None:
+        for pattern, spelling in SPELLINGS:
+            text = pattern.sub(spelling, text)
     if "\\" in text or "*" in text or "." in text or not text.isalnum():
         text = plain_latex(text)
     return tidy(text)
@@ -157,7 +166,8 @@ def clean(text: str) -> str:
 def plain_unicode(text: str) -> str:
     """Return text with compatibility forms, superscripts, fractions and signs in one spelling."""
     text = INVISIBLE.sub("", text)
-    text = REPEATED_DIGIT.sub(r"\\overline{\1}", text)
+    text = MICRO.sub("u", text)
+    text = REPEATED_DIGITS.sub(lambda run: f"\\overline{{{run.group()[::2]}}}", text)
     text = text.translate({0x2460 + i: f"({i + 1})" for i in range(20)}) if max(text) >= "①" else text
     text = RAISED_FRACTION.sub(
         lambda run: f"\\frac{{{run[1].translate(SUPERSCRIPTS)}}}{{{run[2].translate(SUBSCRIPTS)}}}", text
@@ -180,6 +190,7 @@ def unwrapped(text: str) -> str:
         before = text
         text = text.strip()
         if text and text[0] in "*`_":
+            text = MARKDOWN.sub(r"\g<inside>", text.rstrip(".,!;"))
             text = MARKDOWN.sub(r"\g<inside>", text)
         for pattern in DELIMITERS if text.startswith("\\") else ():
             found = pattern.match(text)
@@ -194,8 +205,10 @@ def _without_dollars(text: str) -> str:
     text = text.replace("$$", "$")
     places = [i for i, sign in enumerate(text) if sign == "$" and (i == 0 or text[i - 1] != "\\")]
     pairs = list(zip(places[::2], places[1::2], strict=False))
-    is_math = len(places) % 2 == 0 and all(
-        text[a + 1 : b].strip() and not text[a + 1 : b].endswith((" ", ",")) for a, b in pairs
+    is_whole = len(places) == 2 and places[0] == 0 and places[1] == len(text) - 1
+    is_math = is_whole or (
+        len(places) % 2 == 0
+        and all(text[a + 1 : b].strip() and not text[a + 1 : b].endswith((" ", ",")) for a, b in pairs)
     )
     if is_math:
         return "".join(sign for i, sign in enumerate(text) if i not in places)
@@ -205,7 +218,10 @@ def _without_dollars(text: str) -> str:
 def plain_latex(text: str) -> str:
     """Return text with commands and operators in one spelling, upright text between marks."""
     if "\\\\" in text:
-        text = text.replace("\\\\", "\\") if "\\\\begin" in text else DOUBLE_ESCAPE.sub(r"\\", text)
+        if "\\\\begin" in text:
+            text = text.replace("\\\\", "\\")
+        else:
+            text = (DOUBLE_ESCAPED_NAME if "\\begin" in text else DOUBLE_ESCAPE).sub(r"\\", text)
     if "\\" in text:
         text = _without_styles(text)
     text = COMMAND_OR_SYMBOL.sub(_sign, text)
@@ -213,8 +229,8 @@ def plain_latex(text: str) -> str:
         text = DEGREE.sub("°", text)
     if "." in text or "…" in text:
         text = REPEATING.sub(lambda run: f"{run[1]}({run[2]}{run[3] or ''}{run[4] or ''})", text)
-        text = ELLIPSIS_DECIMAL.sub(r"\1(\2)", text)
-        text = SIZED.sub(r"\1", MODULES.sub("", text))
+        text = ELLIPSIS_DECIMAL.sub(lambda run: f"{run[1]}({run[2] or run[3]})", text)
+        text = SIZED.sub(r"\1", MODULES.sub("", text)).replace("True_", "True").replace("False_", "False")
     return text
 
 
@@ -225,11 +241,13 @@ def _without_styles(text: str) -> str:
         before = text
         text = UPRIGHT.sub(lambda run: f"{ROMAN}{run[1]}{MATH}", text)
         text = STYLED.sub(_styled, text)
-    return text
+    return UNIT_FRACTION.sub(r" \1/\2", text)
 
 
 def _styled(run: re.Match[str]) -> str:
     inside = run[1].strip()
+    if run.group().startswith(("\\boxed", "\\fbox", "\\framebox")):
+        return f" {inside} "
     return (
         f" {inside}"
         if re.fullmatch(r"\w|\d+|[A-Za-z]+", inside)

@@ -16,6 +16,8 @@ from search.grading.conversions import (
     choice_symbol,
     conversion,
     has_matching,
+    in_radians,
+    is_product_of_letters,
     magnitudes,
     of_day,
     scaled,
@@ -116,6 +118,8 @@ class _Comparison:
             case Choice(), Choice():
                 same = gold.letter == answer.letter
                 return same or ((gold.explicit or answer.explicit) and gold.letter.upper() == answer.letter.upper())
+            case (Words(), Expression()) | (Expression(), Words()):
+                return is_product_of_letters(gold, answer)
             case (Choice(), Expression()) | (Expression(), Choice()):
                 return choice_symbol(gold, answer)
             case Relation(), Relation():
@@ -143,9 +147,8 @@ class _Comparison:
         if verdict:
             return True
         for exact, decimal in ((gold, answer), (answer, gold)):
-            if isinstance(decimal, Number) and decimal.digits is not None and is_constant(exact.value):
-                is_long = decimal.digits >= LEAST_DIGITS
-                return self.algebra.rounds_to(exact.value, decimal.value, decimal.digits) if is_long else verdict
+            if isinstance(decimal, Number) and (decimal.digits or 0) >= LEAST_DIGITS and is_constant(exact.value):
+                return self.algebra.rounds_to(exact.value, decimal.value, decimal.digits or 0)
         if verdict is None:
             verdict = self.algebra.equal(gold.value, answer.value)
         if verdict is False:
@@ -177,7 +180,8 @@ class _Comparison:
         if isinstance(gold, Quantity) and isinstance(answer, Quantity):
             factor = conversion(answer.unit, gold.unit)
             if factor is None:
-                return False
+                left, right = in_radians(gold), in_radians(answer)
+                return self.values(left, right) if left is not None and right is not None else False
             return self.values(gold.magnitude, scaled(answer.magnitude, factor))
         quantity, other = (gold, answer) if isinstance(gold, Quantity) else (answer, gold)
         assert isinstance(quantity, Quantity)
@@ -251,8 +255,12 @@ class _Comparison:
     def single(self, gold: Kind, answer: Kind) -> Verdict:
         """Compare a collection with something that is none: equal to its only item."""
         if isinstance(gold, Collection):
+            if gold.mixed is not None:
+                return self.same(gold.mixed, answer)
             return len(gold.items) == 1 and bool(gold.bracket) and self.same(gold.items[0], answer)
         assert isinstance(answer, Collection)
+        if answer.mixed is not None:
+            return self.same(gold, answer.mixed)
         return len(answer.items) == 1 and bool(answer.bracket) and self.same(gold, answer.items[0])
 
     def in_order(self, gold: Sequence[Kind], answer: Sequence[Kind]) -> Verdict:

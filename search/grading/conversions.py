@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from search.grading.forms import PI, atom_value, multiply, symbol, text
+from search.grading.forms import PI, atom_value, is_equal, multiply, symbol, text
+from search.grading.items import product_of_letters
 from search.grading.kinds import (
     DEGREE,
     PERCENT,
@@ -19,6 +20,7 @@ from search.grading.kinds import (
     Quantity,
     Ratio,
     Unit,
+    Words,
 )
 
 
@@ -55,9 +57,21 @@ def has_matching(edges: list[list[bool]]) -> bool:
 def conversion(unit: Unit, into: Unit) -> Fraction | None:
     """Return the factor from one unit to another, None if they are not of one kind."""
     if unit.dimension or into.dimension:
+        if {unit.words, into.words} == {("lb",), ("gbp",)}:  # a pound is either
+            return Fraction(1)
         return unit.factor / into.factor if unit.dimension == into.dimension else None
     left, right = set(unit.words), set(into.words)
     return Fraction(1) if left <= right or right <= left else None
+
+
+def in_radians(quantity: Quantity) -> Number | Expression | None:
+    """Return an angle in radians, None for another quantity."""
+    if quantity.unit.dimension == (("rad", 1),):
+        return quantity.magnitude
+    if quantity.unit.dimension != ((DEGREE, 1),):
+        return None
+    radians = multiply(multiply(quantity.magnitude.value, Fraction(1, 180)), atom_value(PI))
+    return Number(radians) if isinstance(radians, Fraction) else Expression(radians)
 
 
 def scaled(magnitude: Number | Expression, factor: Fraction) -> Number | Expression:
@@ -75,8 +89,8 @@ def magnitudes(quantity: Quantity) -> list[Number | Expression]:
     if base == PERCENT:
         plain.append(scaled(quantity.magnitude, Fraction(1, 100)))
     elif base == DEGREE and isinstance(quantity.magnitude, Number):
-        radians = multiply(multiply(quantity.magnitude.value, Fraction(1, 180)), atom_value(PI))
-        plain.append(Number(radians) if isinstance(radians, Fraction) else Expression(radians))
+        radians = in_radians(quantity)
+        plain += [radians] if radians is not None else []
     return plain
 
 
@@ -104,6 +118,16 @@ def spread(named: Assignment) -> Collection | None:
     if len(named.names) == 1 and named.value.bracket in ("", "{}"):
         return Collection("", tuple(Assignment(named.names, item) for item in items))
     return None
+
+
+def is_product_of_letters(gold: Kind, answer: Kind) -> bool:
+    """Return whether a short word on one side is the product of letters that the other side is: ``ta`` is ``at``."""
+    word, other = (gold, answer) if isinstance(gold, Words) else (answer, gold)
+    assert isinstance(word, Words) and isinstance(other, Expression)
+    if len(word.text) == 3 and not set(word.text) & set("xz"):
+        return False
+    product = product_of_letters(word)
+    return product is not None and is_equal(product, other.value) is True
 
 
 def choice_symbol(gold: Kind, answer: Kind) -> bool:

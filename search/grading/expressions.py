@@ -132,7 +132,12 @@ class _Parser(NumberParser):
         while self.peek() in ("+", "-"):
             minus ^= self.peek() == "-"
             self.index += 1
-        value = self.primary()
+        token = self.front()
+        if token is not None and token.kind == NUMBER:  # alone: x^3\frac{1}{2} has no mixed number
+            self.index += 1
+            value: Value = number_value(token.text)
+        else:
+            value = self.primary()
         if self.take("^"):
             value = power(value, self.exponent())
         return negate(value) if minus else value

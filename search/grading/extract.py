@@ -29,6 +29,8 @@ def extract_answer(text: str) -> str | None:
 
 def without_thinking(text: str) -> str:
     """Return a text without its thinking blocks."""
+    if "<" not in text:
+        return text
     text = THINKING.sub("", text)
     text = THINKING_END.sub("", text)
     return THINKING_START.sub("", text)
@@ -39,7 +41,9 @@ def boxed_answer(text: str) -> str | None:
 
     ``r'\boxed{\frac{1}{2}}'`` → ``\frac{1}{2}``. Boxes side by side, separated by a comma or "and", are one answer:
     ``\boxed{1}, \boxed{2}`` → ``1, 2``. A last box that is empty or never closed gives None.
+    Boxes in thinking blocks do not count.
     """
+    text = without_thinking(text)
     boxes = _outer_boxes(text)
     if not boxes or boxes[-1] is None:
         return None
@@ -103,4 +107,4 @@ def _stated(text: str) -> str | None:
     end = SENTENCE_END.search(answer)
     if end is not None:
         answer = answer[: end.start()]
-    return answer.strip().rstrip(".,;").strip() or None
+    return answer.strip().rstrip(".,;*").strip() or None

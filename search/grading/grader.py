@@ -7,9 +7,14 @@ from typing import Protocol, runtime_checkable
 
 from search.data import Problem
 from search.grading.equivalence import equivalent, equivalent_async
-from search.protocols import Grader
 
 __all__ = ["MathGrader", "equivalent", "grade", "grader"]
+
+
+class Grader(Protocol):
+    """What ``search.protocols`` calls a grader."""
+
+    def grade(self, problem: Problem, answer: str | None) -> bool: ...
 
 
 @runtime_checkable
@@ -50,6 +55,6 @@ def _reference(problem: Problem) -> str:
     return problem.answer
 
 
-def grader() -> Grader:
+def grader() -> MathGrader:
     """Return the default grader."""
     return MathGrader()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cmp_to_key
 from itertools import pairwise
@@ -13,7 +13,7 @@ from search.grading.forms import Atom, Form, Polynomial, Value, is_equal
 from search.grading.kinds import Expression, Number, Piece, RealSet
 
 CONSTANTS = {"pi": math.pi, "e": math.e, "i": 1j}
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., complex]] = {
     "ln": cmath.log, "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "arcsin": cmath.asin, "arccos": cmath.acos,
     "arctan": cmath.atan, "abs": abs, "log": cmath.log10, "pow": pow,
 }  # fmt: skip

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
-from search.grading.kinds import Collection, Kind, Matrix
+from search.grading.forms import E, Form, I, Value, atom_value, multiply, symbol
+from search.grading.kinds import Collection, Expression, Kind, Matrix, Number, Words
 from search.grading.literals import Unreadable
 from search.grading.tokens import CONJUNCTIONS, NUMBER, SIGN, WORD, Token, change_of_depth, closing_index
 
 Reader = Callable[[Sequence[Token]], Kind]
 SEPARATORS = frozenset({",", ";"})
+
+
+def product_of_letters(word: Words) -> Value | None:
+    """Return the product of the letters of a word of at most three, None for another word."""
+    if not word.text.isalpha() or not word.text.isascii() or len(word.text) > 3:
+        return None
+    product: Value = Fraction(1)
+    for letter in word.text:
+        product = multiply(product, {"e": atom_value(E), "i": atom_value(I)}.get(letter) or symbol(letter))
+    return product
+
+
+def with_products(items: Sequence[Kind]) -> list[Kind]:
+    """Return items with short words read as products of letters if one of the others is a number or an expression."""
+    if not any(isinstance(item, (Number, Expression)) for item in items):
+        return list(items)
+    products = [product_of_letters(item) if isinstance(item, Words) else None for item in items]
+    return [Expression(p) if isinstance(p, Form) else item for p, item in zip(products, items, strict=True)]
 
 
 def flat(items: Sequence[Kind]) -> list[Kind]:
@@ -34,7 +54,7 @@ def read_items(inside: Sequence[Token], read: Reader, opening: str = "(") -> lis
         parts = spaced or parts
     if not parts:
         raise Unreadable("nothing between brackets")
-    return flat([read(part) for part in parts])
+    return with_products(flat([read(part) for part in parts]))
 
 
 def _split_items(inside: Sequence[Token]) -> list[list[Token]]:

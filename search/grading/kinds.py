@@ -100,10 +100,14 @@ class RealSet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Collection:
-    """Several values. ``bracket``: "()" or "[]" for ordered ones, "{}" for a set, "" for a list without brackets."""
+    """Several values. ``bracket``: "()" or "[]" for ordered ones, "{}" for a set, "" for a list without brackets.
+
+    ``mixed``: the mixed number that ``2 and 1/2`` may be, None for other lists.
+    """
 
     bracket: str
     items: tuple[Kind, ...]
+    mixed: Number | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,8 +193,7 @@ def describe(kind: Kind) -> str:
             pieces = "U".join(map(_piece, kind.pieces))
             return f"{kind.variable} in {pieces}" if kind.variable else pieces
         case Collection():
-            left, right = kind.bracket or ("", "")
-            return left + ",".join(map(describe, kind.items)) + right
+            return kind.bracket[:1] + ",".join(map(describe, kind.items)) + kind.bracket[1:]
         case Matrix():
             return kind.fence + "[" + ",".join("[" + ",".join(map(describe, row)) + "]" for row in kind.rows) + "]"
         case Infinity():

@@ -82,10 +82,19 @@ class NumberParser:
             if mixed is not None:
                 return int(text) + mixed
         token = self.front()
-        if token is not None and token.kind == LETTER and token.text == "j" and not token.space:
+        if (
+            token is not None
+            and token.kind == LETTER
+            and token.text == "j"
+            and not token.space
+            and self.is_python_complex()
+        ):
             self.index += 1
             return multiply(number_value(text), atom_value(I))
         return number_value(text)
+
+    def is_python_complex(self) -> bool:
+        return all(token.kind in (NUMBER, SIGN) or token.text == "j" for token in self.tokens)
 
     def thousands(self, length: int) -> str:
         """Take groups of three digits after spaces or commas; return their digits."""

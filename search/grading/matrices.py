@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from search.grading.cleaning import OPEN_SET, ROW_BREAK
 from search.grading.expressions import read_expression
 from search.grading.forms import Form, Value, multiply
-from search.grading.items import Reader, flat
+from search.grading.items import Reader, flat, with_products
 from search.grading.kinds import Assignment, Collection, Expression, Kind, Matrix, Number, RealSet, Relation, Text
 from search.grading.literals import Unreadable
 from search.grading.tokens import BEGIN, Token, closing_index, split
@@ -55,7 +55,9 @@ def _matrix(name: str, inside: Sequence[Token], read: Reader) -> Kind:
         return Collection("", tuple(flat([read(_without_comma(row)) for row in merged if row])))
     if not rows or len({len(row) for row in rows}) != 1:
         raise Unreadable("rows of different lengths")
-    entries = tuple(tuple(_cell(cell, read) for cell in row) for row in rows)
+    cells = with_products([_cell(cell, read) for row in rows for cell in row])
+    width = len(rows[0])
+    entries = tuple(tuple(cells[i : i + width]) for i in range(0, len(cells), width))
     if name == "array" and all(
         len(row) == 1 and isinstance(row[0], (Assignment, Relation, RealSet)) for row in entries
     ):

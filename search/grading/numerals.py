@@ -23,9 +23,11 @@ PLAIN = re.compile(
 SCIENTIFIC = re.compile(
     r"(?P<sign>[+-]?)(?P<mantissa>\d+(?:\.\d+)?|\.\d+)\s*[*x]\s*10\s*\^\s*(?:\{\s*(?P<braced>[+-]?\s*\d+)\s*\}|\(?(?P<bare>[+-]?\d+)\)?)"
 )
-BASE = re.compile(r"\(?(?P<digits>[0-9A-Za-z]+)\)?_(?:\{(?:base)?(?P<braced>\d+)\}|(?P<bare>\d+))")
+BASE = re.compile(r"\(?(?P<digits>[0-9A-Za-z]+)\)?_(?:\{(?:base)?\(?(?P<braced>\d+|[a-z]+)\)?\}|(?P<bare>\d+))")
 BASE_WORDS = re.compile(r"(?P<digits>[0-9A-Za-z]+)\s*\(?(?:in)?\s*base\s*(?P<bare>\d+)\)?", re.IGNORECASE)
 REPEATING = re.compile(r"(?P<whole>\d*)\.(?P<fixed>\d*)\((?P<period>\d+)\)")
+NAMES = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+BASE_NAMES = {name: str(base) for base, name in enumerate(NAMES.split(), 2)}
 PREFIXED = {"0x": 16, "0b": 2, "0o": 8}
 
 
@@ -108,10 +110,17 @@ def read_base(text: str) -> Number | None:
     r"""Return the whole number written in another base: ``1101_2``, ``1A_{16}``; None for any other text."""
     found = BASE.fullmatch(text)
     base = found and (found["braced"] or found["bare"])
+    base = BASE_NAMES.get(base, base) if base else base
     if found is None:
         found = BASE_WORDS.fullmatch(text)
         base = found and found["bare"]
-    if found is None or not base or not 2 <= int(base) <= 36 or not _are_digits(found["digits"], int(base)):
+    if (
+        found is None
+        or not base
+        or not base.isdecimal()
+        or not 2 <= int(base) <= 36
+        or not _are_digits(found["digits"], int(base))
+    ):
         return None
     try:
         return Number(Fraction(int(found["digits"], int(base))))

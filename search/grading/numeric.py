@@ -7,6 +7,7 @@ functions that holds at random points holds everywhere.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -57,7 +58,7 @@ class NumericAlgebra:
     def rounds_to(self, exact: Value, decimal: Fraction, digits: int) -> bool | None:
         with mp.workdps(digits + GUARD):
             try:
-                value, _ = evaluate(exact, {})
+                value, size = evaluate(exact, {})
             except (ArithmeticError, ValueError):
                 return None
             if mpmath.im(value) != 0 and abs(mpmath.im(value)) > abs(value) * mpmath.mpf(10) ** -digits:
@@ -65,9 +66,9 @@ class NumericAlgebra:
             difference = abs(mpmath.re(value) - _number(decimal))
             tolerance = unit_of_last_digit(decimal, digits) / 2
             if FLOAT_DIGITS <= digits <= 20:
-                import math
-
-                tolerance = max(tolerance, FLOAT_ULPS * Fraction(math.ulp(float(abs(decimal)))))
+                tolerance = max(
+                    tolerance, FLOAT_ULPS * Fraction(math.ulp(float(abs(decimal)))), Fraction(math.ulp(float(size)))
+                )
             return bool(difference <= _number(tolerance))
 
     def _agree(self, a: Value, b: Value, point: Mapping[str, Fraction], only_real: bool) -> bool | None:
@@ -153,7 +154,7 @@ def _atom(atom: Atom, point: Mapping[str, Fraction]) -> Number:
     known = FUNCTIONS.get(atom.fn)
     if known is not None:
         return known(*args)
-    if atom.fn[:1] in "fg" and len(atom.fn.strip("'")) <= 3:
+    if atom.fn[:1] in "fg" and atom.fn[1:2] in ("", "'", "_"):
         seed = int.from_bytes(blake2b(atom.fn.encode(), digest_size=4).digest()) / 2**32
         return mpmath.sin(sum((k + 1 + seed) * arg for k, arg in enumerate(args))) + 2 + seed  # any function will do
     raise NoValue(atom.fn)

@@ -48,17 +48,17 @@ def read_quantity(tokens: Sequence[Token], read: Reader) -> Kind | None:
             scaled = _scaled(read(head), scale)
             if len(tail) == 1 or scaled is None:
                 return scaled
-            unit = _unit(tail[1:] if tail[1].text != "of" else tail[2:])
-            return Quantity(scaled, unit) if unit is not None else None
-        unit = _unit(tail)
-        if unit is not None:
+            counted = _unit(tail[1:] if tail[1].text != "of" else tail[2:])
+            return Quantity(scaled, counted) if counted is not None else None
+        named = _unit(tail)
+        if named is not None:
             inner = read(head)
             if isinstance(inner, Quantity):  # a sum of two quantities: 3 hours 20 minutes
                 return None
             if not isinstance(inner, (Number, Expression)):
                 return None
             loose = len(tail) == 1 and tail[0].kind == LETTER and not tail[0].roman and not tail[0].space
-            return Quantity(inner, unit, loose)
+            return Quantity(inner, named, loose)
     return None
 
 

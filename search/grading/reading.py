@@ -7,7 +7,7 @@ item    := relation | interval or set | tuple | matrix | ratio | choice | quanti
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -18,9 +18,10 @@ from search.grading.expressions import read_expression
 from search.grading.forms import Value
 from search.grading.kinds import Boolean, Choice, Collection, Expression, Infinity, Kind, Number, Ratio, Text, Words
 from search.grading.literals import Unreadable
+from search.grading.names import read_parallel_assignment, with_name
 from search.grading.numerals import decimal_digits, number_value, read_base, read_plain_number, read_scientific
 from search.grading.quantities import joined_quantity, read_quantity
-from search.grading.sets import read_set_operation
+from search.grading.sets import SET_OPERATIONS, read_set_operation
 from search.grading.tokens import (
     CONJUNCTIONS,
     LETTER,
@@ -47,10 +48,12 @@ CHOICE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 TIME = re.compile(r"(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?\s*([ap])\.?\s*m\.?", re.IGNORECASE)
+OUTWARD = re.compile(r"(?:^|(?<=[∪∩∈]))\s*([\[\]])([^\[\]]+[,;][^\[\]]+)([\[\]])\s*(?=$|[∪∩])")
 BOOLEANS = {"true": True, "false": False}
 ALL_REALS = frozenset(
     {"all real numbers", "all reals", "the set of all real numbers", "all real values", "any real number"}
 )
+LIST_SIGNS = frozenset({",", ";", "⏎", "±", "∓"})
 FAILURES = (Unreadable, ArithmeticError, ValueError, RecursionError, MemoryError)
 
 
@@ -74,6 +77,8 @@ def read_clean(text: str) -> Kind:
     number = read_plain_number(text)
     if number is not None:
         return number
+    if text.count("[") != text.count("]") or text.startswith("]"):
+        text = OUTWARD.sub(_inward, text)
     tokens = tokenize(text)
     bare = "".join(sign for sign in text if sign not in "\x02\x03")
     special = _special(bare.strip(), tokens)
@@ -85,6 +90,11 @@ def read_clean(text: str) -> Kind:
         return read_list(tokens)
     except FAILURES:
         return words_or_text(bare)
+
+
+def _inward(interval: re.Match[str]) -> str:
+    """Write an interval whose open ends have brackets that face outward, ``]0, 1]``, with round ones."""
+    return f"{'(' if interval[1] == ']' else '['}{interval[2]}{')' if interval[3] == '[' else ']'}"
 
 
 def _special(text: str, tokens: Sequence[Token]) -> Kind | None:
@@ -167,7 +177,12 @@ def plain_text(text: str) -> str:
 
 def read_list(tokens: Sequence[Token]) -> Kind:
     """Read items separated by semicolons, commas, "and" or "or"; a single one is no list."""
-    if any(token.text in "±∓" for token in tokens if token.kind == SIGN):
+    texts = {token.text for token in tokens}
+    if not texts & LIST_SIGNS and not any(
+        token.kind == WORD and token.text.lower() in CONJUNCTIONS for token in tokens
+    ):
+        return read_item(tokens)
+    if "±" in texts or "∓" in texts:
         return Collection("", tuple(_plain_items([read_list(_with_sign(tokens, sign)) for sign in "+-"])))
     parts = split(tokens, frozenset({";", "⏎"}))
     if len(parts) > 1:
@@ -175,7 +190,7 @@ def read_list(tokens: Sequence[Token]) -> Kind:
     groups, joint = _items(tokens)
     if len(groups) == 1:
         return read_item(groups[0])
-    assigned = relations.read_parallel_assignment(groups, read_item)
+    assigned = read_parallel_assignment(groups, read_item)
     if assigned is not None:
         return assigned
     return _listed([read_item(group) for group in groups], joint)
@@ -187,7 +202,7 @@ def _listed(items: list[Kind], joint: str) -> Kind:
     if not items:
         raise Unreadable("an empty list")
     combined = relations.combine(items, joint) or (joined_quantity(items) if joint != "or" else None)
-    return combined or Collection("", tuple(relations.with_name(_plain_items(items))))
+    return combined or Collection("", tuple(with_name(_plain_items(items))), _mixed(items, joint))
 
 
 def _plain_items(items: Sequence[Kind]) -> list[Kind]:
@@ -211,13 +226,9 @@ def _items(tokens: Sequence[Token]) -> tuple[list[list[Token]], str]:
     """Split at commas, "and" and "or" outside brackets. A comma before three digits without a space groups digits."""
     groups: list[list[Token]] = [[]]
     depth, joint = 0, ""
-    has_comma = len(split(tokens, frozenset({","}))) > 1
     for i, token in enumerate(tokens):
         depth += change_of_depth(token)
         if depth <= 0 and token.kind == WORD and token.text.lower() in CONJUNCTIONS:
-            if token.text.lower() == "and" and not has_comma and _is_mixed(groups[-1], tokens[i + 1 :]):
-                groups[-1] = [Token(SIGN, "("), *groups[-1], Token(SIGN, ")"), Token(SIGN, "+")]
-                continue
             joint = token.text.lower()
             groups.append([])
         elif depth <= 0 and token.kind == SIGN and token.text == "," and not _groups_digits(tokens, i):
@@ -227,14 +238,23 @@ def _items(tokens: Sequence[Token]) -> tuple[list[list[Token]], str]:
     return [group for group in groups if group] or [[]], joint
 
 
-def _is_mixed(before: Sequence[Token], after: Sequence[Token]) -> bool:
-    """Return whether "and" joins a whole number and a proper fraction: ``2 and 1/2``."""
-    shown = written(after)
-    found = re.fullmatch(r"(\d+)/(\d+).*|\\frac\{(\d+)\}\{(\d+)\}.*", shown)
-    if len(before) != 1 or not before[0].text.isdecimal() or found is None:
-        return False
-    above, below = (int(part) for part in found.groups() if part is not None)
-    return 0 < above < below
+def _mixed(items: Sequence[Kind], joint: str) -> Number | None:
+    """Return the mixed number that a whole number and a proper fraction joined by "and" may be: ``2 and 1/2``."""
+    if joint != "and" or len(items) != 2:
+        return None
+    whole, part = items
+    if (
+        not isinstance(whole, Number)
+        or not isinstance(part, Number)
+        or whole.digits is not None
+        or part.digits is not None
+    ):
+        return None
+    return (
+        Number(whole.value + part.value)
+        if whole.value.denominator == 1 and whole.value > 0 and 0 < part.value < 1
+        else None
+    )
 
 
 def _groups_digits(tokens: Sequence[Token], comma: int) -> bool:
@@ -257,20 +277,22 @@ def read_item(tokens: Sequence[Token]) -> Kind:
     """Read one item. Raises one of FAILURES for what is no item of mathematics."""
     if not tokens:
         raise Unreadable("nothing")
-    for reader in (read_set_operation, relations.read_relation, read_bracketed, _read_ratio, _read_atom):
-        kind = reader(tokens, read_list)
+    texts = {token.text for token in tokens}
+    for signs, reader in READERS:
+        kind = reader(tokens, read_list) if not signs or texts & signs else None
         if kind is not None:
             return kind
     try:
         return read_expression_kind(tokens)
     except FAILURES:
         shown = "".join(token.text if not token.space else " " + token.text for token in tokens).strip()
-        if all(token.kind in (WORD, LETTER) or token.text in "'.-" for token in tokens):
+        if all(token.kind in (WORD, LETTER, NAME) or token.text in "'.-" for token in tokens):
             return Words(phrase(shown))
         raise
 
 
 def _read_ratio(tokens: Sequence[Token], read_inner: object) -> Kind | None:
+    tokens = [Token(SIGN, ":", token.space) if token.kind == WORD and token.text == "to" else token for token in tokens]
     parts = split(tokens, frozenset({":"}))
     if len(parts) < 2 or not all(parts):
         return None
@@ -289,7 +311,7 @@ def _read_atom(tokens: Sequence[Token], read_inner: object) -> Kind | None:
     sign = -1 if text.startswith("-") else 1
     if text.lstrip("+-").lstrip("\\") in ("∞", "Infinity", "oo", "inf", "infty", "infinity"):
         return Infinity(sign)
-    if len(tokens) == 1 and tokens[0].kind == WORD and (tokens[0].roman or len(tokens[0].text) > 3):
+    if len(tokens) == 1 and tokens[0].kind == WORD:
         word = tokens[0].text
         return Boolean(BOOLEANS[word.lower()]) if word.lower() in BOOLEANS else Words(phrase(word))
     return None
@@ -314,3 +336,14 @@ def read_expression_kind(tokens: Sequence[Token]) -> Kind:
 
 def number_or_expression(value: Value) -> Number | Expression:
     return Number(value) if isinstance(value, Fraction) else Expression(value)
+
+
+READERS: tuple[
+    tuple[frozenset[str], Callable[[Sequence[Token], Callable[[Sequence[Token]], Kind]], Kind | None]], ...
+] = (
+    (SET_OPERATIONS, read_set_operation),  # each with the signs without which it has nothing to read
+    (relations.OPERATORS, relations.read_relation),
+    (frozenset(), read_bracketed),
+    (frozenset({":", "to"}), _read_ratio),
+    (frozenset(), _read_atom),
+)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import pairwise
 
-from search.grading.expressions import read_expression
 from search.grading.forms import (
     UNIT,
+    Atom,
     Form,
     Polynomial,
     Value,
     divide,
     is_constant,
+    is_equal,
     make,
+    multiply,
     negate,
     subtract,
     symbol,
@@ -36,7 +39,8 @@ from search.grading.kinds import (
     Words,
 )
 from search.grading.literals import Unreadable
-from search.grading.tokens import LETTER, NAME, SIGN, WORD, Token, change_of_depth, written
+from search.grading.names import name_of_symbol, read_names
+from search.grading.tokens import SIGN, Token, change_of_depth, written
 
 Reader = Callable[[Sequence[Token]], Kind]
 ORDERS = {"<": "<", ">": "<", "≤": "<=", "≥": "<="}
@@ -89,47 +93,14 @@ def _side(tokens: Sequence[Token], read: Reader) -> Kind:
         return Text(written(tokens))
 
 
-def read_names(tokens: Sequence[Token]) -> tuple[str, ...]:
-    """Return the names that tokens are: ``x``, ``x_1``, ``f(x)``, ``AB``, ``(x, y)``, ``the area``; () if they are no names."""
-    if not tokens or tokens[0].kind not in (LETTER, NAME, WORD, SIGN):
-        return ()
-    if tokens[0].text == "(" and tokens[-1].text == ")" and any(token.text == "," for token in tokens):
-        inner = [read_names([token]) for token in tokens[1:-1] if token.text != ","]
-        return tuple(names[0] for names in inner) if all(inner) else ()
-    if tokens[0].kind == SIGN:
-        return ()
-    if tokens[0].text in ("angle", "triangle", "overline", "measuredangle", "widehat", "overrightarrow", "vec"):
-        return (written(tokens),)
-    if any(token.kind == WORD and (token.roman or len(token.text) > 3) for token in tokens):
-        plain = all(token.kind in (WORD, LETTER, NAME) or token.text in "'()_{}," for token in tokens)
-        return (" ".join(token.text for token in tokens).casefold(),) if plain else ()
-    if tokens[0].kind == LETTER and len(tokens) >= 4 and tokens[1].text == "(" and tokens[-1].text == ")":
-        inside = tokens[2:-1]
-        if all(token.kind in (LETTER, NAME) or token.text == "," for token in inside):
-            return (written(tokens),)
-    try:
-        value = read_expression(tokens)
-    except (Unreadable, ArithmeticError, ValueError):
-        return ()
-    name = name_of_symbol(value)
-    return (name,) if name else ()
-
-
-def name_of_symbol(value: Value) -> str:
-    """Return the name of a value that is a single symbol or call, else ""."""
-    if isinstance(value, Form) and value.den == UNIT and len(value.num) == 1:
-        ((mono, coefficient),) = value.num.items()
-        if coefficient == 1 and len(mono) == 1 and mono[0][1] == 1 and mono[0][0].fn in ("", "f", "g"):
-            return mono[0][0].name
-    return ""
-
-
 def _equation(parts: list[list[Token]], read: Reader) -> Kind:
     """Return an assignment if one side is a name, the last side of a chain of constants, else an equation."""
     names = read_names(parts[0])
     if len(parts) > 2:
         all_names = [read_names(part) for part in parts[:-1]]
         last = read(parts[-1])
+        values = [read(part) for part, each in zip(parts, all_names, strict=False) if not each]
+        _check_chain([*values, last], names)
         if all(len(each) == 1 for each in all_names):
             return Collection("", tuple(Assignment(each, last) for each in all_names))
         return Assignment(names, last) if names else last
@@ -144,9 +115,25 @@ def _equation(parts: list[list[Token]], read: Reader) -> Kind:
     return _two_sides(read(left), value)
 
 
+def _check_chain(values: Sequence[Kind], names: tuple[str, ...]) -> None:
+    """Raise Unreadable if a chain of equal values is false: two exact constants differ, or one contains the chain's name."""
+    exact = [
+        value
+        for value in values
+        if isinstance(value, Expression) or (isinstance(value, Number) and value.digits is None)
+    ]
+    for value in exact:
+        if set(names) & symbols(value.value):
+            raise Unreadable("a chain that contains its name")
+    constants = [value for value in exact if is_constant(value.value)]
+    if any(is_equal(a.value, b.value) is False for a, b in pairwise(constants)):
+        raise Unreadable("a chain of different values")
+
+
 def _two_sides(left: Kind, right: Kind) -> Kind:
     if isinstance(left, (Number, Expression)) and isinstance(right, (Number, Expression)):
         if is_constant(left.value) and is_constant(right.value):
+            _check_chain([left, right], ())
             return right
         return equation(subtract(left.value, right.value))
     if not isinstance(left, (Expression, Words, Text, Assignment, Relation)) and not isinstance(right, (Text, Words)):
@@ -155,8 +142,18 @@ def _two_sides(left: Kind, right: Kind) -> Kind:
 
 
 def equation(difference: Value) -> Relation:
-    """Return the equation ``difference = 0``, without the denominator."""
-    return Relation("=", make(difference.num, UNIT) if isinstance(difference, Form) else difference)
+    """Return the equation ``difference = 0``, without denominators and negative powers of symbols."""
+    if not isinstance(difference, Form):
+        return Relation("=", difference)
+    lowest: dict[Atom, Fraction] = {}
+    for mono in difference.num:
+        for atom, exponent in mono:
+            if not atom.fn and exponent < lowest.get(atom, Fraction(0)):
+                lowest[atom] = exponent
+    factor: Polynomial = {
+        tuple(sorted(((a, -e) for a, e in lowest.items()), key=lambda pair: pair[0].name)): Fraction(1)
+    }
+    return Relation("=", multiply(make(difference.num, UNIT), make(factor, UNIT)))
 
 
 def as_equation(kind: Kind) -> Relation | None:
@@ -302,28 +299,3 @@ def _intersected(relations: Sequence[Kind]) -> RealSet | None:
             return None
         result = each if result is None else intersection(result, each)
     return result
-
-
-def with_name(items: Sequence[Kind]) -> Sequence[Kind]:
-    """Give the name of the first item to all others if none has one: ``k = 3, 5``."""
-    first = items[0]
-    if not isinstance(first, Assignment) or len(first.names) > 1:
-        return items
-    if not all(isinstance(item, (Number, Expression)) for item in (first.value, *items[1:])):
-        return items
-    return [first, *(Assignment(first.names, item) for item in items[1:])]
-
-
-def read_parallel_assignment(groups: Sequence[Sequence[Token]], read: Reader) -> Kind | None:
-    """Return ``x, y = 1, 2`` as assignments; None for other groups."""
-    places = [i for i, group in enumerate(groups) if any(token.text == "=" for token in group)]
-    count, odd = divmod(len(groups) + 1, 2)
-    if odd or len(places) != 1 or places[0] != count - 1 or count < 2:
-        return None
-    middle = list(groups[places[0]])
-    at = next(i for i, token in enumerate(middle) if token.text == "=")
-    names = [read_names(group) for group in [*groups[: count - 1], middle[:at]]]
-    if not all(len(each) == 1 for each in names):
-        return None
-    values = [read(group) for group in [middle[at + 1 :], *groups[count:]]]
-    return Collection("", tuple(Assignment(each, value) for each, value in zip(names, values, strict=True)))

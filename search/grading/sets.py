@@ -11,6 +11,8 @@ from search.grading.kinds import Collection, Expression, Kind, Number, Piece, Re
 from search.grading.literals import Unreadable
 from search.grading.tokens import NAME, OPENING, Token, change_of_depth
 
+SET_OPERATIONS = frozenset("∪∩∖U-")
+
 
 def read_set_operation(tokens: Sequence[Token], read: Reader) -> Kind | None:
     parts: list[list[Token]] = [[]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from search.grading.cleaning import CLOSE_SET, GREEK, MATH, OPEN_SET, ROMAN
-from search.grading.units import is_unit_word
+from search.grading.units import SINGLE_LETTERS, is_unit_word
 
 NUMBER, LETTER, WORD, NAME, SIGN, BEGIN, END = "number", "letter", "word", "name", "sign", "begin", "end"
 
@@ -145,7 +145,8 @@ PLAIN_NAMES = NAMES - {
 }
 APPLIED = re.compile("(sin|cos|tan|cot|sec|csc|ln|log)([a-z])")
 CONJUNCTIONS = frozenset({"and", "or"})
-VOWEL = re.compile("[aeiouyAEIOU]")
+VOWEL = re.compile("[aeiouAEIOU]")
+USUAL_VARIABLES = frozenset("xyzwtuv")
 
 TOKEN = re.compile(
     r"(?P<space>\s+)|\\begin\s*\{\s*(?P<begin>\w+)\*?\s*\}(?:\s*\{[lcr| ]*\})?|\\end\s*\{\s*(?P<end>\w+)\*?\s*\}"
@@ -179,7 +180,7 @@ def tokenize(text: str) -> list[Token]:
             roman = roman + 1 if value == ROMAN else max(0, roman - 1)
             continue
         if group == "letters":
-            tokens += _letters(value, tokens[-1] if tokens else None, space, roman > 0)
+            tokens += _letters(value, tokens, space, roman > 0)
         elif group == "command":
             tokens.append(Token(NAME, value, space, roman > 0))
         else:
@@ -188,22 +189,28 @@ def tokenize(text: str) -> list[Token]:
     return tokens
 
 
-def _letters(run: str, last: Token | None, space: bool, roman: bool) -> list[Token]:
+def _letters(run: str, before: Sequence[Token], space: bool, roman: bool) -> list[Token]:
     """Return a run of letters as a name, a word, or the factors of a product."""
+    last = before[-1] if before else None
     if len(run) == 1:
         return [Token(LETTER if run.isascii() else WORD, run, space, roman)]
     applied = APPLIED.fullmatch(run)
     if applied is not None and not roman:
-        return [*_letters(applied[1], last, space, roman), Token(LETTER, applied[2], True)]
-    is_unit = run in ("min", "deg") and last is not None and (last.kind == NUMBER or last.text in (")", "}"))
+        return [*_letters(applied[1], before, space, roman), Token(LETTER, applied[2], True)]
+    is_unit = run in ("min", "sec", "deg") and last is not None and (last.kind == NUMBER or last.text in (")", "}"))
     if run in PLAIN_NAMES and not is_unit and not (last is not None and last.kind == WORD):
         return [Token(NAME, "plain_log" if run == "log" and not roman else run, space, roman)]
-    if roman or run.lower() in CONJUNCTIONS or not run.isascii():
+    if roman or run == "to" or run.lower() in CONJUNCTIONS or not run.isascii():
         return [Token(WORD, run, space, roman)]
-    if last is not None and is_unit_word(run) and (last.kind == WORD or (space and last.text in (")", "}"))):
+    is_below = last is not None and last.text == "/" and len(before) > 1 and before[-2].text in SINGLE_LETTERS
+    if (
+        last is not None
+        and is_unit_word(run)
+        and (last.kind == WORD or is_below or (space and last.text in (")", "}")))
+    ):
         return [Token(WORD, run, space, roman)]
     after_number = last is not None and last.kind == NUMBER
-    if after_number and (is_unit_word(run) or (space and len(run) >= 3) or len(run) > 4):
+    if after_number and (is_unit_word(run) or run == "US" or (space and len(run) >= 3) or len(run) > 4):
         return [Token(WORD, run, space, roman)]
     if not after_number and is_word_like(run):
         return [Token(WORD, run, space, roman)]
@@ -211,12 +218,14 @@ def _letters(run: str, last: Token | None, space: bool, roman: bool) -> list[Tok
 
 
 def is_word_like(run: str) -> bool:
-    """Return whether letters look like a word rather than a product: ``sum``, ``AB``, not ``xyz``, ``ab``."""
-    if run.isupper():
+    """Return whether letters look like a word rather than a product: ``sum``, ``AB``, ``Ed``, ``sky``, not ``xyz``, ``ab``."""
+    letters, length = set(run), len(run)
+    if run.isupper() or run.istitle() or run == "pm":
         return True
-    if set(run) <= set("abcd") and len(run) == 2:
+    if letters <= USUAL_VARIABLES or (length == 2 and letters <= set("abcd")) or (length <= 3 and letters & set("xz")):
         return False
-    return len(run) > 4 or VOWEL.search(run.replace("y", "") if len(run) < 4 else run) is not None
+    ends_in_y = length > 2 and run[-1] == "y"
+    return length > 4 or VOWEL.search(run) is not None or ends_in_y or (length == 4 and "y" in run)
 
 
 def split(tokens: Sequence[Token], signs: frozenset[str]) -> list[list[Token]]:

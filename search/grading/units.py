@@ -21,14 +21,14 @@ TABLE: dict[str, tuple[str, str]] = {  # base units with exponents; names with f
         "length",
         "m meter metre 米=1 km kilometer kilometre 千米 公里=1000 dm decimeter decimetre 分米=1/10 cm "
         "centimeter centimetre 厘米 公分=1/100 "
-        "mm millimeter millimetre 毫米=1/1000 μm micrometer micrometre micron=1/1000000 nm nanometer "
+        "mm millimeter millimetre 毫米=1/1000 um micrometer micrometre micron=1/1000000 nm nanometer "
         "nanometre=1/1000000000 "
         "in inch=127/5000 ft foot feet=381/1250 yd yard=1143/1250 mi mile=201168/125 metro mètre=1 "
         "kilómetro kilomètre=1000",
     ),
     "s": (
         "time",
-        "s sec second 秒 segundo seconde sekunde=1 ms millisecond=1/1000 μs microsecond=1/1000000 ns "
+        "s sec second 秒 segundo seconde sekunde=1 ms millisecond=1/1000 usec microsecond=1/1000000 ns "
         "nanosecond=1/1000000000 "
         "min minute 分 分钟 minuto=60 h hr hour 小时 hora heure stunde=3600 day 天 日 día jour tag=86400 week 周 "
         "星期 semana semaine woche=604800 "
@@ -37,14 +37,14 @@ TABLE: dict[str, tuple[str, str]] = {  # base units with exponents; names with f
     "year": ("year", "year yr 年 岁 año année jahr=1 month 月 个月=1/12 decade=10 century=100"),
     "g": (
         "mass",
-        "g gram gramme 克=1 kg kilogram kilo 千克 公斤=1000 mg milligram 毫克=1/1000 μg microgram=1/1000000 t "
+        "g gram gramme 克=1 kg kilogram kilo 千克 公斤=1000 mg milligram 毫克=1/1000 ug microgram=1/1000000 t "
         "tonne 吨=1000000 "
         "lb lbs pound=45359237/100000 oz ounce=45359237/1600000",
     ),
     "m^3": (
         "volume",
-        "L l liter litre 升=1/1000 ml mL milliliter millilitre 毫升=1/1000000 dl dL deciliter=1/10000 cl cL "
-        "centiliter=1/100000 cc=1/1000000 "
+        "L l liter litre 升=1/1000 uL microliter=1/1000000000 ml mL milliliter millilitre 毫升=1/1000000 "
+        "dl dL deciliter=1/10000 cl cL centiliter=1/100000 cc=1/1000000 "
         "gallon gal=473176473/125000000000 quart qt=473176473/500000000000 pint "
         "pt=473176473/1000000000000 cup=473176473/2000000000000",
     ),
@@ -56,24 +56,31 @@ TABLE: dict[str, tuple[str, str]] = {  # base units with exponents; names with f
     "rub": ("money", "ruble rouble ₽ rub=1"),
     "peso": ("money", "peso=1"),
     "franc": ("money", "franc chf=1"),
-    "N": ("force", "N newton=1 kN kilonewton=1000"),
-    "J": ("energy", "J joule=1 kJ kilojoule=1000 MJ megajoule=1000000 cal calorie=523/125 kcal kilocalorie=4184 kWh=3600000 Wh=3600"),
+    "g m s^-2": ("force", "N newton=1000 kN kilonewton=1000000"),
+    "g m^2 s^-2": (
+        "energy",
+        "J joule=1000 kJ kilojoule=1000000 MJ megajoule=1000000000 cal calorie=4184 kcal kilocalorie=4184000 "
+        "kWh=3600000000 Wh=3600000",
+    ),
     "eV": ("energy", "eV electronvolt=1 keV=1000 MeV=1000000 GeV=1000000000"),
-    "W": ("power", "W watt=1 kW kilowatt=1000 MW megawatt=1000000 mW milliwatt=1/1000"),
+    "g m^2 s^-3": ("power", "W watt=1000 kW kilowatt=1000000 MW megawatt=1000000000 mW milliwatt=1"),
     "V": ("voltage", "V volt=1 kV kilovolt=1000 mV millivolt=1/1000"),
     "A": ("current", "A amp ampere=1 mA milliampere=1/1000"),
     "ohm": ("resistance", "ohm Ω Omega=1 kΩ kiloohm=1000"),
     "C": ("charge", "coulomb=1"),
     "F": ("capacitance", "farad=1"),
-    "Hz": ("frequency", "Hz hertz=1 kHz kilohertz=1000 MHz megahertz=1000000 GHz=1000000000"),
-    "Pa": ("pressure", "Pa pascal=1 hPa=100 kPa kilopascal=1000 MPa=1000000 bar=100000 atm atmosphere=101325"),
+    "s^-1": ("frequency", "Hz hertz=1 kHz kilohertz=1000 MHz megahertz=1000000 GHz=1000000000"),
+    "g m^-1 s^-2": (
+        "pressure",
+        "Pa pascal=1000 hPa=100000 kPa kilopascal=1000000 MPa=1000000000 bar=100000000 atm atmosphere=101325000",
+    ),
     "K": ("temperature", "K kelvin=1"),
     "degC": ("temperature", "celsius °C 摄氏度 ℃=1"),
     "degF": ("temperature", "fahrenheit °F ℉=1"),
     "mol": ("amount", "mol mole=1 mmol=1/1000"), "M": ("molarity", "molar=1"), "T": ("field", "tesla=1"),
     "rad": ("angle", "rad radian=1"), DEGREE: ("angle", "degree deg ° 度 grado degré grad=1"),
     "byte": ("data", "byte B=1 kB kilobyte=1000 MB megabyte=1000000 GB gigabyte=1000000000 TB=1000000000000"),
-    "bit": ("data", "bit=1"), PERCENT: ("share", "% percent 百分比=1"),
+    "bit": ("data", "bit=1"), PERCENT: ("share", "% percent pct 百分比=1"),
 }  # fmt: skip
 MONEY = frozenset(base for base, (kind, _) in TABLE.items() if kind == "money")
 SPEEDS = {"mph": "mi/h", "kph": "km/h", "kmph": "km/h", "mps": "m/s", "fps": "ft/s", "rpm": ""}
@@ -97,28 +104,8 @@ equals equal equivalent false true wrong unknown the only to from power half qua
 pair pairs gross point remainder negative positive exactly exponent log ln pi even odd
 """  # words that change the value of a number, or make no unit of what stands with them
 NOT_UNITS = frozenset(NOT_UNIT_WORDS.split()) | SCALES.keys() | PARTS.keys()  # fmt: skip
-NOISE = frozenset(
-    [
-        "old",
-        "of",
-        "age",
-        "in",
-        "total",
-        "each",
-        "away",
-        "long",
-        "tall",
-        "wide",
-        "high",
-        "deep",
-        "altogether",
-        "per-person",
-        "respectively",
-        "a",
-        "an",
-        "such",
-    ]
-)
+NOISE_WORDS = "old of age in total each away long tall wide high deep altogether respectively a an such us"
+NOISE = frozenset(NOISE_WORDS.split())  # words that say nothing of the unit
 CJK = re.compile("[\u3400-\u9fff]")
 
 
@@ -133,7 +120,8 @@ def dimension_of(parts: Iterable[tuple[str, int]]) -> Dimension:
 def _build() -> dict[str, Unit]:
     known: dict[str, Unit] = {}
     for base, (_, names) in TABLE.items():
-        root, _, exponent = base.partition("^")
+        parts = [part.partition("^") for part in base.split()]
+        dimension = dimension_of((name, int(exponent or 1)) for name, _, exponent in parts)
         waiting: list[str] = []
         for word in names.split():
             name, equals, factor = word.partition("=")
@@ -141,7 +129,7 @@ def _build() -> dict[str, Unit]:
             if equals:
                 canonical = waiting[0]
                 for each in waiting:
-                    known[each] = Unit((canonical,), ((root, int(exponent or 1)),), Fraction(factor))
+                    known[each] = Unit((canonical,), dimension, Fraction(factor))
                 waiting = []
     return known
 
@@ -221,7 +209,7 @@ def read_unit(tokens: Sequence[Token]) -> Unit | None:
             continue
         if lower in NOT_UNITS:
             return None
-        if lower in NOISE:
+        if lower in NOISE and not (lower == "in" and unit is None):
             if lower == "of" and unit is not None and unit.dimension:
                 return unit if _are_words(tokens[index:]) else None
             index += 1

@@ -7,16 +7,25 @@ from pydantic import Field, model_validator
 from search.config import StrictConfig
 
 CURRICULUM = "curriculum"
+DEFAULT_SPLIT = "train"
 
 
 class ProblemSetConfig(StrictConfig):
     """Where a set of problems comes from, and which of them to take."""
 
     name: str = Field(
-        min_length=1, description="'curriculum', a path to a JSONL file, or a Hugging Face data set as owner/name"
+        min_length=1,
+        description="'curriculum', a data set by its name such as 'gsm8k', a path to a file (JSON, JSON lines, parquet, CSV), "
+        "or a Hugging Face data set as owner/name",
     )
-    split: str = Field(
-        default="train", min_length=1, description="split of the curriculum or of the data set; unused for a file"
+    split: str | None = Field(
+        default=None,
+        min_length=1,
+        description="split of the curriculum or of the data set (without it: train, or the first of a named set); unused "
+        "for a file",
+    )
+    file: str | None = Field(
+        default=None, min_length=1, description="a local copy of a data set by name, read in place of the Hub"
     )
     count: int | None = Field(
         default=None,
@@ -31,13 +40,20 @@ class ProblemSetConfig(StrictConfig):
         "parts that do not meet share no question; not for the curriculum",
     )
     subset: str | None = Field(default=None, description="configuration of a Hugging Face data set, such as 'main'")
-    question_field: str = Field(default="question", min_length=1, description="field that holds the question")
-    answer_field: str = Field(
-        default="answer",
+    question_field: str | None = Field(
+        default=None,
         min_length=1,
-        description="field that holds the answer, or a solution that ends in '#### ANSWER' or has \\boxed{ANSWER}",
+        description="field that holds the question, a.b for a nested one; guessed from the usual names without it",
     )
-    id_field: str = Field(default="id", min_length=1, description="field that holds the id, where there is one")
+    answer_field: str | None = Field(
+        default=None,
+        min_length=1,
+        description="field that holds the answer, or a solution that ends in '#### ANSWER' or has \\boxed{ANSWER}; guessed "
+        "without it",
+    )
+    id_field: str | None = Field(
+        default=None, min_length=1, description="field that holds the id, where there is one; guessed without it"
+    )
     skip_bad_lines: bool = Field(default=False, description="skip and count bad rows, do not refuse the file")
 
     @model_validator(mode="after")
@@ -48,6 +64,8 @@ class ProblemSetConfig(StrictConfig):
             raise ValueError(f"part must be 0 <= from < to <= 1, not {list(self.part)}")
         if self.name == CURRICULUM and self.count is None:
             raise ValueError("the curriculum has no end: give a count")
+        if self.name == CURRICULUM and self.file is not None:
+            raise ValueError("the curriculum has no file: leave file out")
         if self.name == CURRICULUM and self.part != (0.0, 1.0):
             raise ValueError("the curriculum has splits, not parts: leave part out")
         return self
@@ -82,4 +100,9 @@ class ProblemsConfig(StrictConfig):
     )
     overlap_threshold: float = Field(
         default=0.6, gt=0.0, le=1.0, description="share of common n-grams from which a training problem is dropped"
+    )
+    allow_unreachable_evaluation: bool = Field(
+        default=False,
+        description="leave out evaluation sets of the Hugging Face Hub that cannot be reached, which training problems are "
+        "then not compared with; the manifest records them",
     )

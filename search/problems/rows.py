@@ -1,37 +1,17 @@
-"""Rows of data files, and the problems in them.
-
-Reference answers are read as GSM8K (``… #### 72``) and MATH (``… \\boxed{72}``) write them, or as they stand.
-"""
+"""Rows of any source, and the problems in them."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from pathlib import Path
 
 from search.data import Problem
 from search.errors import UserError
-from search.grading.extract import boxed_answer
-from search.grading.reading import MAX_LENGTH
+from search.problems.fields import BadRow, Fields, NoReference, quote, read_answer, read_id, read_question
 
-GSM8K_MARK = "####"
-QUOTE_LENGTH = 60  # characters of a bad value that a message quotes
-
-
-class BadRow(ValueError):
-    """A fault of a row, in one line without its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldNames:
-    """Names of the fields of a row; the field ``id`` is optional."""
-
-    question: str = "question"
-    answer: str = "answer"
-    id: str = "id"
+PLACES = 5  # rows without a reference that a report names
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +22,71 @@ class SourceRow:
     value: object
 
 
-def extract_answer(text: str) -> str | None:
-    r"""Return the answer after the last ``####``, else in the last ``\boxed{}``, else a whole short line; None if none."""
-    if GSM8K_MARK in text:
-        return text.rsplit(GSM8K_MARK, 1)[1].strip() or None
-    if "\\boxed" in text:
-        return boxed_answer(text)
-    whole = text.strip()
-    return whole if whole and "\n" not in whole and len(whole) <= MAX_LENGTH else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How rows of a set are read.
+
+    Attributes:
+        fields: names of the fields; None for a set of no known schema.
+        source: name of the set, a part of problem ids.
+        skip_bad: count rows with any fault, instead of refusing the first.
+        is_published: the user cannot mend the set: count rows without a usable answer, and rows that repeat an id and its problem.
+        unusable: answers that stand for none, in lower case ("proof").
+        clean: maps a question to the bare question.
+    """
+
+    source: str
+    fields: Fields | None = None
+    skip_bad: bool = False
+    is_published: bool = False
+    unusable: frozenset[str] = frozenset()
+    clean: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectedProblems:
+    """Problems in their order, and how they were read.
+
+    Attributes:
+        rows: number of rows.
+        fields: names of the fields that were read.
+        answer_fields: by field, the number of problems whose answer it held.
+        skipped: number of rows left out; ``first_fault`` says why the first was. Among them are those
+            ``without_reference``, of which ``places`` names the first.
+        repeated: number of rows that repeat a problem.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    rows: int = 0
+    fields: Fields | None = None
+    answer_fields: Mapping[str, int] = field(default_factory=dict)
+    skipped: int = 0
+    first_fault: str = ""
+    without_reference: int = 0
+    places: tuple[str, ...] = ()
+    repeated: int = 0
+
+    def describe(self) -> str:
+        """Return one line: which fields were read, and what was left out."""
+        if self.fields is None:
+            return f"{len(self.problems)} problems"
+        answers = ", ".join(f"{name!r} ({count})" for name, count in self.answer_fields.items())
+        parts = [f"{len(self.problems)} problems of {self.rows} rows", f"question from {self.fields.question!r}"]
+        parts.append(f"answer from {answers or 'no field'}")
+        if self.fields.id is not None:
+            parts.append(f"id from {self.fields.id!r}")
+        if left_out := self._describe_left_out():
+            parts.append(f"left out: {', '.join(left_out)}")
+        return "; ".join(parts)
+
+    def _describe_left_out(self) -> list[str]:
+        more = ", …" if self.without_reference > len(self.places) else ""
+        counts = {
+            f"without a usable reference ({', '.join(self.places)}{more})": self.without_reference,
+            "bad": self.skipped - self.without_reference,
+            "repeated": self.repeated,
+        }
+        return [f"{count} {fault}" for fault, count in counts.items() if count]
 
 
 def content_id(source: str, question: str, answer: str) -> str:
@@ -58,130 +95,82 @@ def content_id(source: str, question: str, answer: str) -> str:
     return f"{source}-{digest}"
 
 
-def parse_problem(value: object, fields: FieldNames, source: str) -> Problem:
-    """Return the problem in a row. Raises BadRow."""
+def parse_problem(value: object, fields: Fields, reading: Reading) -> tuple[Problem, str]:
+    """Return the problem in a row, and the field that held its answer. Raises BadRow."""
     if isinstance(value, BadRow):
         raise value
     if not isinstance(value, dict):
-        raise BadRow(f"not an object with the fields {fields.question!r} and {fields.answer!r}: {_quote(value)}")
-    question, reference = _read_text(value, fields.question), _read_text(value, fields.answer)
-    answer = extract_answer(reference)
-    if answer is None:
-        raise BadRow(
-            f"field {fields.answer!r} has no answer: expected a short text, or a solution with '#### ANSWER' or "
-            f"\\boxed{{ANSWER}}, not {_quote(reference)}"
-        )
-    if len(answer) > MAX_LENGTH:
-        raise BadRow(f"the answer in field {fields.answer!r} is {len(answer)} characters long, {MAX_LENGTH} at most")
-    given_id = value.get(fields.id)
-    if given_id is None:
-        return Problem(id=content_id(source, question, answer), question=question, answer=answer, source=source)
-    if isinstance(given_id, bool) or not isinstance(given_id, (str, int)) or not str(given_id).strip():
-        raise BadRow(f"field {fields.id!r} must be a text or a whole number, not {_quote(given_id)}")
-    return Problem(id=str(given_id), question=question, answer=answer, source=source)
+        names = " and ".join(map(repr, (fields.question, fields.answers[0])))
+        raise BadRow(f"not an object with the fields {names}: {quote(value)}")
+    question = read_question(value, fields.question)
+    if reading.clean is not None:
+        question = reading.clean(question)
+    answer, name = _first_answer(value, fields.answers, reading.unusable)
+    problem_id = read_id(value, fields.id) or content_id(reading.source, question, answer)
+    return Problem(id=problem_id, question=question, answer=answer, source=reading.source), name
 
 
-@dataclass(frozen=True, slots=True)
-class CollectedProblems:
-    """Problems in their order. ``skipped`` counts bad rows, ``repeated`` rows without an id that repeat a problem."""
+def _first_answer(row: dict[str, object], names: tuple[str, ...], unusable: frozenset[str]) -> tuple[str, str]:
+    """Return the answer of the first field that holds one, and its name. Raises the fault of the first, if none does."""
+    faults: list[BadRow] = []
+    for name in names:
+        try:
+            answer = read_answer(row, name)
+        except BadRow as fault:
+            faults.append(fault)
+            continue
+        if answer.lower() not in unusable:
+            return answer, name
+        faults.append(NoReference(f"field {name!r} says {answer!r}, which is no answer"))
+        break  # the set itself says that there is none
+    unreferenced = [fault for fault in faults if isinstance(fault, NoReference)]
+    raise (unreferenced or faults)[0]
 
-    problems: tuple[Problem, ...]
-    skipped: int
-    repeated: int
 
-
-def collect_problems(rows: Iterable[SourceRow], fields: FieldNames, source: str, skip_bad: bool) -> CollectedProblems:
-    """Return all problems of ``rows``. A bad row or an id used twice is counted if ``skip_bad``, else a UserError."""
+def collect_problems(rows: Iterable[SourceRow], reading: Reading, fields: Fields) -> CollectedProblems:
+    """Return all problems of ``rows``. A bad row, or an id of two problems, is a UserError unless ``reading`` skips it."""
     problems: dict[str, Problem] = {}
     places: dict[str, str] = {}
-    skipped = repeated = 0
+    answer_fields: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    unreferenced: list[str] = []
+    first_fault = ""
     for row in rows:
+        counts["rows"] += 1
         try:
-            problem = parse_problem(row.value, fields, source)
-            if problem.id in problems:
-                if problem == problems[problem.id] and problem.id == content_id(
-                    source, problem.question, problem.answer
-                ):
-                    repeated += 1
-                    continue
+            problem, answer_field = parse_problem(row.value, fields, reading)
+            if problem.id in problems and not _repeats(problem, problems[problem.id], reading):
                 raise BadRow(f"id {problem.id!r} was used before, at {places[problem.id]}; ids must differ")
-        except BadRow as error:
-            if not skip_bad:
-                raise UserError(f"{row.place}: {error}") from error
-            skipped += 1
+        except BadRow as fault:
+            is_unreferenced = isinstance(fault, NoReference)
+            if not reading.skip_bad and not (is_unreferenced and reading.is_published):
+                raise UserError(f"{row.place}: {fault}") from fault
+            counts["skipped"] += 1
+            first_fault = first_fault or f"{row.place}: {fault}"
+            if is_unreferenced:
+                counts["without_reference"] += 1
+                unreferenced += [row.place] * (len(unreferenced) < PLACES)
+            continue
+        if problem.id in problems:
+            counts["repeated"] += 1
             continue
         problems[problem.id] = problem
         places[problem.id] = row.place
-    return CollectedProblems(tuple(problems.values()), skipped, repeated)
+        answer_fields[answer_field] += 1
+    return CollectedProblems(
+        problems=tuple(problems.values()),
+        rows=counts["rows"],
+        fields=fields,
+        answer_fields=dict(answer_fields),
+        skipped=counts["skipped"],
+        first_fault=first_fault,
+        without_reference=counts["without_reference"],
+        places=tuple(unreferenced),
+        repeated=counts["repeated"],
+    )
 
 
-def jsonl_rows(path: Path, content: str = "a question and an answer each") -> Iterator[SourceRow]:
-    """Yield the rows of a JSON lines file; blank lines are skipped.
-
-    UserError, which names the expected ``content``, if the file cannot be read or is empty.
-    """
-    if not path.exists():
-        raise UserError(f"{path}: no such file; expected JSON lines with {content}")
-    if not path.is_file():
-        raise UserError(f"{path}: not a file; expected JSON lines with {content}")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    if not data.strip():
-        raise UserError(f"{path}: the file is empty; expected JSON lines with {content}")
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if line.strip():
-            yield SourceRow(f"{path}:{number}", _parse_line(line))
-
-
-def _parse_line(line: bytes) -> object:
-    try:
-        return json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError:
-        return BadRow("not UTF-8 text; expected one JSON object a line")
-    except (ValueError, RecursionError):  # a number of thousands of digits, brackets without end
-        return BadRow(f"not JSON; expected one JSON object a line, found {_quote(line.decode('utf-8').strip())}")
-
-
-def _read_text(row: dict[str, object], field: str) -> str:
-    if field not in row:
-        present = ", ".join(repr(name) for name in list(row)[:8]) or "none"
-        raise BadRow(f"field {field!r} is missing; the fields there are {present}")
-    value = row[field]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise BadRow(f"field {field!r} must be a text or a finite number, not {value}")
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise BadRow(f"field {field!r} must be a text or a number, not {_quote(value)}")
-    if not value.strip():
-        raise BadRow(f"field {field!r} is empty")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise BadRow(f"field {field!r} holds half a surrogate pair, which is no text")
-    return value.strip()
-
-
-def _quote(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= QUOTE_LENGTH else text[:QUOTE_LENGTH] + "…"
-
-
-def hugging_face_rows(name: str, subset: str | None, split: str) -> Iterator[SourceRow]:
-    """Yield the rows of ``split``. UserError if there is no such set, subset or split, or it cannot be reached."""
-    place = f"{name}[{split}]" if subset is None else f"{name}/{subset}[{split}]"
-    try:
-        # Imported here: it takes two seconds and half of all runs never touch such a set.
-        from datasets import load_dataset
-        from datasets.exceptions import DatasetsError
-    except ImportError as error:
-        raise UserError(f"{place}: the package 'datasets' is not installed; install it or name a JSONL file") from error
-    try:
-        rows = load_dataset(name, subset, split=split)
-    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{place}: cannot load this Hugging Face data set: {reason}; check name, subset and split, or name a JSONL file"
-        ) from error
-    for number, row in enumerate(rows):
-        yield SourceRow(f"{place} row {number}", dict(row))
+def _repeats(problem: Problem, earlier: Problem, reading: Reading) -> bool:
+    """Return whether a row with the id of an earlier one may repeat it: ids in a file of the user's must differ."""
+    made_id = content_id(reading.source, problem.question, problem.answer)
+    return problem == earlier and (reading.is_published or problem.id == made_id)

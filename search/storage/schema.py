@@ -6,7 +6,7 @@ from search.errors import UserError
 
 # The version of run directories, lines of stored trees and exported model directories, written into each of them.
 # Raise it when this code can no longer read what was stored before.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA_KEY = "schema"
 UNVERSIONED = 1  # the version of stored trees and models that name none
 

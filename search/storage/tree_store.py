@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from search import serialization
+from search.errors import UserError
 from search.storage.files import sync_directory
 from search.storage.lock import ProcessLock
 from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
@@ -28,13 +29,18 @@ VERSION_PREFIX = re.compile(rb'\{(?:"schema":(\d+),|"problem":\{)')  # the secon
 ID_PREFIX = re.compile(rb'\{"schema":\d+,"problem":\{"id":("(?:[^"\\]|\\.)*")')
 
 
-class CorruptStore(ValueError):
+class CorruptStore(UserError):
     """A complete line that is not a tree. The message names file and line."""
 
 
 def worker_file(directory: Path, worker: int | str) -> Path:
     """Return the file of a worker's trees, ``directory/trees-<worker>.jsonl``."""
     return directory / f"trees-{worker}.jsonl"
+
+
+def writer_lock(path: Path, wait: float = 30.0) -> ProcessLock:
+    """Return the lock of a file's only writer."""
+    return ProcessLock(path.with_name(f".{path.name}.lock"), f"{path} is being written", wait)
 
 
 class TreeWriter:
@@ -50,7 +56,7 @@ class TreeWriter:
         self.sync_every = sync_every
         self._unsynced = 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = ProcessLock(path.with_name(f".{path.name}.lock"), f"{path} is being written", wait)
+        self._lock = writer_lock(path, wait)
         self._lock.acquire()
         try:
             self._file = path.open("a+b", buffering=0)
@@ -109,8 +115,8 @@ def read_trees(path: Path) -> Iterator[Tree]:
     CorruptStore for a complete line that is not a tree, UserError for a line of another schema version.
     """
     seen: set[str] = set()
-    for file in _files(path):
-        for number, line in _lines(file):
+    for file in tree_files(path):
+        for number, line in read_lines(file):
             try:
                 tree = serialization.load(Tree, line)
             except ValueError as error:
@@ -128,7 +134,7 @@ def finished_ids(path: Path) -> set[str]:
     """
     if not path.exists():
         return set()
-    return {_problem_id(line, file, number) for file in _files(path) for number, line in _lines(file)}
+    return {_problem_id(line, file, number) for file in tree_files(path) for number, line in read_lines(file)}
 
 
 def _problem_id(line: bytes, file: Path, number: int) -> str:
@@ -138,7 +144,8 @@ def _problem_id(line: bytes, file: Path, number: int) -> str:
     return str(json.loads(match.group(1)))
 
 
-def _files(path: Path) -> list[Path]:
+def tree_files(path: Path) -> list[Path]:
+    """Return the file, or the tree files of the directory in the order of their names."""
     if path.is_dir():
         return sorted(path.glob(PATTERN))
     if not path.exists():
@@ -146,7 +153,7 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the complete lines of a file with their numbers from 1."""
     with file.open("rb") as stream:
         for number, line in enumerate(stream, start=1):

@@ -39,9 +39,9 @@ class StrategyEntry:
         reward_model: whether a reward model is asked, and whether there is no search without one.
         second_policy: whether ``SearchServices.second_policy`` is asked where there is one.
         needs_answers: works on training problems only, because it grades while it grows: step labelling.
-        independent: the solutions of a tree are independent samples.
-        answers: the strategy chooses an answer; otherwise the reader of the tree does.
-        grows_with: the option that spends a larger budget.
+        has_independent_samples: the solutions of a tree are independent samples.
+        chooses_answer: the strategy chooses an answer; otherwise the reader of the tree does.
+        budget_option: the option that spends a larger budget.
         presets: settings by name, each a mapping of options.
     """
 
@@ -52,9 +52,9 @@ class StrategyEntry:
     reward_model: Need = Need.OPTIONAL
     second_policy: bool = False
     needs_answers: bool = False
-    independent: bool = False
-    answers: bool = True
-    grows_with: str = "candidates"
+    has_independent_samples: bool = False
+    chooses_answer: bool = True
+    budget_option: str = "candidates"
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -64,9 +64,9 @@ class StrategyEntry:
     @property
     def reads_scores(self) -> bool:
         """Whether the answer depends on a reward model, if there is one."""
-        return self.answers and self.reward_model is not Need.UNUSED
+        return self.chooses_answer and self.reward_model is not Need.UNUSED
 
     @property
     def chooses_without_scores(self) -> bool:
         """Whether the answer never depends on a reward model."""
-        return self.answers and self.reward_model is Need.UNUSED
+        return self.chooses_answer and self.reward_model is Need.UNUSED

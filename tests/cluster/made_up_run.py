@@ -66,7 +66,7 @@ def solved_tree() -> Tree:
     parent = 0
     for text in texts:
         step = Step(text, code="x", output="35" if "print" in text else "", outcome=Outcome.OK)
-        parent = tree.add(parent, step, visits=9, value_sum=7.0, score=0.5)
+        parent = tree.add(parent, step, visits=9, value_sum=7.0, logit=math.atanh(0.5))
     final = Step("<answer>\\boxed{35}<end_of_answer>", status=StepStatus.FINAL, answer="35")
     tree.add(parent, final, visits=8, value_sum=8.0, correct=True)
     return tree

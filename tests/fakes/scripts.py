@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from search.seeds import derive
 from search.strategies.tree.rstar_actions import Action
 from search.strategies.tree.rstar_prompts import INSTRUCTIONS
 from tests.fakes.policy import Request, Script, ScriptedPolicy
-from tests.fakes.words import Words, bare, candidate
+from tests.fakes.words import Words, bare, candidate, endings
 
 END_OF_STEP, END_OF_CODE = "<end_of_step>", "<end_of_code>"
 
@@ -147,3 +147,27 @@ class HashedText:
         if request.sampling.until is Until.STEP:
             return (f"{line}{END_OF_STEP}" if number % 5 > len(steps) else last), Finish.STOP
         return f"# How many?\nb = {number % 4}{END_OF_STEP}\n{last}", Finish.STOP
+
+
+def completions_by_length(correct: Mapping[int, int], silent: Collection[int] = ()) -> Script:
+    """Return a script for prefixes: after k steps ``correct[k]`` of the n completions end in 7, the others in 8.
+
+    None does without an entry. After as many steps as a number in ``silent`` there is no completion at all.
+    """
+
+    def script(request: Request) -> Sequence[Candidate]:
+        length = len(request.state.steps)
+        return [] if length in silent else endings(correct.get(length, 0), request.n)
+
+    return script
+
+
+def completions_by_word(correct: Mapping[str, int], solutions: Sequence[str]) -> Script:
+    """Return a script: ``solutions`` from the question, and after a word ``correct[word]`` completions that end in 7."""
+
+    def script(request: Request) -> Sequence[Candidate]:
+        if not request.words:
+            return [candidate(line) for line in solutions[: request.n]]
+        return endings(correct.get(request.words[-1], 0), request.n)
+
+    return script

@@ -1,66 +1,73 @@
-"""The whole loop in miniature on the real stack: two rounds, killed in the first search and started again."""
+"""The whole loop in miniature on the real stack: two rounds, of which the first trains both models."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
+from cluster.config.loader import load_config
+from cluster.evolution import base_policy
+from cluster.run.progress import Progress
 from search.data import PreferencePair, Trajectory
 from search.storage.tree_store import read_trees
+from tests.fakes.plain_training import fit_in_one_process
+from train.config import TrainConfig
 from train.data.records import read_records
 from train.labels.prm800k import read_rows
+from train.trainer.launch import ProgressCallback, TrainResult, TrainTask
 
 CONFIG = Path(__file__).with_name("miniature.yaml")
 DEADLINE_S = 1300
-
-Trees = dict[str, tuple[int, int]]  # problem -> seed and number of nodes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return an environment with a cache of its own, so that the base policy is trained here."""
-    return {**os.environ, "RAYSTAR_CACHE": str(tmp_path_factory.mktemp("cache")), "RAY_ADDRESS": "local"}
+    """Return an environment whose cache holds the base policy, trained in this process: the quickest way to one."""
+    root = tmp_path_factory.mktemp("base")
+    with pytest.MonkeyPatch.context() as patch, Progress(log_file=root / "log") as progress:
+        patch.setenv(base_policy.CACHE_VARIABLE, str(root / "cache"))
+        patch.setattr(base_policy, "fit", plain_fit)
+        facts = base_policy.make_base_policy(load_config(str(CONFIG), ()), root / "model", progress)
+    assert facts["loss"] < 0.5  # type: ignore[operator]
+    return {**os.environ, base_policy.CACHE_VARIABLE: str(root / "cache"), "RAY_ADDRESS": "local"}
 
 
-def command(run: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "cluster.cli", "evolve", str(CONFIG), "--run-dir", str(run), *more]
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> tuple[Path, Trees]:
-    """Kill a run in its first search; return its directory and the trees that it had finished by then."""
-    run = tmp_path_factory.mktemp("runs") / "miniature"
-    process = subprocess.Popen(
-        command(run),
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+def plain_fit(config: TrainConfig, task: TrainTask, report: ProgressCallback | None) -> TrainResult:
+    """Train as ``fit`` does, without Ray and DeepSpeed, and write the model directory."""
+    losses, model = fit_in_one_process(config, task)
+    model.save_pretrained(task.output)
+    AutoTokenizer.from_pretrained(task.initial_model).save_pretrained(task.output)
+    return TrainResult(
+        output=task.output,
+        steps=len(losses),
+        epochs=config.epochs,
+        final_loss=losses[-1],
+        metrics={},
+        samples=0,
+        dropped={},
+        tokens=0,
+        train_seconds=0.0,
+        seconds=0.0,
     )
-    try:
-        before = _wait_for_trees(run / "rounds" / "r1" / "search.partial", process, at_least=3)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return run, before
 
 
 @pytest.fixture(scope="module")
-def finished(killed: tuple[Path, Trees], environment: dict[str, str]) -> Path:
-    """Start the same run again and return its directory when it has finished."""
-    run, _ = killed
-    done = subprocess.run(command(run), env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
+def finished(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """Run the whole loop and return its directory."""
+    run = tmp_path_factory.mktemp("runs") / "miniature"
+    command = [sys.executable, "-m", "cluster.cli", "evolve", str(CONFIG), "--run-dir", str(run)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert facts(run, "r0/base")["cached"]
     return run
 
 
@@ -83,14 +90,6 @@ def test_summary_has_an_entry_for_each_round(finished: Path) -> None:
     assert summary["rounds"][1]["solved"] > 0
 
 
-def test_killed_search_resumes_and_keeps_its_trees(killed: tuple[Path, Trees], finished: Path) -> None:
-    """Every problem has exactly one tree, and those from before the kill are unchanged."""
-    _, before = killed
-    trees = list(read_trees(finished / "rounds" / "r1" / "search"))
-    assert len(trees) == len({tree.problem.id for tree in trees}) == 24
-    assert before.items() <= {tree.problem.id: (tree.seed, len(tree.nodes)) for tree in trees}.items()
-
-
 def test_every_problem_has_one_tree_in_each_search(finished: Path) -> None:
     for stage in ("r1/search", "r2/search"):
         ids = Counter(tree.problem.id for tree in read_trees(finished / "rounds" / stage))
@@ -111,11 +110,11 @@ def test_harvest_has_correct_trajectories_and_pairs(finished: Path) -> None:
 def test_models_load_with_transformers(finished: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    policy = AutoModelForCausalLM.from_pretrained(finished / "rounds" / "r2" / "train_policy" / "model")
+    policy = AutoModelForCausalLM.from_pretrained(finished / "rounds" / "r1" / "train_policy" / "model")
     reward_model = AutoModelForSequenceClassification.from_pretrained(
         finished / "rounds" / "r1" / "train_reward_model" / "model"
     )
-    assert policy.config.hidden_size == 128
+    assert policy.config.hidden_size == 64
     assert reward_model.config.num_labels == 1
 
 
@@ -136,7 +135,7 @@ def test_report_loads_nothing_from_elsewhere(finished: Path) -> None:
 @pytest.mark.thorough
 def test_reward_model_is_evaluated_and_selects_solutions(finished: Path, environment: dict[str, str]) -> None:
     reward_model = str(finished / "rounds" / "r1" / "train_reward_model" / "model")
-    policy = str(finished / "rounds" / "r2" / "train_policy" / "model")
+    policy = str(finished / "rounds" / "r1" / "train_policy" / "model")
     evaluated, selected = finished.with_name("evaluated"), finished.with_name("selected")
     samples = str(evaluated / "rounds" / "reward_eval" / "samples")
     for name, root, more in (
@@ -163,14 +162,3 @@ def test_reward_model_is_evaluated_and_selects_solutions(finished: Path, environ
     assert max(single) - min(single) < 1e-9  # of one sample there is nothing to choose
     assert result["curves"]["scored_tokens"] > 0
     assert len(list(read_rows([selected / "labelling.jsonl"], Counter()))) == 5
-
-
-def _wait_for_trees(folder: Path, process: subprocess.Popen[bytes], at_least: int) -> Trees:
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        assert process.poll() is None, "the run ended before it could be killed"
-        trees = list(read_trees(folder)) if folder.exists() else []
-        if len(trees) >= at_least:
-            return {tree.problem.id: (tree.seed, len(tree.nodes)) for tree in trees}
-        time.sleep(0.05)
-    raise AssertionError(f"no {at_least} trees in {DEADLINE_S} s")

@@ -56,7 +56,7 @@ def grown() -> Tree:
         models={"policy": "m/1"},
         failures={"timeout": 2},
     )
-    step = tree.add(0, OPEN, visits=3, value_sum=-0.1, score=0.30000000000000004, draws=1, version=2)
+    step = tree.add(0, OPEN, visits=3, value_sum=-0.1, logit=0.30000000000000004, draws=1, version=2)
     tree.add(step, FINAL, visits=2, value_sum=1.0, correct=True, multiplicity=4)
     tree.add(step, BROKEN, visits=1, value_sum=-1.0, correct=False, action="A4", replaces_parent=True)
     return tree
@@ -81,7 +81,7 @@ EXAMPLES = [
         8,
         Cost(generated_tokens=80, prompt_tokens=20, requests=1),
     ),
-    Node(-1, None, 0, children=[1, 2], score=None), grown(), Tree(PROBLEM),
+    Node(-1, None, 0, children=[1, 2], logit=None), grown(), Tree(PROBLEM),
 ]  # fmt: skip
 
 

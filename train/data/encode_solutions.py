@@ -66,14 +66,14 @@ def encode_outcomes(
 def encode_step_labels(
     records: Sequence[StepLabels], encoder: Encoder, max_length: int, pad_id: int
 ) -> tuple[TokenizedSet, dict[str, int]]:
-    """Encode solutions with shares of correct, neutral and incorrect (``targets.classes``) at the last token of each step."""
+    """Encode solutions with shares of correct, neutral and incorrect (``label_targets.classes``) at the last token of each step."""
     return _encode_steps(SampleKind.STEP_LABELS, records, classes, encoder, max_length, pad_id)
 
 
 def encode_step_values(
     records: Sequence[StepLabels], encoder: Encoder, max_length: int, pad_id: int
 ) -> tuple[TokenizedSet, dict[str, int]]:
-    """Encode solutions with a value in [-1, 1] (``targets.values``) at the last token of each step."""
+    """Encode solutions with a value in [-1, 1] (``label_targets.values``) at the last token of each step."""
     return _encode_steps(SampleKind.STEP_VALUES, records, values, encoder, max_length, pad_id)
 
 

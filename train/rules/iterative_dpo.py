@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from train.record_files import PAIRS
 from train.rules.base import POLICY, Harvest, HarvestRule, NoOptions, RuleInputs
-from train.rules.extremes import best_over_worst
+from train.rules.best_over_worst import best_over_worst
 from train.rules.solutions import collect_solutions
 from train.rules.writing import writer_of
 
@@ -15,9 +15,15 @@ from train.rules.writing import writer_of
 def harvest(inputs: RuleInputs, options: NoOptions) -> Harvest:
     """Make one pair a problem from the rewards of the solutions' last steps.
 
-    Grades do not count. Ends without an answer have no reward.
+    Solutions are ranked by logit, so that large ones do not tie. Grades do not count. Ends without an answer have no
+    reward.
     """
-    return best_over_worst(collect_solutions(inputs.trees), lambda _, solution: solution.score, "reward")
+    return best_over_worst(
+        collect_solutions(inputs.trees),
+        lambda _, solution: solution.logit,
+        "reward",
+        lambda solution, logit: solution.score or 0.0,
+    )
 
 
 RULE = HarvestRule(name="iterative_dpo", write=writer_of(harvest), files={POLICY: (PAIRS,)}, needs_scores=True)

@@ -7,7 +7,7 @@ from statistics import fmean
 from search.data import Problem
 from train.record_files import PAIRS
 from train.rules.base import POLICY, Harvest, HarvestRule, NoOptions, RuleInput, RuleInputs
-from train.rules.extremes import best_over_worst
+from train.rules.best_over_worst import best_over_worst
 from train.rules.solutions import Solution, collect_solutions
 from train.rules.writing import writer_of
 

@@ -14,13 +14,14 @@ from search.tree import Node, Tree
 class Solution:
     """One finished solution.
 
-    ``correct``: its grade, False without an answer, None if it was not graded. ``score``: the reward of its last step,
-    None if it was not scored.
+    ``correct``: its grade, False without an answer, None if it was not graded. ``score``: the reward of its last step in
+    [-1, 1], ``logit``: the logit behind it, which ranks solutions; both None if it was not scored.
     """
 
     steps: tuple[Step, ...]
     correct: bool | None = None
     score: float | None = None
+    logit: float | None = None
 
     @property
     def text(self) -> str:
@@ -56,7 +57,7 @@ def collect_solutions(trees: Iterable[Tree]) -> list[ProblemSolutions]:
         solutions = by_text.setdefault(tree.problem.id, {})
         for index, node in enumerate(tree.nodes):
             if node.is_terminal:
-                solution = Solution(tree.steps(index), _grade(node), node.score)
+                solution = Solution(tree.steps(index), _grade(node), node.score, node.logit)
                 if solution.text.strip():
                     solutions.setdefault(solution.text, solution)
     return [ProblemSolutions(problem, tuple(by_text[name].values())) for name, problem in problems.items()]

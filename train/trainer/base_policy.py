@@ -14,14 +14,21 @@ from transformers.utils.logging import disable_progress_bar
 from train.config import BasePolicySize
 
 PAD = "<|pad|>"
-LARGEST_NUMBER = 100  # numbers in the curriculum's sentences are at most this
+LARGEST_NUMBER = 100  # largest number in a sentence of the curriculum
 
 
 def build_tokenizer(texts: Iterable[str], vocabulary: int, tags: Sequence[str]) -> Qwen2Tokenizer:
-    """Return a byte-level BPE tokenizer: lossless on any text, one token for a frequent word, a number up to 100 or a tag.
+    """Train a byte-level BPE tokenizer on ``texts`` and return it. Any text can be encoded and decoded without loss.
 
-    It has the class that AutoTokenizer takes for this architecture whatever the directory says. Any other class would
-    split text differently when it is loaded again. That class splits numbers into digits, so numbers are added as tokens.
+    Frequent words, the numbers from 0 to LARGEST_NUMBER and the tags are one token each.
+
+    Args:
+        texts: what the merges are learnt from.
+        vocabulary: number of tokens, with numbers, tags and padding.
+        tags: the step format's tags.
+
+    The class is Qwen2Tokenizer, because AutoTokenizer loads every tokenizer of this architecture as that class, and
+    another class would split text in another way. It splits numbers into digits, so whole numbers are added as tokens.
     """
     numbers = [f" {number}" for number in range(LARGEST_NUMBER + 1)]
     added_tokens = [AddedToken(text, special=False, normalized=False) for text in (*tags, *numbers)]

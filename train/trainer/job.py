@@ -15,17 +15,17 @@ SUMMARY = "train.json"  # facts of the training run, in every exported directory
 class TrainJob:
     """A training run as each worker gets it. All paths must be on storage that the workers share.
 
-    ``init``: the model directory to start from. ``samples``: tokenised samples (npz). ``output``: the directory to
-    export. ``work``: for checkpoints and TensorBoard files. ``threads``: CPU threads of a worker. ``summary``: facts that
+    ``initial_model``: the model directory to start from. ``samples``: tokenised samples (npz). ``output``: the directory to
+    export. ``work_directory``: for checkpoints and TensorBoard files. ``threads``: CPU threads of a worker. ``summary``: facts that
     the driver adds to ``train.json``.
     """
 
     name: str
     objective: str
-    init: Path
+    initial_model: Path
     samples: Path
     output: Path
-    work: Path
+    work_directory: Path
     seed: int
     threads: int
     config: TrainConfig
@@ -33,7 +33,7 @@ class TrainJob:
 
     @property
     def progress_file(self) -> Path:
-        return self.work / f"{self.name}.progress.jsonl"
+        return self.work_directory / f"{self.name}.progress.jsonl"
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from search.errors import UserError
 from search.formats.base import StepFormat
 from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
-from train.config import TrainConfig
+from train.config import NOT_IN_FINGERPRINT, TrainConfig
 from train.data.loading import load_samples
 from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES
@@ -34,28 +34,31 @@ from train.trainer.entry import run_worker
 from train.trainer.job import SUMMARY, TrainJob, TrainReport
 
 POLL_S = 0.3  # seconds between two reads of the workers' reports
-# Settings of how a run is carried out, not of what it learns. They may change when a run is resumed.
-OPERATIONAL = {"max_failures", "start_deadline_s", "log_every", "cpus_per_worker"}
 
 ProgressCallback = Callable[[TrainReport], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainTask:
-    """A model to train: by which objective, from which model, on which records.
+    """A model to train. If workers run on several machines, all paths must be on storage that they share.
 
-    ``objective``: a name in ``train.objectives.OBJECTIVES``. ``init``: the Hugging Face directory to start from, which is
-    also the reference where the objective needs one. ``data``: JSON lines of the objective's records. ``output``: the
-    directory to make. ``work``: for checkpoints and TensorBoard files. If workers run on several machines, all paths must
-    be on storage that they share.
+    Attributes:
+        objective: a name in ``train.objectives.OBJECTIVES``.
+        initial_model: Hugging Face directory to start from; the reference model too, where the objective needs one.
+        data: JSON lines of the objective's records.
+        format: renders the records' steps as text, as for the policy.
+        output: directory to make.
+        work_directory: holds checkpoints, tokenised samples and TensorBoard files while the training runs.
+        seed: of the order of samples and of dropout.
+        name: of the run in Ray Train, logs and trackers; a part of the fingerprint is added.
     """
 
     objective: str
-    init: Path
+    initial_model: Path
     data: tuple[Path, ...]
     format: StepFormat
     output: Path
-    work: Path
+    work_directory: Path
     seed: int
     name: str
 
@@ -97,14 +100,14 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     if task.objective not in OBJECTIVES:
         raise UserError(f"unknown objective {task.objective!r}: one of {', '.join(sorted(OBJECTIVES))}")
     objective = OBJECTIVES[task.objective]
-    samples, dropped = load_samples(objective, task.init, task.data, task.format, config.max_length)
+    samples, dropped = load_samples(objective, task.initial_model, task.data, task.format, config.max_length)
     key = fingerprint(config, task, samples)
     name = f"{task.name}-{key[:12]}"
     if task.output.exists():
         result = _read_result(task.output, key)
-        _remove_work_files(task.work, name)
+        _remove_work_files(task.work_directory, name)
         return result
-    task.work.mkdir(parents=True, exist_ok=True)
+    task.work_directory.mkdir(parents=True, exist_ok=True)
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False)
     cores, gpu = worker_resources(config, ray.nodes())
@@ -118,10 +121,10 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     job = TrainJob(
         name=name,
         objective=task.objective,
-        init=task.init.absolute(),
-        samples=_samples_file(task.work, name).absolute(),
+        initial_model=task.initial_model.absolute(),
+        samples=_samples_file(task.work_directory, name).absolute(),
         output=task.output.absolute(),
-        work=task.work.absolute(),
+        work_directory=task.work_directory.absolute(),
         seed=task.seed,
         threads=cores,
         config=config,
@@ -131,7 +134,7 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
         samples.save(job.samples)
     with follow_reports(job.progress_file, progress):
         _launch(config, job, cores, gpu)
-    _remove_work_files(task.work, name)
+    _remove_work_files(task.work_directory, name)
     return _read_result(task.output, key, time.monotonic() - start)
 
 
@@ -146,7 +149,7 @@ def _launch(config: TrainConfig, job: TrainJob, cores: int, gpu: bool) -> None:
         ),
         run_config=ray.train.RunConfig(
             name=job.name,
-            storage_path=str(_checkpoint_directory(job.work)),
+            storage_path=str(_checkpoint_directory(job.work_directory)),
             failure_config=ray.train.FailureConfig(max_failures=config.max_failures, controller_failure_limit=0),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
@@ -161,9 +164,9 @@ def _launch(config: TrainConfig, job: TrainJob, cores: int, gpu: bool) -> None:
 def fingerprint(config: TrainConfig, task: TrainTask, samples: TokenizedSet) -> str:
     """Return a hash of all that decides what is learnt: settings, seed, tokenised samples and the initial weights."""
     digest = blake2b(digest_size=16)
-    digest.update(config.model_dump_json(exclude=OPERATIONAL).encode())
-    digest.update(f"{task.objective}\x1f{task.seed}\x1f{task.init.absolute()}".encode())
-    for file in sorted((*task.init.glob("*.safetensors"), *task.init.glob("*.bin"))):
+    digest.update(config.model_dump_json(exclude=set(NOT_IN_FINGERPRINT)).encode())
+    digest.update(f"{task.objective}\x1f{task.seed}\x1f{task.initial_model.absolute()}".encode())
+    for file in sorted((*task.initial_model.glob("*.safetensors"), *task.initial_model.glob("*.bin"))):
         stat = file.stat()
         digest.update(f"\x1f{file.name}\x1f{stat.st_size}\x1f{stat.st_mtime_ns}".encode())
     for array in (samples.tokens, samples.targets, samples.starts, samples.labels):

@@ -104,7 +104,7 @@ def run(job: TrainJob) -> None:
             batches = step_batches(samples, order, rank, progress.step, config.epochs)
             train(engine, batches, functions, config, plan, progress)
     summary = job.summary | {"precision": config.precision} | summarise(progress, functions)
-    checkpoint.export(engine.module, job.init, job.output, config.zero_stage, summary)
+    checkpoint.export(engine.module, job.initial_model, job.output, config.zero_stage, summary)
     ray.train.report({"step": progress.step})
 
 
@@ -113,7 +113,7 @@ def build_engine(job: TrainJob, objective: Objective, pad_id: int, world: int) -
     settings = deepspeed_config(job.config, world)
     # transformers looks for this object while it loads a model, so it must live until then.
     zero3 = HfDeepSpeedConfig(settings) if job.config.zero_stage == 3 else None
-    model = models.load_model(job.init, objective.head, job.config, pad_id)
+    model = models.load_model(job.initial_model, objective.head, job.config, pad_id)
     del zero3
     engine, *_ = deepspeed.initialize(model=model, model_parameters=list(model.parameters()), config=settings)
     return engine
@@ -173,7 +173,7 @@ class _Reporter:
 
     def __init__(self, job: TrainJob, rank: int, first_step: int) -> None:
         names = job.config.trackers if rank == 0 else ()
-        self.trackers = open_trackers(names, job.work, job.name, first_step + 1)
+        self.trackers = open_trackers(names, job.work_directory, job.name, first_step + 1)
         self.file = job.progress_file.open("a", buffering=1) if rank == 0 else None
 
     def __enter__(self) -> _Reporter:

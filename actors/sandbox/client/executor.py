@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -13,7 +14,8 @@ from actors.sandbox.client.result import ExecResult
 from actors.sandbox.client.server_handle import ForkServerHandle
 from actors.sandbox.config import ExecutorConfig
 from search.concurrency import gather_or_cancel
-from search.data import Outcome, State, Step, StepStatus
+from search.core.expansion import mark_code_error
+from search.data import Outcome, State, Step
 
 Program = tuple[tuple[str, ...], str]  # the codes before, and the code to run
 
@@ -46,16 +48,8 @@ def result_without_running(step: Step) -> Step | None:
 
 
 def with_result(step: Step, result: ExecResult) -> Step:
-    """Return the step with its result. A step whose code did not run OK is a CODE_ERROR."""
-    status = step.status if result.outcome is Outcome.OK else StepStatus.CODE_ERROR
-    return Step(
-        text=step.text,
-        code=step.code,
-        output=result.output,
-        status=status,
-        answer=step.answer,
-        outcome=result.outcome,
-    )
+    """Return the step with its result; ``mark_code_error`` decides its status."""
+    return mark_code_error(replace(step, output=result.output, outcome=result.outcome))
 
 
 async def run_steps(
@@ -112,6 +106,11 @@ class LocalExecutor:
         """Start now and return the fork server's hello. Raise UserError where it cannot start."""
         await self.server.start()
         return self.server.hello
+
+    @property
+    def restarts(self) -> int:
+        """How often a fork server died and was started again."""
+        return self.server.restarts + (self.heavy_server.restarts if self.heavy_server is not None else 0)
 
     async def close(self) -> None:
         await self.server.close()

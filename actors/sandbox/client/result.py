@@ -41,7 +41,7 @@ class ExecResult:
 
 
 def make_result(verdict: bytes, body: str, limits: Limits) -> ExecResult:
-    """Make a result of a verdict and its text, which are the step's own word or the fork server's about it."""
+    """Return the result for a verdict and its text. They come from the step's process, or from the fork server."""
     outcome = OUTCOMES.get(verdict, Outcome.CRASHED)
     if outcome is Outcome.OK:
         return ExecResult(outcome, normalize_output(body))

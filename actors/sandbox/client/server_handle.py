@@ -6,7 +6,6 @@ The fork server starts as a fresh process with one descriptor and an environment
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -22,7 +21,7 @@ from typing import Any
 from actors.sandbox import verdicts
 from actors.sandbox.client.result import DETERMINISTIC, ExecResult, make_result
 from actors.sandbox.config import ExecutorConfig
-from actors.sandbox.framing import FRAME, encode_frame
+from actors.sandbox.framing import FRAME, decode_message, encode_frame
 from actors.sandbox.limits import Limits, Tier, prefix_keys
 from search.data import Outcome
 from search.errors import UserError
@@ -107,10 +106,9 @@ class ForkServerHandle:
 
     async def run(self, prefix: tuple[str, ...], code: str) -> ExecResult:
         """Run ``code`` after ``prefix``. What the code does never raises."""
-        size = len(code.encode("utf-8", "surrogatepass"))
-        if size > self.limits.code_bytes:
-            return ExecResult(Outcome.SYNTAX_ERROR, f"SyntaxError: code longer than {self.limits.code_bytes} bytes")
         codes = (*prefix, code)
+        if any(len(part.encode("utf-8", "surrogatepass")) > self.limits.code_bytes for part in codes):
+            return ExecResult(Outcome.SYNTAX_ERROR, f"SyntaxError: code longer than {self.limits.code_bytes} bytes")
         key = prefix_keys(codes)[-1]
         if key in self.cache:
             self.cache.move_to_end(key)
@@ -197,7 +195,7 @@ class ForkServerHandle:
     async def _read_frame(self) -> Any:
         try:
             (size,) = FRAME.unpack(await self.reader.readexactly(FRAME.size))
-            return json.loads(await self.reader.readexactly(size))
+            return decode_message(await self.reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise ServerLost from error
 
@@ -205,12 +203,16 @@ class ForkServerHandle:
         """Resolve pending steps until the fork server is gone."""
         while True:
             try:
-                request_id, verdict, body = await self._read_frame()
+                answer = await self._read_frame()
             except ServerLost:
                 return
-            pending = self.pending.pop(request_id, None)
+            match answer:
+                case [int(request_id), str(verdict), str(body)]:
+                    pending = self.pending.pop(request_id, None)
+                case _:  # no answer of ours: start it afresh
+                    return
             if pending is not None and not pending.future.done():
-                pending.future.set_result(make_result(verdict.encode("latin-1"), body, self.limits))
+                pending.future.set_result(make_result(verdict.encode("latin-1", "replace"), body, self.limits))
 
     async def _recover(self) -> None:
         """Run again what was in flight, then open.
@@ -221,7 +223,8 @@ class ForkServerHandle:
         for pending in list(self.pending.values()):
             if pending.solo_tries >= MAX_SOLO_TRIES:
                 self.pending.pop(pending.id, None)
-                pending.future.set_result(make_result(verdicts.CRASHED, "", self.limits))
+                if not pending.future.done():
+                    pending.future.set_result(make_result(verdicts.CRASHED, "", self.limits))
                 continue
             pending.solo_tries += 1
             self._send(pending)

@@ -110,11 +110,12 @@ class ForkServer:
 
     def admit(self, request: StepRequest) -> None:
         """Answer pure arithmetic at once. Queue everything else to be run."""
-        printed = arithmetic.evaluate(request.codes) if self.limits.evaluate_arithmetic else None
-        if printed is None or len(printed) > self.limits.output_bytes:
+        max_bytes = self.limits.output_bytes
+        printed = arithmetic.evaluate(request.codes, max_bytes) if self.limits.evaluate_arithmetic else None
+        if printed is None:
             self.scheduler.queue.append(request)
         else:
-            self.answer(request, verdicts.OK, printed.encode())
+            self.answer(request, verdicts.OK, printed.encode("ascii"))  # it knows no other characters
 
     def select_client(self, all_sent: bool) -> None:
         events = selectors.EVENT_READ | (0 if all_sent else selectors.EVENT_WRITE)
@@ -139,8 +140,10 @@ class ForkServer:
         if process is None or process.phase is Phase.KILLED:
             return errno.EPERM
         if request.kind is SyscallKind.FORK:
+            if not process.granted_forks:
+                return errno.EPERM
             process.granted_forks -= 1
-            return 0 if process.granted_forks >= 0 else errno.EPERM
+            return 0
         if request.kind is SyscallKind.THREAD:
             return 0 if count_threads(process.pid) < self.limits.threads else errno.EAGAIN
         process.files_created += 1
@@ -208,10 +211,20 @@ class ForkServer:
             is_closed = process.read(self.limits.output_bytes + FRAME_BYTES)
             self.handle_messages(process)
         except Violation:
-            self.kill_with_verdict(process, verdicts.FORBIDDEN)
+            self.on_violation(process)
             return
         if is_closed and process in self.table.processes:
             self.on_hangup(process)
+
+    def on_violation(self, process: Process) -> None:
+        """Kill a process that wrote what no honest one writes. Its job is answered when it is dead."""
+        if process.phase is Phase.STARTING and (not process.pid or process.pid in self.table.by_pid):
+            self.fail_fork(process)  # its base wrote in its place: nothing would report its death
+            return
+        if process.phase is Phase.STARTING:  # it wrote more than its hello before that was read
+            process.phase = Phase.RUNNING
+            self.table.watch_death(process)
+        self.kill_with_verdict(process, verdicts.FORBIDDEN)
 
     def on_hangup(self, process: Process) -> None:
         """Give a process that closed its socket HANGUP_SECONDS to die: it is dying, or it closed what it needs."""
@@ -231,7 +244,7 @@ class ForkServer:
             process.start_clock(self.limits, len(self.jobs[process].codes))
             self.table.watch_death(process)
         if process.phase is Phase.RUNNING:
-            result = process.take_result()
+            result = process.take_result(self.limits.output_bytes + FRAME_BYTES)
             if result is not None:
                 self.finish(process, *result)
         elif process.phase is Phase.IDLE:

@@ -26,7 +26,7 @@ def main() -> None:
         sys.exit(1)
     try:
         server.serve()
-    except ConnectionError:  # the client hung up
+    except ConnectionError:  # the client closed the connection
         sys.exit(0)
     except ServerFailed as error:
         print(f"fork server: {error}", file=sys.stderr)

@@ -27,7 +27,7 @@ CREDENTIALS = struct.Struct("iii")
 
 
 class Phase(Enum):
-    """Where a process stands."""
+    """Phase of a process of the sandbox, from its fork to its end."""
 
     STARTING = auto()  # ordered, has not written yet
     RUNNING = auto()
@@ -36,7 +36,7 @@ class Phase(Enum):
 
 
 class Violation(Exception):
-    """A process wrote on its socket what no honest one writes."""
+    """A process wrote a malformed frame or an illegal message on its socket."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -106,10 +106,17 @@ class Process:
                 raise Violation("too many bytes")
 
     def _read_with_credentials(self) -> bytes:
+        """Read its first bytes and learn its pid. Raise Violation where the sender is dead and forgotten already.
+
+        A base that writes in place of its child and dies can be: its death may be handled first.
+        """
         data, ancillary, _, _ = self.sock.recvmsg(65_536, socket.CMSG_SPACE(CREDENTIALS.size))
         for level, kind, raw in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-                self.set_pid(CREDENTIALS.unpack(raw)[0])
+                try:
+                    self.set_pid(CREDENTIALS.unpack(raw)[0])
+                except OSError as error:
+                    raise Violation("written by a process that is gone") from error
         return data
 
     def set_pid(self, pid: int) -> None:
@@ -134,15 +141,18 @@ class Process:
                 raise Violation("wrote out of turn")
             self.unconfirmed_forks -= 1
 
-    def take_result(self) -> tuple[bytes, bytes] | None:
-        """Return verdict and body once the frame is complete, else None. Raise Violation when it is not one of ours."""
+    def take_result(self, limit: int) -> tuple[bytes, bytes] | None:
+        """Return verdict and body once the frame is complete, else None.
+
+        Raise Violation when it is not one of ours, or announces a body of more than ``limit`` bytes.
+        """
         if self.inbox and not self.token.startswith(bytes(self.inbox[:16])):
             raise Violation("not its token")
         if len(self.inbox) < 21:
             return None
         (size,) = struct.unpack_from(">I", self.inbox, 16)
-        if len(self.inbox) > 21 + size:
-            raise Violation("more than one result")
+        if size > limit or len(self.inbox) > 21 + size:
+            raise Violation("too long, or more than one result")
         if len(self.inbox) < 21 + size:
             return None
         verdict, body = bytes(self.inbox[20:21]), bytes(self.inbox[21:])

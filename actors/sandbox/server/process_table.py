@@ -67,7 +67,8 @@ class ProcessTable:
     def remove(self, process: Process) -> None:
         """Forget a process and close its descriptors."""
         self.processes.discard(process)
-        self.by_pid.pop(process.pid, None)
+        if self.by_pid.get(process.pid) is process:
+            del self.by_pid[process.pid]
         self.unwatch_socket(process)
         if process.pidfd >= 0 and process.pidfd in self.selector.get_map():
             self.selector.unregister(process.pidfd)
@@ -83,8 +84,7 @@ class ProcessTable:
         self.unlisted_since = {pid: self.unlisted_since.get(pid, now) for pid in unlisted}
         for pid, since in self.unlisted_since.items():
             if now - since >= UNLISTED_SECONDS:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, os.WNOHANG)
+                kill_child(pid)
 
     def kill_all(self) -> None:
         """Kill and reap every child, listed or not."""
@@ -93,13 +93,23 @@ class ProcessTable:
             for process in self.processes:
                 process.kill()
             for pid in child_pids():
-                os.kill(pid, signal.SIGKILL)
+                kill_child(pid, reap=False)
             try:
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
             except ChildProcessError:
                 return
             time.sleep(0.002)
+
+
+def kill_child(pid: int, reap: bool = True) -> None:
+    """Kill a child, and reap it if it is dead already. One that is gone is no error."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+        if reap:
+            os.waitpid(pid, os.WNOHANG)
+    except (ProcessLookupError, ChildProcessError):
+        return
 
 
 def child_pids() -> list[int]:

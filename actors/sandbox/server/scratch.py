@@ -35,8 +35,13 @@ class ScratchPool:
         return self.counts_files and not user.files_created
 
     def has_files(self, user: Process) -> bool:
-        """Return True if its user left files in it."""
-        return not self.is_untouched(user) and bool(os.listdir(user.scratch))
+        """Return True if its user left files in it, or did something to it that keeps them from being listed."""
+        if self.is_untouched(user):
+            return False
+        try:
+            return bool(os.listdir(user.scratch))
+        except OSError:
+            return True
 
     def release(self, user: Process) -> None:
         """Take back the directory of a process that is gone, or kept without files. Remove what is left in it."""
@@ -46,12 +51,22 @@ class ScratchPool:
         if self.is_untouched(user):
             self.free.append(path)
             return
+        if not is_emptied(
+            path
+        ):  # only at tier none: removed, moved, or closed to us; what is left ends with the server
+            path = self._secret_path()
+            os.mkdir(path, 0o700)
+        self.free.append(path)
+
+
+def is_emptied(path: str) -> bool:
+    """Remove all that is in a directory. Return True if it is there and empty afterwards."""
+    try:
         for entry in os.scandir(path):
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 os.unlink(entry.path)
-        if os.listdir(path):  # only at tier none: a directory that we may not empty is left until the server ends
-            path = self._secret_path()
-            os.mkdir(path, 0o700)
-        self.free.append(path)
+        return not os.path.islink(path) and not os.listdir(path)
+    except OSError:
+        return False

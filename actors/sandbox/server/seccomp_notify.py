@@ -74,8 +74,7 @@ class SeccompNotifier:
 def process_of(thread: int) -> int:
     """Return the pid of the process that a thread belongs to, or 0 when it is gone."""
     try:
-        with open(f"/proc/{thread}/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("Tgid:"))
+        return read_status(thread, b"Tgid:")
     except (OSError, StopIteration):
         return 0
 
@@ -83,7 +82,15 @@ def process_of(thread: int) -> int:
 def count_threads(pid: int) -> int:
     """Return the number of threads of a process, or 0 when it is gone."""
     try:
-        with open(f"/proc/{pid}/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
+        return read_status(pid, b"Threads:")
     except (OSError, StopIteration):
         return 0
+
+
+def read_status(pid: int, field: bytes) -> int:
+    """Return a number of ``/proc/PID/status``. Raise OSError or StopIteration where there is none.
+
+    The file is read as bytes: its first line is the process's name, which a step chooses freely.
+    """
+    with open(f"/proc/{pid}/status", "rb") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(field))

@@ -45,14 +45,14 @@ def run(args: argparse.Namespace) -> int:
     request.check(invocation.root)
     if args.dry_run:
         stages = planned_stages.score_samples(invocation.config, SELECT, len(request.problems), request.trees)
-        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
         return 0
     with open_context(invocation) as context:
         from cluster.annotation.choose_solutions import SelectionRequest  # heavy: Ray and vLLM's clients
-        from cluster.commands import jobs  # heavy: Ray and vLLM's clients
+        from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
 
         selection = SelectionRequest(
             count=args.count, together=args.together, output=output, generation=args.generation
         )
-        jobs.select(context, request, selection)
+        ray_commands.select(context, request, selection)
     return 0

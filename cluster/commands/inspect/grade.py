@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a JSON object a line: gold, answer; equal (true or false, the expected verdict; true if it is left out); id",
     )
     parser.add_argument("--explain", action="store_true", help="show how each row was read, not only disagreements")
-    parser.epilog = "exit code: 0 all verdicts are as expected, 1 some are not, 2 the file cannot be read"
+    parser.epilog = "exit code: 0 all verdicts as expected, 1 some are not, 2 unreadable file"
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cluster import report
-from cluster.run import directory, manifest
+from cluster.run import directory, inventory, manifest
 from cluster.run.progress import Progress
 from search.errors import UserError
 
@@ -16,6 +16,9 @@ HELP = "print the results of a run, finished or not; write its summary.json and 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="run directory, for example runs/arithmetic")
     parser.add_argument("--dry-run", action="store_true", help="print what would be written and stop")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare every byte of finished stages, weights too, with their digests"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     if not (root / directory.MANIFEST).is_file():
         raise UserError(f"{root} is not a RayStar run directory: it has no {directory.MANIFEST}")
     manifest.read_manifest(root / directory.MANIFEST).check(root)
+    inventory.verify_run(root, full=args.verify)
     if args.dry_run:
         print(f"would write {root / report.SUMMARY} and {root / report.HTML}")
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**asdict(result), "isolation": tier}))
     else:
-        print(result.output.rstrip("\n"))
+        print(encodable(result.output.rstrip("\n")))
         print(f"[{result.outcome.value}; isolation: {tier}]")
     return 0 if result.outcome is Outcome.OK else 1
 
@@ -67,6 +68,12 @@ async def _run(config: ExecutorConfig, prefix: tuple[str, ...], code: str) -> tu
         result = await executor.run_code(prefix, code)
         server = executor.heavy_server or executor.server
         return str(server.hello.get("tier", "unknown")), result
+
+
+def encodable(text: str) -> str:
+    """Return the text with what the terminal's encoding lacks written as escapes: a step may print any character."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _read_text(path: Path) -> str:

@@ -51,12 +51,12 @@ def _run_on_samples(args: argparse.Namespace, invocation: Invocation, threshold:
     _check_threshold_stage(invocation, threshold, request.model)
     if args.dry_run:
         stages = planned_stages.score_samples(invocation.config, REWARD_EVAL, len(request.problems), request.trees)
-        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
         return 0
     with open_context(invocation) as context:
-        from cluster.commands import jobs  # heavy: Ray and vLLM's clients
+        from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
 
-        jobs.eval_reward_model(context, request, threshold)
+        ray_commands.eval_reward_model(context, request, threshold)
     return 0
 
 
@@ -72,12 +72,12 @@ def _run_on_file(args: argparse.Namespace, invocation: Invocation, threshold: Th
     _check_threshold_stage(invocation, threshold, model)
     if args.dry_run:
         stages = planned_stages.score_file(len(rows), file)
-        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
         return 0
     with open_context(invocation) as context:
-        from cluster.commands import jobs  # heavy: Ray and vLLM's clients
+        from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
 
-        jobs.eval_reward_model_on_file(context, model, kind, file, rows, threshold)
+        ray_commands.eval_reward_model_on_file(context, model, kind, file, rows, threshold)
     return 0
 
 

@@ -45,10 +45,10 @@ def run(args: argparse.Namespace) -> int:
         preflight.check_model("--init", args.init)
     if args.dry_run:
         stages = planned_stages.train(invocation.config, args.role, args.data)
-        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
         return 0
     with open_context(invocation) as context:
-        from cluster.commands import jobs  # heavy: Ray and the training loop
+        from cluster.commands import ray_commands  # heavy: Ray and the training loop
 
-        jobs.train(context, args.role, tuple(args.data), init=args.init)
+        ray_commands.train(context, args.role, tuple(args.data), initial_model=args.init)
     return 0

@@ -29,10 +29,14 @@ def run(args: argparse.Namespace) -> int:
         )
     problems = options.read_problems(args, invocation.problems)
     if args.dry_run:
-        print(dry_run.text(config, invocation.root, planned_stages.compare(config, len(problems)), invocation.address))
+        print(
+            dry_run.format_plan(
+                config, invocation.root, planned_stages.compare(config, len(problems)), invocation.address
+            )
+        )
         return 0
     with open_context(invocation) as context:
-        from cluster.commands import jobs  # heavy: Ray and vLLM's clients
+        from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
 
-        jobs.compare(context, args.policy, args.reward_model, problems, args.split)
+        ray_commands.compare(context, args.policy, args.reward_model, problems, args.split)
     return 0

@@ -23,10 +23,10 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         sizes = planned_stages.problem_counts(config, invocation.problems)
         stages = planned_stages.evaluate(config, sizes, reward_model=args.reward_model is not None)
-        print(dry_run.text(config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(config, invocation.root, stages, invocation.address))
         return 0
     with open_context(invocation) as context:
-        from cluster.commands import jobs  # heavy: Ray and vLLM's clients
+        from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
 
-        jobs.evaluate(context, policy=args.policy, reward_model=args.reward_model)
+        ray_commands.evaluate(context, policy=args.policy, reward_model=args.reward_model)
     return 0

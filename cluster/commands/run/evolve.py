@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     preflight.check_rounds(config, invocation.problems.train)
     if args.dry_run:
         stages = planned_stages.evolve(config, planned_stages.problem_counts(config, invocation.problems))
-        print(dry_run.text(config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(config, invocation.root, stages, invocation.address))
         return 0
     with open_context(invocation) as context:
         from cluster import report  # heavy: Ray, vLLM's clients and the training loop

@@ -23,10 +23,10 @@ def run(args: argparse.Namespace) -> int:
     options.check_models(args)
     if args.dry_run:
         stages = planned_stages.search(invocation.config, len(problems))
-        print(dry_run.text(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
         return 0
     with open_context(invocation) as context:
-        from cluster.commands import jobs  # heavy: Ray and vLLM's clients
+        from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
 
-        jobs.search(context, problems, policy=args.policy, reward_model=args.reward_model)
+        ray_commands.search(context, problems, policy=args.policy, reward_model=args.reward_model)
     return 0

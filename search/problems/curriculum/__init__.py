@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from search.data import Problem, Step, Trajectory
 from search.errors import UserError
+from search.problems.curriculum import cache
 from search.problems.curriculum.checking import check_steps, first_incorrect_step
 from search.problems.curriculum.compose import Composition, Split, compose
 from search.problems.curriculum.solutions import first_incorrect_fact, worked_solution
@@ -24,6 +25,8 @@ __all__ = [
 
 SOURCE = "curriculum"
 TRIES_PER_PROBLEM = 20
+CACHED_COUNT = 50  # from so many problems on, reading them from the cache is quicker than composing them
+_compositions: dict[str, Composition] = {}  # by problem id
 
 
 def make_problems(split: str, count: int, seed: int, levels: tuple[int, int]) -> list[Problem]:
@@ -32,24 +35,41 @@ def make_problems(split: str, count: int, seed: int, levels: tuple[int, int]) ->
     The id names split, level and seed, from which ``composition_of`` composes the problem again. Raises UserError if there
     are too few problems: those of one step differ in little.
     """
+    if count < CACHED_COUNT:
+        composed = _compose_all(Split(split), count, seed, levels)
+    else:
+        arguments = (split, count, seed, *levels)
+        kept = cache.read_composed(*arguments)
+        composed = kept or _compose_all(Split(split), count, seed, levels)
+        if kept is None:
+            cache.write_composed(composed, *arguments)
+    problems = []
+    for level, problem_seed, composition in composed:
+        problem = _problem(Split(split), level, problem_seed, composition)
+        _compositions[problem.id] = composition
+        problems.append(problem)
+    return problems
+
+
+def _compose_all(split: Split, count: int, seed: int, levels: tuple[int, int]) -> list[cache.Composed]:
     low, high = levels
-    problems: dict[str, Problem] = {}
+    composed: dict[str, cache.Composed] = {}
     attempt = 0
-    while len(problems) < count:
+    while len(composed) < count:
         if attempt > TRIES_PER_PROBLEM * count:
             raise UserError(
                 f"the curriculum has fewer than {count} different {split} problems of {low} to {high} steps: "
-                f"{len(problems)} were found; ask for fewer or deeper ones"
+                f"{len(composed)} were found; ask for fewer or deeper ones"
             )
-        level = low + len(problems) % (high - low + 1)
-        problem = _make_problem(Split(split), level, derive(seed, split, attempt) % 10**9)
-        problems.setdefault(problem.question, problem)
+        level = low + len(composed) % (high - low + 1)
+        problem_seed = derive(seed, split, attempt) % 10**9
+        composition = compose(split, level, problem_seed)
+        composed.setdefault(composition.question, (level, problem_seed, composition))
         attempt += 1
-    return list(problems.values())
+    return list(composed.values())
 
 
-def _make_problem(split: Split, level: int, seed: int) -> Problem:
-    composition = compose(split, level, seed)
+def _problem(split: Split, level: int, seed: int, composition: Composition) -> Problem:
     return Problem(
         id=f"{SOURCE}-{split}-{level}-{seed}",
         question=composition.question,
@@ -64,7 +84,9 @@ def composition_of(problem_id: str) -> Composition:
     source, split, level, seed = problem_id.split("-")
     if source != SOURCE:
         raise ValueError(f"{problem_id!r} is no id of a curriculum problem")
-    return compose(Split(split), int(level), int(seed))
+    if problem_id not in _compositions:
+        _compositions[problem_id] = compose(Split(split), int(level), int(seed))
+    return _compositions[problem_id]
 
 
 def is_from_curriculum(problem: Problem) -> bool:

@@ -30,7 +30,8 @@ Item = TypeVar("Item")
 class Link:
     """A template as a table.
 
-    ``key``: of the template. ``choices``: numbers to draw from; empty if the sentence has none. ``effects``: by number, None for no number.
+    ``key``: of the template. ``choices``: numbers to draw from; empty if the sentence has none. ``effects``: by number,
+    None for no number.
     """
 
     template: Template

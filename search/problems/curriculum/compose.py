@@ -9,15 +9,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 
 from search.errors import UserError
 from search.problems.curriculum.chains import Link, choose, draw_chain, draw_numbers
-from search.problems.curriculum.templates import IDLE, IDLE_NUMBERS, UNITS
+from search.problems.curriculum.templates import DISTRACTOR_NUMBERS, DISTRACTORS, UNITS
 from search.seeds import derive
 
 TRIES = 20_000  # one in a hundred chains belongs to a given split by both hashes, and not all have whole totals
-SENTENCES = 8  # largest number of sentences of a shallow problem, idle ones included
+# Steps and distractors of a problem are at most this many together; a problem of more steps has no distractor.
+MAX_SENTENCES = 8
 
 
 class Split(StrEnum):
@@ -49,12 +49,13 @@ class Fact:
 class Composition:
     """A composed problem: its facts in order, of which the last total is asked for.
 
-    ``asides``: the idle sentences before each fact and, last, those before the question.
+    ``distractors``: the sentences that do not change the total (templates.py), as those before each fact and, last,
+    those before the question.
     """
 
     facts: tuple[Fact, ...]
     unit: str
-    asides: tuple[tuple[str, ...], ...]
+    distractors: tuple[tuple[str, ...], ...]
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -65,13 +66,12 @@ class Composition:
     def question(self) -> str:
         sentences = [
             sentence
-            for aside, fact in zip(self.asides, self.facts, strict=False)
-            for sentence in (*aside, fact.sentence)
+            for before, fact in zip(self.distractors, self.facts, strict=False)
+            for sentence in (*before, fact.sentence)
         ]
-        return " ".join((*sentences, *self.asides[-1], f"How many {self.unit} are there now?"))
+        return " ".join((*sentences, *self.distractors[-1], f"How many {self.unit} are there now?"))
 
 
-@lru_cache(maxsize=65536)
 def compose(split: Split, level: int, seed: int) -> Composition:
     """Return the problem of ``level`` steps for a split and a seed. Raises UserError if none is found.
 
@@ -90,10 +90,10 @@ def compose(split: Split, level: int, seed: int) -> Composition:
             continue
         numbers, totals = drawn
         present = [number for number in numbers if number is not None]
-        asides = _draw_asides(level, present, rng)
+        distractors = _draw_distractors(level, present, rng)
         if split_of(present) is split:
             facts = map(_fact, chain, numbers, totals, [unit] * level)
-            return Composition(tuple(facts), unit, asides)
+            return Composition(tuple(facts), unit, distractors)
     raise UserError(f"the curriculum has no {split} problems of {level} steps: ask for deeper ones")
 
 
@@ -102,16 +102,16 @@ def split_of(chain: Sequence[object]) -> Split:
     return SHARES[derive(*chain) % len(SHARES)]
 
 
-def _draw_asides(level: int, used: Sequence[int], rng: random.Random) -> tuple[tuple[str, ...], ...]:
-    """Draw idle sentences, spread evenly over the gaps before, between and after the facts."""
+def _draw_distractors(level: int, used: Sequence[int], rng: random.Random) -> tuple[tuple[str, ...], ...]:
+    """Draw distractors, spread evenly over the gaps before, between and after the facts."""
     gaps: list[list[str]] = [[] for _ in range(level + 1)]
-    taken = list(used)
-    for _ in range(rng.randint(0, max(0, SENTENCES - level))):
-        text = choose(rng, IDLE)
+    present = list(used)
+    for _ in range(rng.randint(0, max(0, MAX_SENTENCES - level))):
+        text = choose(rng, DISTRACTORS)
         if "{n}" in text:
-            choices = IDLE_NUMBERS["n"]
-            number = choose(rng, [choice for choice in choices if choice not in taken] or choices)
-            taken.append(number)
+            choices = DISTRACTOR_NUMBERS["n"]
+            number = choose(rng, [choice for choice in choices if choice not in present] or choices)
+            present.append(number)
             text = text.format(n=number)
         choose(rng, gaps).append(text)
     return tuple(tuple(gap) for gap in gaps)

@@ -16,15 +16,15 @@ def worked_solution(composition: Composition) -> tuple[Step, ...]:
     """Return one step per sentence of the question, a step that prints the total, and the answer.
 
     A step repeats its sentence as a comment and computes it: a small model learns to copy a sentence and translate it in
-    place long before it learns to look a number up across the question. The step of an idle sentence only repeats it. So
-    the next step is always the next sentence, the solution ends after the last one, and the number of steps does not
+    place long before it learns to look a number up across the question. The step of a distractor only repeats it. So the
+    next step is always the next sentence, the solution ends after the last one, and the number of steps does not
     tell a shallow problem from a deep one.
     """
     steps = []
-    for aside, fact in zip(composition.asides, composition.facts, strict=False):
-        steps += [_step(_as_comment(sentence)) for sentence in aside]
+    for before, fact in zip(composition.distractors, composition.facts, strict=False):
+        steps += [_step(_as_comment(sentence)) for sentence in before]
         steps.append(_step(f"{_as_comment(fact.sentence)}\n{TOTAL} = {fact.code}"))
-    steps += [_step(_as_comment(sentence)) for sentence in composition.asides[-1]]
+    steps += [_step(_as_comment(sentence)) for sentence in composition.distractors[-1]]
     answer, code = f"{composition.facts[-1].value}", PRINT
     steps.append(Step(f"{code}{END_OF_CODE}", code=code, output=answer, outcome=Outcome.OK))
     text = f"{ANSWER}\\boxed{{{answer}}}{END_OF_ANSWER}"
@@ -48,8 +48,8 @@ def changed_steps(totals: Sequence[object]) -> list[int]:
 def first_incorrect_fact(composition: Composition, totals: Sequence[object]) -> int | None:
     """Return the index of the first fact that is missing or has another total; None if all are correct.
 
-    ``totals``: the value of the total after each step, None if there is none yet. Steps that do not change it are idle,
-    because every fact changes it.
+    ``totals``: the value of the total after each step, None if there is none yet. Steps that do not change it belong to
+    distractors, because every fact changes it.
     """
     changed = [totals[index] for index in changed_steps(totals)]
     for index, fact in enumerate(composition.facts):

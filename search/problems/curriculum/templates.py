@@ -131,7 +131,7 @@ TEMPLATES = QUANTITIES + RATES + FRACTIONS + EQUATIONS + SEQUENCES
 # sentence nor the length of the text tells how many steps there are: a model that learns from short problems has to read.
 # Most have a number, as other sentences do; otherwise a small model tells them apart by their looks and leaves one out of
 # four. Most are long: their steps have no code, and a solution must be as long as a deep one's.
-IDLE = (
+DISTRACTORS = (
     "It rains.",
     "A dog barks.",
     "The keeper smiles.",
@@ -146,4 +146,4 @@ IDLE = (
     "{n} a day pass by for a week.",
     "What plays is song {n} of a short list.",
 )
-IDLE_NUMBERS = {"n": (*NUMBERS, *TENS)}
+DISTRACTOR_NUMBERS = {"n": (*NUMBERS, *TENS)}

@@ -1,11 +1,12 @@
-"""A data set of the Hugging Face Hub as a source of problems."""
+"""Any data set of the Hugging Face Hub as a source of problems."""
 
 from __future__ import annotations
 
 import re
 
-from search.problems.config import ProblemSetConfig
-from search.problems.rows import hugging_face_rows
+from search.problems.config import DEFAULT_SPLIT, ProblemSetConfig
+from search.problems.hub import hub_rows
+from search.problems.rows import Reading
 from search.problems.sources.base import LoadedProblems, ProblemSource, load_rows
 
 NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
@@ -13,8 +14,9 @@ NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 def load_hugging_face(config: ProblemSetConfig) -> LoadedProblems:
     """Return the problems of a split. Raises UserError if the set cannot be reached."""
-    rows = hugging_face_rows(config.name, config.subset, config.split)
-    return load_rows(config, rows, config.name.rsplit("/", 1)[1])
+    rows = hub_rows(config.name, config.subset, config.split or DEFAULT_SPLIT)
+    reading = Reading(source=config.name.rsplit("/", 1)[1], is_published=True)
+    return load_rows(config, rows, reading)
 
 
 SOURCE = ProblemSource(

@@ -52,7 +52,7 @@ ENTRY = StrategyEntry(
     bound=lambda config: config.bound(config.max_depth.bit_length()),
     describe=lambda config: config.describe(config.max_depth.bit_length()),
     needs_answers=True,
-    independent=True,
-    answers=False,
-    grows_with="solutions",
+    has_independent_samples=True,
+    chooses_answer=False,
+    budget_option="solutions",
 )

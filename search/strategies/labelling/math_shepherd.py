@@ -45,7 +45,7 @@ ENTRY = StrategyEntry(
     bound=lambda config: config.bound(config.max_depth),
     describe=lambda config: config.describe(config.max_depth),
     needs_answers=True,
-    independent=True,
-    answers=False,
-    grows_with="solutions",
+    has_independent_samples=True,
+    chooses_answer=False,
+    budget_option="solutions",
 )

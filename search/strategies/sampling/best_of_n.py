@@ -48,5 +48,5 @@ ENTRY = StrategyEntry(
     build=BestOfN,
     bound=lambda config: bound(config, config.candidates),
     describe=lambda config: f"{config.candidates} samples",
-    independent=True,
+    has_independent_samples=True,
 )

@@ -43,7 +43,7 @@ ENTRY = StrategyEntry(
     build=IndependentSampling,
     bound=lambda config: bound(config, config.candidates),
     describe=lambda config: f"{config.candidates} samples",
-    independent=True,
-    answers=False,
+    has_independent_samples=True,
+    chooses_answer=False,
     reward_model=Need.OPTIONAL,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
 from search.core.completion import add_chain, finish_solution
-from search.core.expansion import NO_CANDIDATE, add_cost, count_failure, squash
+from search.core.expansion import NO_CANDIDATE, add_cost, count_failure
 from search.core.stopping import budget_exhausted
 from search.data import Aggregation
 from search.grading.grader import grade
@@ -105,4 +105,4 @@ async def score_solutions(
     scores = await services.reward_model.score([tree.state(i) for i in scored])
     add_cost(tree, scores)
     for i, logit in zip(scored, scores.logits, strict=True):
-        tree.nodes[i].score = squash(logit, squash_scale)
+        tree.nodes[i].logit, tree.nodes[i].squash_scale = logit, squash_scale

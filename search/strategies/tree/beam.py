@@ -16,8 +16,9 @@ from pydantic import Field
 
 from search.core.expansion import expand_all
 from search.core.stopping import finalize, should_stop
-from search.core.values import back_up, path_value, terminal_value
+from search.core.values import back_up, path_rank, terminal_value
 from search.data import Aggregation, Problem
+from search.evaluation.aggregation import Rank
 from search.protocols import SearchServices
 from search.strategies.entry import StrategyEntry
 from search.strategies.tree.options import TreeConfig
@@ -64,13 +65,13 @@ class Beam:
 
 
 def keep(tree: Tree, beam: Beam, children: Sequence[int], aggregation: Aggregation) -> Beam:
-    """Return the beam of the best children: by value, then by how often they were drawn, then in order.
+    """Return the beam of the best children: by value (``path_rank``), then by how often they were drawn, then in order.
 
     Two places, children of value 0.9 (finished), 0.5 and 0.1 → one open, the 0.5, and one place.
     """
 
-    def rank(child: int) -> tuple[float, int]:
-        return path_value(tree, child, aggregation), tree.nodes[child].multiplicity
+    def rank(child: int) -> tuple[Rank, int]:
+        return path_rank(tree, child, aggregation), tree.nodes[child].multiplicity
 
     best = sorted(children, key=rank, reverse=True)[: beam.places]
     still_open = tuple(child for child in best if not tree.nodes[child].is_terminal)
@@ -105,5 +106,5 @@ ENTRY = StrategyEntry(
     build=StepBeam,
     bound=lambda config: config.bound(1 + (config.max_depth - 1) * config.beam_width),
     describe=lambda config: f"beam of {config.beam_width} x {config.candidates} candidates",
-    grows_with="beam_width",
+    budget_option="beam_width",
 )

@@ -68,5 +68,5 @@ ENTRY = StrategyEntry(
     build=Dvts,
     bound=_bound,
     describe=lambda config: f"{config.rollouts} subtrees x {config.candidates} candidates",
-    grows_with="rollouts",
+    budget_option="rollouts",
 )

@@ -75,7 +75,7 @@ ENTRY = StrategyEntry(
     build=Mcts,
     bound=lambda config: config.bound(config.rollouts * config.max_depth),
     describe=lambda config: f"{config.rollouts} rollouts x {config.candidates} candidates",
-    grows_with="rollouts",
+    budget_option="rollouts",
     presets={
         "paper": {
             "candidates": 8,

@@ -161,6 +161,6 @@ ENTRY = StrategyEntry(
     describe=lambda config: f"{config.rollouts} rollouts x {config.candidates} candidates an action",
     reward_model=Need.UNUSED,
     second_policy=True,
-    grows_with="rollouts",
+    budget_option="rollouts",
     presets={"rstar": {"candidates": 5, "rollouts": 32, "max_actions": 5, "exploration": 2.0}},  # section 4.1
 )

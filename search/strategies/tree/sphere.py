@@ -124,7 +124,7 @@ async def grow_branch(tree: Tree, branch: Branch, config: SphereConfig, services
 
 def best_and_worst(tree: Tree, children: Sequence[int]) -> list[int]:
     """Return the children of highest and of lowest R, the first and the last of equals; one where there is one."""
-    ranked = sorted(children, key=lambda i: -step_reward(tree, i))
+    ranked = sorted(children, key=lambda i: (-step_reward(tree, i), -step_logit(tree, i)))
     return [*ranked[:1], *ranked[1:][-1:]]
 
 
@@ -133,7 +133,7 @@ def narrow(tree: Tree, nodes: Sequence[int], width: int) -> list[int]:
 
     Rewards 0.9, 0.5, 0.1, -0.3 and width three → 0.9, 0.5, -0.3.
     """
-    ranked = sorted(nodes, key=lambda i: -path_reward(tree, i))
+    ranked = sorted(nodes, key=lambda i: path_order(tree, i))
     if len(ranked) <= width:
         return ranked
     return ranked[: width - width // 2] + ranked[len(ranked) - width // 2 :]
@@ -147,7 +147,7 @@ def extremes(tree: Tree, branch: Branch) -> tuple[int, int] | None:
     kept = [i for i in tree.terminals() if tree.nodes[tree.path(i)[0]].action == branch and _is_kept(tree, i)]
     if not kept:
         return None
-    ranked = sorted(kept, key=lambda i: -path_reward(tree, i))
+    ranked = sorted(kept, key=lambda i: path_order(tree, i))
     return ranked[0], ranked[-1]
 
 
@@ -175,6 +175,16 @@ def path_reward(tree: Tree, index: int) -> float:
     return fmean(step_reward(tree, i) for i in tree.path(index))
 
 
+def step_logit(tree: Tree, index: int) -> float:
+    """Return the logit of a step, 0 without one: it tells apart steps whose rewards are both 1.0."""
+    return tree.nodes[index].logit or 0.0
+
+
+def path_order(tree: Tree, index: int) -> tuple[float, float]:
+    """Return a key that sorts paths by their reward, the highest first, and equal ones by their mean logit."""
+    return -path_reward(tree, index), -fmean(step_logit(tree, i) for i in tree.path(index))
+
+
 # Two branches with ``candidates`` and one with twice as many: as many tokens as four.
 ENTRY = StrategyEntry(
     options=SphereConfig,
@@ -185,6 +195,6 @@ ENTRY = StrategyEntry(
     describe=lambda config: f"sphere of width {config.beam_width} x {config.candidates} candidates",
     reward_model=Need.REQUIRED,
     second_policy=True,
-    grows_with="beam_width",
+    budget_option="beam_width",
     presets={"sphere": {"candidates": 5, "temperature": 0.8}},
 )

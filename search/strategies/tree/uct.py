@@ -38,8 +38,8 @@ def uct(child: Node, parent: Node, exploration: float, on_child: int = 0, on_par
     factor 2 in the root is part of c here); Q leaves them out. Q 0.5, N 4, parent N 10, c 2 → 0.5 + 2 * sqrt(ln 10 / 4) =
     2.017; with three more rollouts at the parent, two of them at the child, 0.5 + 2 * sqrt(ln 13 / 6) = 1.808.
     """
-    parent_visits = math.log(max(parent.weight + on_parent, 1))
-    return child.q + exploration * math.sqrt(parent_visits / (child.weight + on_child))
+    log_parent_visits = math.log(max(parent.weight + on_parent, 1))
+    return child.q + exploration * math.sqrt(log_parent_visits / (child.weight + on_child))
 
 
 def draws_due(node: Node, progressive_widening: float | None, on_node: int = 0) -> int:

@@ -67,6 +67,24 @@ async def test_dead_engine_gets_no_request_until_it_is_healthy() -> None:
     assert pool.counts["came_back"] == 1
 
 
+async def test_engine_comes_back_after_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
+    engine = ScriptedEngine(DEATH)
+    failures = [OSError("no such directory: /models/r2")] * 2
+
+    async def failing_health() -> str:
+        if failures:
+            raise failures.pop()
+        return "healthy"
+
+    engine.health = failing_health  # type: ignore[method-assign]
+    pool = policy(engine)
+    assert (await asyncio.wait_for(pool.propose(STATE, 1, Sampling(), 1), 10)).version == 7
+    assert (pool.counts["revival_failed"], pool.counts["came_back"]) == (2, 1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "policy-0 does not come back: OSError: no such directory: /models/r2"
+    ]
+
+
 async def test_restarted_engine_loads_the_model_of_the_pool() -> None:
     model = ModelRef("policy", "/models/r2", 2, 2)
     engine = ScriptedEngine(WrongModel("serves /models/base"))

@@ -13,12 +13,26 @@ import pytest
 import pytest_asyncio
 import ray
 
-from actors.pools.executor_pool import ExecutorPool, LocalExecutor, start_executors, stop_executors
+from actors.errors import RequestFailed
+from actors.pools import executor_pool
+from actors.pools.executor_pool import (
+    MAX_FAILED_TRIES,
+    ExecutorPool,
+    ExecutorUnavailable,
+    LocalExecutor,
+    count_restarts,
+    start_executors,
+    stop_executors,
+)
+from actors.rpc.server import RpcServer
 from actors.sandbox.client.autoprint import add_autoprint
 from actors.sandbox.client.executor import codes_of, is_comment_only, make_program
+from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
+from search.core.expansion import mark_code_error
 from search.data import Outcome, Problem, State, Step, StepStatus
+from tests.fakes.ray_handle import ActorHandle
 
 ROOT = Path(__file__).resolve().parents[3]
 PROBLEM = Problem(id="p", question="What?", answer="1", source="test")
@@ -45,12 +59,12 @@ CASES = [
     ("print(1 + 1)", Outcome.OK, "2\n"),
     ("x = 3", Outcome.OK, "3\n"),
     ("print('é', 'ω')", Outcome.OK, "é ω\n"),
-    ("print(x)", Outcome.EXCEPTION, "NameError: name 'x' is not defined"),
-    ("1 / 0", Outcome.EXCEPTION, "ZeroDivisionError: division by zero"),
+    ("print(x)", Outcome.EXCEPTION, "NameError: name 'x' is not defined (line 1: print(x))"),
+    ("1 / 0", Outcome.EXCEPTION, "ZeroDivisionError: division by zero (line 1: 1 / 0)"),
     ("raise SystemExit(3)", Outcome.EXCEPTION, "SystemExit: 3"),
-    ("class E(Exception): pass\nraise E('no')", Outcome.EXCEPTION, "E: no"),
-    ("input()", Outcome.EXCEPTION, "EOFError: EOF when reading a line"),
-    ("x = (1,", Outcome.SYNTAX_ERROR, "SyntaxError: '(' was never closed (line 1)"),
+    ("class E(Exception): pass\nraise E('no')", Outcome.EXCEPTION, "E: no (line 2: raise E('no'))"),
+    ("input()", Outcome.EXCEPTION, "EOFError: there is no input (line 1: input())"),
+    ("x = (1,", Outcome.SYNTAX_ERROR, "SyntaxError: '(' was never closed (line 1: x = (1,)"),
     ("while True: pass", Outcome.TIMEOUT, "TimeoutError: did not end within 1 s"),
     ("x = bytearray(10 ** 9)", Outcome.OUT_OF_MEMORY, "MemoryError: needs more than 128 MiB"),
     ("x = []\nwhile True: x.append(b'a' * 9999)", Outcome.OUT_OF_MEMORY, "MemoryError: needs more than 128 MiB"),
@@ -69,6 +83,14 @@ async def test_step_ends_with_its_outcome_and_the_next_one_runs(
     assert done.status is (StepStatus.OPEN if outcome is Outcome.OK else StepStatus.CODE_ERROR)
     (after,) = await executor.run(state(), [step("print('next')")])
     assert (after.outcome, after.output) == (Outcome.OK, "next\n")
+
+
+async def test_step_over_the_output_limit_is_not_continued(executor: LocalExecutor) -> None:
+    flood = "x = 1\nwhile True: print('a' * 99)"
+    (done,) = await executor.run(state(), [step(flood)])
+    assert mark_code_error(done) == done  # a search has the executor's rule
+    (after,) = await executor.run(state(flood), [step("print(x)")])
+    assert (after.outcome, after.status) == (Outcome.OUTPUT_TRUNCATED, StepStatus.CODE_ERROR)
 
 
 async def test_code_runs_after_its_ancestors_with_only_its_own_output(executor: LocalExecutor) -> None:
@@ -102,6 +124,48 @@ async def test_step_of_comments_runs_without_an_executor() -> None:
     assert make_program(codes_of(state().then(done)), "a = 1") == ((), add_autoprint("a = 1"))
 
 
+class DroppingExecutor(RpcServer):
+    """An executor that drops its first ``failures`` requests and never prints."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures, self.requests = failures, 0
+
+    async def run(self, prefix: tuple[str, ...], codes: tuple[str, ...]) -> list[ExecResult]:
+        self.requests += 1
+        if self.requests <= self.failures:
+            raise OSError("too many open files")
+        return [ExecResult(Outcome.OK, "")] * len(codes)
+
+
+async def test_dropped_request_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_pool, "RETRY_PAUSE_S", 0.0)
+    executor = DroppingExecutor(MAX_FAILED_TRIES - 1)
+    pool = ExecutorPool([ActorHandle(executor)], CONFIG)
+    (done,) = await pool.run(state(), [step("x = 1")])
+    assert (done.outcome, executor.requests) == (Outcome.OK, MAX_FAILED_TRIES)
+    assert pool.counts == {"retries": MAX_FAILED_TRIES - 1}
+
+
+async def test_request_that_is_always_dropped_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_pool, "RETRY_PAUSE_S", 0.0)
+    executor = DroppingExecutor(99)
+    pool = ExecutorPool([ActorHandle(executor)], CONFIG)
+    with pytest.raises(RequestFailed, match="OSError: too many open files"):
+        await pool.run(state(), [step("x = 1")])
+    assert executor.requests == MAX_FAILED_TRIES
+    assert pool.counts == {"retries": MAX_FAILED_TRIES - 1, "gave_up": 1}
+
+
+async def test_executor_that_does_not_answer_is_named() -> None:
+    handle = ActorHandle(DroppingExecutor(0))
+    handle.die()
+    pool = ExecutorPool([handle], CONFIG.model_copy(update={"request_deadline_s": 0.1, "wall_seconds": 0.1}))
+    with pytest.raises(ExecutorUnavailable, match=r"^executor-0 did not answer in 0.1 s$"):
+        await pool.run(state(), [step("x = 1")])
+    assert pool.counts == {"gave_up": 1}
+
+
 @pytest.mark.parametrize("code", ["# a\nb", "#\x00", "# \ud800", "\u2003# a", "pass"])
 def test_code_that_python_runs_or_rejects_is_not_comment_only(code: str) -> None:
     assert not is_comment_only(code)
@@ -109,14 +173,20 @@ def test_code_that_python_runs_or_rejects_is_not_comment_only(code: str) -> None
 
 async def test_failing_prefix_gives_its_own_outcome(executor: LocalExecutor) -> None:
     (done,) = await executor.run(state("x = 1", "y = z"), [step("print(x)")])
-    assert (done.outcome, done.output) == (Outcome.EXCEPTION, "NameError: name 'z' is not defined")
+    assert (done.outcome, done.output) == (Outcome.EXCEPTION, "NameError: name 'z' is not defined (line 1: y = z)")
 
 
 async def test_five_hundred_mixed_steps_run_exactly_once(executor: LocalExecutor) -> None:
     kinds = [
         (lambda i: f"print({i})", lambda i: (Outcome.OK, f"{i}\n")),
-        (lambda i: f"print(n{i})", lambda i: (Outcome.EXCEPTION, f"NameError: name 'n{i}' is not defined")),
-        (lambda i: f"x = {i}; raise ValueError(x)", lambda i: (Outcome.EXCEPTION, f"ValueError: {i}")),
+        (
+            lambda i: f"print(n{i})",
+            lambda i: (Outcome.EXCEPTION, f"NameError: name 'n{i}' is not defined (line 1: print(n{i}))"),
+        ),
+        (
+            lambda i: f"x = {i}; raise ValueError(x)",
+            lambda i: (Outcome.EXCEPTION, f"ValueError: {i} (line 1: x = {i}; raise ValueError(x))"),
+        ),
         (lambda i: f"x = {i}; import os; os._exit(x)", lambda i: (Outcome.CRASHED, None)),
         (lambda i: f"print(x + {i})", lambda i: (Outcome.OK, f"{i + i // 10}\n")),
     ]
@@ -199,6 +269,7 @@ async def test_pool_spreads_problems_and_survives_an_actors_death(local_ray: Non
     done = await asyncio.wait_for(answers, 100)
     assert [ran.output for siblings in done for ran in siblings] == [f"{i + k}\n" for i in range(40) for k in range(3)]
     assert {
-        sum(replica.client.handle is handle for replica in pool.replica_by_problem.values()) for handle in handles
+        sum(replica.client.actor is handle for replica in pool.replica_by_problem.values()) for handle in handles
     } == {20}
+    assert count_restarts(handles) == 0  # the actor restarted, no fork server did
     stop_executors(handles)

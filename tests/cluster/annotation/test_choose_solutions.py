@@ -22,9 +22,9 @@ from search.data import Aggregation, Trajectory
 from search.reward_models import RewardModelKind, probability
 from tests.cluster.reward_eval.stored_samples import (
     PROBLEMS,
-    OracleRewardModel,
     context,
     incorrect_steps,
+    patch_reward_model,
     sample_tree,
     store_trees,
 )
@@ -37,7 +37,7 @@ from train.labels.prm800k import read_rows
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EngineManager, "handles", lambda *_: [])
-    monkeypatch.setattr(step_scores, "RewardModelPool", OracleRewardModel)
+    patch_reward_model(monkeypatch, step_scores)
 
 
 def candidate(problem_id: str, index: int, score: float, correct: bool) -> LabelCandidate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from cluster.cli import main
 from search.evaluation import process_bench
 from search.evaluation.process_bench import ProcessRow
 from tests.cluster.reward_eval.stored_samples import CONFIG, PROBLEMS, sample_tree, store_trees
+from tests.fakes.tiny_model import make_empty_model
 
 
 @pytest.fixture
@@ -20,11 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     Path("mini.yaml").write_text(CONFIG)
     for name, label in (("reward_model", "reward"), ("unlabelled", "LABEL_0")):
-        Path(name).mkdir()
-        config = {"architectures": ["Qwen2ForSequenceClassification"], "id2label": {"0": label}}
-        Path(name, "config.json").write_text(json.dumps(config))
-        Path(name, "tokenizer.json").write_text("{}")
-        Path(name, "model.safetensors").write_bytes(b"")
+        make_empty_model(Path(name), labels=[label])
     store_trees(Path("trees"), [sample_tree(problem, 1, 1, 0) for problem in PROBLEMS[:2]])
     rows = [
         ProcessRow(

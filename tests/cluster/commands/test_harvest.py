@@ -12,6 +12,7 @@ from cluster.cli import main
 from search import serialization
 from search.data import StepLabels, Trajectory
 from tests.cluster.reward_eval.stored_samples import CONFIG, PROBLEMS, first_incorrect_step, sample_tree, store_trees
+from tests.fakes.tiny_model import make_empty_model
 from tests.train.labels.prm800k_rows import FIRST_PHASE, SECOND_PHASE, candidate, row, step, write
 from train.data.records import read_records
 from train.labels.annotation_files import write_annotation_file
@@ -104,12 +105,7 @@ def test_file_that_teaches_nothing_is_reported(capsys: pytest.CaptureFixture[str
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("reward_model").mkdir()
-    Path("reward_model/config.json").write_text(
-        json.dumps({"architectures": ["Qwen2ForSequenceClassification"], "id2label": {"0": "reward"}})
-    )
-    Path("reward_model/tokenizer.json").write_text("{}")
-    Path("reward_model/model.safetensors").write_bytes(b"")
+    make_empty_model(Path("reward_model"), labels=["reward"])
     assert main(["harvest", "mini.yaml", *arguments]) == 2
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1

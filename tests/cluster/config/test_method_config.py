@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from search.data import ModelRef, Problem
 from search.errors import UserError
 from search.reward_models import RewardModelKind, read_kind
 from search.strategies.registry import search_config
+from tests.fakes.tiny_model import make_empty_model
 from train.data.loading import ENCODERS
 from train.objectives import OBJECTIVES, POLICY_OBJECTIVES, REWARD_MODEL_OBJECTIVES
 from train.rules.base import POLICY, REWARD_MODEL
@@ -115,7 +115,7 @@ def test_scores_are_asked_for_before_anything_starts() -> None:
     assert found.round_search(found.rounds[0]).strategy == "sphere"
 
 
-def test_a_round_may_have_a_method_of_its_own_and_leave_its_reward_model_out() -> None:
+def test_round_may_override_the_method_without_a_reward_model() -> None:
     found = config(
         method={"rule": "iterative_dpo", "policy": {"objective": "dpo"}},
         rounds=[
@@ -150,7 +150,7 @@ def test_references_are_the_curriculums_or_a_file(tmp_path: Path) -> None:
         ("second_policy", "second_policy: no model directory /nowhere"),
     ],
 )
-def test_models_that_are_named_are_looked_at_before_anything_starts(field: str, line: str) -> None:
+def test_named_models_are_checked_before_anything_starts(field: str, line: str) -> None:
     named: Any = {"path": "/nowhere"} if field == "reward_model" else "/nowhere"
     with pytest.raises(UserError, match=line):
         preflight.check_config(config(**{field: named}))
@@ -178,7 +178,7 @@ def test_a_ready_reward_model_is_measured_from_the_base_on() -> None:
 def test_a_search_squashes_each_kind_in_its_own_units(
     tmp_path: Path, labels: tuple[str, ...], kind: RewardModelKind | None, scale: float
 ) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"id2label": dict(enumerate(labels))}))
+    make_empty_model(tmp_path, labels=labels)
     assert read_kind(tmp_path) is kind
     search = search_config(squash_scale=3.0)
     assert scale_squash(search, ModelRef("reward_model", str(tmp_path))).squash_scale == scale

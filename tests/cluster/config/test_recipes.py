@@ -37,7 +37,7 @@ def test_these_methods_are_recipes() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_a_recipe_learns_what_its_method_says_from_records_that_its_rule_writes(name: str) -> None:
+def test_recipe_trains_on_records_that_its_rule_writes(name: str) -> None:
     found = configs.load(RECIPES[name])
     rounds = []
     for entry in found.rounds:
@@ -51,7 +51,7 @@ def test_a_recipe_learns_what_its_method_says_from_records_that_its_rule_writes(
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_a_recipe_starts_from_the_demos_base_and_says_in_two_lines_what_it_is(name: str) -> None:
+def test_recipe_starts_from_the_demo_base_and_describes_itself(name: str) -> None:
     demo = configs.load(CONFIGS / "arithmetic.yaml")
     found = configs.load(RECIPES[name])
     assert (found.policy.recipe, found.seed) == (demo.policy.recipe, demo.seed)
@@ -60,7 +60,7 @@ def test_a_recipe_starts_from_the_demos_base_and_says_in_two_lines_what_it_is(na
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_the_same_policy_is_measured_in_the_same_way_by_every_recipe(name: str) -> None:
+def test_every_recipe_measures_a_policy_in_the_same_way(name: str) -> None:
     own, other = configs.load(RECIPES[name]).evaluation, configs.load(RECIPES["irpo"]).evaluation
     for found, expected in ((own.greedy(), other.greedy()), (own.sampled(), other.sampled())):
         same = {"strategy", "candidates", "temperature", "max_depth", "max_step_tokens", "max_solution_tokens"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from cluster.evaluation import accuracy
@@ -21,7 +23,7 @@ def sample_tree(name: str, *solutions: tuple[str | None, int, float | None]) -> 
         first = tree.add(ROOT, Step("think"), multiplicity=multiplicity)
         status = StepStatus.NO_ANSWER if answer is None else StepStatus.FINAL
         last = tree.add(first, Step(f"say {answer}", status=status, answer=answer), multiplicity=multiplicity)
-        tree.nodes[last].score = score
+        tree.nodes[last].logit = None if score is None else math.atanh(score)
     return tree
 
 
@@ -65,7 +67,7 @@ def test_best_of_n_prefers_the_highest_score_of_finished_samples() -> None:
 def test_best_of_n_aggregates_step_scores_by_product() -> None:
     """Last rewards prefer 8; with probabilities (1 + r) / 2 it is 0.9 * 0.6 = 0.54 for 7 and 0.2 * 0.9 = 0.18 for 8."""
     tree = sample_tree("a", ("7", 1, 0.2), ("8", 1, 0.8))
-    tree.nodes[1].score, tree.nodes[3].score = 0.8, -0.6
+    tree.nodes[1].logit, tree.nodes[3].logit = math.atanh(0.8), math.atanh(-0.6)
     problems = {"a": PROBLEMS["a"]}
     assert accuracy.best_of_n_accuracies([tree], problems, grader(), 2) == {"a": 0.0}
     assert accuracy.best_of_n_accuracies([tree], problems, grader(), 2, aggregation=Aggregation.PRODUCT) == {"a": 1.0}
@@ -74,7 +76,7 @@ def test_best_of_n_aggregates_step_scores_by_product() -> None:
 def test_best_of_n_uses_the_scores_of_another_model() -> None:
     tree = sample_tree("b", ("7", 1, 0.2), ("8", 3, 0.1))
     terminals = list(tree.terminals())
-    other = {"b": {terminals[0]: -0.5, terminals[1]: 0.9}}
+    other = {"b": {terminals[0]: (-0.5,), terminals[1]: (0.9,)}}
     assert accuracy.best_of_n_accuracies([tree], {"b": PROBLEMS["b"]}, grader(), 4, other) == {"b": 0.0}
 
 

@@ -82,7 +82,7 @@ def strategy_results() -> list[StrategyResult]:
     return [_strategy_result("best_of_n", name, 500, facts) for name in ("best_of_n", "a-strategy-of-mine")]
 
 
-def test_strategy_result_has_mean_over_seeds_and_paired_difference() -> None:
+def test_strategy_result_has_mean_and_paired_difference() -> None:
     best_of_n, mine = strategy_results()
     assert (best_of_n.accuracy.mean, best_of_n.accuracy.n, best_of_n.accuracy_by_seed) == (0.375, 4, (0.25, 0.5))
     difference = best_of_n.difference

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ from cluster.evolution.round import Round
 from cluster.evolution.search_stages import judge_solutions, search, search_hinted
 from cluster.host.ray_session import RaySession
 from cluster.run.context import Context
-from cluster.run.directory import open_run
+from cluster.run.directory import Stage, open_run
 from cluster.run.models import Models, model_ref
 from cluster.run.progress import Progress
 from cluster.searches.runner import SearchPlan, SearchResult, SearchRunner, summarise_trees
@@ -42,7 +42,7 @@ def graded(plan: SearchPlan, tree: Tree) -> Tree:
     for node in tree.nodes:
         if node.answer is not None:
             node.correct = grader().grade(tree.problem, node.answer)
-            node.score = None if plan.reward_model is None else 0.5 if node.correct else -0.5
+            node.logit = None if plan.reward_model is None else math.atanh(0.5 if node.correct else -0.5)
     return tree
 
 
@@ -119,7 +119,7 @@ def run_to_training(
 
 
 def facts(root: Path, stage: str) -> dict[str, Any]:
-    return json.loads((root / "rounds" / stage / "done.json").read_text())  # type: ignore[no-any-return]
+    return Stage(root / "rounds" / stage).facts()
 
 
 def read(root: Path, cls: type, name: str, number: int = 1) -> list[Any]:

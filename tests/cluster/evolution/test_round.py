@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -28,11 +27,12 @@ from tests.cluster.evolution.scripted_rounds import (
     running,
 )
 from tests.cluster.reward_eval.stored_samples import (
-    OracleRewardModel,
     first_incorrect_step,
     incorrect_steps,
+    patch_reward_model,
     sample_tree,
 )
+from tests.fakes.tiny_model import make_empty_model
 from tests.train.labels.prm800k_rows import FIRST_PHASE, SECOND_PHASE, write
 
 
@@ -42,7 +42,7 @@ def test_default_method_is_rstar_math(tmp_path: Path, monkeypatch: pytest.Monkey
         policy, reward_model = run_to_training(context, policy=POLICY)
     assert policy == model_ref("policy", root / "rounds/r1/train_policy/model", 1)
     assert reward_model == model_ref("reward_model", root / "rounds/r1/train_reward_model/model", 1)
-    assert {name: (task.objective, str(task.init), task.data[0].name) for name, task in script.tasks.items()} == {
+    assert {name: (task.objective, str(task.initial_model), task.data[0].name) for name, task in script.tasks.items()} == {
         "policy": ("sft", "/base", "trajectories.jsonl"),
         "reward_model": ("ppm", str(root / "rounds/r1/train_policy/model"), "pairs.jsonl"),
     }
@@ -85,7 +85,7 @@ def test_method_without_a_reward_model_trains_none(tmp_path: Path, monkeypatch: 
     with running(root, method={"rule": "expert_iteration"}, rounds=[{}]) as context:
         policy, reward_model = run_to_training(context, policy=POLICY)
     assert (policy is not None, reward_model) == (True, None)
-    assert (script.tasks["policy"].objective, str(script.tasks["policy"].init)) == ("sft", "/base")
+    assert (script.tasks["policy"].objective, str(script.tasks["policy"].initial_model)) == ("sft", "/base")
     assert [solution.problem for solution in read(root, Trajectory, "trajectories.jsonl")] == list(TRAIN[:2])
 
 
@@ -124,7 +124,7 @@ def test_step_labels_train_a_reward_model_and_no_policy(tmp_path: Path, monkeypa
             policy, reward = run_to_training(context, policy=POLICY)
         assert (policy, reward is not None, list(script.tasks)) == (None, True, ["reward_model"])
         task = script.tasks["reward_model"]
-        assert (task.objective, str(task.init), task.data[0].name) == (objective, "/second round", file)
+        assert (task.objective, str(task.initial_model), task.data[0].name) == (objective, "/second round", file)
         assert sum(outcome.correct for outcome in read(root, Trajectory, "outcomes.jsonl")) == 2
         assert {label for record in read(root, StepLabels, "step_labels.jsonl") for label in record.labels} >= {1, -1}
 
@@ -152,7 +152,7 @@ def test_star_searches_failed_problems_with_a_hint(tmp_path: Path, monkeypatch: 
     assert [solution.problem for solution in solutions] == list(TRAIN)  # the bare question, the hint taken out
     assert facts(root, "r1/harvest")["counts"]["rationalised"] == 1
     assert facts(root, "r1/search")["solved"] == 2 and "solved" not in facts(root, "r1/search_hinted")
-    assert str(script.tasks["policy"].init) == "/base"
+    assert str(script.tasks["policy"].initial_model) == "/base"
 
 
 def test_second_policy_goes_to_strategies_that_use_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,13 +180,12 @@ def test_terminals_are_scored_by_the_aggregation_of_the_search(
 ) -> None:
     """The scripted logit is 2 before the mistake and -2 from it on. An ORM's value is tanh(logit / 2)."""
     monkeypatch.setattr(EngineManager, "handles", lambda *_: [])
-    monkeypatch.setattr(evaluate, "RewardModelPool", OracleRewardModel)
-    model = tmp_path / "orm"
-    model.mkdir()
-    (model / "config.json").write_text(json.dumps({"id2label": {"0": "correct"}}))
+    patch_reward_model(monkeypatch, evaluate)
+    model = make_empty_model(tmp_path / "orm", labels=["correct"])
     tree = sample_tree(TRAIN[0], 1, 1, 1)
     with running(tmp_path / "run", evaluation={"search": {"step_aggregation": aggregation}}) as context:
-        scores = evaluate.score_terminals(context, SearchRunner(context), model_ref("reward_model", model, 1), [tree])
+        ranks = evaluate.rank_terminals(context, SearchRunner(context), model_ref("reward_model", model, 1), [tree])
     value, steps_before, steps = math.tanh(1.0), first_incorrect_step(TRAIN[0]), len(incorrect_steps(TRAIN[0]))
     expected = value * (2 * steps_before - steps) / steps if aggregation == "mean" else -value
-    assert list(scores[TRAIN[0].id].values()) == pytest.approx([value, expected])
+    values = [math.tanh(rank[0] / 2) for rank in ranks[TRAIN[0].id].values()]
+    assert values == pytest.approx([value, expected])

@@ -15,6 +15,7 @@ from cluster import report
 from cluster.cli import main
 from cluster.formatting import format_count, format_percent
 from cluster.report import charts, summary
+from cluster.run.manifest import read_manifest
 from cluster.run.progress import Progress
 from tests.cluster.made_up_run import GREEDY, make, measure
 
@@ -34,7 +35,7 @@ def test_summary_has_a_round_and_its_measures_by_split(root: Path) -> None:
         assert set(entry) == {"round", "solved", "tokens", "seconds", "heldout", "deeper"}
         assert set(entry["heldout"]) == set(entry["deeper"]) == {"greedy", "majority", "best_of_n", "search"}
         greedy = entry["heldout"]["greedy"]
-        assert set(greedy) == {"accuracy", "low", "high", "n", "tokens"}
+        assert set(greedy) == {"accuracy", "low", "high", "n", "tokens", "ties"}
         assert greedy["accuracy"] == pytest.approx(GREEDY[entry["round"]])
         assert 0 <= greedy["low"] < greedy["accuracy"] < greedy["high"] <= 1
     last = content["rounds"][-1]
@@ -81,7 +82,7 @@ def test_weak_isolation_is_warned_of_on_terminal_and_page(tmp_path: Path) -> Non
     warning = "WARNING: model-written code runs below strict isolation: basic (seccomp); "
     for sandbox, is_warned in (("strict (Landlock, seccomp)", False), ("basic (seccomp)", True)):
         file = root / "manifest.json"
-        file.write_text(json.dumps({**json.loads(file.read_text()), "sandbox": sandbox}))
+        file.write_text(read_manifest(file).with_fields({"sandbox": sandbox}).dump())
         stream = io.StringIO()
         with Progress(stream=stream) as progress:
             report.finish(root, progress)

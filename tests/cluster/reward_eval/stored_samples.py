@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
@@ -15,12 +18,13 @@ from cluster.host.ray_session import RaySession
 from cluster.run.context import Context
 from cluster.run.directory import open_run
 from cluster.run.progress import Progress
-from search.data import Cost, Problem, Scores, State, Step, StepStatus
+from search.data import Cost, Problem, State, Step, StepStatus
 from search.formats.code_format import END_OF_CODE, END_OF_STEP
 from search.problems.curriculum import make_problems, worked_trajectory
 from search.problems.loading import ProblemSets
 from search.storage import tree_store
 from search.tree import ROOT, Tree
+from tests.fakes.reward_model import ScriptedRewardModel
 
 MISTAKE = " + 1" + END_OF_STEP
 # A config for tests of command lines.
@@ -78,18 +82,16 @@ def store_trees(directory: Path, trees: Sequence[Tree]) -> Path:
     return directory
 
 
-class OracleRewardModel:
-    """A PPM whose logit is 2 for a state without the mistake and -2 for one with it. Counts its calls."""
+def logit_by_mistake(state: State) -> float:
+    """Return the logit of a reward model that knows: 2 for a state without the mistake and -2 for one with it."""
+    return -2.0 if any("+ 1<" in step.text for step in state.steps) else 2.0
 
-    calls = 0
 
-    def __init__(self, *_: object) -> None:
-        pass
-
-    async def score(self, states: Sequence[State]) -> Scores:
-        OracleRewardModel.calls += 1
-        logits = (-2.0 if any("+ 1<" in step.text for step in state.steps) else 2.0 for state in states)
-        return Scores(tuple(logits), prompt_tokens=len(states))
+def patch_reward_model(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> ScriptedRewardModel:
+    """Replace the pool that ``module`` makes by a PPM that knows the mistake; return it."""
+    reward_model = ScriptedRewardModel(logit_by_mistake, tokens=1)
+    monkeypatch.setattr(module, "RewardModelPool", lambda *_: reward_model)
+    return reward_model
 
 
 @contextmanager

@@ -24,23 +24,23 @@ from search.evaluation.process_bench import ProcessRow, ScoredSteps, read_rows
 from search.reward_models import RewardModelKind, probability
 from tests.cluster.reward_eval.stored_samples import (
     PROBLEMS,
-    OracleRewardModel,
     context,
     first_incorrect_step,
+    patch_reward_model,
     sample_tree,
     store_trees,
 )
+from tests.fakes.reward_model import ScriptedRewardModel
 
 MODEL = Path("/models/reward_model")
 HIGH, LOW = probability(2.0, RewardModelKind.PPM), probability(-2.0, RewardModelKind.PPM)
 
 
 @pytest.fixture(autouse=True)
-def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+def scripted(monkeypatch: pytest.MonkeyPatch) -> ScriptedRewardModel:
     """Replace engines: a pool is a reward model that knows the mistakes."""
     monkeypatch.setattr(EngineManager, "handles", lambda *_: [])
-    monkeypatch.setattr(step_scores, "RewardModelPool", OracleRewardModel)
-    OracleRewardModel.calls = 0
+    return patch_reward_model(monkeypatch, step_scores)
 
 
 @pytest.fixture
@@ -111,16 +111,18 @@ def test_exact_check_rows_name_the_first_incorrect_step(trees: Path, tmp_path: P
         assert correct.steps[-2].endswith(f"<output>{problem.answer}<end_of_output>")
 
 
-def test_second_start_scores_nothing_and_checks_its_inputs(trees: Path, tmp_path: Path) -> None:
+def test_second_start_scores_nothing_and_checks_its_inputs(
+    trees: Path, tmp_path: Path, scripted: ScriptedRewardModel
+) -> None:
     root = tmp_path / "run"
     with context(root) as running:
         evaluate.evaluate_on_samples(running, request(trees, limit=4), None, Threshold())
-    first, calls = json.loads((root / RESULT).read_text()), OracleRewardModel.calls
+    first, calls = json.loads((root / RESULT).read_text()), len(scripted.requests)
     assert calls == 8  # the two finished solutions of four problems
     with context(root) as running:
         evaluate.evaluate_on_samples(running, request(trees, limit=4), None, Threshold())
     assert json.loads((root / RESULT).read_text()) == first
-    assert OracleRewardModel.calls == calls
+    assert len(scripted.requests) == calls
     request(trees, limit=4).check(root)
     with pytest.raises(UserError, match=r'reward_eval/scores was made from something else: model .*"/models/other"'):
         request(trees, Path("/models/other"), limit=4).check(root)
@@ -216,7 +218,9 @@ def test_check_refuses_rows_without_both_kinds(spec: Threshold, message: str) ->
         threshold.check(FILE_ROWS[::2], spec)
     threshold.check(FILE_ROWS, Threshold(value=0.5))
     threshold.check(FILE_ROWS, Threshold(rows=THRESHOLD_ROWS, source="f"))
-    with pytest.raises(UserError, match="the solutions that are measured: 2 solutions with an incorrect step and 0 without"):
+    with pytest.raises(
+        UserError, match="the solutions that are measured: 2 solutions with an incorrect step and 0 without"
+    ):
         threshold.check(FILE_ROWS[:2], Threshold(value=0.5))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import random
 from pathlib import Path
 
 import pytest
@@ -20,9 +18,10 @@ from cluster.reward_eval.step_scores import (
 )
 from cluster.run.directory import Stage, check_inputs, write_inputs
 from search import serialization
-from search.data import Problem, Scores, State, Step, StepStatus
+from search.data import Problem, State, Step, StepStatus
 from search.errors import UserError
 from search.tree import ROOT, Tree
+from tests.fakes.reward_model import ScriptedRewardModel, step_count
 
 PROBLEM = Problem(id="p", question="?", answer="1", source="t")
 
@@ -40,32 +39,20 @@ def tree(name: str = "p") -> Tree:
     return samples
 
 
-@dataclass
-class CountingRewardModel:
-    """A reward model whose logit is the number of a state's steps. Records its requests and their concurrency."""
-
-    request_sizes: list[int] = field(default_factory=list)
-    active: int = 0
-    max_active: int = 0
-
-    async def score(self, states: Sequence[State]) -> Scores:
-        self.active += 1
-        self.max_active = max(self.max_active, self.active)
-        await asyncio.sleep(0)
-        self.active -= 1
-        self.request_sizes.append(len(states))
-        return Scores(tuple(float(len(state.steps)) for state in states), prompt_tokens=10 * len(states))
+def counting() -> ScriptedRewardModel:
+    """Return a reward model whose logit is the number of a state's steps; its answers take some turns of the loop."""
+    return ScriptedRewardModel(step_count, delays=random.Random(1), tokens=10)
 
 
 async def test_request_is_one_solution_with_all_its_prefixes() -> None:
-    reward_model, kept = CountingRewardModel(), list[SolutionLogits]()
+    reward_model, kept = counting(), list[SolutionLogits]()
     await score_concurrently(reward_model, scoring_tasks([tree()]), kept.append, concurrency=4)
     assert kept == [SolutionLogits("p", ((1.0, 2.0), (1.0,)), 30)]
-    assert sorted(reward_model.request_sizes) == [1, 2]
+    assert sorted(len(states) for states in reward_model.requests) == [1, 2]
 
 
 async def test_concurrency_bounds_the_tasks_under_way() -> None:
-    reward_model, kept = CountingRewardModel(), list[SolutionLogits]()
+    reward_model, kept = counting(), list[SolutionLogits]()
     tasks = [ScoringTask(str(n), (prefixes(State(PROBLEM, (final("1"),))),)) for n in range(20)]
     await score_concurrently(reward_model, tasks, kept.append, concurrency=3)
     assert sorted(int(scored.key) for scored in kept) == list(range(20))

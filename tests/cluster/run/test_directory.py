@@ -56,11 +56,11 @@ def test_changed_config_is_refused_with_its_differences(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"project": "other", "schema": 2}, "belongs to another project"),
-        ({"schema": 2}, "belongs to another project"),
-        ({"project": "raystar", "schema": 1, "seed": 0}, "schema version 1, .* writes version 2: .* the older RayStar"),
-        ({"project": "raystar", "schema": 99, "seed": 0}, "schema version 99, .* version 2: .* the newer RayStar"),
-        ({"project": "raystar", "schema": 2, "seed": 0, "odd": 1}, "not a manifest of schema version 2"),
+        ({"project": "other", "schema": 3}, "belongs to another project"),
+        ({"schema": 3}, "belongs to another project"),
+        ({"project": "raystar", "schema": 1, "seed": 0}, "schema version 1, .* writes version 3: .* the older RayStar"),
+        ({"project": "raystar", "schema": 99, "seed": 0}, "schema version 99, .* version 3: .* the newer RayStar"),
+        ({"project": "raystar", "schema": 3, "seed": 0, "odd": 1}, "not a manifest of schema version 3"),
         ([], "a JSON object is needed"),
     ],
 )
@@ -76,14 +76,14 @@ def test_foreign_manifest_is_refused(tmp_path: Path, content: object, message: s
 
 def test_path_that_is_no_run_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(UserError, match=r"not a RayStar run directory \(it holds thesis.tex\)"):
+    with pytest.raises(UserError, match=r"not a RayStar run directory \(it holds thesis.tex, but no manifest.json\)"):
         open_and_close(tmp_path)
     with pytest.raises(UserError, match="is a file"):
         open_and_close(tmp_path / "thesis.tex")
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / MANIFEST).write_text('{"project": ')
-    with pytest.raises(UserError, match=r"manifest.json:1: not a manifest"):
+    with pytest.raises(UserError, match=r"manifest.json is damaged: not JSON"):
         open_and_close(broken)
 
 
@@ -166,4 +166,4 @@ def test_lineage_entry_of_same_model_is_replaced(tmp_path: Path) -> None:
 
 def test_differences_name_the_changed_fields() -> None:
     old, new = {"a": 1, "b": [{"x": 1}], "c": [1]}, {"a": 1, "b": [{"x": 1}, {"x": 2}], "c": [2], "d": 0}
-    assert list(differences(old, new)) == ["b has 1 -> 2 entries", "c.0 1 -> 2", "d null -> 0"]
+    assert list(differences(old, new)) == ["b has 1 -> 2 entries", "c [1] -> [2]", "d null -> 0"]

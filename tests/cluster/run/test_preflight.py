@@ -15,21 +15,17 @@ from search.formats.code_format import END_OF_STEP
 from search.reward_models import RewardModelKind
 from search.storage import tree_store
 from search.tree import Tree
+from tests.fakes.tiny_model import make_empty_model
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A directory with the files of a model, empty where their content does not matter here."""
-    directory = tmp_path / "model"
-    directory.mkdir()
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
-        (directory / name).write_text("{}")
-    (directory / "model.safetensors").write_bytes(b"")
-    return directory
+    return make_empty_model(tmp_path / "model", architecture=None)
 
 
 def add_step_tags(model: Path) -> None:
-    (model / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"content": END_OF_STEP}]}))
+    make_empty_model(model, architecture=None, tags=[END_OF_STEP])
 
 
 def test_model_trained_on_the_step_format_passes(model: Path) -> None:
@@ -53,17 +49,17 @@ def test_incomplete_model_is_refused(model: Path, missing: str, message: str) ->
         preflight.check_policy(PolicyConfig(path=str(model)))
 
 
-@pytest.mark.parametrize(("stored", "named", "age"), [(None, 1, "older"), (1, 1, "older"), (3, 3, "newer")])
+@pytest.mark.parametrize(("stored", "named", "age"), [(None, 1, "older"), (1, 1, "older"), (4, 4, "newer")])
 def test_model_of_another_schema_version_is_refused(model: Path, stored: int | None, named: int, age: str) -> None:
     facts = {"fingerprint": "f", "steps": 3}
     (model / "train.json").write_text(json.dumps(facts if stored is None else {"schema": stored, **facts}))
     message = (
-        rf"--init: .*model has schema version {named}, this RayStar reads and writes version 2: "
+        rf"--init: .*model has schema version {named}, this RayStar reads and writes version 3: "
         rf"train the model again, or use the {age} RayStar that wrote it"
     )
     with pytest.raises(UserError, match=message):
         preflight.check_model("--init", model)
-    for text in ('{"schema": 2, "fingerprint": "f"}', '{"of": "another project"}'):
+    for text in ('{"schema": 3, "fingerprint": "f"}', '{"of": "another project"}'):
         (model / "train.json").write_text(text)
         preflight.check_model("--init", model)
 
@@ -94,10 +90,7 @@ def test_hugging_face_name_passes() -> None:
 def write_reward_model_config(
     model: Path, labels: list[str] | None, architecture: str = "Qwen2ForSequenceClassification"
 ) -> None:
-    config: dict[str, object] = {"architectures": [architecture]}
-    if labels is not None:
-        config["id2label"] = {str(index): name for index, name in enumerate(labels)}
-    (model / "config.json").write_text(json.dumps(config))
+    make_empty_model(model, labels, architecture)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from search.core.expansion import expand, expand_all
-from search.data import Step
+from search.core.expansion import expand, expand_all, mark_code_error
+from search.data import Outcome, Step, StepStatus
 from search.strategies.registry import search_config
 from search.tree import ROOT, Tree
 from tests.fakes.reward_model import ScriptedRewardModel, step_count
@@ -38,6 +38,12 @@ async def test_failed_candidates_are_kept_or_only_counted(keep: bool, grown: lis
     assert await expand(tree, ROOT, config, word_services(word_policy({(): ["a", "!"]}))) == [1]
     assert [word(node.step) for node in tree.nodes] == grown
     assert tree.failures == {"no_answer": 1}
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_step_is_a_code_error_unless_its_code_ran_ok(outcome: Outcome) -> None:
+    step = Step("x = 1", code="x = 1", outcome=outcome)
+    assert mark_code_error(step).status is (StepStatus.OPEN if outcome is Outcome.OK else StepStatus.CODE_ERROR)
 
 
 async def test_first_finished_candidate_drops_the_others() -> None:

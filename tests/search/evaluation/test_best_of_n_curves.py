@@ -27,8 +27,13 @@ from search.evaluation.best_of_n_curves import (
 from search.evaluation.confidence import wilson
 from search.evaluation.voting import best_of_k, majority_at_k, weighted_vote
 
+
+def log_odds(*probabilities: float) -> tuple[float, ...]:
+    return tuple(math.log(p / (1 - p)) for p in probabilities)
+
+
 # product 0.45 and 0.48, min 0.5 and 0.6, last 0.5 and 0.8, mean 0.7 and 0.7
-GOOD, BAD = ScoredSample((0.9, 0.5), "1", True), ScoredSample((0.6, 0.8), "2", False)
+GOOD, BAD = ScoredSample(log_odds(0.9, 0.5), "1", True), ScoredSample(log_odds(0.6, 0.8), "2", False)
 SAMPLES = (GOOD, BAD, UNFINISHED)
 
 
@@ -39,11 +44,26 @@ def test_problem_curves_by_hand() -> None:
     assert curves[Aggregation.PRODUCT] == [third, third, 0.0]
     assert curves[Aggregation.MIN] == [third, third, 0.0]
     assert curves[Aggregation.LAST] == [third, third, 0.0]
-    assert curves[Aggregation.MEAN] == [third, pytest.approx((0.5 + 1 + 0) / 3), pytest.approx(0.5)]
+    assert curves[Aggregation.MEAN] == [third, third, 0.0]  # equal means: the higher lowest step decides
     assert curves[MAJORITY] == [third, pytest.approx((0.5 + 1 + 0) / 3), 0.5]
     assert curves[WEIGHTED] == [third, third, 0.0]
     assert curves[ANY] == [third, pytest.approx(2 / 3), 1.0]
-    assert problem_curves(SAMPLES, (3,), Aggregation.MEAN)[WEIGHTED] == [0.5]
+    turned = (GOOD, ScoredSample(log_odds(0.5, 0.9), "2", False))  # the same steps in another order: a tie
+    for aggregation in (Aggregation.MEAN, Aggregation.PRODUCT):
+        tied = problem_curves(turned, (2,), aggregation)
+        assert tied[aggregation] == tied[WEIGHTED] == [0.5]
+
+
+def test_large_logits_do_not_tie_in_curves() -> None:
+    samples = (ScoredSample((50.0, 3.0, 50.0), "2", False), ScoredSample((50.0, 3.0, 60.0), "1", True))
+    curves = problem_curves(samples, (2,), Aggregation.LAST)
+    assert {name: curves[name] for name in (*Aggregation, WEIGHTED)} == {
+        Aggregation.LAST: [1.0],
+        Aggregation.MIN: [0.5],  # by definition
+        Aggregation.MEAN: [1.0],
+        Aggregation.PRODUCT: [1.0],
+        WEIGHTED: [1.0],
+    }
 
 
 def test_accuracy_curves_are_means_over_problems() -> None:
@@ -122,7 +142,7 @@ def test_best_of_k_is_finite_for_thousands_of_samples() -> None:
 
 
 samples = st.builds(
-    lambda score, answer: ScoredSample((score,), answer, answer == "1") if answer else UNFINISHED,
+    lambda score, answer: ScoredSample(log_odds(score), answer, answer == "1") if answer else UNFINISHED,
     st.sampled_from([0.1, 0.5, 0.9]),
     st.sampled_from(["1", "2", "3", None]),
 )

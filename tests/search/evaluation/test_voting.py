@@ -9,7 +9,8 @@ from statistics import fmean
 import pytest
 
 from search.data import Aggregation
-from search.evaluation.voting import aggregate, best_of_k, best_of_n, majority, majority_at_k, pass_at_k, weighted_vote
+from search.evaluation.aggregation import aggregate
+from search.evaluation.voting import best_of_k, best_of_n, majority, majority_at_k, pass_at_k, weighted_vote
 
 
 def test_majority_merges_notations_and_returns_the_first() -> None:

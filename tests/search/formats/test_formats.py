@@ -32,7 +32,7 @@ def test_code_steps() -> None:
     ]
 
 
-def test_the_line_break_after_a_tag_is_rendered_and_is_no_part_of_a_step() -> None:
+def test_line_break_after_a_tag_is_rendered_outside_the_step() -> None:
     text = "x = 1<end_of_step>\nprint(x)<end_of_code>"
     steps = CodeFormat().parse(Candidate(text, (), Finish.STOP))
     assert [step.text for step in steps] == ["x = 1<end_of_step>", "print(x)<end_of_code>"]

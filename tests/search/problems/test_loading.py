@@ -10,10 +10,14 @@ from pydantic import ValidationError
 
 from search.data import Problem
 from search.errors import UserError
+from search.problems import loading
 from search.problems.config import ProblemsConfig, ProblemSetConfig
+from search.problems.curriculum import make_problems
+from search.problems.decontaminate import DecontaminationResult
+from search.problems.hub import Unreachable
 from search.problems.loading import load_problem_sets
-from search.problems.rows import SourceRow, content_id, extract_answer, hugging_face_rows
-from search.problems.sources import hugging_face
+from search.problems.rows import SourceRow, content_id
+from search.problems.sources import hugging_face, named_sets
 from search.problems.sources.registry import load_problems
 
 
@@ -31,23 +35,6 @@ def refusal(source: ProblemSetConfig) -> str:
         load_problems(source)
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("He sold 24.\nHe sold <<48+24=72>>72.\n#### 72", "72"),
-        ("#### 1,234 ", "1,234"),
-        ("So \\boxed{1} or rather \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"),
-        ("  x + 1 ", "x + 1"),
-        ("First this.\nThen that.", None),
-        ("w" * 1500, None),
-        ("####", None),
-        ("\\boxed{}", None),
-    ],
-)
-def test_reference_answer_is_extracted(text: str, answer: str | None) -> None:
-    assert extract_answer(text) == answer
 
 
 def test_gsm8k_file_is_read(tmp_path: Path) -> None:
@@ -128,7 +115,7 @@ def test_repeats_are_counted_and_given_ids_must_differ(tmp_path: Path) -> None:
         ('{"question": "q", "answer": "####"}', "field 'answer' has no answer: expected a short text"),
         ('{"question": "q", "answer": "1", "id": []}', "field 'id' must be a text or a whole number, not []"),
         ('{"question": "\\ud800", "answer": "1"}', "field 'question' holds half a surrogate pair"),
-        ('{"question": "q", "answer": "#### ' + "9" * 1500 + '"}', "the answer in field 'answer' is 1500 characters long, 1000 at most"),
+        ('{"question": "q", "answer": "#### ' + "9" * 1500 + '"}', "the answer in field 'answer' is 1500 characters"),
     ],
 )  # fmt: skip
 def test_bad_line_is_named_or_counted(tmp_path: Path, line: str, message: str) -> None:
@@ -148,7 +135,9 @@ def test_error_names_the_bad_file(tmp_path: Path) -> None:
     assert refusal(ProblemSetConfig(name=str(folder))).startswith(f"{folder}: not a file")
     assert refusal(ProblemSetConfig(name=str(binary))) == f"{binary}:1: not UTF-8 text; expected one JSON object a line"
     message = refusal(ProblemSetConfig(name=str(binary), skip_bad_lines=True))
-    assert message == f"{binary}: no usable problem, 1 rows were skipped"
+    assert message.startswith(
+        f"{binary}: no usable problem, 1 rows were skipped, the first because {binary}:1: not UTF-8"
+    )
 
 
 def test_byte_order_mark_and_windows_line_ends_are_ignored(tmp_path: Path) -> None:
@@ -158,7 +147,9 @@ def test_byte_order_mark_and_windows_line_ends_are_ignored(tmp_path: Path) -> No
 
 
 def test_unknown_set_is_refused() -> None:
-    assert refusal(ProblemSetConfig(name="gsm")).startswith("unknown problem set 'gsm': expected 'curriculum', a path")
+    assert refusal(ProblemSetConfig(name="gsm")).startswith(
+        "unknown problem set 'gsm': expected 'curriculum', a data set by name (gsm8k, math, "
+    )
     assert "'worst'" in refusal(ProblemSetConfig(name="curriculum", split="worst", count=2))
 
 
@@ -189,26 +180,18 @@ def test_hugging_face_set_is_loaded_by_name(monkeypatch: pytest.MonkeyPatch) -> 
 
     def rows(*arguments: object) -> list[SourceRow]:
         calls.append(arguments)
-        return [SourceRow("openai/gsm8k/main[test] row 0", {"question": "q", "answer": "why\n#### 3"})]
+        values = ({"problem": "q", "solution": "why: \\boxed{3}"}, {"problem": "r", "solution": "Clear."})
+        return [SourceRow(f"me/mine[train] row {number}", value) for number, value in enumerate(values)]
 
-    monkeypatch.setattr(hugging_face, "hugging_face_rows", rows)
-    loaded = load_problems(ProblemSetConfig(name="openai/gsm8k", subset="main", split="test"))
-    assert calls == [("openai/gsm8k", "main", "test")]
-    assert [(p.question, p.answer, p.source) for p in loaded.problems] == [("q", "3", "gsm8k")]
-
-
-def test_rows_are_read_by_the_datasets_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    numbered(folder / "train.jsonl", 3)
-    rows = list(hugging_face_rows(str(folder), None, "train"))
-    assert [row.value for row in rows][2] == {"question": "What is 2 + 2?", "answer": "4"}
-    assert rows[2].place == f"{folder}[train] row 2"
-    with pytest.raises(UserError, match=r"\[worst\]: cannot load this Hugging Face data set: Unknown split"):
-        list(hugging_face_rows(str(folder), None, "worst"))
+    monkeypatch.setattr(hugging_face, "hub_rows", rows)
+    monkeypatch.setattr(named_sets, "hub_rows", rows)
+    loaded = load_problems(ProblemSetConfig(name="me/mine"))
+    assert calls == [("me/mine", None, "train")]
+    assert [(p.question, p.answer, p.source) for p in loaded.problems] == [("q", "3", "mine")]
+    assert (loaded.collected.without_reference, loaded.collected.places) == (1, ("me/mine[train] row 1",))
+    with pytest.raises(UserError, match="field 'question' is missing"):
+        load_problems(ProblemSetConfig(name="openai/gsm8k", split="test"))
+    assert calls[1] == ("openai/gsm8k", "main", "test")
 
 
 def test_sets_are_cleaned_of_measured_problems(tmp_path: Path) -> None:
@@ -240,3 +223,64 @@ def test_training_set_is_refused_when_all_is_measured(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"problems\.train: all 3 problems occur"):
         load_problem_sets(config)
+
+
+def test_splits_of_the_curriculum_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def record(training: object, evaluation: list[Problem], *limits: object) -> DecontaminationResult:
+        compared.append(len(evaluation))
+        return DecontaminationResult(tuple(training), ())  # type: ignore[arg-type]
+
+    def curriculum(split: str | None, count: int) -> ProblemSetConfig:
+        return ProblemSetConfig(name="curriculum", split=split, count=count, levels=(2, 3))
+
+    monkeypatch.setattr(loading, "decontaminate", record)
+    sets = {"worked": curriculum("worked", 4), "same": curriculum("train", 5)}
+    load_problem_sets(
+        ProblemsConfig(train=curriculum(None, 7), validation=curriculum("validation", 2), evaluation=sets)
+    )
+    assert compared == [0, 5]  # validation with nothing, training with the set of its own split
+
+
+def test_curriculum_is_compared_with_other_sets(tmp_path: Path) -> None:
+    (problem,) = make_problems("train", 1, 0, (3, 3))
+    file = write(tmp_path / "e.jsonl", {"question": problem.question, "answer": problem.answer})
+    train = ProblemSetConfig(name="curriculum", count=4, levels=(3, 3))
+    validation = ProblemSetConfig(name="curriculum", split="validation", count=2, levels=(3, 3))
+    sets = load_problem_sets(
+        ProblemsConfig(train=train, validation=validation, evaluation={"mine": ProblemSetConfig(name=str(file))})
+    )
+    assert [overlap.id for overlap in sets.dropped["train"]] == [problem.id]
+    assert list(sets.readings) == ["evaluation.mine"]
+
+
+def test_unreachable_evaluation_is_refused_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(*arguments: object) -> list[SourceRow]:
+        raise Unreachable("me/mine[train]: no Hub, and no copy is in the local cache; name a file")
+
+    monkeypatch.setattr(hugging_face, "hub_rows", rows)
+    mine, hub = ProblemSetConfig(name=str(numbered(tmp_path / "n.jsonl", 3))), ProblemSetConfig(name="me/mine")
+    other = ProblemSetConfig(name=str(write(tmp_path / "o.jsonl", {"question": "Else?", "answer": "1"})))
+    sets = {"train": mine, "validation": other, "evaluation": {"far": hub, "near": other}}
+    with pytest.raises(
+        Unreachable,
+        match=r"^problems\.evaluation\.far: me/mine.*; name a file, or leave the set out by --problems\.allow",
+    ):
+        load_problem_sets(ProblemsConfig.model_validate(sets))
+    allowed = load_problem_sets(
+        ProblemsConfig.model_validate(
+            {
+                **sets,
+                "validation": mine,
+                "train": other,
+                "evaluation": {"far": hub},
+                "allow_unreachable_evaluation": True,
+            }
+        )
+    )
+    assert (dict(allowed.evaluation), list(allowed.unreachable)) == ({}, ["far"])
+    with pytest.raises(Unreachable, match=r"^problems\.validation: me/mine"):
+        load_problem_sets(
+            ProblemsConfig.model_validate({**sets, "validation": hub, "allow_unreachable_evaluation": True})
+        )

@@ -23,7 +23,7 @@ def tree(name: str, seed: int = 0) -> Tree:
         Problem(id=name, question=f"What is {name}?", answer="4", source="test"), strategy="mcts", seed=seed, answer="4"
     )
     first = grown.add(0, Step("a\n", code="a = 1"), visits=3, value_sum=1.5)
-    grown.add(first, Step("b", status=StepStatus.FINAL, answer="4"), correct=True, score=0.25)
+    grown.add(first, Step("b", status=StepStatus.FINAL, answer="4"), correct=True, logit=0.25)
     return grown
 
 
@@ -93,7 +93,7 @@ def test_line_is_corrupt_when_it_is_json_but_no_tree(tmp_path: Path) -> None:
         finished_ids(path)
 
 
-@pytest.mark.parametrize(("start", "version", "age"), [("{", 1, "older"), ('{"schema":3,', 3, "newer")])
+@pytest.mark.parametrize(("start", "version", "age"), [("{", 1, "older"), ('{"schema":4,', 4, "newer")])
 def test_tree_of_another_schema_version_is_refused(tmp_path: Path, start: str, version: int, age: str) -> None:
     path = worker_file(tmp_path, 0)
     write(path, "p1")
@@ -101,7 +101,7 @@ def test_tree_of_another_schema_version_is_refused(tmp_path: Path, start: str, v
     trees = read_trees(path)
     assert next(trees) == tree("p1")
     message = (
-        rf"trees-0\.jsonl:2 has schema version {version}, this RayStar reads and writes version 2: "
+        rf"trees-0\.jsonl:2 has schema version {version}, this RayStar reads and writes version 3: "
         rf"grow the trees again, or use the {age} RayStar that wrote it"
     )
     with pytest.raises(UserError, match=message):
@@ -113,7 +113,7 @@ def test_tree_of_another_schema_version_is_refused(tmp_path: Path, start: str, v
 def test_line_names_the_schema_version_before_its_fields(tmp_path: Path) -> None:
     path = worker_file(tmp_path, 0)
     write(path, "p1")
-    assert path.read_text().startswith('{"schema":2,"problem":{"id":"p1",')
+    assert path.read_text().startswith('{"schema":3,"problem":{"id":"p1",')
 
 
 def test_first_tree_of_a_problem_wins(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from pydantic import ValidationError
 
 from search.config import SearchConfig
-from search.strategies.entry import Need
+from search.strategies.entry import Need, StrategyEntry
 from search.strategies.registry import PRESETS, STRATEGIES, build, entry_of, revise, search_config
 
 NAMES = sorted(STRATEGIES)
@@ -17,14 +19,14 @@ def test_entry_builds_what_its_options_name(name: str) -> None:
     config = search_config(strategy=name)
     assert type(config) is STRATEGIES[name].options and config.strategy == name
     assert hasattr(build(config), "search")
-    assert entry_of(config).grows_with in type(config).model_fields
+    assert entry_of(config).budget_option in type(config).model_fields
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bound_grows_with_the_option_that_a_budget_scales(name: str) -> None:
     config = search_config(strategy=name)
     entry = entry_of(config)
-    wider = revise(config, {entry.grows_with: 2 * getattr(config, entry.grows_with)})
+    wider = revise(config, {entry.budget_option: 2 * getattr(config, entry.budget_option)})
     assert 0 < entry.bound(config).requests < entry.bound(wider).requests
     assert 0 < entry.bound(config).tokens < entry.bound(wider).tokens
     assert entry.describe(config) != entry.describe(wider)
@@ -79,16 +81,20 @@ def test_config_survives_plain_data() -> None:
         assert search_config(**config.model_dump(mode="json")) == config
 
 
+PAPERS = ("mcts", "best_of_n", "beam", "dvts", "rstar", "sphere", "math_shepherd", "first_error_search", "sampling")
+
+
 def test_needs_are_those_of_the_papers() -> None:
-    def names(condition: object) -> set[str]:
-        return {name for name, entry in STRATEGIES.items() if condition(entry)}  # type: ignore[operator]
+    def names(condition: Callable[[StrategyEntry], bool]) -> set[str]:
+        return {name for name in PAPERS if condition(STRATEGIES[name])}
 
     assert names(lambda entry: entry.reward_model is Need.REQUIRED) == {"sphere"}
     assert names(lambda entry: entry.chooses_without_scores) == {"rstar"}
     assert names(lambda entry: entry.second_policy) == {"rstar", "sphere"}
     assert names(lambda entry: entry.needs_answers) == {"math_shepherd", "first_error_search"}
-    assert names(lambda entry: entry.independent) == {"sampling", "best_of_n", "math_shepherd", "first_error_search"}
-    assert names(lambda entry: not entry.answers) == {"sampling", "math_shepherd", "first_error_search"}
+    independent = {"sampling", "best_of_n", "math_shepherd", "first_error_search"}
+    assert names(lambda entry: entry.has_independent_samples) == independent
+    assert names(lambda entry: not entry.chooses_answer) == {"sampling", "math_shepherd", "first_error_search"}
 
 
 def test_common_options_are_those_of_every_strategy() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search.data import Outcome, PreferencePair, Step
 from search.formats.code_format import CodeFormat
-from tests.train.trainer.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
+from tests.fakes.tokenizer import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
 from train.data.encode_pairs import encode_pairs, encode_preferences
 from train.data.encoding import Encoder
 

@@ -6,7 +6,7 @@ import pytest
 
 from search.data import LabelScale, Outcome, Step, StepLabels, Trajectory
 from search.formats.code_format import CodeFormat
-from tests.train.trainer.merging import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
+from tests.fakes.tokenizer import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
 from train.data.encode_solutions import encode_outcomes, encode_step_labels, encode_step_values, encode_trajectories
 from train.data.encoding import Encoder
 from train.data.label_targets import classes, values

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 from search.data import Outcome, State, Step
 from search.formats.code_format import CodeFormat
 from search.formats.plain_format import PlainFormat
-from tests.train.trainer.merging import EOS, FINAL, OPEN, PROBLEM, Merging, encoder
+from tests.fakes.tokenizer import EOS, FINAL, OPEN, PROBLEM, Merging, encoder
 from train.data.encoding import Encoder
 
 

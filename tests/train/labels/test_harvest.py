@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -103,7 +104,7 @@ def completed(*labels: tuple[float | None, ...], scores: tuple[float, ...] = ())
             end = tree.add(end, next_step, label=label, completions=8)
         tree.nodes[end].correct = False
         for index, score in zip(tree.path(end), scores, strict=False):
-            tree.nodes[index].score = score
+            tree.nodes[index].logit = math.atanh(score)
     return tree
 
 

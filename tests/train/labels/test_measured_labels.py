@@ -113,9 +113,7 @@ async def test_completions_find_every_error_of_an_able_policy(solutions: list[St
 async def test_unable_policy_gives_false_positives(solutions: list[State]) -> None:
     places = await truth(solutions)
     every: list[LabelledSolution] = [
-        await label_every_step(
-            s, PrefixCompletions(CONFIG, CONFIG.candidates, services(guided_policy(fails={1})), 1)
-        )
+        await label_every_step(s, PrefixCompletions(CONFIG, CONFIG.candidates, services(guided_policy(fails={1})), 1))
         for s in solutions
     ]
     measured = measure_quality(zip(every, places, strict=True))

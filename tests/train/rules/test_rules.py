@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import fields
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def samples(name: str, *lines: str, graded: bool = True, scores: tuple[float | N
         status = StepStatus.NO_ANSWER if answer is None else StepStatus.FINAL
         index = tree.add(index, Step(last, status=status, answer=answer))
         tree.nodes[index].correct = answer == "7" if graded and answer else None
-        tree.nodes[index].score = scores[place] if scores else None
+        score = scores[place] if scores else None
+        tree.nodes[index].logit = None if score is None else math.atanh(score)
     return tree
 
 
@@ -204,7 +206,7 @@ def test_iterative_dpo_prefers_highest_over_lowest_score() -> None:
     assert shown(result) == [("p1", "b 8", "c 9")]  # grades do not count
     pair = first_set(result).records[0]
     assert isinstance(pair, PreferencePair)
-    assert (pair.chosen_q, pair.rejected_q) == (0.6, -0.2)
+    assert (pair.chosen_q, pair.rejected_q) == pytest.approx((0.6, -0.2))
     assert result.counts == {"problems": 3, "unscored": 2, "too_few_scored": 1, "ties": 1, "pairs": 1}
 
 

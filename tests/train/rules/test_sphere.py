@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -27,7 +28,7 @@ def grown(*ends: tuple[Branch, str, float], graded: bool = True) -> Tree:
         tree.add(
             ROOT,
             Step(f"{branch.value} {answer}", status=StepStatus.FINAL, answer=answer),
-            score=reward,
+            logit=math.atanh(reward),
             action=branch.value,
             correct=answer == "7" if graded else None,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,17 +13,12 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from search.errors import UserError
 from search.formats.code_format import CodeFormat
+from tests.fakes.plain_training import fit_in_one_process
 from train.config import TrainConfig
-from train.data.batches import PlanConfig, step_batches, steps_per_epoch
-from train.data.loading import load_samples
 from train.objectives import OBJECTIVES
-from train.objectives.base import LossOptions
 from train.trainer import launch
 from train.trainer.job import TrainReport
 from train.trainer.launch import TrainTask, fit
-from train.trainer.loop import learning_rate
-from train.trainer.models import load_model
-from train.trainer.reference_logprobs import reference_log_probs
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 
@@ -44,39 +38,14 @@ CONFIG = TrainConfig(
 def make_task(objective: str, init: Path, data: Path, tmp_path: Path) -> TrainTask:
     return TrainTask(
         objective=objective,
-        init=init,
+        initial_model=init,
         data=(data,),
         format=CodeFormat(),
         output=tmp_path / "out",
-        work=tmp_path / "work",
+        work_directory=tmp_path / "work",
         seed=5,
         name=objective,
     )
-
-
-def fit_in_one_process(config: TrainConfig, task: TrainTask) -> tuple[list[float], torch.nn.Module]:
-    """Return losses and model of the same training in one process, without DeepSpeed, Ray or micro-batches."""
-    objective = OBJECTIVES[task.objective]
-    functions = objective.functions()
-    samples, _ = load_samples(objective, task.init, task.data, task.format, config.max_length)
-    model = load_model(task.init, objective.head, config.model_copy(update={"zero_stage": 0}), samples.pad_id)
-    order = PlanConfig(batch_size=config.batch_size, micro_batch_tokens=1_000_000, world_size=1, seed=task.seed)
-    if samples.kind.needs_reference:
-        samples = replace(samples, reference=reference_log_probs(model, samples, order, 0, torch.device("cpu")))
-    model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), betas=config.betas, weight_decay=config.weight_decay)
-    steps = steps_per_epoch(len(samples), config.batch_size) * config.epochs
-    losses = []
-    for step, (batch,) in enumerate(step_batches(samples, order, 0, 0, config.epochs)):
-        optimizer.param_groups[0]["lr"] = learning_rate(step, steps, config)
-        outputs = functions.prepare(model(batch.input_ids, batch.positions), batch.targets)
-        loss = functions.loss(outputs, batch.targets, LossOptions()).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_clip)
-        optimizer.step()
-        losses.append(loss.item())
-    return losses, model.model
 
 
 def largest_difference(a: torch.nn.Module, b: torch.nn.Module) -> float:

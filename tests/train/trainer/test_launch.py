@@ -29,11 +29,11 @@ def node(cpu: float, gpu: float = 0.0, alive: bool = True) -> dict[str, Any]:
 def task(tmp_path: Path, **fields: Any) -> TrainTask:
     default = TrainTask(
         objective="sft",
-        init=tmp_path / "m",
+        initial_model=tmp_path / "m",
         data=(),
         format=CodeFormat(),
         output=tmp_path / "out",
-        work=tmp_path / "work",
+        work_directory=tmp_path / "work",
         seed=0,
         name="t",
     )
@@ -125,32 +125,32 @@ def test_bad_input_raises_an_error_of_one_line(tmp_path: Path, tiny_model: Path,
     with pytest.raises(UserError, match=r"no model at .*a Hugging Face directory with config.json is needed"):
         fit(config, task(tmp_path, data=(sft_file,)))
     with pytest.raises(UserError, match=r"no data file .*none.jsonl"):
-        fit(config, task(tmp_path, init=tiny_model, data=(tmp_path / "none.jsonl",)))
+        fit(config, task(tmp_path, initial_model=tiny_model, data=(tmp_path / "none.jsonl",)))
     broken = tmp_path / "broken.jsonl"
     broken.write_text(sft_file.read_text().splitlines()[0] + '\n{"problem": 3}\n')
     with pytest.raises(UserError, match=r"broken.jsonl, line 2: no Trajectory, problem: "):
-        fit(config, task(tmp_path, init=tiny_model, data=(broken,)))
+        fit(config, task(tmp_path, initial_model=tiny_model, data=(broken,)))
 
 
-@pytest.mark.parametrize(("facts", "version", "age"), [({}, 1, "older"), ({"schema": 3}, 3, "newer")])
+@pytest.mark.parametrize(("facts", "version", "age"), [({}, 1, "older"), ({"schema": 4}, 4, "newer")])
 def test_finished_model_of_another_schema_version_is_refused(
     tmp_path: Path, tiny_model: Path, sft_file: Path, facts: dict[str, int], version: int, age: str
 ) -> None:
     output = tmp_path / "out"
     output.mkdir()
     (output / "train.json").write_text(json.dumps({**facts, "fingerprint": "f"}))
-    message = rf"out has schema version {version}, .* version 2: remove it, or use the {age} RayStar"
+    message = rf"out has schema version {version}, .* version 3: remove it, or use the {age} RayStar"
     with pytest.raises(UserError, match=message):
-        fit(TrainConfig(), task(tmp_path, init=tiny_model, data=(sft_file,), output=output))
+        fit(TrainConfig(), task(tmp_path, initial_model=tiny_model, data=(sft_file,), output=output))
 
 
 def test_fit_raises_before_it_starts_without_samples(tmp_path: Path, tiny_model: Path, sft_file: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.touch()
     with pytest.raises(NothingToLearn, match=r"no sample to learn from in .*empty.jsonl"):
-        fit(TrainConfig(), task(tmp_path, init=tiny_model, data=(empty,)))
+        fit(TrainConfig(), task(tmp_path, initial_model=tiny_model, data=(empty,)))
     with pytest.raises(NothingToLearn, match="'too_long': 22"):
-        fit(TrainConfig(max_length=8), task(tmp_path, init=tiny_model, data=(sft_file,)))
+        fit(TrainConfig(max_length=8), task(tmp_path, initial_model=tiny_model, data=(sft_file,)))
     assert not (tmp_path / "work").exists()
 
 
@@ -160,24 +160,24 @@ def test_fit_raises_when_all_labels_are_equal(tmp_path: Path, tiny_model: Path, 
     with pytest.raises(
         NothingToLearn, match=r"every label in .*one_label.jsonl is {'correct': 1.0}: there is nothing to"
     ):
-        fit(TrainConfig(), task(tmp_path, objective="orm", init=tiny_model, data=(one_label,)))
+        fit(TrainConfig(), task(tmp_path, objective="orm", initial_model=tiny_model, data=(one_label,)))
     one_label.write_text(
         data["prm"].read_text().splitlines()[0].replace('"labels":[1.0,0.0,1.0,1.0]', '"labels":[0.0]')
     )
     with pytest.raises(
         NothingToLearn, match=r"is {'correct': 0.0, 'neutral': 1.0, 'incorrect': 0.0}: there is nothing"
     ):
-        fit(TrainConfig(), task(tmp_path, objective="prm", init=tiny_model, data=(one_label,)))
+        fit(TrainConfig(), task(tmp_path, objective="prm", initial_model=tiny_model, data=(one_label,)))
     one_label.write_text("")
     with pytest.raises(NothingToLearn, match=r"'cut': 0"):
-        fit(TrainConfig(), task(tmp_path, objective="q_regression", init=tiny_model, data=(one_label,)))
+        fit(TrainConfig(), task(tmp_path, objective="q_regression", initial_model=tiny_model, data=(one_label,)))
 
 
 def test_label_off_its_scale_raises_with_its_line(tmp_path: Path, tiny_model: Path, data: dict[str, Path]) -> None:
     off = tmp_path / "off.jsonl"
     off.write_text(data["prm"].read_text().splitlines()[0].replace('"labels":[1.0,', '"labels":[2.0,'))
     with pytest.raises(UserError, match=r"off.jsonl, line 1: no StepLabels, .*label 2.0 is not on the scale 'sign'"):
-        fit(TrainConfig(), task(tmp_path, objective="prm", init=tiny_model, data=(off,)))
+        fit(TrainConfig(), task(tmp_path, objective="prm", initial_model=tiny_model, data=(off,)))
 
 
 def test_config_refuses_bad_values_and_unknown_keys() -> None:

@@ -67,10 +67,10 @@ def test_dpo_nll_trains_from_its_reference_and_reports(tmp_path: Path, tiny_mode
     job = TrainJob(
         name="j",
         objective="dpo_nll",
-        init=tiny_model,
+        initial_model=tiny_model,
         samples=file,
         output=tmp_path / "out",
-        work=tmp_path,
+        work_directory=tmp_path,
         seed=5,
         threads=1,
         config=CONFIG,

@@ -107,7 +107,12 @@ def soak_step(rng: random.Random, i: int) -> tuple[tuple[str, ...], str, Outcome
     kinds: list[tuple[tuple[str, ...], str, Outcome | None, str | None]] = [
         ((), f"print({i} * 2)", Outcome.OK, f"{i * 2}\n"),
         (prefix, f"print(x + {i})", Outcome.OK, f"{i % 50 + i}\n"),
-        (prefix, f"x += {i}; raise KeyError(x)", Outcome.EXCEPTION, f"KeyError: {i % 50 + i}"),
+        (
+            prefix,
+            f"x += {i}; raise KeyError(x)",
+            Outcome.EXCEPTION,
+            f"KeyError: {i % 50 + i} (line 1: x += {i}; raise KeyError(x))",
+        ),
         ((), f"y{i} = (", Outcome.SYNTAX_ERROR, None),
         ((), f"import os; os._exit({i % 7}) # {i}", Outcome.CRASHED, None),
         ((), f"import ctypes; ctypes.string_at({i % 9})", Outcome.CRASHED, None),

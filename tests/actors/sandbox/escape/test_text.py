@@ -33,7 +33,7 @@ async def test_code_that_is_not_text_has_an_outcome(executor: LocalExecutor, cod
 async def test_output_that_is_not_text_is_bounded(executor: LocalExecutor) -> None:
     assert (await attempt(executor, "print('\\0', '\\ud800')")).output == "\0 ?\n"
     raising = "class E(Exception):\n  def __str__(self): raise self\nraise E"
-    assert (await attempt(executor, raising)).output == "E"
+    assert (await attempt(executor, raising)).output == "E (line 3: raise E)"
     lying = "class E(Exception):\n  def __str__(self): return 'a\\nb' * 10 ** 6 + '\\ud800'\nraise E"
     result = await attempt(executor, lying)
     assert len(result.output) <= 200 and "\n" not in result.output

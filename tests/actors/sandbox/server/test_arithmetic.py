@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -13,20 +13,12 @@ from actors.sandbox.client.autoprint import add_autoprint
 from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
-from actors.sandbox.server.arithmetic import MAX_BITS, MAX_CHARACTERS, MAX_STEPS, evaluate
+from actors.sandbox.server.arithmetic import MAX_OUTPUT_BYTES, MAX_STEPS, evaluate
+from actors.sandbox.server.arithmetic_syntax import MAX_BITS, MAX_CHARACTERS, parse
 from search.data import Outcome
+from tests.actors.sandbox.server.arithmetic_programs import costly_program, hostile_codes, random_program, run_by_python
 
-
-def run_by_python(codes: list[str]) -> str | None:
-    """Return what the last code prints, or None where one of them raises."""
-    names: dict[str, object] = {}
-    for code in codes:
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            try:
-                exec(code, names)
-            except Exception:  # noqa: BLE001 - whatever it raises
-                return None
-    return printed.getvalue()
+MAX_SECONDS = 0.5  # of processor time: many times what the costliest program takes
 
 
 @pytest.mark.parametrize(
@@ -45,6 +37,10 @@ def run_by_python(codes: list[str]) -> str | None:
         (["print()"], "\n"),
         (["# nothing"], ""),
         (["print(1)", "print(2)"], "2\n"),
+        (["a = -(2 + 3) * -4 - -7 // 2  # so", "print(a, f'{{{a:g}}}', )"], "24 {24}\n"),
+        (["a=1_000.5e-1", "print(a,.5,5.,1e3,00)"], "100.05 0.5 5.0 1000.0 0\n"),
+        (['print ("a # b", \'it is "so"\')  # c'], 'a # b it is "so"\n'),
+        (["match = 2\n  # indented\n\ntry:\n  print(match)\nexcept:\n # x\n    pass"], "2\n"),
     ],
 )
 def test_arithmetic_is_evaluated_as_python_would(codes: list[str], printed: str) -> None:
@@ -91,6 +87,30 @@ def test_arithmetic_is_evaluated_as_python_would(codes: list[str], printed: str)
         "a = " + "-" * (MAX_CHARACTERS - 20) + "1",
         "a = 1" + " " * MAX_CHARACTERS,
         "a = 9" + "0" * 400,
+        "a = 007",
+        "a = 1__0",
+        "a = 0x10",
+        "a = 1if 2else 3",
+        "a = 1..real",
+        "None = 3",
+        "print(1 2)",
+        "print(,)",
+        "print('a' 'b')",
+        "print('''a''')",
+        "print(f'{1:g}' f'{2:g}')",
+        "print(f'{}')",
+        "print(f'{ }')",
+        "print(f'}')",
+        "print(f'{1#}')",
+        "print(f'{1=}')",
+        "print('\\x41')",
+        " a = 3",
+        "try:\n  a = 3\nexcept:\n  a = 4",
+        "try:\n  print(1)\nexcept:\npass",
+        "a = 3;",
+        "a == 3",
+        "a = 2 < 3",
+        "a = (3))",
     ],
 )
 def test_evaluate_returns_none_for_all_other_code(code: str) -> None:
@@ -168,10 +188,62 @@ async def test_results_are_equal_with_and_without_evaluation() -> None:
             results.append(await executor.run_programs(STEPS))
     assert results[0] == results[1]
     assert [result.output for result in results[1]][:5] == [
-        "42\n", "ZeroDivisionError: division by zero", "6.0\n", "12\n", "6\n"
+        "42\n", "ZeroDivisionError: division by zero (line 1: print(a / 0))", "6.0\n", "12\n", "6\n"
     ]  # fmt: skip
     assert results[1][-1].outcome is Outcome.OUTPUT_TRUNCATED
 
 
 def test_arithmetic_is_evaluated_by_default() -> None:
     assert ExecutorConfig().evaluate_arithmetic and ExecutorConfig().limits().evaluate_arithmetic
+
+
+def check_programs(programs: int, seed: int) -> float:
+    """Compare programs made at random with Python itself. Return the share of them that was evaluated.
+
+    A program that is not evaluated runs in the sandbox as any other, so only the others are run by Python here.
+    """
+    rng = random.Random(seed)
+    evaluated = 0
+    for _ in range(programs):
+        codes = random_program(rng)
+        start = time.process_time()
+        printed = evaluate(codes)
+        assert time.process_time() - start < MAX_SECONDS, codes
+        if printed is not None:
+            evaluated += 1
+            assert printed.isascii() and len(printed) <= MAX_OUTPUT_BYTES
+            assert printed == run_by_python(codes), codes
+    return evaluated / programs
+
+
+def test_random_programs_print_what_python_prints() -> None:
+    assert check_programs(1500, seed=1) > 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.thorough
+def test_100000_programs_print_what_python_prints() -> None:
+    assert check_programs(100_000, seed=2) > 0.25
+
+
+def test_hostile_codes_are_refused_or_equal_to_python() -> None:
+    for code in hostile_codes():
+        start = time.process_time()
+        printed = evaluate([code])
+        assert time.process_time() - start < MAX_SECONDS, code[:50]
+        assert printed is None or printed == run_by_python([code]), code[:50]
+
+
+def test_costliest_program_ends_within_its_time() -> None:
+    codes = costly_program()
+    assert len(codes) == MAX_STEPS and max(map(len, codes)) <= MAX_CHARACTERS
+    parse.cache_clear()
+    start = time.process_time()
+    assert evaluate(codes) == run_by_python(codes)
+    assert time.process_time() - start < MAX_SECONDS
+
+
+def test_code_that_prints_too_much_is_not_evaluated() -> None:
+    assert evaluate(["a = 1", "print(a, a)"], max_bytes=4) == "1 1\n"
+    assert evaluate(["a = 1", "print(a, a)"], max_bytes=3) is None
+    assert evaluate(["print(100)", "print(1)"], max_bytes=3) is None  # the first step would have failed

@@ -23,7 +23,7 @@ from tests.fakes.executor import ScriptedExecutor, interpret
 COMPOSITION = Composition(
     tuple(Fact(sentence="", code="", value=value, template="", numbers=()) for value in (100, 120, 240)),
     "coins",
-    asides=((), ("It rains.",), (), ()),
+    distractors=((), ("It rains.",), (), ()),
 )
 PROBLEM = Problem(id="p", question="?", answer="240", source="curriculum/train", level=3)
 
@@ -40,7 +40,7 @@ def answers(answer: str) -> Step:
     return Step(f"\n<answer>\\boxed{{{answer}}}<end_of_answer>", status=StepStatus.FINAL, answer=answer)
 
 
-FIRST, IDLE, SECOND, THIRD = (
+FIRST, DISTRACTOR, SECOND, THIRD = (
     does("total = 100"),
     does("# It rains"),
     does("total = total + 20"),
@@ -57,20 +57,20 @@ def test_changed_steps_by_hand() -> None:
 @pytest.mark.parametrize(
     ("steps", "first_error"),
     [
-        ((FIRST, IDLE, SECOND, THIRD, *END), None),
+        ((FIRST, DISTRACTOR, SECOND, THIRD, *END), None),
         ((FIRST, SECOND, THIRD, prints("240.0"), answers("$240")), None),
         ((), None),
-        ((IDLE, FIRST), None),  # correct so far
-        ((FIRST, IDLE, does("total = total + 2"), THIRD, prints("204"), answers("204")), 2),  # computed incorrectly
-        ((FIRST, IDLE, THIRD, prints("200"), answers("200")), 2),  # a fact left out, the next one computed
-        ((FIRST, SECOND, IDLE, prints("120"), answers("120")), 3),  # ends before the last fact
+        ((DISTRACTOR, FIRST), None),  # correct so far
+        ((FIRST, DISTRACTOR, does("total = total + 2"), THIRD, prints("204"), answers("204")), 2),  # miscomputed
+        ((FIRST, DISTRACTOR, THIRD, prints("200"), answers("200")), 2),  # a fact left out, the next one computed
+        ((FIRST, SECOND, DISTRACTOR, prints("120"), answers("120")), 3),  # ends before the last fact
         ((FIRST, SECOND, answers("240")), 2),  # answers before the last fact, though with the correct number
         ((prints(""), answers("7")), 0),  # ends before it begins
         ((FIRST, SECOND, THIRD, does("total = total + 1"), prints("241"), answers("241")), 3),  # a step too many
         ((FIRST, SECOND, THIRD, prints("12"), answers("240")), 3),  # prints something else
         ((FIRST, SECOND, THIRD, prints("240"), answers("24")), 4),  # states something else
         ((FIRST, replace(does("1 / 0"), status=StepStatus.CODE_ERROR, outcome=Outcome.EXCEPTION)), 1),  # fails
-        ((FIRST, SECOND, THIRD, replace(IDLE, status=StepStatus.TOO_DEEP)), 3),  # never ends
+        ((FIRST, SECOND, THIRD, replace(DISTRACTOR, status=StepStatus.TOO_DEEP)), 3),  # never ends
     ],
 )
 async def test_first_incorrect_step_by_hand(steps: tuple[Step, ...], first_error: int | None) -> None:

@@ -31,17 +31,17 @@ def test_worked_solution_is_correct_at_every_step(split: Split) -> None:
         printed, totals = run([step.code for step in solution.steps if step.code])
         assert printed == problem.answer == solution.steps[-1].answer
         assert first_incorrect_fact(composition_of(problem.id), totals) is None
-        idle = sum(map(len, composition_of(problem.id).asides))
-        assert len(solution.steps) == (problem.level or 0) + idle + 2
+        distractors = sum(map(len, composition_of(problem.id).distractors))
+        assert len(solution.steps) == (problem.level or 0) + distractors + 2
 
 
-def test_idle_sentences_make_shallow_problems_long() -> None:
+def test_distractors_make_shallow_problems_long() -> None:
     sentences = {level: set[int]() for level in (1, 3, 5)}
     for level, counts in sentences.items():
         for problem in make_problems("worked", 100, 2, (level, level)):
             composition = composition_of(problem.id)
-            idle = [sentence for gap in composition.asides for sentence in gap]
-            counts.add(len(composition.facts) + len(idle))
+            distractors = [sentence for gap in composition.distractors for sentence in gap]
+            counts.add(len(composition.facts) + len(distractors))
             lines = "\n".join(step.code for step in worked_trajectory(problem).steps).splitlines()
             comments = [line.removeprefix("# ") + "." for line in lines if line.startswith("# ")]
             assert " ".join(comments) == problem.question.rsplit(" How many", 1)[0]
@@ -71,7 +71,7 @@ def test_splits_share_no_chain_of_templates_or_numbers() -> None:
 
 
 def test_count_is_refused_when_there_are_too_few_problems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("search.problems.curriculum.compose"), "SENTENCES", 1)
+    monkeypatch.setattr(import_module("search.problems.curriculum.compose"), "MAX_SENTENCES", 1)
     monkeypatch.setattr(import_module("search.problems.curriculum"), "TRIES_PER_PROBLEM", 2)
     with pytest.raises(UserError, match="fewer than 2000 different heldout problems of 1 to 1 steps"):
         make_problems("heldout", 2000, 0, (1, 1))

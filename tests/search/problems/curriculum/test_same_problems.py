@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
+from pathlib import Path
 
 import pytest
 
 from search import serialization
-from search.problems.curriculum import make_problems, worked_trajectory
+from search.problems import curriculum
+from search.problems.cache_directory import CACHE_VARIABLE
+from search.problems.curriculum import cache, make_problems, worked_trajectory
 
 # split, count, seed, levels: what configs/, configs/recipes/ and tests/integration/miniature.yaml ask for
 DIGESTS = {
@@ -32,9 +36,49 @@ DIGESTS = {
 }
 
 
-@pytest.mark.parametrize(("split", "count", "seed", "levels"), list(DIGESTS))
-def test_problems_and_solutions_are_the_same(split: str, count: int, seed: int, levels: tuple[int, int]) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("cache")
+        patch.setenv(CACHE_VARIABLE, str(root))
+        yield root
+
+
+def digest_of(split: str, count: int, seed: int, levels: tuple[int, int]) -> str:
     digest = blake2b(digest_size=8)
     for problem in make_problems(split, count, seed, levels):
         digest.update(serialization.dump(worked_trajectory(problem)).encode())
-    assert digest.hexdigest() == DIGESTS[split, count, seed, levels]
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("arguments", list(DIGESTS))
+def test_problems_and_solutions_are_the_same(arguments: tuple[str, int, int, tuple[int, int]]) -> None:
+    assert digest_of(*arguments) == DIGESTS[arguments]  # composed
+    assert digest_of(*arguments) == DIGESTS[arguments]  # from the cache, if there are many
+
+
+def test_kept_problems_are_read_without_composing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    first = make_problems("train", 50, 9, (3, 4))
+    (kept,) = tmp_path.iterdir()
+    content = kept.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(curriculum, "compose", None)
+        assert make_problems("train", 50, 9, (3, 4)) == first
+    kept.write_bytes(content[:-9])  # damaged: composed and kept again
+    assert make_problems("train", 50, 9, (3, 4)) == first
+    assert kept.read_bytes() == content
+
+
+def test_problems_are_made_where_no_cache_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    assert len(make_problems("worked", 50, 8, (2, 2))) == 50
+
+
+def test_kept_problems_are_those_of_one_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("train", 50, 0, 3, 4)
+    path = cache._path(arguments)
+    assert path != cache._path(("train", 50, 1, 3, 4))
+    monkeypatch.setattr(cache, "_generator_digest", lambda: b"edited")
+    assert path != cache._path(arguments)

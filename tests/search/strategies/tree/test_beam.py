@@ -1,50 +1,49 @@
-"""Beam search and DVTS by hand: which nodes are kept, where they stop, what they answer."""
+"""Beam search by hand: a golden tree, the nodes that are kept, where a beam stops, and its answer."""
 
 from __future__ import annotations
+
+import math
+from inspect import cleandoc
 
 import pytest
 
 from search.data import Aggregation, Step, StepStatus
 from search.strategies.registry import search_config
 from search.strategies.tree.beam import Beam, StepBeam, keep
-from search.strategies.tree.dvts import Dvts, deal
 from search.tree import ROOT, Tree
+from tests.fakes.drawing import draw
 from tests.fakes.scripts import word_policy
 from tests.fakes.services import word_services
-from tests.fakes.words import PROBLEM, Words, word
+from tests.fakes.words import PROBLEM, Words
 from tests.search.tree_checks import check_sums, expanded, shape
 
 
 def tree_of(*children: tuple[str, float | None, int]) -> Tree:
     """Children of the root: word, reward, how often drawn."""
     tree = Tree(PROBLEM)
-    for name, score, many in children:
+    for name, score, multiplicity in children:
         final = StepStatus.FINAL if name.startswith("=") else StepStatus.OPEN
-        tree.add(ROOT, Step(name, status=final, answer=name[1:] if final else None), score=score, multiplicity=many)
+        logit = None if score is None else math.atanh(score)
+        step = Step(name, status=final, answer=name[1:] if final else None)
+        tree.add(ROOT, step, logit=logit, multiplicity=multiplicity)
     return tree
 
 
-def test_a_finished_solution_keeps_its_place() -> None:
+def test_finished_solution_keeps_its_place() -> None:
     tree = tree_of(("a", 0.1, 1), ("=7", 0.9, 1), ("b", 0.5, 1))
     assert keep(tree, Beam(places=2), [1, 2, 3], Aggregation.LAST) == Beam((3,), 1)
     assert keep(tree, Beam(places=3), [1, 2, 3], Aggregation.LAST) == Beam((3, 1), 2)
     assert keep(tree, Beam(places=1), [1, 2, 3], Aggregation.LAST) == Beam((), 0)
 
 
-def test_places_that_are_not_taken_stay() -> None:
+def test_free_places_stay_when_children_are_few() -> None:
     assert keep(tree_of(("a", 0.1, 1)), Beam(places=4), [1], Aggregation.LAST) == Beam((1,), 4)
     assert keep(tree_of(), Beam(places=4), [], Aggregation.LAST) == Beam((), 4)
 
 
-def test_without_rewards_the_step_drawn_most_often_is_kept() -> None:
+def test_step_drawn_most_often_is_kept_without_rewards() -> None:
     tree = tree_of(("a", None, 1), ("b", None, 2), ("c", None, 1))
     assert keep(tree, Beam(places=2), [1, 2, 3], Aggregation.LAST).open == (2, 1)
-
-
-def test_first_steps_are_dealt_out_in_turn() -> None:
-    tree = tree_of(("a", 0.1, 1), ("b", 0.2, 1), ("c", 0.3, 1), ("d", 0.4, 1))
-    assert deal(tree, [1, 2, 3, 4], 2, Aggregation.LAST) == [Beam((3,), 1), Beam((4,), 1)]
-    assert deal(tree, [1, 2], 3, Aggregation.LAST) == [Beam((1,), 1), Beam((2,), 1), Beam((), 1)]
 
 
 TABLE: dict[Words, list[str]] = {
@@ -62,10 +61,30 @@ REWARDS = {
 }  # fmt: skip
 
 
-async def test_beam_by_hand() -> None:
+async def test_golden_tree() -> None:
+    """Of each depth's new steps the two best by reward go on: a and c, then f. The finished =7 keeps its place, so there is
+    one left below f: h. =8 and =9 are not kept, but count for the answer: the best end of all, =7. Every end is backed up
+    once, so that Q is defined.
+    """
     policy = word_policy(TABLE)
     config = search_config(strategy="beam", beam_width=2, candidates=3)
     tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(policy, REWARDS), 1)
+    assert draw(tree) == cleandoc("""
+        0   question            N 4  Q +0.375
+        1   ├─ a                N 1  Q +0.700  r +0.500
+        4   │  ├─ d                            r +0.200
+        5   │  ├─ =7            N 1  Q +0.900  r +0.900             *
+        6   │  └─ e                            r -0.500
+        2   ├─ b                               r +0.100
+        3   └─ c                N 3  Q +0.225  r +0.300
+        7      ├─ f x2          N 3  Q +0.300  r +0.600
+        9      │  ├─ =8         N 1  Q +0.100  r +0.100
+        10     │  ├─ h          N 1  Q +0.550  r +0.400
+        12     │  │  ├─ =10 x2  N 1  Q +0.700  r +0.700
+        13     │  │  └─ !       N 1  Q -1.000            no_answer
+        11     │  └─ =9         N 1  Q -0.200  r -0.200
+        8      └─ g                            r +0.000
+    """)
     assert expanded(tree) == ["", "a", "c", "f", "h"]
     assert (tree.strategy, tree.answer) == ("beam", "7")
     assert [tree.nodes[i].answer for i in tree.terminals()] == ["7", "8", "9", "10"]
@@ -81,9 +100,9 @@ async def test_beam_ranks_by_the_aggregation() -> None:
     table = {**TABLE, ("a", "d"): ["=1"], ("c", "f"): ["=8"]}
     rewards = {**REWARDS, "=7": -0.9, "g": 0.99, "d": 0.31}
     config = search_config(strategy="beam", beam_width=2, candidates=3)
-    for how, kept in ((Aggregation.LAST, ["g", "f"]), (Aggregation.MIN, ["d", "f"])):
+    for aggregation, kept in ((Aggregation.LAST, ["g", "f"]), (Aggregation.MIN, ["d", "f"])):
         policy = word_policy({**table, ("c", "g"): ["=2"]})
-        chosen = config.model_copy(update={"step_aggregation": how})
+        chosen = config.model_copy(update={"step_aggregation": aggregation})
         tree = await StepBeam(chosen).search(PROBLEM.without_answer(), word_services(policy, rewards), 1)
         assert sorted(expanded(tree)) == sorted(["", "a", "c", *kept])
 
@@ -99,7 +118,7 @@ async def test_beam_ranks_by_the_aggregation() -> None:
         (1000, ["", "a", "c", "f", "h"], 150),
     ],
 )
-async def test_beam_expands_nothing_once_its_budget_is_spent(budget: int, nodes: list[str], tokens: int) -> None:
+async def test_beam_ends_when_the_budget_is_exhausted(budget: int, nodes: list[str], tokens: int) -> None:
     policy = word_policy(TABLE)
     config = search_config(strategy="beam", beam_width=2, candidates=3, budget_tokens=budget)
     tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(policy, REWARDS), 1)
@@ -110,8 +129,8 @@ async def test_beam_expands_nothing_once_its_budget_is_spent(budget: int, nodes:
     check_sums(tree)
 
 
-async def test_a_graded_beam_keeps_right_answers_and_stops_when_it_has_enough() -> None:
-    """Without a reward model open steps stand at 0, between right (+1) and wrong (-1)."""
+async def test_graded_beam_keeps_correct_answers_until_it_has_enough() -> None:
+    """Without a reward model open steps stand at 0, between correct (+1) and incorrect (-1)."""
     table = {(): ["=8", "a", "=7"], ("a",): ["=9", "b"], ("a", "b"): ["=7"]}
     config = search_config(strategy="beam", beam_width=2, candidates=3)
     tree = await StepBeam(config).search(PROBLEM, word_services(word_policy(table), graded=True), 1)
@@ -122,7 +141,7 @@ async def test_a_graded_beam_keeps_right_answers_and_stops_when_it_has_enough() 
     assert expanded(tree) == [""]
 
 
-async def test_a_beam_ends_at_the_depth_limit_and_where_everything_failed() -> None:
+async def test_beam_ends_at_the_depth_limit_or_when_all_failed() -> None:
     table = {(): ["a", "b"], ("a",): ["c"], ("b",): ["!"]}
     config = search_config(strategy="beam", beam_width=2, candidates=2, max_depth=2)
     tree = await StepBeam(config).search(PROBLEM, word_services(word_policy(table)), 1)
@@ -135,49 +154,3 @@ async def test_a_beam_ends_at_the_depth_limit_and_where_everything_failed() -> N
         ("c", 1, -1.0),
         ("!", 1, -1.0),
     ]
-
-
-FOREST: dict[Words, list[str]] = {
-    (): ["a", "b", "c", "d"],  # two subtrees of two: (a, c) and (b, d)
-    ("c",): ["=1", "x"],
-    ("b",): ["y", "=2"],
-    ("b", "y"): ["=3", "=3"],
-}
-VALUES = {"a": 0.1, "b": 0.9, "c": 0.3, "d": 0.8, "=1": 0.2, "x": 0.1, "y": 0.6, "=2": 0.5, "=3": 0.4}
-
-
-async def test_dvts_by_hand() -> None:
-    """d (0.8) is better than c (0.3) but of the same subtree as b: it is not kept. =2 is finished, y is better."""
-    config = search_config(strategy="dvts", rollouts=2, candidates=2)
-    tree = await Dvts(config).search(PROBLEM.without_answer(), word_services(word_policy(FOREST), VALUES), 1)
-    assert expanded(tree) == ["", "b", "c", "y"]
-    assert [word(tree.nodes[i].step) for i in tree.terminals()] == ["=1", "=2", "=3"]
-    assert (tree.strategy, tree.answer) == ("dvts", "2")
-    weighted = config.model_copy(update={"answer_rule": "weighted"})
-    tree = await Dvts(weighted).search(PROBLEM.without_answer(), word_services(word_policy(FOREST), VALUES), 1)
-    assert tree.answer == "3"  # 2 * 0.7 of the one drawn twice, against 0.6 and 0.75
-    check_sums(tree)
-
-
-@pytest.mark.parametrize(
-    ("budget", "nodes", "tokens"), [(40, [""], 40), (41, ["", "b", "c"], 80), (81, ["", "b", "c", "y"], 100)]
-)
-async def test_dvts_expands_nothing_once_its_budget_is_spent(budget: int, nodes: list[str], tokens: int) -> None:
-    policy = word_policy(FOREST)
-    config = search_config(strategy="dvts", rollouts=2, candidates=2, budget_tokens=budget)
-    tree = await Dvts(config).search(PROBLEM.without_answer(), word_services(policy, VALUES), 1)
-    assert expanded(tree) == nodes
-    assert len(policy.requests) == len(nodes)
-    assert tree.cost.generated_tokens == tokens
-
-
-async def test_one_subtree_is_a_beam_of_width_one() -> None:
-    trees = [
-        await strategy.search(PROBLEM.without_answer(), word_services(word_policy(TABLE), REWARDS), 1)
-        for strategy in (
-            Dvts(search_config(strategy="dvts", rollouts=1, candidates=3)),
-            StepBeam(search_config(strategy="beam", beam_width=1, candidates=3)),
-        )
-    ]
-    assert expanded(trees[0]) == ["", "a"]
-    assert shape(trees[0]) == shape(trees[1])

@@ -164,7 +164,11 @@ def test_error_of_a_rollout_is_raised_and_ends_the_others(
     table: dict[Words, list[str]], config: MctsConfig, broken: int, delays: random.Random
 ) -> None:
     async def search() -> None:
-        policy, tree, flight = word_policy(table, delays=delays, fails_at=broken), Tree(PROBLEM, seed=1), InflightRollouts()
+        policy, tree, flight = (
+            word_policy(table, delays=delays, fails_at=broken),
+            Tree(PROBLEM, seed=1),
+            InflightRollouts(),
+        )
         try:
             await grow(tree, config, word_services(policy, {}), flight)
         except ConnectionError as error:

@@ -1,4 +1,4 @@
-"""Run a command's work after its checks: a function for each command that needs Ray, named like it."""
+"""Run the commands that need Ray, after their checks: one function a command, named like it."""
 
 from __future__ import annotations
 
@@ -63,8 +63,9 @@ def search(context: Context, problems: tuple[Problem, ...], policy: Path | None,
 def describe_search(facts: dict[str, object]) -> list[str]:
     """Return the summary of a search stage as lines."""
     failures, quarantined = facts.get("failures") or "none", facts.get("quarantined") or "none"
+    ties = f", the answers of {facts['trees_tied']} by order only (ties)" if facts.get("trees_tied") else ""
     return [
-        f"solved {facts.get('trees_solved')} of {facts.get('trees')} problems",
+        f"solved {facts.get('trees_solved')} of {facts.get('trees')} problems{ties}",
         f"{facts.get('steps_ran')} of {facts.get('steps')} candidate steps ran; failures: {failures}",
         f"{facts.get('tokens')} generated tokens in {facts.get('seconds')} s; quarantined: {quarantined}",
     ]
@@ -79,9 +80,10 @@ def evaluate(context: Context, policy: Path | None, reward_model: Path | None) -
         for method, measure in methods.items():
             if measure is not None:
                 interval = f"[{100 * measure.low:.1f}, {100 * measure.high:.1f}]"
+                ties = f", {measure.ties} ties" if measure.ties else ""
                 context.progress.log(
                     f"{split} {method}: {100 * measure.accuracy:.1f} % {interval} of {measure.n}, "
-                    f"{measure.tokens} tokens, {measure.seconds:.0f} s"
+                    f"{measure.tokens} tokens, {measure.seconds:.0f} s{ties}"
                 )
 
 
@@ -125,20 +127,20 @@ def sampling_policy(context: Context, request: RewardEvalRequest) -> ModelRef | 
     return None if request.trees else resolve_models(context, request.policy, None).policy
 
 
-def train(context: Context, role: str, data: tuple[Path, ...], init: Path | None) -> None:
+def train(context: Context, role: str, data: tuple[Path, ...], initial_model: Path | None) -> None:
     """Train one model on files of records in the stage r1/train_ROLE. Raise UserError if they teach nothing."""
-    start = init.absolute() if init else Path(base_model(context).path)
+    start = initial_model.absolute() if initial_model else Path(base_model(context).path)
     config = context.config.train.policy if role == POLICY else context.config.train.reward_model
     stage = context.run.stage(f"r1/train_{role}")
     if not stage.is_done:
         objective = context.config.method.objective(role == POLICY)
         task = TrainTask(
             objective=objective,
-            init=start,
+            initial_model=start,
             data=tuple(file.absolute() for file in data),
             format=context.config.policy.step_format(context.shots),
             output=stage.partial / MODEL,
-            work=stage.partial,
+            work_directory=stage.partial,
             seed=context.config.seed,
             name=role,
         )

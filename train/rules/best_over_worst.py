@@ -1,4 +1,4 @@
-"""Pair the best with the worst solution of each problem, by any score."""
+"""Pair the solutions of highest and lowest score of each problem, for DPO."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ from train.rules.base import Harvest, training_set
 from train.rules.solutions import ProblemSolutions, Solution
 
 Score = Callable[[Problem, Solution], float | None]
+Value = Callable[[Solution, float], float]
 
 
-def best_over_worst(collected: Sequence[ProblemSolutions], score: Score, score_name: str) -> Harvest:
-    """Prefer the solution of highest score over that of lowest, one pair a problem.
+def best_over_worst(
+    collected: Sequence[ProblemSolutions],
+    score: Score,
+    score_name: str,
+    value_of: Value = lambda solution, score: score,
+) -> Harvest:
+    """Return pairs that prefer the solution of highest score over the one of lowest score, one pair a problem.
 
-    The first of equal scores counts. Ties are dropped. Solutions without a score take no part; a problem with fewer than
-    two that have one gives no pair. ``score_name`` stands in the reason for no pair.
+    Of equal scores the first solution is taken. A problem gives no pair if all its scores are equal (ties), or if fewer
+    than two of its solutions have a score (too_few_scored).
+
+    Args:
+        score: the score of a solution; None leaves the solution out (unscored).
+        score_name: names the score in the error message where no problem gives a pair.
+        value_of: the value that the pair stores of a solution and its score, by default the score itself.
     """
     pairs, tally = [], {"problems": len(collected), "unscored": 0, "too_few_scored": 0, "ties": 0}
     for solutions in collected:
@@ -39,8 +50,8 @@ def best_over_worst(collected: Sequence[ProblemSolutions], score: Score, score_n
                 prefix=(),
                 chosen=best.steps,
                 rejected=worst.steps,
-                chosen_q=highest,
-                rejected_q=lowest,
+                chosen_q=value_of(best, highest),
+                rejected_q=value_of(worst, lowest),
             )
         )
     reason = (

@@ -1,0 +1,74 @@
+"""SearchRunner: what failed in engines and executors reaches the facts of a search and the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.config import EngineConfig
+from actors.sandbox.config import ExecutorConfig
+from actors.workers.messages import Engines
+from cluster.searches import runner as runner_module
+from cluster.searches.runner import SearchPlan, SearchRunner, count_disturbances, describe_disturbances
+from tests.cluster.evolution.scripted_rounds import BASE, TRAIN, running
+
+ENGINES = Engines(policy=(), policy_config=EngineConfig(), executors=(), executor_config=ExecutorConfig())
+
+
+class SilentMetrics:
+    """SearchMetrics that sets nothing."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+class CountingPool:
+    """A worker pool that grows no tree and has ``counts``."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self.counts = Counter(counts)
+
+    def run(self, *_: object) -> None:
+        pass
+
+
+def run_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], restarts: list[int]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the facts and the log lines of a search whose pools have these counts."""
+    lines: list[str] = []
+    monkeypatch.setattr(runner_module, "SearchMetrics", SilentMetrics)
+    monkeypatch.setattr(runner_module, "count_restarts", lambda _: restarts.pop(0))
+    monkeypatch.setattr(SearchRunner, "engines", lambda *_: ENGINES)
+    with running(tmp_path / "run") as context:
+        monkeypatch.setattr(type(context.progress), "log", lambda _, line: lines.append(line))
+        runner = SearchRunner(context)
+        runner._worker_pool = CountingPool(counts)  # type: ignore[assignment]
+        plan = SearchPlan(
+            config=context.config.search, policy=BASE, reward_model=None, problems=TRAIN, seed=("s",), label="r1"
+        )
+        return runner.run(plan, tmp_path / "trees").facts(), lines
+
+
+def test_disturbances_are_facts_and_one_log_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {"policy_requests": 9, "policy_retries": 2, "policy_engine_died": 1, "executor_gave_up": 0}
+    facts, lines = run_search(tmp_path, monkeypatch, counts, [1, 3])
+    assert facts["disturbances"] == {"executor_restarts": 2, "policy_engine_died": 1, "policy_retries": 2}
+    assert lines.count("r1: executor restarts 2, policy engine died 1, policy retries 2") == 1
+
+
+def test_search_without_disturbances_logs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts, lines = run_search(tmp_path, monkeypatch, {"policy_requests": 9, "policy_too_long": 1}, [4, 4])
+    assert facts["disturbances"] == {}
+    assert not [line for line in lines if "policy" in line or "executor" in line]
+
+
+def test_restarts_are_left_out_when_an_executor_counts_anew() -> None:
+    assert count_disturbances({"executor_retries": 1}, -2) == {"executor_retries": 1}
+    assert describe_disturbances({"executor_retries": 1}) == "executor retries 1"

@@ -16,7 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from search.grading import algebra, equivalence, reading
+from search.grading import equivalence
+from search.grading.algebra import pool
+from search.grading.reading import reader
 
 Pair = tuple[str, str]
 REFERENCES = 1000  # references of the turn in which each is compared with many answers
@@ -80,7 +82,7 @@ def rate(pairs: Sequence[Pair]) -> float:
 
 def forget() -> None:
     equivalence.exact_verdict.cache_clear()
-    reading.read.cache_clear()
+    reader.read.cache_clear()
 
 
 def measure(make: Callable[[random.Random], Pair], count: int, rng: random.Random) -> tuple[float, float]:
@@ -91,7 +93,7 @@ def measure(make: Callable[[random.Random], Pair], count: int, rng: random.Rando
     forget()
     golds = [gold for gold, _ in pairs[:REFERENCES]]
     for gold in golds:
-        reading.read(gold)
+        reader.read(gold)
     answers = [make(rng)[1] for _ in range(count)]
     once = rate([(golds[i % len(golds)], answer) for i, answer in enumerate(answers)])
     return once, both_new
@@ -112,7 +114,7 @@ def grade_file(path: Path) -> None:
         verdicts["as expected"] += "equal" in row and verdict == row["equal"]
     seconds = time.perf_counter() - started
     print(f"{len(rows)} rows in {seconds:.2f} s, {by_algebra:.2f} s of it by algebra: {dict(verdicts)}")
-    print(f"algebra: {dict(algebra.pool().counts)}")
+    print(f"algebra: {dict(pool.pool().counts)}")
 
 
 def main() -> None:

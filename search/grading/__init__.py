@@ -1,6 +1,6 @@
 """Grade answers: read them into kinds and compare them exactly."""
 
-from search.grading.algebra import GraderUnavailable
+from search.grading.algebra.pool import GraderUnavailable
 from search.grading.equivalence import Explanation, equivalent, equivalent_async, explain
 from search.grading.extract import extract_answer
 

@@ -24,7 +24,6 @@ from search.grading.conversions import (
     spread,
 )
 from search.grading.decimals import LEAST_DIGITS, numbers_equal
-from search.grading.forms import Value, is_constant, is_equal, multiply
 from search.grading.kinds import (
     Assignment,
     Boolean,
@@ -45,8 +44,9 @@ from search.grading.kinds import (
     Words,
 )
 from search.grading.proportional import relations_equal
-from search.grading.relations import as_equation, as_interval
+from search.grading.reading.relations import as_equation, as_interval
 from search.grading.spellings import same_spelling
+from search.grading.values.forms import Value, is_constant, is_equal, multiply
 
 Verdict = bool | None
 MAX_ITEMS = 64  # items of a collection that are matched without regard to order
@@ -189,7 +189,7 @@ class _Comparison:
             return self.same(gold, other.items[0]) if quantity is gold else self.same(other.items[0], answer)
         if not isinstance(other, (Number, Expression)):
             return False
-        if quantity.loose:
+        if quantity.loose and quantity is answer:
             return self.values(as_product(quantity), other)
         return either(*(lambda m=m: self.values(m, other) for m in magnitudes(quantity)))  # type: ignore[misc]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from search.grading.forms import PI, atom_value, is_equal, multiply, symbol, text
-from search.grading.items import product_of_letters
 from search.grading.kinds import (
     DEGREE,
     PERCENT,
@@ -22,6 +20,8 @@ from search.grading.kinds import (
     Unit,
     Words,
 )
+from search.grading.reading.items import product_of_letters
+from search.grading.values.forms import PI, atom_value, is_equal, multiply, symbol, text
 
 
 def of_day(time: Ratio, other: Ratio) -> Sequence[Kind]:

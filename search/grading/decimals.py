@@ -9,6 +9,7 @@ from search.grading.kinds import Number
 
 LEAST_DIGITS = 6  # significant digits from which a decimal may stand for a value that it is the rounding of
 FLOAT_DIGITS = 15  # significant digits from which a decimal is taken for a printed double
+MOST_FLOAT_DIGITS = 17  # a double is printed with no more
 FLOAT_ULPS = 4  # rounding errors of a short calculation in double precision, in units of the last place
 
 
@@ -30,7 +31,7 @@ def unit_of_last_digit(decimal: Fraction, digits: int) -> Fraction:
 
 def is_printed_float(exact: Fraction, decimal: Fraction, digits: int, ulps: int = FLOAT_ULPS) -> bool:
     """Return whether ``decimal`` is ``exact`` up to the rounding errors of double precision: 0.30000000000000004 of 3/10."""
-    if digits < FLOAT_DIGITS or digits > 20:
+    if digits < FLOAT_DIGITS or digits > MOST_FLOAT_DIGITS:
         return False
     size = float(abs(decimal))
     return math.isfinite(size) and abs(exact - decimal) <= ulps * Fraction(math.ulp(size))

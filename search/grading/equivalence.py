@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 
-from search.grading import algebra
+from search.grading.algebra import pool
 from search.grading.compare import compare
 from search.grading.kinds import Text, describe, name_of
-from search.grading.reading import FAILURES, MAX_LENGTH, plain_text, read
+from search.grading.reading.reader import FAILURES, MAX_LENGTH, plain_text, read
 
 CACHED = 1 << 16  # verdicts that are remembered
 
@@ -45,7 +45,7 @@ def exact_verdict(gold: str, answer: str) -> bool | None:
 
 @lru_cache(maxsize=CACHED)
 def _algebraic_verdict(gold: str, answer: str) -> bool:
-    return algebra.pool().equal(gold, answer)
+    return pool.pool().equal(gold, answer)
 
 
 def equivalent(gold: str, answer: str) -> bool:

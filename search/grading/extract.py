@@ -57,10 +57,10 @@ def boxed_answer(text: str) -> str | None:
         answers.insert(0, box[2])
         begin = box[0]
     joined = ", ".join(answers).strip()
-    return _inner(joined) or None
+    return unboxed(joined) or None
 
 
-def _inner(answer: str) -> str:
+def unboxed(answer: str) -> str:
     """Return what stands in boxes around the whole answer."""
     found = BOX_COMMAND.match(answer)
     while found is not None and _closing(answer, found.end()) == len(answer) - 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
-from search.grading.forms import Value, text
+from search.grading.values.forms import Value, text
 
 PERCENT = "%"
 DEGREE = "deg"

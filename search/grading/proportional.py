@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from search.grading.forms import UNIT, Form, Polynomial, Value, is_equal, make, multiply, proportion, symbols
-from search.grading.intervals import approximate
 from search.grading.kinds import Relation
+from search.grading.reading.intervals import approximate
+from search.grading.values.forms import UNIT, Form, Polynomial, Value, is_equal, make, multiply, proportion, symbols
 
 if TYPE_CHECKING:
     from search.grading.compare import Algebra

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from search.grading.forms import Atom, E, Form, I, Polynomial, Value, add, atom_value, divide, function, multiply
-from search.grading.powers import power
+from search.grading.values.forms import Atom, E, Form, I, Polynomial, Value, add, atom_value, divide, function, multiply
+from search.grading.values.powers import power
 
 PRINTED = {"E": E, "I": I}
 PLAIN_LOG = "plain_log"  # log written without a backslash: natural in Python, to base 10 on paper

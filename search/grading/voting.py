@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from search.grading.forms import Form, leading, multiply, scaled, symbols, text
 from search.grading.kinds import (
     DEGREE,
     PERCENT,
@@ -19,10 +18,11 @@ from search.grading.kinds import (
     Relation,
     describe,
 )
-from search.grading.powers import content_of
-from search.grading.reading import FAILURES, MAX_LENGTH, plain_text, read
-from search.grading.relations import as_equation
-from search.grading.units import MONEY
+from search.grading.reading.reader import FAILURES, MAX_LENGTH, plain_text, read
+from search.grading.reading.relations import as_equation
+from search.grading.reading.units import MONEY
+from search.grading.values.forms import Form, leading, multiply, scaled, symbols, text
+from search.grading.values.powers import content_of
 
 DROPPED = MONEY | {PERCENT, DEGREE}  # units that are written or left out at will
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search.grading.extract import boxed_answer, extract_answer
-from search.grading.reading import MAX_LENGTH
+from search.grading.reading.reader import MAX_LENGTH
 
 QUESTIONS = (
     "question",

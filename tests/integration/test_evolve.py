@@ -10,9 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from cluster.config.loader import load_config
+from cluster.config.run_config import RunConfig
 from cluster.evolution import base_policy
 from cluster.run.progress import Progress
 from search.data import PreferencePair, Trajectory
@@ -22,28 +24,29 @@ from train.config import TrainConfig
 from train.data.records import read_records
 from train.labels.prm800k import read_rows
 from train.trainer.launch import ProgressCallback, TrainResult, TrainTask
+from train.trainer.models import resolve_precision
 
 CONFIG = Path(__file__).with_name("miniature.yaml")
 DEADLINE_S = 1300
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700), pytest.mark.xdist_group("miniature")]
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return an environment whose cache holds the base policy, trained in this process: the quickest way to one."""
     root = tmp_path_factory.mktemp("base")
-    with pytest.MonkeyPatch.context() as patch, Progress(log_file=root / "log") as progress:
-        patch.setenv(base_policy.CACHE_VARIABLE, str(root / "cache"))
+    with pytest.MonkeyPatch.context() as patch, Progress() as progress:
+        patch.setenv("RAYSTAR_CACHE", str(root / "cache"))
         patch.setattr(base_policy, "fit", plain_fit)
-        facts = base_policy.make_base_policy(load_config(str(CONFIG), ()), root / "model", progress)
+        facts = base_policy.make_base_policy(load_config(RunConfig, CONFIG), root / "model", progress)
     assert facts["loss"] < 0.5  # type: ignore[operator]
-    return {**os.environ, base_policy.CACHE_VARIABLE: str(root / "cache"), "RAY_ADDRESS": "local"}
+    return {**os.environ, "RAYSTAR_CACHE": str(root / "cache"), "RAY_ADDRESS": "local"}
 
 
 def plain_fit(config: TrainConfig, task: TrainTask, report: ProgressCallback | None) -> TrainResult:
     """Train as ``fit`` does, without Ray and DeepSpeed, and write the model directory."""
-    losses, model = fit_in_one_process(config, task)
+    losses, model = fit_in_one_process(resolve_precision(config, torch.device("cpu")), task)
     model.save_pretrained(task.output)
     AutoTokenizer.from_pretrained(task.initial_model).save_pretrained(task.output)
     return TrainResult(

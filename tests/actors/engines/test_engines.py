@@ -14,6 +14,7 @@ import pytest
 from ray.exceptions import RayTaskError
 
 from actors.config import EngineConfig
+from actors.engines import manager
 from actors.engines.manager import EngineManager
 from actors.errors import StartTimeout
 from actors.pools.engine_pool import PolicyPool, RewardModelPool
@@ -24,7 +25,7 @@ from search.formats.code_format import CODE_TAGS, END_OF_CODE, END_OF_STEP, Code
 from search.reward_models import RewardModelKind
 from tests.fakes.tiny_model import make_reward_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.xdist_group("engines")]
 
 CONFIG = EngineConfig(
     max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1, start_deadline_s=600, request_deadline_s=600
@@ -255,21 +256,24 @@ async def test_requests_survive_a_killed_engine(
     assert not any(alive(core) for core in cores)  # the old engine core left with its actor
 
 
-def test_engine_that_does_not_start_in_time_is_named(local_ray: None, models: tuple[ModelRef, ModelRef]) -> None:
+def test_engine_that_does_not_start_in_time_is_named(
+    local_ray: None, models: tuple[ModelRef, ModelRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manager, "STOP_S", 0.5)  # it still starts, and does not stop by itself
     impatient = CONFIG.model_copy(update={"start_deadline_s": 0.5})
     with (
-        EngineManager(impatient, impatient) as manager,
+        EngineManager(impatient, impatient) as engines,
         pytest.raises(StartTimeout, match=r"policy-0 did not start within 0.5 s"),
     ):
-        manager.start(models[0])
+        engines.start(models[0])
 
 
 def test_missing_model_is_named(local_ray: None, tmp_path: Path) -> None:
     with (
-        EngineManager(CONFIG, CONFIG) as manager,
+        EngineManager(CONFIG, CONFIG) as engines,
         pytest.raises(RuntimeError, match=r"policy-0 could not start on .*nothing"),
     ):
-        manager.start(ModelRef("policy", str(tmp_path / "nothing")))
+        engines.start(ModelRef("policy", str(tmp_path / "nothing")))
 
 
 def test_tags_are_single_tokens_of_the_test_model(words: Any) -> None:

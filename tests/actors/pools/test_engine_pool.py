@@ -68,6 +68,7 @@ async def test_dead_engine_gets_no_request_until_it_is_healthy() -> None:
 
 
 async def test_engine_comes_back_after_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING")  # also where another test has disabled logging
     engine = ScriptedEngine(DEATH)
     failures = [OSError("no such directory: /models/r2")] * 2
 

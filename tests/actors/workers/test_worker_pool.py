@@ -24,7 +24,7 @@ from search.formats.code_format import CodeFormat
 from search.storage.tree_store import read_trees
 from search.strategies.registry import search_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.xdist_group("engines")]
 
 PROBLEMS = [
     Problem(id=f"p{number}", question=f"How much is {number} and {number}?", answer=str(2 * number), source="test")
@@ -162,10 +162,10 @@ def test_worker_without_progress_stalls_the_search(local_ray: None, tmp_path: Pa
 
     worker = ray.remote(Busy).options(num_cpus=0.1).remote()
     ray.get(worker.pid.remote())  # it runs before the clock does
-    spec = SearchSpec(search=SEARCH, format=CodeFormat(), directory=tmp_path, seed=5, worker=WorkerConfig(stall_s=5))
+    spec = SearchSpec(search=SEARCH, format=CodeFormat(), directory=tmp_path, seed=5, worker=WorkerConfig(stall_s=2))
     heartbeats: list[tuple[int, WorkerStats]] = []
     job = SearchJob("j", spec, NO_ENGINES)
-    with pytest.raises(SearchStalled, match=r"no tree was finished in 5 s; under way in search-0: p0, p1"):
+    with pytest.raises(SearchStalled, match=r"no tree was finished in 2 s; under way in search-0: p0, p1"):
         list(stream_summaries([worker], job, PROBLEMS[:2], lambda *heartbeat: heartbeats.append(heartbeat)))
     ray.kill(worker)
     assert set(heartbeats) == {(0, WorkerStats(active_trees=2))}

@@ -94,3 +94,15 @@ def test_promotion_needs_accuracy_within_tolerance() -> None:
     assert not decide("policy", "greedy", measure(0.49), measure(0.5), 0.0).promoted
     assert decide("policy", "greedy", measure(0.49), measure(0.5), 0.01).promoted
     assert decide("reward_model", "best_of_n", measure(0.0), None, 0.0).promoted
+
+
+def test_large_logits_do_not_tie_and_equal_ones_are_counted() -> None:
+    trees = [sample_tree("b", ("7", 1, 0.0), ("8", 1, 0.0)) for _ in range(2)]
+    for tree, logits in zip(trees, ((30.0, 25.0), (25.0, 25.0)), strict=True):
+        for index, logit in zip(tree.terminals(), logits, strict=True):
+            tree.nodes[index].logit = logit
+    problems = {"b": PROBLEMS["b"]}
+    best = [accuracy.best_of_n_accuracies([tree], problems, grader(), 2) for tree in trees]
+    assert best == [{"b": 1.0}, {"b": 0.5}]
+    assert [accuracy.count_ties([tree]) for tree in trees] == [0, 1]
+    assert accuracy.measure(best[1], [trees[1]], 1.0, ties=1).ties == 1

@@ -91,8 +91,8 @@ def test_port_that_is_not_ray_is_refused_in_time() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(UserError, match=f"no Ray answered at {address} within 6 s"):
-            check(RayConfig(join_deadline_s=6), address)
+        with pytest.raises(UserError, match=f"no Ray answered at {address} within 2 s"):
+            check(RayConfig(join_deadline_s=2), address)
 
 
 def test_worker_environment_keeps_the_settings_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:

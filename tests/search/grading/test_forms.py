@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from search.grading.forms import (
+from search.grading.values.forms import (
     HALF,
     ONE,
     I,
@@ -21,8 +21,8 @@ from search.grading.forms import (
     symbol,
     text,
 )
-from search.grading.functions import apply
-from search.grading.powers import power, rational_root
+from search.grading.values.functions import apply
+from search.grading.values.powers import power, rational_root
 
 TWO = Fraction(2)
 

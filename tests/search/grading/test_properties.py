@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.grading import equivalence, extract_answer
-from search.grading.forms import is_equal
 from search.grading.kinds import Number
-from search.grading.reading import read
+from search.grading.reading.reader import read
+from search.grading.values.forms import is_equal
 from search.grading.voting import canonical
 
 PIECES = [

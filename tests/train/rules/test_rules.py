@@ -210,6 +210,14 @@ def test_iterative_dpo_prefers_highest_over_lowest_score() -> None:
     assert result.counts == {"problems": 3, "unscored": 2, "too_few_scored": 1, "ties": 1, "pairs": 1}
 
 
+def test_iterative_dpo_ranks_equal_values_by_logit() -> None:
+    tree = samples("p1", "a 7", "b 8", "c 9", scores=(0.0, 0.0, 0.0))
+    for index, logit in zip(tree.terminals(), (25.0, 30.0, 22.0), strict=True):
+        tree.nodes[index].logit = logit
+    result = harvest("iterative_dpo", RuleInputs(trees=(tree,)))
+    assert (shown(result), result.counts["ties"]) == ([("p1", "b 8", "c 9")], 0)
+
+
 def test_self_rewarding_averages_marks_and_drops_ties() -> None:
     trees = (samples("p1", "a 7", "b 8", "c 9"), samples("p2", "a 7", "b 8"), samples("p3", "a 7", "b 8"))
     marks = (

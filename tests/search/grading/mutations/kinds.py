@@ -11,6 +11,7 @@ from tests.search.grading.mutations import (
     polynomials,
     quantities,
     rationals,
+    solutions,
     surds,
     words,
 )
@@ -100,5 +101,18 @@ KINDS: dict[str, Kind] = {
         write=quantities.write_quantity,
         change=quantities.change_quantity,
         near_misses=(quantities.other_unit, quantities.value_words),
+    ),
+    "special value": Kind(draw=solutions.draw_special, write=solutions.write_special, change=solutions.change_special),
+    "complex number": Kind(draw=solutions.draw_complex, write=solutions.write_complex, change=solutions.change_complex),
+    "assignments": Kind(
+        draw=solutions.draw_assignments, write=solutions.write_assignments, change=solutions.change_assignments
+    ),
+    "plus or minus": Kind(draw=solutions.draw_signs, write=solutions.write_signs, change=solutions.change_signs),
+    "quotient": Kind(draw=solutions.draw_quotient, write=solutions.write_quotient, change=solutions.change_quotient),
+    "special set": Kind(
+        draw=solutions.draw_special_set, write=solutions.write_special_set, change=solutions.change_special_set
+    ),
+    "compound quantity": Kind(
+        draw=solutions.draw_compound, write=solutions.write_compound, change=solutions.change_compound
     ),
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from search.grading.cleaning import OPEN_SET, ROW_BREAK
-from search.grading.expressions import read_expression
-from search.grading.forms import Form, Value, multiply
-from search.grading.items import Reader, flat, with_products
 from search.grading.kinds import Assignment, Collection, Expression, Kind, Matrix, Number, RealSet, Relation, Text
-from search.grading.literals import Unreadable
-from search.grading.tokens import BEGIN, Token, closing_index, split
+from search.grading.reading.cleaning import OPEN_SET, ROW_BREAK
+from search.grading.reading.expressions import read_expression
+from search.grading.reading.items import Reader, flat, with_products
+from search.grading.reading.literals import Unreadable
+from search.grading.reading.tokens import BEGIN, Token, closing_index, split
+from search.grading.values.forms import Form, Value, multiply
 
 ROUND_ENVIRONMENTS = frozenset({"cases", "aligned", "align", "gathered", "split", "equation", "rcases", "gather"})
 

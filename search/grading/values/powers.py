@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import gcd, lcm
 
-from search.grading.forms import (
+from search.grading.values.forms import (
     MAX_BITS,
     ONE,
     PI,

@@ -9,7 +9,7 @@ import re
 from fractions import Fraction
 
 from search.grading.kinds import PERCENT, Number, Quantity
-from search.grading.units import UNITS
+from search.grading.reading.units import UNITS
 
 MAX_EXPONENT = 9999
 CURRENCIES = "$€£¥₹₩₽¢"

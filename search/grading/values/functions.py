@@ -5,8 +5,21 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from search.grading.forms import ONE, PI, UNIT, ZERO, E, Value, atom_value, divide, function, leading, negate, symbols
-from search.grading.powers import power
+from search.grading.values.forms import (
+    ONE,
+    PI,
+    UNIT,
+    ZERO,
+    E,
+    Value,
+    atom_value,
+    divide,
+    function,
+    leading,
+    negate,
+    symbols,
+)
+from search.grading.values.powers import power
 
 MAX_FACTORIAL = 4000
 ALIASES = {

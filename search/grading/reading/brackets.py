@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.grading import relations
-from search.grading.cleaning import OPEN_SET
-from search.grading.items import SEPARATORS, Reader, flat, read_items, rows_of, split_spaces
 from search.grading.kinds import Assignment, Collection, Infinity, Kind, Matrix, RealSet, Text
-from search.grading.literals import Unreadable
-from search.grading.matrices import read_environment, read_transposed
-from search.grading.names import read_names
-from search.grading.printed import read_printed
-from search.grading.tokens import END, NAME, OPENING, PYTHON, SIGN, Token, closing_index, split
+from search.grading.reading import relations
+from search.grading.reading.cleaning import OPEN_SET
+from search.grading.reading.items import SEPARATORS, Reader, flat, read_items, rows_of, split_spaces
+from search.grading.reading.literals import Unreadable
+from search.grading.reading.matrices import read_environment, read_transposed
+from search.grading.reading.names import read_names
+from search.grading.reading.printed import read_printed
+from search.grading.reading.tokens import END, NAME, OPENING, PYTHON, SIGN, Token, closing_index, split
 
 BUILDERS = frozenset({"|", ":"})
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NoReturn
 
-from search.grading.forms import I, Value, atom_value, multiply
-from search.grading.numerals import number_value, read_base
-from search.grading.tokens import LETTER, NAME, NUMBER, SIGN, Token, closing_index, written
+from search.grading.reading.numerals import number_value, read_base
+from search.grading.reading.tokens import LETTER, NAME, NUMBER, SIGN, Token, closing_index, written
+from search.grading.values.forms import I, Value, atom_value, multiply
 
 MAX_DEPTH = 60  # nested groups
 

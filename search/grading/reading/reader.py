@@ -11,18 +11,17 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from search.grading import relations
-from search.grading.brackets import read_bracketed
-from search.grading.cleaning import clean
-from search.grading.expressions import read_expression
-from search.grading.forms import Value
 from search.grading.kinds import Boolean, Choice, Collection, Expression, Infinity, Kind, Number, Ratio, Text, Words
-from search.grading.literals import Unreadable
-from search.grading.names import read_parallel_assignment, with_name
-from search.grading.numerals import decimal_digits, number_value, read_base, read_plain_number, read_scientific
-from search.grading.quantities import joined_quantity, read_quantity
-from search.grading.sets import SET_OPERATIONS, read_set_operation
-from search.grading.tokens import (
+from search.grading.reading import relations
+from search.grading.reading.brackets import read_bracketed
+from search.grading.reading.cleaning import clean
+from search.grading.reading.expressions import read_expression
+from search.grading.reading.literals import Unreadable
+from search.grading.reading.names import read_parallel_assignment, with_name
+from search.grading.reading.numerals import decimal_digits, number_value, read_base, read_plain_number, read_scientific
+from search.grading.reading.quantities import joined_quantity, read_quantity
+from search.grading.reading.sets import SET_OPERATIONS, read_set_operation
+from search.grading.reading.tokens import (
     CONJUNCTIONS,
     LETTER,
     LETTER_NAMES,
@@ -38,6 +37,7 @@ from search.grading.tokens import (
     tokenize,
     written,
 )
+from search.grading.values.forms import Value
 
 MAX_LENGTH = 1000  # characters; a longer text is no answer
 CACHED = 1 << 15

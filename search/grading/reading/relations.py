@@ -6,23 +6,6 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from search.grading.forms import (
-    UNIT,
-    Atom,
-    Form,
-    Polynomial,
-    Value,
-    divide,
-    is_constant,
-    is_equal,
-    make,
-    multiply,
-    negate,
-    subtract,
-    symbol,
-    symbols,
-)
-from search.grading.intervals import NoOrder, approximate, complement, intersection, union
 from search.grading.kinds import (
     Assignment,
     Collection,
@@ -38,9 +21,26 @@ from search.grading.kinds import (
     Text,
     Words,
 )
-from search.grading.literals import Unreadable
-from search.grading.names import name_of_symbol, read_names
-from search.grading.tokens import SIGN, Token, change_of_depth, written
+from search.grading.reading.intervals import NoOrder, approximate, complement, intersection, union
+from search.grading.reading.literals import Unreadable
+from search.grading.reading.names import name_of_symbol, read_names
+from search.grading.reading.tokens import SIGN, Token, change_of_depth, written
+from search.grading.values.forms import (
+    UNIT,
+    Atom,
+    Form,
+    Polynomial,
+    Value,
+    divide,
+    is_constant,
+    is_equal,
+    make,
+    multiply,
+    negate,
+    subtract,
+    symbol,
+    symbols,
+)
 
 Reader = Callable[[Sequence[Token]], Kind]
 ORDERS = {"<": "<", ">": "<", "≤": "<=", "≥": "<="}
@@ -208,7 +208,7 @@ def interval(low: Kind, high: Kind, low_closed: bool, high_closed: bool) -> Real
 
 
 def intersection_is_empty(low: Number | Expression, high: Number | Expression) -> bool:
-    from search.grading.intervals import compare_ends
+    from search.grading.reading.intervals import compare_ends
 
     return compare_ends(low, high) > 0
 

@@ -9,8 +9,8 @@ from fractions import Fraction
 from functools import cmp_to_key
 from itertools import pairwise
 
-from search.grading.forms import Atom, Form, Polynomial, Value, is_equal
 from search.grading.kinds import Expression, Number, Piece, RealSet
+from search.grading.values.forms import Atom, Form, Polynomial, Value, is_equal
 
 CONSTANTS = {"pi": math.pi, "e": math.e, "i": 1j}
 FUNCTIONS: dict[str, Callable[..., complex]] = {

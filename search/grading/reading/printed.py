@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.grading import relations
-from search.grading.intervals import intersection, union
-from search.grading.items import SEPARATORS, Reader, read_items
 from search.grading.kinds import Boolean, Collection, Kind, Matrix, RealSet
-from search.grading.literals import Unreadable
-from search.grading.sets import as_set
-from search.grading.tokens import LETTER, PYTHON, SIGN, WORD, Token, closing_index, split
+from search.grading.reading import relations
+from search.grading.reading.intervals import intersection, union
+from search.grading.reading.items import SEPARATORS, Reader, read_items
+from search.grading.reading.literals import Unreadable
+from search.grading.reading.sets import as_set
+from search.grading.reading.tokens import LETTER, PYTHON, SIGN, WORD, Token, closing_index, split
 
 COLLECTED = frozenset({"set", "frozenset", "FiniteSet"})
 OF_SETS = frozenset({"Interval", "Union", "Intersection", "Complement", "Eq"})

@@ -10,22 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from search.grading.forms import ONE, PI, E, I, Value, add, atom_value, divide, function, multiply, negate, symbol
-from search.grading.functions import apply, logarithm
-from search.grading.literals import NumberParser
-from search.grading.numerals import number_value
-from search.grading.powers import power
-from search.grading.tokens import (
-    FUNCTIONS,
-    LETTER,
-    NAME,
-    NUMBER,
-    SIGN,
-    WORD,
-    Token,
-    change_of_depth,
-    split,
+from search.grading.reading.literals import NumberParser
+from search.grading.reading.numerals import number_value
+from search.grading.reading.tokens import FUNCTIONS, LETTER, NAME, NUMBER, SIGN, WORD, Token, change_of_depth, split
+from search.grading.values.forms import (
+    ONE,
+    PI,
+    E,
+    I,
+    Value,
+    add,
+    atom_value,
+    divide,
+    function,
+    multiply,
+    negate,
+    symbol,
 )
+from search.grading.values.functions import apply, logarithm
+from search.grading.values.powers import power
 
 PLAIN_LOG = "plain_log"  # log written without a backslash: natural in Python
 MANY_ARGUMENTS = frozenset(

@@ -1,4 +1,4 @@
-"""Compare pairs of answers under limits: the script of a child process that ``search.grading.algebra`` starts.
+"""Compare pairs of answers under limits: the script of a child process that ``search.grading.algebra.pool`` starts.
 
 A line of JSON ``[gold, answer]`` on standard input gives ``1``, ``0``, ``?`` (undecided) or ``!`` (out of memory) on standard
 output. After CPU_SECONDS for one pair the timer's signal ends the process, even inside one long multiplication.
@@ -14,11 +14,11 @@ import signal
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from search.grading.algebra.numeric import NumericAlgebra
 from search.grading.compare import compare
-from search.grading.numeric import NumericAlgebra
-from search.grading.reading import read
+from search.grading.reading.reader import read
 
 CPU_SECONDS = 2.0
 MEMORY = 2 << 30  # bytes of address space

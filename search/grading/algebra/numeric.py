@@ -17,8 +17,8 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from search.grading.decimals import FLOAT_DIGITS, FLOAT_ULPS, unit_of_last_digit
-from search.grading.forms import HALF, Atom, Polynomial, Value, symbols
+from search.grading.decimals import FLOAT_DIGITS, FLOAT_ULPS, MOST_FLOAT_DIGITS, unit_of_last_digit
+from search.grading.values.forms import HALF, Atom, Polynomial, Value, symbols
 
 SCREENED, CONFIRMED = 40, 150  # digits of the first and of the deciding comparison
 GUARD = 20  # further digits of the computation
@@ -65,7 +65,7 @@ class NumericAlgebra:
                 return False
             difference = abs(mpmath.re(value) - _number(decimal))
             tolerance = unit_of_last_digit(decimal, digits) / 2
-            if FLOAT_DIGITS <= digits <= 20:
+            if FLOAT_DIGITS <= digits <= MOST_FLOAT_DIGITS:
                 tolerance = max(
                     tolerance, FLOAT_ULPS * Fraction(math.ulp(float(abs(decimal)))), Fraction(math.ulp(float(size)))
                 )

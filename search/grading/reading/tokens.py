@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from search.grading.cleaning import CLOSE_SET, GREEK, MATH, OPEN_SET, ROMAN
-from search.grading.units import SINGLE_LETTERS, is_unit_word
+from search.grading.reading.cleaning import CLOSE_SET, GREEK, MATH, OPEN_SET, ROMAN
+from search.grading.reading.units import SINGLE_LETTERS, is_unit_word
 
 NUMBER, LETTER, WORD, NAME, SIGN, BEGIN, END = "number", "letter", "word", "name", "sign", "begin", "end"
 
@@ -198,7 +198,11 @@ def _letters(run: str, before: Sequence[Token], space: bool, roman: bool) -> lis
     if applied is not None and not roman:
         return [*_letters(applied[1], before, space, roman), Token(LETTER, applied[2], True)]
     is_unit = run in ("min", "sec", "deg") and last is not None and (last.kind == NUMBER or last.text in (")", "}"))
-    if run in PLAIN_NAMES and not is_unit and not (last is not None and last.kind == WORD):
+    if (
+        run in PLAIN_NAMES
+        and not is_unit
+        and not (last is not None and last.kind == WORD and last.text.lower() not in CONJUNCTIONS)
+    ):
         return [Token(NAME, "plain_log" if run == "log" and not roman else run, space, roman)]
     if roman or run == "to" or run.lower() in CONJUNCTIONS or not run.isascii():
         return [Token(WORD, run, space, roman)]
@@ -212,7 +216,8 @@ def _letters(run: str, before: Sequence[Token], space: bool, roman: bool) -> lis
     after_number = last is not None and last.kind == NUMBER
     if after_number and (is_unit_word(run) or run == "US" or (space and len(run) >= 3) or len(run) > 4):
         return [Token(WORD, run, space, roman)]
-    if not after_number and is_word_like(run):
+    follows_group = last is not None and last.text in (")", "}") and not space and len(run) <= 3
+    if not after_number and not follows_group and is_word_like(run):
         return [Token(WORD, run, space, roman)]
     return [Token(LETTER, letter, space and i == 0, roman) for i, letter in enumerate(run)]
 

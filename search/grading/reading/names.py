@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from search.grading.expressions import read_expression
-from search.grading.forms import UNIT, Form, Value
 from search.grading.kinds import Assignment, Collection, Expression, Kind, Number
-from search.grading.literals import Unreadable
-from search.grading.tokens import LETTER, NAME, SIGN, WORD, Token, written
+from search.grading.reading.expressions import read_expression
+from search.grading.reading.literals import Unreadable
+from search.grading.reading.tokens import LETTER, NAME, SIGN, WORD, Token, written
+from search.grading.values.forms import UNIT, Form, Value
 
 Reader = Callable[[Sequence[Token]], Kind]
 

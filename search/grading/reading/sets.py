@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.grading import relations
-from search.grading.intervals import complement, intersection, union
-from search.grading.items import Reader
 from search.grading.kinds import Collection, Expression, Kind, Number, Piece, RealSet
-from search.grading.literals import Unreadable
-from search.grading.tokens import NAME, OPENING, Token, change_of_depth
+from search.grading.reading import relations
+from search.grading.reading.intervals import complement, intersection, union
+from search.grading.reading.items import Reader
+from search.grading.reading.literals import Unreadable
+from search.grading.reading.tokens import NAME, OPENING, Token, change_of_depth
 
 SET_OPERATIONS = frozenset("∪∩∖U-")
 

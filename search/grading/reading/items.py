@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from search.grading.forms import E, Form, I, Value, atom_value, multiply, symbol
 from search.grading.kinds import Collection, Expression, Kind, Matrix, Number, Words
-from search.grading.literals import Unreadable
-from search.grading.tokens import CONJUNCTIONS, NUMBER, SIGN, WORD, Token, change_of_depth, closing_index
+from search.grading.reading.literals import Unreadable
+from search.grading.reading.tokens import CONJUNCTIONS, NUMBER, SIGN, WORD, Token, change_of_depth, closing_index
+from search.grading.values.forms import E, Form, I, Value, atom_value, multiply, symbol
 
 Reader = Callable[[Sequence[Token]], Kind]
 SEPARATORS = frozenset({",", ";"})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from search.grading.kinds import DEGREE, PERCENT, Unit
 
 if TYPE_CHECKING:
-    from search.grading.tokens import Token
+    from search.grading.reading.tokens import Token
 
 Dimension = tuple[tuple[str, int], ...]
 MAX_WORDS = 8  # words of a unit phrase

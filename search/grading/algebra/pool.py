@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-CHILD = Path(__file__).with_name("algebra_worker.py")
+CHILD = Path(__file__).with_name("worker.py")
 START_SECONDS = 120.0  # wall time for a child to start on a busy machine
 WALL_SECONDS = 60.0  # wall time of one comparison; the child's own limit is 2 s of processor time
 MAX_CHILDREN = 4

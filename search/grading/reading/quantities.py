@@ -6,11 +6,21 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from search.grading.forms import Value, add, multiply
 from search.grading.kinds import Expression, Kind, Number, Quantity, Unit
-from search.grading.numerals import CURRENCIES
-from search.grading.tokens import FUNCTIONS, LETTER, NAME, NUMBER, SIGN, WORD, Token, change_of_depth, closing_index
-from search.grading.units import MONEY, PARTS, SCALES, SINGLE_LETTERS, UNITS, power, product, read_unit
+from search.grading.reading.numerals import CURRENCIES
+from search.grading.reading.tokens import (
+    FUNCTIONS,
+    LETTER,
+    NAME,
+    NUMBER,
+    SIGN,
+    WORD,
+    Token,
+    change_of_depth,
+    closing_index,
+)
+from search.grading.reading.units import MONEY, PARTS, SCALES, SINGLE_LETTERS, UNITS, power, product, read_unit
+from search.grading.values.forms import Value, add, multiply
 
 Reader = Callable[[Sequence[Token]], Kind]
 OPERATIONS = {"squared": "^2", "cubed": "^3"}

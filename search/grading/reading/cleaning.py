@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from search.grading.extract import unboxed
+
 ROMAN, MATH = "\x02", "\x03"  # begin and end of upright text
 OPEN_SET, CLOSE_SET = "⦃", "⦄"
 ROW_BREAK = "⏎"
@@ -152,6 +154,8 @@ SPELLINGS = (
 def clean(text: str) -> str:
     r"""Return an answer without wrapping, in one spelling: ``r'\(x \le \dfrac{1}{2}\).'`` → ``x ≤ \frac{1}{2}``."""
     text = text.strip()
+    if text[:1] in ("*", "`", "_"):
+        text = unwrapped(text)
     if not text.isascii():
         text = plain_unicode(text)
     text = unwrapped(LEAD.sub("", text))
@@ -188,7 +192,7 @@ def unwrapped(text: str) -> str:
     before = None
     while text != before:
         before = text
-        text = text.strip()
+        text = unboxed(text.strip())
         if text and text[0] in "*`_":
             text = MARKDOWN.sub(r"\g<inside>", text.rstrip(".,!;"))
             text = MARKDOWN.sub(r"\g<inside>", text)

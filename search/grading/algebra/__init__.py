@@ -1,0 +1,1 @@
+"""Algebra on answers that exact reading does not decide, in child processes."""

@@ -1,0 +1,1 @@
+"""Read text into a kind of answer."""

@@ -1,0 +1,1 @@
+"""Exact values: sums of fractions, radicals, constants and symbols."""

@@ -147,5 +147,5 @@ def _check_samples(context: Context, request: RewardEvalRequest, step_format: St
             rows = asyncio.run(check())
             kept = process_bench.balance_by_problem(rows, context.config.seed)
             write_text(writer.directory / PROCESS_ROWS, process_bench.dump_rows(kept))
-            writer.facts.update(checked=len(rows), kept=len(kept))
+            writer.facts.update(solutions=len(rows), kept=len(kept))
     return process_bench.read_rows(stage.path / PROCESS_ROWS) if stage.facts()["kept"] else ()

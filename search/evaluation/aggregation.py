@@ -116,6 +116,6 @@ def _bits(nats: float) -> int:
 def _to_ticks(log_value: float, bits: int) -> int:
     """Return exp(log_value), at most 1, as a multiple of 2^-bits."""
     exponent = math.floor(log_value / LN_2)
-    mantissa = round(2.0 ** (log_value / LN_2 - exponent) * 2.0**MANTISSA_BITS)
+    mantissa = round(math.ldexp(math.exp2(log_value / LN_2 - exponent), MANTISSA_BITS))
     shift = bits + exponent - MANTISSA_BITS
     return mantissa << shift if shift >= 0 else mantissa >> -shift

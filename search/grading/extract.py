@@ -62,10 +62,10 @@ def boxed_answer(text: str) -> str | None:
 
 def unboxed(answer: str) -> str:
     """Return what stands in boxes around the whole answer."""
-    found = BOX_COMMAND.match(answer)
-    while found is not None and _closing(answer, found.end()) == len(answer) - 1:
-        answer = answer[found.end() : -1].strip()
-        found = BOX_COMMAND.match(answer)
+    result = BOX_COMMAND.match(answer)
+    while result is not None and _closing(answer, result.end()) == len(answer) - 1:
+        answer = answer[result.end() : -1].strip()
+        result = BOX_COMMAND.match(answer)
     return answer
 
 
@@ -73,10 +73,10 @@ def _outer_boxes(text: str) -> list[tuple[int, int, str] | None]:
     """Return begin, end and content of the boxes that stand in no other; None for one that is never closed."""
     boxes: list[tuple[int, int, str] | None] = []
     position = 0
-    while (found := BOX_COMMAND.search(text, position)) is not None:
-        end = _closing(text, found.end())
-        boxes.append(None if end < 0 else (found.start(), end + 1, text[found.end() : end].strip()))
-        position = found.end() if end < 0 else end + 1
+    while (result := BOX_COMMAND.search(text, position)) is not None:
+        end = _closing(text, result.end())
+        boxes.append(None if end < 0 else (result.start(), end + 1, text[result.end() : end].strip()))
+        position = result.end() if end < 0 else end + 1
     return boxes
 
 

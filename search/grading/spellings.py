@@ -14,15 +14,15 @@ PLAIN_LOG = "plain_log"  # log written without a backslash: natural in Python, t
 
 def atoms(value: Value) -> set[Atom]:
     """Return the atoms of a value, those in arguments included."""
-    found: set[Atom] = set()
+    result: set[Atom] = set()
     if isinstance(value, Form):
         for poly in (value.num, value.den):
             for mono in poly:
                 for atom, _ in mono:
-                    found.add(atom)
+                    result.add(atom)
                     for arg in atom.args:
-                        found |= atoms(arg)
-    return found
+                        result |= atoms(arg)
+    return result
 
 
 def rebuild(value: Value, change: Callable[[Atom], Value | None]) -> Value:
@@ -60,11 +60,11 @@ def same_spelling(a: Value, b: Value) -> tuple[Value, Value] | None:
     has_plain = [any(atom.fn == PLAIN_LOG for atom in side) for side in (left, right)]
     results: list[Value] = []
     changed = False
-    for value, own, other, is_plain in ((a, left, right, has_plain[0]), (b, right, left, has_plain[1])):
+    for value, itself, other, is_plain in ((a, left, right, has_plain[0]), (b, right, left, has_plain[1])):
         printed = {
             name: constant
             for name, constant in PRINTED.items()
-            if Atom(name) in own and constant in other and constant not in own and Atom(name) not in other
+            if Atom(name) in itself and constant in other and constant not in itself and Atom(name) not in other
         }
         to_decimal = any(atom.fn == "log" for atom in other)
         rewrite = bool(printed) or (is_plain and not all(has_plain))

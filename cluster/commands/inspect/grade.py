@@ -53,7 +53,7 @@ def describe_verdict(pair: Pair, explanation: Explanation) -> str:
     """Return one line: the verdict, then how reference and answer were read."""
     verdict = "equal" if explanation.equal else "unequal"
     expected = "" if explanation.equal == pair.equal else f" (expected {'equal' if pair.equal else 'unequal'})"
-    how = ", by algebra" if explanation.by_algebra else ""
+    method = ", by algebra" if explanation.by_algebra else ""
     sides = (
         f"{label} {_shorten(written)} is {kind} {_shorten(value)}"
         for label, written, kind, value in (
@@ -61,7 +61,7 @@ def describe_verdict(pair: Pair, explanation: Explanation) -> str:
             ("answer", repr(pair.answer), explanation.answer_kind, explanation.answer_value),
         )
     )
-    return f"{pair.name}: {verdict}{expected}{how}: {'; '.join(sides)}"
+    return f"{pair.name}: {verdict}{expected}{method}: {'; '.join(sides)}"
 
 
 def _shorten(text: str) -> str:

@@ -52,18 +52,18 @@ def _enclosed(opening: str, inside: Sequence[Token], closing: str, read: Reader)
             return built
     items = read_items(inside, read, opening)
     if opening + closing in ("(]", "[)"):
-        found = relations.interval(items[0], items[1], opening == "[", closing == "]") if len(items) == 2 else None
-        if found is None:
+        result = relations.interval(items[0], items[1], opening == "[", closing == "]") if len(items) == 2 else None
+        if result is None:
             raise Unreadable("an interval without two ends")
-        return found
+        return result
     if len(items) == 1 and (opening == "(" or isinstance(items[0], Matrix)):
         return items[0]
     if opening == "{" and len(items) == 1:
         return items[0]
     if opening in ("(", "[") and len(items) == 2 and any(isinstance(item, Infinity) for item in items):
-        found = relations.interval(items[0], items[1], opening == "[", closing == "]")
-        if found is not None:
-            return found
+        result = relations.interval(items[0], items[1], opening == "[", closing == "]")
+        if result is not None:
+            return result
     if opening == "[":
         rows = split(inside, frozenset({";"}))
         if len(rows) > 1 and all(len(split(row, frozenset({","}))) > 1 or split_spaces(row) for row in rows):
@@ -89,8 +89,8 @@ def _set_builder(inside: Sequence[Token], read: Reader) -> Kind | None:
     if len(parts) > 2:
         return None
     condition = read(parts[1])
-    found = relations.as_interval(condition)
+    result = relations.as_interval(condition)
     name = read_names(split(parts[0], frozenset({"∈"}))[0])
-    if found is not None and len(name) == 1 and found.variable in ("", name[0]):
-        return RealSet(found.pieces)
+    if result is not None and len(name) == 1 and result.variable in ("", name[0]):
+        return RealSet(result.pieces)
     return Text("{" + "".join(token.text for token in inside) + "}")

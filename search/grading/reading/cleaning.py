@@ -197,9 +197,9 @@ def unwrapped(text: str) -> str:
             text = MARKDOWN.sub(r"\g<inside>", text.rstrip(".,!;"))
             text = MARKDOWN.sub(r"\g<inside>", text)
         for pattern in DELIMITERS if text.startswith("\\") else ():
-            found = pattern.match(text)
-            if found is not None and not re.search(r"\\[()\[\]]", found[1].replace("\\\\", "")):
-                text = found[1]
+            result = pattern.match(text)
+            if result is not None and not re.search(r"\\[()\[\]]", result[1].replace("\\\\", "")):
+                text = result[1]
     text = re.sub(r"\\([()])", "", text) if "\\(" in text and "\\)" in text else text
     return _without_dollars(text) if "$" in text else text
 
@@ -261,11 +261,11 @@ def _styled(run: re.Match[str]) -> str:
     )
 
 
-def _sign(found: re.Match[str]) -> str:
-    name = found["name"]
+def _sign(result: re.Match[str]) -> str:
+    name = result["name"]
     if name is not None:
         return SIGNS.get(name, f"\\{name} ")
-    sign = found.group()
+    sign = result.group()
     if sign == "\\\\":
         return ROW_BREAK
     return SYMBOLS.get(sign, "")

@@ -33,10 +33,10 @@ PREFIXED = {"0x": 16, "0b": 2, "0o": 8}
 
 def read_plain_number(text: str) -> Number | Quantity | None:
     """Return the number that a text in a common form writes; None for any other text."""
-    found = PLAIN.fullmatch(text)
-    if found is None:
+    result = PLAIN.fullmatch(text)
+    if result is None:
         return None
-    sign, money, sign2, decimal, exponent, above, below, under, percent = found.groups()
+    sign, money, sign2, decimal, exponent, above, below, under, percent = result.groups()
     if decimal is not None:
         if "," in decimal:
             if decimal[0] == "0":
@@ -63,9 +63,9 @@ def number_value(text: str) -> Fraction:
     """Return the exact value of a number token. Raises ValueError."""
     if text.isdecimal():
         return Fraction(int(text))
-    found = REPEATING.fullmatch(text)
-    if found is not None:
-        return repeating_value(found["whole"], found["fixed"], found["period"])
+    result = REPEATING.fullmatch(text)
+    if result is not None:
+        return repeating_value(result["whole"], result["fixed"], result["period"])
     base = PREFIXED.get(text[:2])
     if base is not None:
         return Fraction(int(text, base))
@@ -90,15 +90,15 @@ def repeating_value(whole: str, fixed: str, period: str) -> Fraction:
 
 def read_scientific(text: str) -> Number | None:
     r"""Return the number written ``3.2 * 10^{8}``; None for any other text."""
-    found = SCIENTIFIC.fullmatch(text)
-    if found is None:
+    result = SCIENTIFIC.fullmatch(text)
+    if result is None:
         return None
-    exponent = int((found["braced"] or found["bare"]).replace(" ", ""))
+    exponent = int((result["braced"] or result["bare"]).replace(" ", ""))
     if abs(exponent) > MAX_EXPONENT:
         return None
-    value = Fraction(found["mantissa"]) * Fraction(10) ** exponent
-    digits = decimal_digits(found["mantissa"])
-    return Number(-value if found["sign"] == "-" else value, digits)
+    value = Fraction(result["mantissa"]) * Fraction(10) ** exponent
+    digits = decimal_digits(result["mantissa"])
+    return Number(-value if result["sign"] == "-" else value, digits)
 
 
 def _are_digits(digits: str, base: int) -> bool:
@@ -108,21 +108,21 @@ def _are_digits(digits: str, base: int) -> bool:
 
 def read_base(text: str) -> Number | None:
     r"""Return the whole number written in another base: ``1101_2``, ``1A_{16}``; None for any other text."""
-    found = BASE.fullmatch(text)
-    base = found and (found["braced"] or found["bare"])
+    result = BASE.fullmatch(text)
+    base = result and (result["braced"] or result["bare"])
     base = BASE_NAMES.get(base, base) if base else base
-    if found is None:
-        found = BASE_WORDS.fullmatch(text)
-        base = found and found["bare"]
+    if result is None:
+        result = BASE_WORDS.fullmatch(text)
+        base = result and result["bare"]
     if (
-        found is None
+        result is None
         or not base
         or not base.isdecimal()
         or not 2 <= int(base) <= 36
-        or not _are_digits(found["digits"], int(base))
+        or not _are_digits(result["digits"], int(base))
     ):
         return None
     try:
-        return Number(Fraction(int(found["digits"], int(base))))
+        return Number(Fraction(int(result["digits"], int(base))))
     except ValueError:  # a digit that the base does not have
         return None

@@ -104,11 +104,11 @@ def _special(text: str, tokens: Sequence[Token]) -> Kind | None:
         return Boolean(BOOLEANS[lower])
     if lower in ALL_REALS:
         return relations.all_reals()
-    found = TIME.fullmatch(text)
-    if found is not None:
-        parts = tuple(Number(number_value(part)) for part in found.groups()[:3] if part is not None)
+    result = TIME.fullmatch(text)
+    if result is not None:
+        parts = tuple(Number(number_value(part)) for part in result.groups()[:3] if part is not None)
         parts = parts if len(parts) > 1 else (*parts, Number(Fraction(0)))
-        return Ratio(parts, is_time=True, half=found[4].lower() + "m")
+        return Ratio(parts, is_time=True, half=result[4].lower() + "m")
     base = read_base(text) if "base" in lower else None
     if base is not None:
         return base
@@ -120,11 +120,11 @@ def _special(text: str, tokens: Sequence[Token]) -> Kind | None:
 
 def read_choice(text: str) -> Choice | None:
     """Return the option that a text names: ``B``, ``(B)``, ``B.``, ``Option B``, ``(B) 12``."""
-    found = CHOICE.fullmatch(text)
-    if found is None:
+    result = CHOICE.fullmatch(text)
+    if result is None:
         return None
-    letter, opened, closed, rest = found["letter"], found["open"], found["close"], found["rest"]
-    named = found.start("open") > 0
+    letter, opened, closed, rest = result["letter"], result["open"], result["close"], result["rest"]
+    named = result.start("open") > 0
     if opened and closed != {"(": ")", "[": "]"}[opened]:
         return None
     if rest and not closed:

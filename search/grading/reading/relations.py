@@ -255,11 +255,11 @@ def _linear_root(difference: Value) -> tuple[str, Number | Expression, bool] | N
     slope: Polynomial = {}
     rest: Polynomial = {}
     for mono, coefficient in difference.num.items():
-        own = [exponent for atom, exponent in mono if atom.name == name and not atom.fn]
+        itself = [exponent for atom, exponent in mono if atom.name == name and not atom.fn]
         others = tuple(pair for pair in mono if not (pair[0].name == name and not pair[0].fn))
-        if any(name in symbols(arg) for atom, _ in others for arg in atom.args) or (own and own != [1]):
+        if any(name in symbols(arg) for atom, _ in others for arg in atom.args) or (itself and itself != [1]):
             return None
-        (slope if own else rest)[others] = coefficient
+        (slope if itself else rest)[others] = coefficient
     factor, constant = make(slope, UNIT), make(rest, UNIT)
     root = negate(divide(constant, factor))
     rise = approximate(factor)

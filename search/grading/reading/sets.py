@@ -57,7 +57,7 @@ def as_set(kind: Kind) -> RealSet:
         points = [item for item in kind.items if isinstance(item, (Number, Expression))]
         if len(points) == len(kind.items):
             return RealSet(tuple(Piece(point, point, True, True) for point in points))
-    found = relations.as_interval(kind)
-    if found is None:
+    match = relations.as_interval(kind)
+    if match is None:
         raise Unreadable("no set of reals")
-    return found
+    return match

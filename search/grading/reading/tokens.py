@@ -171,8 +171,8 @@ def tokenize(text: str) -> list[Token]:
     """Return the tokens of a cleaned answer."""
     tokens: list[Token] = []
     space, roman = False, 0
-    for found in TOKEN.finditer(text):
-        group, value = found.lastgroup, found[found.lastgroup or 0]
+    for result in TOKEN.finditer(text):
+        group, value = result.lastgroup, result[result.lastgroup or 0]
         if group == "space":
             space = True
             continue

@@ -170,16 +170,16 @@ def is_decidable(value: Value) -> bool:
 
 def symbols(value: Value) -> frozenset[str]:
     """Return the names of the symbols in a value, those in arguments of functions included."""
-    found: set[str] = set()
+    result: set[str] = set()
     if isinstance(value, Form):
         for poly in (value.num, value.den):
             for mono in poly:
                 for atom, _ in mono:
                     if not atom.fn:
-                        found.add(atom.name)
+                        result.add(atom.name)
                     for arg in atom.args:
-                        found |= symbols(arg)
-    return frozenset(found)
+                        result |= symbols(arg)
+    return frozenset(result)
 
 
 def is_constant(value: Value) -> bool:

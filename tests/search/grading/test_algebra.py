@@ -11,7 +11,7 @@ from typing import IO
 import pytest
 
 from search.grading import GraderUnavailable
-from search.grading.algebra import pool
+from search.grading.algebra import pool as algebra
 from search.grading.algebra.pool import AlgebraPool, Cut, launch
 
 
@@ -38,7 +38,7 @@ def test_undecided_pair_is_unequal_and_counted(pool: AlgebraPool) -> None:
 def test_child_that_cannot_start_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "child.py"
     script.write_text("raise ImportError('no such algebra')\n")
-    monkeypatch.setattr(pool, "CHILD", script)
+    monkeypatch.setattr(algebra, "CHILD", script)
     with pytest.raises(GraderUnavailable, match="ImportError: no such algebra"):
         AlgebraPool().equal("x", "y")
 
@@ -46,11 +46,11 @@ def test_child_that_cannot_start_is_an_error(tmp_path: Path, monkeypatch: pytest
 def test_children_that_keep_dying_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "child.py"
     script.write_text("print('ready', flush=True); input()\n")
-    monkeypatch.setattr(pool, "CHILD", script)
-    pool = AlgebraPool()
+    monkeypatch.setattr(algebra, "CHILD", script)
+    dying = AlgebraPool()
     with pytest.raises(GraderUnavailable, match="died 3 times in a row"):
         for i in range(3):
-            pool.equal("x", f"y+{i}")
+            dying.equal("x", f"y+{i}")
 
 
 def test_killed_child_is_replaced(pool: AlgebraPool) -> None:
@@ -68,9 +68,9 @@ def test_launcher_starts_the_children() -> None:
         commands.append(command)
         return launch(command, errors)
 
-    pool.use_launcher(launcher)
+    algebra.use_launcher(launcher)
     try:
-        assert pool.pool().equal(r"\sin(2x)", r"2\sin x\cos x")
+        assert algebra.pool().equal(r"\sin(2x)", r"2\sin x\cos x")
         assert len(commands) == 1 and commands[0][-1].endswith("worker.py")
     finally:
-        pool.use_launcher(launch)
+        algebra.use_launcher(launch)

@@ -36,8 +36,11 @@ def digits_in_base(value: int, base: int) -> str:
 
 def draw_based(rng: Random) -> tuple[int, int]:
     """Return a whole number and its base."""
-    base = rng.choice([2, 2, 3, 4, 5, 6, 7, 8, 8, 9, 11, 12, 16])
-    return rng.randint(base, 5000), base
+    while True:
+        base = rng.choice([2, 2, 3, 4, 5, 6, 7, 8, 8, 9, 11, 12, 16])
+        number = rng.randint(base, 5000)
+        if not digits_in_base(number, base).isalpha():  # ABA_{12} may be a variable
+            return number, base
 
 
 def write_based(rng: Random, value: tuple[int, int], is_gold: bool) -> str:

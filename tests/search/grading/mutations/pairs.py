@@ -38,7 +38,9 @@ def wrap(rng: Random, text: str, is_money: bool) -> str:
     wraps = [f" {text} "] + ([] if text.endswith(".") else [f"{text}."])
     if text.startswith(("*", "`")):  # Markdown stands around mathematics, not within
         return rng.choice(wraps)
-    wraps += [f"\\({text}\\)", f"\\[{text}\\]", f"\\boxed{{{text}}}", f"\\displaystyle {text}"]
+    wraps += [f"\\({text}\\)", f"\\[{text}\\]", f"\\boxed{{{text}}}"]
+    if not text.startswith("{"):  # a dict or a set of Python's
+        wraps.append(f"\\displaystyle {text}")
     if "*" not in text:
         wraps.append(f"**{text}**")
     if "$" not in text and not is_money:

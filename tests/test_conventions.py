@@ -154,7 +154,9 @@ def test_documents_name_no_path_that_is_not_there() -> None:
     missing = [
         f"{name}: {path}"
         for name in documents
-        for path in re.findall(r"(?<![\w./-])((?:search|train|actors|cluster|tests|benchmarks)/[\w/]+\.py)\b", read(Path(name)))
+        for path in re.findall(
+            r"(?<![\w./-])((?:search|train|actors|cluster|tests|benchmarks)/[\w/]+\.py)\b", read(Path(name))
+        )
         if not (ROOT / path).exists()
     ]
     assert missing == []

@@ -53,7 +53,7 @@ def _prepare(options: Any) -> Any:
     preset = options.get("preset")
     if preset is not None and preset not in PRESETS:
         raise ValueError(f"preset {preset!r} is not known: one of {', '.join(PRESETS)}")
-    filled = {"strategy": DEFAULT, **PRESETS.get(preset, {}), **options}
+    filled = {"strategy": DEFAULT, **PRESETS.get(preset or "", {}), **options}
     name = filled["strategy"]
     if name not in STRATEGIES:
         raise ValueError(f"strategy {name!r} is not known: one of {', '.join(STRATEGIES)}")

@@ -27,7 +27,7 @@ problems:
 policy:
   recipe:
     solutions: [8]
-    size: {hidden_size: 32, layers: 1, heads: 2, intermediate_size: 64, vocabulary: 300, context: 256}
+    size: {hidden_size: 32, layers: 1, heads: 2, intermediate_size: 64, vocabulary: 400, context: 256}
     train: {epochs: 1, batch_size: 8, workers: 1, cpus_per_worker: 1}
   engine: {max_model_len: 256, num_cpus: 0}
 executor: {num_cpus: 0}

@@ -23,6 +23,7 @@ from search.grading.values.forms import HALF, Atom, Polynomial, Value, symbols
 SCREENED, CONFIRMED = 40, 150  # digits of the first and of the deciding comparison
 GUARD = 20  # further digits of the computation
 POSITIVE_POINTS, SIGNED_POINTS = 3, 3
+MAX_MAGNITUDE = 1 << 10  # bits before the point of an argument of a function or of an exponent
 LEAST_POINTS = 2  # points at which both sides must have a value
 Number = Any  # mpf or mpc
 
@@ -130,6 +131,7 @@ def _number(value: Fraction) -> Number:
 
 def _power(base: Number, exponent: Fraction) -> Number:
     """Return a power: the real one for roots of odd order of a negative base."""
+    _check_size(exponent.numerator, exponent.denominator)
     if exponent.denominator == 1:
         return base**exponent.numerator
     if mpmath.im(base) == 0 and mpmath.re(base) < 0 and exponent.denominator % 2:
@@ -140,6 +142,15 @@ def _power(base: Number, exponent: Fraction) -> Number:
     return mpmath.power(base, _number(exponent))
 
 
+def _check_size(*arguments: Number) -> None:
+    """Raise NoValue if an argument of a function is so large that its digits before the point take long to compute.
+
+    The exponential and the sine of x need as many digits as x has bits before the point, however few are asked for.
+    """
+    if any(argument and mpmath.isfinite(argument) and mpmath.mag(argument) > MAX_MAGNITUDE for argument in arguments):
+        raise NoValue("an argument too large to evaluate")
+
+
 def _atom(atom: Atom, point: Mapping[str, Fraction]) -> Number:
     if not atom.fn:
         return _number(point[atom.name])
@@ -148,6 +159,7 @@ def _atom(atom: Atom, point: Mapping[str, Fraction]) -> Number:
     if atom.fn == "const":
         return {"pi": mpmath.pi, "e": mpmath.e}[atom.name] * 1 if atom.name != "i" else mpmath.mpc(0, 1)
     args = [evaluate(arg, point)[0] for arg in atom.args]
+    _check_size(*args)
     if atom.fn == "pow":
         exponent = atom.args[1]
         return _power(args[0], exponent) if isinstance(exponent, Fraction) else mpmath.power(*args)

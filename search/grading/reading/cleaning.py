@@ -201,7 +201,7 @@ def unwrapped(text: str) -> str:
             if result is not None and not re.search(r"\\[()\[\]]", result[1].replace("\\\\", "")):
                 text = result[1]
     text = re.sub(r"\\([()])", "", text) if "\\(" in text and "\\)" in text else text
-    return _without_dollars(text) if "$" in text else text
+    return unboxed(_without_dollars(text).strip()) if "$" in text else text
 
 
 def _without_dollars(text: str) -> str:

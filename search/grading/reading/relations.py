@@ -284,12 +284,23 @@ def _unequal(left: Kind, right: Kind) -> Kind:
 def combine(items: Sequence[Kind], joint: str) -> Kind | None:
     """Return conditions on one symbol as one set of reals: united by "or", intersected by "and" or a comma; else None."""
     sets = [item for item in items if isinstance(item, RealSet)]
+    if sets and joint == "or":  # x = 1 or x > 2
+        sets = [point for item in items if (point := _point(item)) is not None]
     if len(sets) < len(items) or len({each.variable for each in sets}) != 1:
         return None
     if joint == "or" or not sets[0].variable:
         return union(sets) if joint == "or" else None
     common = _intersected(sets)
     return common if common is not None and (common.pieces or joint == "and") else union(sets)
+
+
+def _point(condition: Kind) -> RealSet | None:
+    """Return a set of reals as it is, ``x = 3`` as the set of one point; None for another kind."""
+    if isinstance(condition, Assignment) and len(condition.names) == 1:
+        value = condition.value
+        if isinstance(value, (Number, Expression)) and is_constant(value.value):
+            return RealSet((Piece(value, value, True, True),), condition.names[0])
+    return condition if isinstance(condition, RealSet) else None
 
 
 def _intersected(relations: Sequence[Kind]) -> RealSet | None:

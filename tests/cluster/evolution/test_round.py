@@ -42,7 +42,9 @@ def test_default_method_is_rstar_math(tmp_path: Path, monkeypatch: pytest.Monkey
         policy, reward_model = run_to_training(context, policy=POLICY)
     assert policy == model_ref("policy", root / "rounds/r1/train_policy/model", 1)
     assert reward_model == model_ref("reward_model", root / "rounds/r1/train_reward_model/model", 1)
-    assert {name: (task.objective, str(task.initial_model), task.data[0].name) for name, task in script.tasks.items()} == {
+    assert {
+        name: (task.objective, str(task.initial_model), task.data[0].name) for name, task in script.tasks.items()
+    } == {
         "policy": ("sft", "/base", "trajectories.jsonl"),
         "reward_model": ("ppm", str(root / "rounds/r1/train_policy/model"), "pairs.jsonl"),
     }

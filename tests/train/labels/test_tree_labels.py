@@ -76,7 +76,10 @@ def test_values_are_those_of_the_search() -> None:
         "a": 0.5, "b": -1.0, "c": None, "e": -1.0, "a1": 1.0, "a2": -1.0, "b1": -1.0
     }  # fmt: skip
     tree.nodes[node["c"]].logit = math.atanh(0.25)  # a prior is something that is known
-    tree.nodes[node["a2"]].visits, tree.nodes[node["a2"]].logit = 0, math.atanh(0.5)  # an end stands at its outcome all the same
+    tree.nodes[node["a2"]].visits, tree.nodes[node["a2"]].logit = (
+        0,
+        math.atanh(0.5),
+    )  # an end stands at its outcome all the same
     labels = by_name(tree, node, VALUE)
     assert (labels["c"], labels["a2"]) == (0.25, -1.0)
 

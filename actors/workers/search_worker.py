@@ -26,6 +26,7 @@ from actors.pools.executor_pool import ExecutorPool
 from actors.stats import PoolStats, WorkerStats
 from actors.workers.messages import SearchJob, TreeSummary, WorkerReport, summarise
 from search.data import Problem
+from search.grading.algebra import pool as algebra
 from search.grading.grader import grader
 from search.protocols import SearchServices
 from search.seeds import derive
@@ -48,6 +49,7 @@ class JobState:
         self.writer = TreeWriter(worker_file(job.spec.directory, worker_index), SYNC_EVERY)
         self._slots = asyncio.Semaphore(job.spec.worker.trees_in_flight)
         self._active_trees, self._last_heartbeat = 0, monotonic()
+        self._graded_before = algebra.counts()  # this process may have graded for earlier jobs
         engines, step_format = job.engines, job.spec.format
         self._policy = PolicyPool(engines.policy, step_format, engines.policy_config, engines.policy_ref)
         self._reward_model = None
@@ -89,9 +91,11 @@ class JobState:
         return [*self._policies, *([self._reward_model] if self._reward_model else [])]
 
     def counts(self) -> dict[str, int]:
-        """Return the counts of all pools, named "policy_retries" and the like."""
+        """Return the counts of all pools and of algebra in this job, named "policy_retries", "algebra_compared" and so on."""
         pools = (*self._pools, self._executor)
-        return {f"{pool.role}_{name}": number for pool in pools for name, number in pool.counts.items()}
+        counts = {f"{pool.role}_{name}": number for pool in pools for name, number in pool.counts.items()}
+        graded = algebra.counts() - self._graded_before
+        return counts | {f"algebra_{name}": number for name, number in graded.items()}
 
     @property
     def is_heartbeat_due(self) -> bool:

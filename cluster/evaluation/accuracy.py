@@ -13,6 +13,7 @@ from search.evaluation.aggregation import LOWEST, Rank
 from search.evaluation.best_of_n_curves import UNFINISHED as UNFINISHED_SAMPLE
 from search.evaluation.best_of_n_curves import ScoredSample
 from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
+from search.grading.voting import merged_keys
 from search.protocols import Grader
 from search.strategies.registry import STRATEGIES
 from search.tree import Tree
@@ -102,7 +103,8 @@ def majority_accuracies(trees: Sequence[Tree], problems: Mapping[str, Problem], 
 
     def majority_accuracy(tree: Tree, problem: Problem) -> float:
         solutions = read_solutions(tree, problem, grader)
-        return voting.majority_at_k(solutions.answers, solutions.correct, len(solutions.answers))
+        keys = merged_keys(solutions.answers)
+        return voting.majority_at_k(solutions.answers, solutions.correct, len(solutions.answers), key=keys.__getitem__)
 
     return _by_problem(trees, problems, majority_accuracy)
 
@@ -135,7 +137,8 @@ def count_ties(trees: Iterable[Tree], aggregation: Aggregation = Aggregation.LAS
     for tree in trees:
         ends = [index for index in tree.terminals() if tree.nodes[index].logit is not None]
         answers = [tree.nodes[index].answer for index in ends]
-        ties += voting.top_answers(answers, [reward_rank(tree, index, aggregation) for index in ends]) > 1
+        ranks = [reward_rank(tree, index, aggregation) for index in ends]
+        ties += voting.top_answers(answers, ranks, key=merged_keys(answers).__getitem__) > 1
     return ties
 
 

@@ -62,6 +62,8 @@ class SearchResult:
     those whose program ran. ``occupancy``: mean share of the policy engines' capacity in use during this start; None if
     nothing was left to search. ``disturbances``: during this start, what failed in engines and executors and was tried
     again or given up, such as "policy_engine_died", "executor_retries" or "executor_restarts"; those that are not 0.
+    ``algebra``: pairs of answers that normal forms did not decide, during this start: "compared" by algebra, and of these
+    cut by "time", "memory" or "crash", or "undecided".
     """
 
     trees: int = 0
@@ -74,6 +76,7 @@ class SearchResult:
     quarantined: dict[str, str] = field(default_factory=dict)
     occupancy: float | None = None
     disturbances: dict[str, int] = field(default_factory=dict)
+    algebra: dict[str, int] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """Return the result as plain data for the stage's record."""
@@ -93,6 +96,8 @@ class SearchResult:
             "occupancy": self.occupancy,
             "failures": dict(self.failures),
             "disturbances": self.disturbances,
+            "graded_by_algebra": self.algebra.get("compared", 0),
+            "verdicts_cut": {name: self.algebra[name] for name in sorted(self.algebra) if name != "compared"},
             "quarantined": self.quarantined,
         }
 
@@ -161,7 +166,7 @@ class SearchRunner:
         finished = self.keep_trees(plan, directory)
         open_problems = tuple(problem for problem in plan.problems if problem.id not in finished)
         quarantined: dict[str, str] = {}
-        occupancy, disturbances = None, dict[str, int]()
+        occupancy, disturbances, algebra = None, dict[str, int](), dict[str, int]()
         if open_problems:
             config = self.context.config
             spec = SearchSpec(
@@ -185,10 +190,11 @@ class SearchRunner:
             quarantined, occupancy = monitor.quarantined, stats.mean_occupancy
             restarts = count_restarts(self._executors) - restarts_before
             disturbances = count_disturbances(self._worker_pool.counts, restarts)
+            algebra = count_algebra(self._worker_pool.counts)
             if disturbances:
                 self.context.progress.log(f"{plan.label}: {describe_disturbances(disturbances)}")
         result = summarise_trees(directory, quarantined)
-        result.occupancy, result.disturbances = occupancy, disturbances
+        result.occupancy, result.disturbances, result.algebra = occupancy, disturbances, algebra
         return result
 
 
@@ -200,6 +206,14 @@ def count_disturbances(pool_counts: Mapping[str, int], executor_restarts: int) -
     counts = {name: number for name, number in pool_counts.items() if name.endswith(DISTURBANCES)}
     counts["executor_restarts"] = executor_restarts
     return {name: number for name, number in sorted(counts.items()) if number > 0}
+
+
+def count_algebra(pool_counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of the workers' algebra by their names in ``search.grading.algebra.pool``; those that are not 0."""
+    prefix = "algebra_"
+    return {
+        name.removeprefix(prefix): number for name, number in pool_counts.items() if name.startswith(prefix) and number
+    }
 
 
 def describe_disturbances(counts: Mapping[str, int]) -> str:

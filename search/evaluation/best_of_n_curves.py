@@ -16,7 +16,7 @@ from search.data import Aggregation
 from search.evaluation.aggregation import LOWEST, aggregate_log_odds, probability_weights, rank
 from search.evaluation.confidence import Interval, mean_of_shares
 from search.evaluation.voting import best_of_k, pass_at_k
-from search.grading.voting import canonical
+from search.grading.voting import merged_keys
 from search.seeds import derive
 
 MAJORITY, WEIGHTED, ANY = "majority", "weighted", "any"
@@ -128,9 +128,10 @@ def vote_curve(
     total = len(answers)
     if any(not 1 <= size <= total for size in sizes):
         raise ValueError(f"N must lie between 1 and the number of samples, {total}, not {list(sizes)}")
+    keys = merged_keys(answers)
     votes = [
         Vote(
-            None if answer is None else canonical(answer),
+            None if answer is None else keys[answer],
             is_correct,
             weight if isinstance(weight, int) else round(weight * TICKS),
         )

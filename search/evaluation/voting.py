@@ -1,7 +1,8 @@
 """Choice of one answer among several: majority, weighted vote and best-of-N, and their expected accuracies.
 
-Votes compare answers by a key, by default ``search.grading.voting.canonical``. None is a sample without an answer: it
-never wins a vote and counts as incorrect.
+Votes compare answers by a key, by default ``search.grading.voting.canonical``; evaluation passes ``merged_keys`` of the
+same module, which merges groups by algebra. None is a sample without an answer: it never wins a vote and counts as
+incorrect.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from train.trainer.models import resolve_precision
 CONFIG = Path(__file__).with_name("miniature.yaml")
 DEADLINE_S = 1300
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700), pytest.mark.xdist_group("miniature")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 
 
 @pytest.fixture(scope="module")

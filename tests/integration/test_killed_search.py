@@ -76,8 +76,9 @@ def kill_in_search(command: list[str], environment: dict[str, str], folder: Path
     try:
         _wait_for_trees(folder, process, at_least)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     return {tree.problem.id: (tree.seed, len(tree.nodes)) for tree in read_trees(folder)}
 
 

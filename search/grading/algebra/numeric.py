@@ -21,6 +21,7 @@ from search.grading.decimals import FLOAT_DIGITS, FLOAT_ULPS, MOST_FLOAT_DIGITS,
 from search.grading.values.forms import HALF, Atom, Polynomial, Value, symbols
 
 SCREENED, CONFIRMED = 40, 150  # digits of the first and of the deciding comparison
+SPREAD = 100  # digits between the largest and the smallest term of a sum
 GUARD = 20  # further digits of the computation
 POSITIVE_POINTS, SIGNED_POINTS = 3, 3
 MAX_MAGNITUDE = 1 << 10  # bits before the point of an argument of a function or of an exponent
@@ -115,13 +116,16 @@ def evaluate(value: Value, point: Mapping[str, Fraction]) -> tuple[Number, Numbe
 
 
 def _polynomial(poly: Polynomial, point: Mapping[str, Fraction]) -> tuple[Number, Number]:
-    total, size = mpmath.mpf(0), mpmath.mpf(0)
+    total, size, least = mpmath.mpf(0), mpmath.mpf(0), mpmath.mpf("inf")
     for mono, coefficient in poly.items():
         term = _number(coefficient)
         for atom, exponent in mono:
             term *= _power(_atom(atom, point), exponent)
         total += term
         size = max(size, abs(term))
+        least = min(least, abs(term)) if term else least
+    if size > least * mpmath.mpf(10) ** SPREAD:
+        raise NoValue("a term too small to see beside another")
     return total, size
 
 

@@ -24,7 +24,7 @@ from typing import IO
 
 CHILD = Path(__file__).with_name("worker.py")
 START_SECONDS = 120.0  # wall time for a child to start on a busy machine
-WALL_SECONDS = 60.0  # wall time of one comparison; the child's own limit is 2 s of processor time
+WALL_SECONDS = 60.0  # wall time of one comparison; the child's own limit is 0.5 s of processor time
 MAX_CHILDREN = 4
 MAX_DEATHS = 3  # children in a row that may end without a limit as the cause
 
@@ -65,11 +65,11 @@ class _Child:
             reason = lines[-1] if lines else f"no sign of life within {START_SECONDS:g} s"
             raise GraderUnavailable(f"the grader's algebra does not run in {sys.executable}: {reason}")
 
-    def ask(self, gold: str, answer: str) -> bool | Cut:
-        """Return the verdict, or why there is none."""
+    def ask(self, *request: str) -> bool | Cut:
+        """Return the verdict on a request, see ``worker``, or why there is none."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps([gold, answer]).encode() + b"\n")
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
             return Cut.CRASH
         started = time.monotonic()
@@ -122,22 +122,29 @@ class AlgebraPool:
 
         Blocks for some milliseconds, at the first call for some tenths of a second. Raises GraderUnavailable.
         """
+        return self._compare(gold, answer)
+
+    def same_value(self, first: str, second: str) -> bool:
+        """Return whether two numbers or expressions have one value, without the leniences towards a reference."""
+        return self._compare(first, second, "values")
+
+    def _compare(self, *request: str) -> bool:
         with self._places:
-            verdict = self._ask(gold, answer)
+            verdict = self._ask(*request)
             if verdict is Cut.CRASH:
-                verdict = self._ask(gold, answer)
+                verdict = self._ask(*request)
         with self._lock:
             self.counts["compared"] += 1
             if isinstance(verdict, Cut):
                 self.counts[verdict] += 1
         return verdict is True
 
-    def _ask(self, gold: str, answer: str) -> bool | Cut:
+    def _ask(self, *request: str) -> bool | Cut:
         with self._lock:
             child = self._idle.pop() if self._idle else None
         if child is None:
             child = _Child(self._launcher)
-        verdict = child.ask(gold, answer)
+        verdict = child.ask(*request)
         with self._lock:
             self._deaths = self._deaths + 1 if verdict is Cut.CRASH else 0
             deaths = self._deaths
@@ -170,6 +177,12 @@ def pool() -> AlgebraPool:
         if not _pools:
             _pools.append(AlgebraPool())
         return _pools[0]
+
+
+def counts() -> Counter[str]:
+    """Return what the pool of this process has counted: "compared" and the values of ``Cut``. Starts nothing."""
+    with _lock:
+        return Counter({str(name): number for each in _pools for name, number in each.counts.items()})
 
 
 def use_launcher(launcher: Launcher) -> None:

@@ -1,7 +1,8 @@
 """Compare pairs of answers under limits: the script of a child process that ``search.grading.algebra.pool`` starts.
 
-A line of JSON ``[gold, answer]`` on standard input gives ``1``, ``0``, ``?`` (undecided) or ``!`` (out of memory) on standard
-output. After CPU_SECONDS for one pair the timer's signal ends the process, even inside one long multiplication.
+A line of JSON on standard input is ``[gold, answer]``, or ``[answer, answer, "values"]`` for a vote, which has no reference.
+It gives ``1``, ``0``, ``?`` (undecided) or ``!`` (out of memory) on standard output. After CPU_SECONDS for one pair the
+timer's signal ends the process, even inside one long multiplication.
 """
 
 from __future__ import annotations
@@ -19,19 +20,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from search.grading.algebra.numeric import NumericAlgebra
 from search.grading.compare import compare
 from search.grading.reading.reader import read
+from search.grading.voting import value_of
 
-CPU_SECONDS = 2.0
+CPU_SECONDS = 0.5
 MEMORY = 2 << 30  # bytes of address space
 WORDS = {True: "1\n", False: "0\n", None: "?\n"}
 
 
-def verdict(gold: str, answer: str) -> str:
+def verdict(gold: str, answer: str, relation: str = "") -> str:
     try:
+        if relation == "values":
+            return WORDS[same_value(gold, answer)]
         return WORDS[compare(read(gold), read(answer), NumericAlgebra())]
     except MemoryError:
         return "!\n"
     except Exception:  # noqa: BLE001 - the boundary: whatever a library raises on a model's text means "undecided"
         return "?\n"
+
+
+def same_value(first: str, second: str) -> bool | None:
+    a, b = value_of(first), value_of(second)
+    return None if a is None or b is None else NumericAlgebra().equal(a, b)
 
 
 def main() -> None:

@@ -265,7 +265,10 @@ def _reduce(exponents: dict[Atom, Fraction]) -> tuple[Monomial, Fraction]:
         if atom.fn in ("prime", "composite"):
             floor = exponent.numerator // exponent.denominator
             if floor:
-                factor *= Fraction(int(atom.name, 0)) ** floor
+                base = int(atom.name, 0)
+                if abs(floor) * base.bit_length() > 2 * MAX_BITS:
+                    raise TooLarge("a power with too many digits")
+                factor *= Fraction(base) ** floor
                 exponent -= floor
         elif atom == I and exponent.denominator == 1:
             turns = exponent.numerator % 4

@@ -17,6 +17,7 @@ from search.grading.values.forms import (
     I,
     Monomial,
     Polynomial,
+    TooLarge,
     Value,
     atom_value,
     divide,
@@ -57,7 +58,10 @@ def integer_power(base: Value, exponent: int) -> Value:
         ((mono, coefficient),) = base.num.items()
         raised: Monomial = tuple((atom, old * exponent) for atom, old in mono)
         scale = integer_power(coefficient, exponent)
-        return multiply(scale, make(reduced({raised: ONE}), UNIT))
+        try:
+            return multiply(scale, make(reduced({raised: ONE}), UNIT))
+        except TooLarge:
+            return function("pow", base, Fraction(exponent))
     if exponent > MAX_EXPANDED:
         return function("pow", base, Fraction(exponent))
     result: Value = ONE
@@ -117,7 +121,10 @@ def _form_root(base: Form, exponent: Fraction) -> Value:
         single = len(mono) == 1 and mono[0][1] == 1 and mono[0][0] != I
         if coefficient > 0 and (positive or single):
             raised: Monomial = tuple((atom, old * exponent) for atom, old in mono)
-            return multiply(rational_root(coefficient, exponent), make(reduced({raised: ONE}), UNIT))
+            try:
+                return multiply(rational_root(coefficient, exponent), make(reduced({raised: ONE}), UNIT))
+            except TooLarge:
+                return function("pow", base, exponent)
     content = content_of(base.num)
     if content == 1:
         return function("pow", base, exponent)

@@ -25,7 +25,7 @@ from search.formats.code_format import CODE_TAGS, END_OF_CODE, END_OF_STEP, Code
 from search.reward_models import RewardModelKind
 from tests.fakes.tiny_model import make_reward_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.xdist_group("engines")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 CONFIG = EngineConfig(
     max_model_len=512, kv_cache_gib=0.25, num_cpus=0.1, start_deadline_s=600, request_deadline_s=600

@@ -24,7 +24,7 @@ from search.formats.code_format import CodeFormat
 from search.storage.tree_store import read_trees
 from search.strategies.registry import search_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.xdist_group("engines")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 PROBLEMS = [
     Problem(id=f"p{number}", question=f"How much is {number} and {number}?", answer=str(2 * number), source="test")

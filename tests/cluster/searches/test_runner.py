@@ -63,6 +63,20 @@ def test_disturbances_are_facts_and_one_log_line(tmp_path: Path, monkeypatch: py
     assert lines.count("r1: executor restarts 2, policy engine died 1, policy retries 2") == 1
 
 
+def test_verdicts_by_algebra_are_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {
+        "policy_requests": 9,
+        "algebra_compared": 7,
+        "algebra_time": 1,
+        "algebra_undecided": 2,
+        "algebra_crash": 0,
+    }
+    facts, _ = run_search(tmp_path, monkeypatch, counts, [0, 0])
+    assert facts["graded_by_algebra"] == 7
+    assert facts["verdicts_cut"] == {"time": 1, "undecided": 2}
+    assert facts["disturbances"] == {}
+
+
 def test_search_without_disturbances_logs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts, lines = run_search(tmp_path, monkeypatch, {"policy_requests": 9, "policy_too_long": 1}, [4, 4])
     assert facts["disturbances"] == {}

@@ -13,6 +13,7 @@ import pytest
 from search.grading import GraderUnavailable
 from search.grading.algebra import pool as algebra
 from search.grading.algebra.pool import AlgebraPool, Cut, launch
+from search.grading.equivalence import exact_verdict
 
 
 @pytest.fixture
@@ -22,12 +23,47 @@ def pool() -> Iterator[AlgebraPool]:
     made.stop()
 
 
-def test_endless_computation_is_cut_and_the_next_pair_compared(pool: AlgebraPool) -> None:
+ENDLESS = """
+import sys
+sys.path.insert(0, {root!r})
+from search.grading.algebra import worker
+worker.CPU_SECONDS = 0.1
+compare = worker.compare
+worker.compare = lambda *pair: compare(*pair) if pair[0].value != 1 else [0 for _ in iter(int, 1)]
+worker.main()
+"""
+
+
+def test_endless_computation_is_cut_and_the_next_pair_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: AlgebraPool
+) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(ENDLESS.format(root=str(algebra.CHILD.parents[3])))
+    monkeypatch.setattr(algebra, "CHILD", script)
     assert pool.equal(r"\ln 6", r"\ln 2 + \ln 3")
-    assert not pool.equal("1", "10^{(5^{5^{5^{5^{5}}}})}")
+    assert not pool.equal("1", "2")
     assert pool.equal(r"\ln 10", r"\ln 2 + \ln 5")
-    assert pool.counts["compared"] == 3
-    assert sum(pool.counts[cut] for cut in Cut) == 1
+    assert pool.counts == {"compared": 3, Cut.TIME: 1}
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("1", "10^{(5^{5^{5^{5^{5}}}})}"),
+        ("3", r"10^{(5^{5^{5^{5^{5}}} \cdot \log_{10}(5)} - 4)}"),
+        ("1", r"\sin(9^{9^{9}})"),
+        ("1", r"1 + 10^{-300} \sin 1"),
+        (r"2^{10^{300}}", r"4^{10^{300}/2} + 1"),
+    ],
+)
+def test_values_beyond_evaluation_are_undecided_at_once(pool: AlgebraPool, gold: str, answer: str) -> None:
+    assert not pool.equal(gold, answer)
+    assert pool.counts == {"compared": 1, Cut.UNDECIDED: 1}
+
+
+def test_power_with_too_many_digits_is_read_at_once() -> None:
+    assert exact_verdict(r"\sqrt{2}^{10^{300}}", r"x^{10^{300}}") is not True
+    assert exact_verdict(r"\sqrt{2}^{10^{300}}", r"\sqrt{2}^{10^{300}}") is True
 
 
 def test_undecided_pair_is_unequal_and_counted(pool: AlgebraPool) -> None:

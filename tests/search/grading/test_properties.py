@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import string
 from fractions import Fraction
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from search.grading import equivalence, extract_answer
 from search.grading.kinds import Number
 from search.grading.reading.reader import read
 from search.grading.values.forms import is_equal
-from search.grading.voting import canonical
+from search.grading.voting import canonical, merged_keys
 
 PIECES = [
     "\\frac", "\\sqrt", "{", "}", "(", ")", "[", "]", "\\{", "\\}", "^", "_", "x", "y", "e", "i", "12", "0.5",
@@ -93,6 +94,28 @@ def test_votes_are_an_equivalence_relation(answers: list[str]) -> None:
     a, b, c = map(canonical, answers)
     assert (a == b) == (b == a)
     assert not (a == b and b == c) or a == c
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from([f"\\ln {n}" for n in range(2, 20)] + ["1", "x", "2,1"]), max_size=12),
+    st.randoms(use_true_random=False),
+    st.sets(st.tuples(st.integers(2, 19), st.integers(2, 19))),
+)
+def test_merged_votes_are_an_equivalence_whatever_algebra_says(
+    answers: list[str], rng: Random, claims: set[tuple[int, int]]
+) -> None:
+    """Algebra that is not transitive and even wrong: keys still are one text an answer, equal where ``canonical`` is."""
+
+    def same_value(a: str, b: str) -> bool:
+        return (int(a[-2:]), int(b[-2:])) in claims if a[0] == b[0] == "\\" else False
+
+    keys = merged_keys(answers, same_value)
+    assert set(keys) == set(answers)
+    assert all(keys[a] == keys[b] for a in answers for b in answers if canonical(a) == canonical(b))
+    assert all(keys[key_of] == keys[a] for a in answers for key_of in answers if canonical(key_of) == keys[a])
+    shuffled = rng.sample(answers, len(answers))
+    assert merged_keys(shuffled, same_value) == keys
 
 
 @settings(max_examples=200, deadline=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.grading.voting import canonical
+from search.grading.voting import MAX_COMPARISONS, canonical, merged_keys
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,36 @@ def test_equal_answers_share_a_key(group: list[str]) -> None:
 )  # fmt: skip
 def test_different_answers_have_different_keys(a: str, b: str) -> None:
     assert canonical(a) != canonical(b)
+
+
+def test_groups_of_equal_value_are_merged_in_a_vote() -> None:
+    answers = [
+        r"\ln 6",
+        None,
+        r"\ln 2 + \ln 3",
+        "6",
+        "x = \\ln 6",
+        r"\ln 7",
+        r"\sin^2 t + \cos^2 t",
+        "1",
+        "0.693147",
+        r"\ln 2",
+    ]
+    keys = merged_keys(answers)
+    assert keys[r"\ln 6"] == keys[r"\ln 2 + \ln 3"] == keys["x = \\ln 6"]
+    assert keys[r"\sin^2 t + \cos^2 t"] == keys["1"]
+    assert len(set(keys.values())) == 6  # 0.693147 is not ln 2: no reference, no rounding
+    assert keys == merged_keys(reversed(answers))
+
+
+def test_one_vote_compares_a_bounded_number_of_pairs() -> None:
+    pairs: list[tuple[str, str]] = []
+
+    def differ(a: str, b: str) -> bool:
+        pairs.append((a, b))
+        return False
+
+    answers = [f"\\ln {n} + \\sin {n}" for n in range(2, 40)]
+    assert len(set(merged_keys([*answers, "3", "(1, 2)"], differ).values())) == 40
+    assert len(pairs) == MAX_COMPARISONS
+    assert merged_keys(["1", "2", r"\sqrt 2", "(1,2)"], lambda *_: pytest.fail("decided without algebra"))

@@ -20,7 +20,7 @@ from train.trainer import launch
 from train.trainer.job import TrainReport
 from train.trainer.launch import TrainTask, fit
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray"), pytest.mark.xdist_group("training")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("local_ray")]
 
 # Two micro-batches a rank and step; the last step of an epoch is smaller than the others.
 CONFIG = TrainConfig(

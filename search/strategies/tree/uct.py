@@ -50,7 +50,7 @@ def draws_due(node: Node, progressive_widening: float | None, on_node: int = 0) 
     """
     if progressive_widening is None:
         return 1
-    return max(1, math.floor(float(node.visits + on_node) ** progressive_widening))
+    return max(1, math.floor(math.pow(node.visits + on_node, progressive_widening)))
 
 
 def select(

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ray.exceptions import RayTaskError
@@ -16,6 +16,7 @@ from ray.exceptions import RayTaskError
 from actors.config import EngineConfig
 from actors.engines import manager
 from actors.engines.manager import EngineManager
+from actors.engines.policy import PolicyEngine
 from actors.errors import StartTimeout
 from actors.pools.engine_pool import PolicyPool, RewardModelPool
 from cluster.run.models import write_kind
@@ -24,6 +25,9 @@ from search.formats.base import Source
 from search.formats.code_format import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat
 from search.reward_models import RewardModelKind
 from tests.fakes.tiny_model import make_reward_model
+
+if TYPE_CHECKING:
+    from vllm.v1.engine.async_llm import AsyncLLM
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -229,7 +233,7 @@ async def test_engine_serves_reloaded_weights(
     assert await greedy(models[0]) == before
 
 
-@pytest.mark.parametrize("victim", ["actor", "engine core"])
+@pytest.mark.parametrize("victim", [pytest.param("actor", marks=pytest.mark.thorough), "engine core"])
 async def test_requests_survive_a_killed_engine(
     engine_manager: EngineManager, others: tuple[ModelRef, ModelRef], victim: str
 ) -> None:
@@ -268,9 +272,17 @@ def test_engine_that_does_not_start_in_time_is_named(
         engines.start(models[0])
 
 
-def test_missing_model_is_named(local_ray: None, tmp_path: Path) -> None:
+class UnstartableEngine(PolicyEngine):
+    """An engine that finds no model, without the seconds that vLLM takes to be imported."""
+
+    def _start(self) -> AsyncLLM:
+        raise FileNotFoundError(self._model.path)
+
+
+@pytest.mark.parametrize("engine", [UnstartableEngine, pytest.param(PolicyEngine, marks=pytest.mark.thorough)])
+def test_missing_model_is_named(local_ray: None, tmp_path: Path, engine: type[PolicyEngine]) -> None:
     with (
-        EngineManager(CONFIG, CONFIG) as engines,
+        EngineManager(CONFIG, CONFIG, {"policy": engine}) as engines,
         pytest.raises(RuntimeError, match=r"policy-0 could not start on .*nothing"),
     ):
         engines.start(ModelRef("policy", str(tmp_path / "nothing")))

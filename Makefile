@@ -30,7 +30,7 @@ demo: setup
 test: lint
 	$(BIN)/python -m pytest -q -m "not slow" -n auto
 	$(BIN)/python -m pytest -q -m "slow and not thorough" -n 2 --dist loadscope --no-loadscope-reorder --durations=8 \
-		tests/actors/engines tests/integration tests/train tests # the longest first
+		tests/actors/engines tests/integration tests/train tests/cluster tests # the longest first
 
 thorough: setup
 	$(BIN)/python -m pytest -q -m thorough

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from search.config import StrictConfig
 
 
-class EngineConfig(BaseModel):
+class EngineConfig(StrictConfig):
     """One kind of vLLM engine: number of replicas, sizes and deadlines."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     replicas: int = Field(1, ge=1, description="engines of this kind (actors)")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
@@ -63,10 +63,8 @@ class EngineConfig(BaseModel):
         return 0 if self.num_gpus or not self.reserve_cores else self.replicas * self.cpu_threads
 
 
-class WorkerConfig(BaseModel):
+class WorkerConfig(StrictConfig):
     """The search workers: actors that grow trees."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     workers: int = Field(1, ge=1, description="search workers (actors)")
     trees_in_flight: int = Field(32, ge=1, description="trees one worker grows at once")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from functools import cache
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
+
+from search.errors import UserError
 
 Record = TypeVar("Record")
 
@@ -40,3 +44,14 @@ def fast_pickle(record: type[Record]) -> type[Record]:
 
     record.__reduce__ = reduce  # type: ignore[method-assign, assignment]
     return record
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, empty if there is no file or no object. Raises UserError if it is not JSON."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    return content if isinstance(content, dict) else {}

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from search.config import StrictConfig
 from train.trainer.trackers.registry import TRACKERS
 
 # Settings of how a training is carried out, not of what it learns. They may change when a run is resumed.
 NOT_IN_FINGERPRINT = frozenset({"max_failures", "start_deadline_s", "log_every", "cpus_per_worker", "trackers"})
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(StrictConfig):
     """Training of one model. The defaults suit a model of a few million parameters on a CPU."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(default=2, ge=1, description="passes over the data (paper: SFT 2, PPM 1)")
     batch_size: int = Field(
@@ -96,10 +95,8 @@ class TrainConfig(BaseModel):
         return names
 
 
-class BasePolicySize(BaseModel):
+class BasePolicySize(StrictConfig):
     """Shape of the built-in base policy (train.trainer.base_policy)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     hidden_size: int = Field(192, ge=32, description="width of the residual stream (units)")
     layers: int = Field(4, ge=1, description="transformer layers")

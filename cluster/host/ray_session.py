@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from search.config import StrictConfig
 from search.errors import UserError
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -36,10 +37,8 @@ DRIVER_ENV = {
 WORKER_ENV = {"TOKENIZERS_PARALLELISM": "false", "RAY_TRAIN_ENABLE_STATE_TRACKING": "1"}
 
 
-class RayConfig(BaseModel):
+class RayConfig(StrictConfig):
     """Ray on this machine. If a cluster is joined, only ``join_deadline_s`` counts."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     num_cpus: int | None = Field(None, ge=1, description="CPUs of Ray (count); default: the cores of this machine")
     num_gpus: int | None = Field(None, ge=0, description="GPUs of Ray (count); default: those of this machine")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cluster.config.method_config import MethodConfig
 from cluster.config.run_config import PolicyConfig, RunConfig
@@ -18,6 +16,7 @@ from search.problems import loading
 from search.problems.curriculum import is_from_curriculum
 from search.problems.loading import ProblemSets
 from search.reward_models import KIND_BY_LABELS, KINDS, PRM_CLASSES, RewardModelKind, read_kind
+from search.serialization import read_json_object
 from search.storage import tree_store
 from search.storage.schema import SCHEMA_KEY, UNVERSIONED, check_schema
 from search.strategies.registry import STRATEGIES
@@ -144,7 +143,7 @@ def check_model(field: str, directory: Path) -> None:
         raise UserError(f"{field}: {directory} holds no weights ({' or '.join(WEIGHTS)})")
     if not any((directory / name).is_file() for name in TOKENIZERS):
         raise UserError(f"{field}: {directory} holds no tokenizer ({', '.join(TOKENIZERS)})")
-    facts = _read_json(directory / job.SUMMARY)
+    facts = read_json_object(directory / job.SUMMARY)
     if "fingerprint" in facts:  # trained and exported by this project
         check_schema(f"{field}: {directory}", facts.get(SCHEMA_KEY, UNVERSIONED), "train the model again")
 
@@ -155,7 +154,7 @@ def reward_model_kind(field: str, directory: Path, kind: str | None) -> RewardMo
     Raises UserError if it is no reward model, if both disagree or if neither says the kind.
     """
     check_model(field, directory)
-    config = _read_json(directory / "config.json")
+    config = read_json_object(directory / "config.json")
     is_classifier = str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification")
     labelled = read_kind(directory)
     if not is_classifier and not (labelled is not None and KINDS[labelled].is_language_model):
@@ -199,14 +198,3 @@ def check_trees(field: str, directory: Path, *, independent: bool) -> None:
             f"{field}: the trees in {directory} were grown by {first.strategy!r}: their solutions are no independent "
             f"samples; those of {' or '.join(name for name, entry in STRATEGIES.items() if entry.has_independent_samples)} are"
         )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file, empty if there is no file or no object. Raises UserError if it is not JSON."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
-    return content if isinstance(content, dict) else {}

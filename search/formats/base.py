@@ -7,15 +7,13 @@ alike, so a step's last token is the last token of its segment whatever the toke
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from search.data import Candidate, State, Step, Until
-from search.errors import UserError
 
 
 class Source(StrEnum):
@@ -88,18 +86,6 @@ class StepFormat(Protocol):
     def parse(self, candidate: Candidate) -> tuple[Step, ...]:
         """Return the steps in a candidate; the last one is terminal where the text does not end as a step should."""
         ...
-
-
-def read_tokenizer_file(directory: Path, name: str) -> dict[str, Any]:
-    """Return the JSON object in a file of a model directory, empty if there is none. Raises UserError if it is not JSON."""
-    path = directory / name
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
-    return content if isinstance(content, dict) else {}
 
 
 def step_texts(form: StepFormat, state: State) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from search.data import Candidate, Finish, Problem, State, Step, StepStatus, Until
-from search.formats.base import Segment, Source, read_tokenizer_file
+from search.formats.base import Segment, Source
 from search.grading.extract import boxed_answer
+from search.serialization import read_json_object
 
 END_OF_STEP, END_OF_CODE, END_OF_ANSWER = "<end_of_step>", "<end_of_code>", "<end_of_answer>"
 OUTPUT, END_OF_OUTPUT, ANSWER, CODE = "<output>", "<end_of_output>", "<answer>", "<code>"
@@ -40,7 +41,7 @@ class CodeFormat:
     learnt_mark: ClassVar[str] = END_OF_STEP
 
     def is_known_to(self, directory: Path) -> bool:
-        added = read_tokenizer_file(directory, "tokenizer.json").get("added_tokens", [])
+        added = read_json_object(directory / "tokenizer.json").get("added_tokens", [])
         return any(token.get("content") == END_OF_STEP for token in added)
 
     def opening(self, label: str, number: int) -> str:

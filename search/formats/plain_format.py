@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from search.data import Candidate, Finish, Outcome, State, Step, StepStatus, Until
-from search.formats.base import Segment, Source, read_tokenizer_file
+from search.formats.base import Segment, Source
 from search.grading.extract import boxed_answer
+from search.serialization import read_json_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class PlainFormat:
     learnt_mark: ClassVar[str] = "chat template"
 
     def is_known_to(self, directory: Path) -> bool:
-        in_config = "chat_template" in read_tokenizer_file(directory, "tokenizer_config.json")
+        in_config = "chat_template" in read_json_object(directory / "tokenizer_config.json")
         return in_config or (directory / "chat_template.jinja").exists()
 
     def opening(self, label: str, number: int) -> str:

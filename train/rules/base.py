@@ -8,8 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from search.config import StrictConfig
 from search.data import PreferencePair, StepLabels, Trajectory
 from search.tree import Tree
 from train.objectives import OBJECTIVES, POLICY_OBJECTIVES, REWARD_MODEL_OBJECTIVES
@@ -21,10 +20,8 @@ ROLE_OBJECTIVES = {POLICY: POLICY_OBJECTIVES, REWARD_MODEL: REWARD_MODEL_OBJECTI
 MIN_MARK, MAX_MARK = 0.0, 5.0
 
 
-class RuleOptions(BaseModel):
+class RuleOptions(StrictConfig):
     """Base of the options of a rule: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NoOptions(RuleOptions):

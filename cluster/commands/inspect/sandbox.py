@@ -9,23 +9,22 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from actors.sandbox.client.executor import LocalExecutor
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from cluster.commands import options
 from cluster.config import loader, overrides
+from search.config import StrictConfig
 from search.data import Outcome
 from search.errors import UserError
 
 HELP = "run a Python file in the sandbox of model-written code"
 
 
-class SandboxConfig(BaseModel):
+class SandboxConfig(StrictConfig):
     """The config of this command: one section."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     executor: ExecutorConfig = Field(ExecutorConfig(), description="where model-written code runs")
 

@@ -6,7 +6,7 @@ The defaults were measured on two cores with a model of a few million parameters
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,12 +17,24 @@ class EngineConfig(StrictConfig):
     """One kind of vLLM engine: number of replicas, sizes and deadlines."""
 
     replicas: int = Field(1, ge=1, description="engines of this kind (actors)")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="of weights and activations; auto: as the model was saved, but float32 for bfloat16 on a CPU that "
         "does not compute in it",
     )
-    max_model_len: int = Field(1024, ge=32, description="prompt and continuation together (tokens)")
+    quantization: Literal["awq", "gptq", "fp8", "bitsandbytes"] | None = Field(
+        None,
+        description="of the weights; default: as the model was saved. awq and gptq must be in the model, fp8 is done while a "
+        "full model is loaded",
+    )
+    trust_remote_code: bool = Field(False, description="run the Python code that the model brings; read it first")
+    extra: dict[str, Any] = Field(
+        {}, description="further arguments of vLLM's AsyncEngineArgs, by name: what no other field is for"
+    )
+    max_model_len: Literal["auto"] | Annotated[int, Field(ge=32)] = Field(
+        "auto",
+        description="prompt and continuation together (tokens); auto: what the search needs, at most the model's context",
+    )
     max_num_seqs: int = Field(256, ge=1, description="sequences decoded at once in one engine")
     max_batched_tokens: int = Field(8192, ge=64, description="tokens in one forward pass")
     block_size: int = Field(
@@ -51,6 +63,11 @@ class EngineConfig(StrictConfig):
         True, description="load a new model's weights into the running engines instead of starting new ones"
     )
     metrics: bool = Field(False, description="export vLLM's own metrics to Ray's")
+
+    @property
+    def can_reload(self) -> bool:
+        """Whether engines may load new weights while they run; not into weights that vLLM has quantized."""
+        return self.reload and self.quantization is None
 
     @property
     def max_inflight(self) -> int:

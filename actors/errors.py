@@ -33,3 +33,14 @@ class EngineGaveUp(RuntimeError):
 
 class StartTimeout(TimeoutError):
     """Engines did not start before the deadline."""
+
+
+class EndpointRefused(RuntimeError):
+    """A server refused a request for a reason that another try does not change: its key, its model or its fields."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message, status)
+        self.message, self.status = message, status
+
+    def __str__(self) -> str:
+        return self.message

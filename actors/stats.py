@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -37,12 +37,17 @@ class PoolStats:
 class WorkerStats:
     """The heartbeat of a search worker, or the sum over several workers, during one search.
 
-    ``active_trees`` are being grown now. ``expansions`` to ``executions`` are totals since the search began, unfinished
-    trees included. The rest is in flight now: sequences at policy engines and states at reward models, those that wait
-    for room there, and programs at executors.
+    ``active_trees`` are being grown now, and ``active_rollouts`` are done in them, as far as their strategy counts
+    rollouts. ``tokens_left`` is a guess of the tokens that these trees will still generate, ``longest_tokens_left`` that
+    of the tree with the most; the sum of two workers has the larger. ``expansions`` to ``executions`` are totals since
+    the search began, unfinished trees included. The rest is in flight now: sequences at policy engines and states at
+    reward models, those that wait for room there, and programs at executors.
     """
 
     active_trees: int = 0
+    active_rollouts: int = 0
+    tokens_left: int = 0
+    longest_tokens_left: int = 0
     expansions: int = 0
     generated_tokens: int = 0
     prompt_tokens: int = 0
@@ -58,4 +63,5 @@ class WorkerStats:
     inflight_programs: int = 0
 
     def __add__(self, other: WorkerStats) -> WorkerStats:
-        return add_fields(self, other)
+        longest = max(self.longest_tokens_left, other.longest_tokens_left)
+        return replace(add_fields(self, other), longest_tokens_left=longest)

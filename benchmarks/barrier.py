@@ -68,7 +68,7 @@ class Bench:
     def raw(self, batch: list[Request], deadline_s: float) -> SideResult:
         """Send these requests to the engine all at once."""
         sampling = Sampling(temperature=self.spec.search.temperature)
-        calls = [(request.segments, len(request.lengths), request.seed) for request in batch]
+        calls = [(request.pieces, len(request.lengths), request.seed) for request in batch]
         seconds, tokens = ray.get(self.handles.policy[0].replay.remote(calls, sampling), timeout=deadline_s)
         return {"seconds": seconds, "tokens": tokens, "requests": len(batch)}
 

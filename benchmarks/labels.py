@@ -34,6 +34,7 @@ from cluster.config import run_config as configs
 from cluster.run import preflight
 from cluster.run.context import Context, Invocation, open_context
 from cluster.run.models import Models
+from cluster.run.prompting import load_shots
 from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import Cost, LabelledSolution, LabelScale, Problem, State
 from search.problems.curriculum import check_steps, composition_of
@@ -147,7 +148,7 @@ def main() -> None:
     parser.add_argument("--completions", type=int, nargs="+", default=[2, 4, 8], help="k, completions of a prefix")
     args, fields = parser.parse_known_args()
     config = configs.load(args.config, overrides.parse(fields))
-    sets = preflight.check_config(config)
+    config, sets = preflight.check_config(config)
     parts = [sets.train[seed * args.problems : (seed + 1) * args.problems] for seed in range(args.seeds)]
     if len(parts[-1]) < args.problems:
         sys.exit(
@@ -160,7 +161,7 @@ def main() -> None:
             root=Path(work) / "run",
             address=None,
             problems=sets,
-            shots=preflight.load_shots(config.policy),
+            shots=load_shots(config.policy),
         )
         with open_context(invocation) as context:
             models = resolve_models(context, args.policy, args.reward_model)

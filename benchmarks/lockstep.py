@@ -31,6 +31,7 @@ from search.data import Problem, Proposal, Sampling, Scores, State, Step
 from search.formats.base import StepFormat
 from search.grading.grader import grader
 from search.protocols import SearchServices
+from search.reward_models import reward_adapter
 from search.seeds import derive
 from search.strategies.registry import build
 from search.strategies.tree.mcts import MctsConfig
@@ -147,7 +148,8 @@ def lockstep_services(engines: Engines, step_format: StepFormat) -> LockstepServ
     policy_config = engines.policy_config.model_copy(update=unbounded)
     policy = PolicyPool(engines.policy, step_format, policy_config, engines.policy_ref)
     reward_model = None
-    if engines.reward_model:
+    if engines.reward_model and engines.reward_model_ref is not None:
         config = engines.reward_model_config.model_copy(update=unbounded)
-        reward_model = RewardModelPool(engines.reward_model, step_format, config, engines.reward_model_ref)
+        adapter = reward_adapter(engines.reward_model_ref, step_format)
+        reward_model = RewardModelPool(engines.reward_model, adapter, config, engines.reward_model_ref)
     return LockstepServices(policy, ExecutorPool(engines.executors, engines.executor_config), reward_model)

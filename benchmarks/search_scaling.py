@@ -261,7 +261,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="search workers at most (actors)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each (count)")
     args, fields = parser.parse_known_args()
-    config = configs.load(args.config, overrides.parse(fields))
+    config, sets = preflight.check_config(configs.load(args.config, overrides.parse(fields)))
     counts = [1 << power for power in range(args.most.bit_length()) if 1 << power <= args.most]
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
         invocation = Invocation(
@@ -269,7 +269,7 @@ def main() -> None:
             config=config,
             root=Path(work) / "run",
             address=None,
-            problems=preflight.check_config(config),
+            problems=sets,
             shots=(),
         )
         with open_context(invocation) as context:

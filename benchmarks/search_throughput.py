@@ -49,17 +49,19 @@ from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight
 from cluster.run.context import Context, Invocation, open_context
-from cluster.run.models import REWARD_MODEL, model_ref, scale_squash
+from cluster.run.models import REWARD_MODEL, fit_search, model_ref
+from cluster.run.prompting import load_shots
 from cluster.searches.runner import SearchPlan, SearchRunner
 from search.config import SearchConfig
 from search.core.expansion import node_seed
 from search.data import ModelRef, Problem
-from search.formats.base import StepFormat
+from search.formats.base import Piece, StepFormat
+from search.reward_models import RewardModelKind
 from search.seeds import derive
 from search.storage.tree_store import read_trees
 from search.tree import Tree
 from train.config import TrainConfig
-from train.data.loading import load_tokenizer
+from train.data.model_tokenizer import load_tokenizer
 from train.objectives import OBJECTIVES
 from train.trainer.checkpoint import copy_tokenizer
 from train.trainer.models import load_model
@@ -82,7 +84,7 @@ SideResult = dict[str, float]  # seconds, tokens, and solved problems or request
 class Request:
     """A generation request of a search: its prompt, its seed, and how long each candidate became (tokens)."""
 
-    segments: tuple[str, ...]
+    pieces: tuple[Piece, ...]
     seed: int
     lengths: tuple[int, ...]
 
@@ -95,10 +97,10 @@ def read_requests(tree: Tree, step_format: StepFormat) -> list[Request]:
         if children:
             lengths = [child.tokens for child in children for _ in range(child.multiplicity)]
             candidates = math.ceil(len(lengths) / max(node.draws, 1))
-            segments = tuple(segment.text for segment in step_format.segments(tree.state(index)))
+            pieces = tuple(segment.piece for segment in step_format.segments(tree.state(index)))
             for draw, start in enumerate(range(0, len(lengths), candidates)):
                 drawn = tuple(lengths[start : start + candidates])
-                requests.append(Request(segments, node_seed(tree, index, draw), drawn))
+                requests.append(Request(pieces, node_seed(tree, index, draw), drawn))
     return requests
 
 
@@ -117,7 +119,7 @@ class RawEngine(PolicyEngine):
             raise RuntimeError(f"{self._name}: the prefix cache cannot be emptied, a request is in flight")
 
     async def _send(self, request: Request, temperature: float) -> None:
-        ids = self._tokens.ids(request.segments)
+        ids = self._tokens.ids(request.pieces)
         lengths = Counter(request.lengths).items()
         await asyncio.gather(*(self._generate(ids, request.seed, length, n, temperature) for length, n in lengths))
 
@@ -166,7 +168,7 @@ class Bench:
 
     @property
     def step_format(self) -> StepFormat:
-        return self.context.config.policy.step_format(self.context.shots)
+        return self.context.prompting.policy_format(self.model.path)
 
     def search(self, name: str, problems: tuple[Problem, ...]) -> tuple[SideResult, list[Request]]:
         """Run RayStar's own search and return its result and its requests."""
@@ -188,7 +190,7 @@ class Bench:
     def barrier(self, name: str, parallel_rollouts: int) -> SideResult:
         """Run the same search in lockstep, with ``parallel_rollouts`` of each tree."""
         config, engines = self.context.config, self._fresh_engines()
-        search = scale_squash(config.search, self.reward_model).model_copy(
+        search = fit_search(config.search, self.reward_model).model_copy(
             update={"parallel_rollouts": parallel_rollouts}
         )
         seed = derive(config.seed, "benchmark", name)
@@ -211,11 +213,11 @@ class Bench:
 
 def make_untrained_reward_model(policy: ModelRef, directory: Path) -> ModelRef:
     """Write the policy with an untrained PPM head. It costs what a trained one does."""
-    _, _, pad = load_tokenizer(Path(policy.path))
+    pad = load_tokenizer(Path(policy.path)).pad_id
     model = load_model(Path(policy.path), OBJECTIVES["ppm"].head, TrainConfig(precision="bf16"), pad)
     model.model.save_pretrained(directory)
     copy_tokenizer(Path(policy.path), directory)
-    return model_ref(REWARD_MODEL, directory, 0)
+    return model_ref(REWARD_MODEL, directory, 0, RewardModelKind.PPM)
 
 
 def print_turn(turn: int, results: dict[str, SideResult]) -> None:
@@ -275,7 +277,7 @@ def main() -> None:
     args, given_overrides = parser.parse_known_args()
     changes = given_overrides if args.config else [*DEFAULT_OVERRIDES, *given_overrides]
     config = configs.load(args.config or DEFAULT, overrides.parse(changes))
-    sets = preflight.check_config(config)
+    config, sets = preflight.check_config(config)
     with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
         invocation = Invocation(
             command="benchmark",
@@ -283,7 +285,7 @@ def main() -> None:
             root=Path(work) / "run",
             address=None,
             problems=sets,
-            shots=preflight.load_shots(config.policy),
+            shots=load_shots(config.policy),
         )
         with open_context(invocation) as context, SearchRunner(context) as runner:
             runner.engine_manager = EngineManager(

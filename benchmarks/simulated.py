@@ -22,7 +22,9 @@ from typing import Any
 from actors.rpc.server import RpcServer
 from actors.sandbox.client.result import ExecResult
 from search.data import Candidate, Finish, Outcome, Proposal, Sampling
+from search.formats.base import Piece
 from search.formats.code_format import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_STEP
+from search.tokens import piece_text
 
 MEAN_STEP_TOKENS = 16  # tokens of a step, on average
 SOLUTION_STEPS = 6  # steps of a solution before the one that prints
@@ -100,7 +102,7 @@ class SimulatedEngine(RpcServer):
 
     async def propose(
         self,
-        segments: tuple[str, ...],
+        pieces: tuple[Piece, ...],
         stops: tuple[str, ...],
         n: int,
         sampling: Sampling,
@@ -108,17 +110,17 @@ class SimulatedEngine(RpcServer):
         key: str,
         model: Any = None,
     ) -> Proposal:
-        uncached = len(segments[-1].split())
+        uncached = len(piece_text(pieces[-1]).split())
         count = 1 if sampling.temperature == 0 else n
-        candidates = tuple(_candidate(random.Random(seed + i), segments, self._lengths) for i in range(count))
+        candidates = tuple(_candidate(random.Random(seed + i), len(pieces) - 1, self._lengths) for i in range(count))
         prompt = uncached * self._latency.prefill / self._latency.step
         await asyncio.gather(*(self._clock.decode(prompt + len(candidate.token_ids)) for candidate in candidates))
-        return Proposal(candidates, sum(len(text.split()) for text in segments), 0, 0)
+        return Proposal(candidates, sum(len(piece_text(piece).split()) for piece in pieces), 0, 0)
 
-    async def replay(self, batch: list[tuple[tuple[str, ...], int, int]], sampling: Sampling) -> tuple[float, int]:
-        """Return seconds and tokens of these requests (segments, candidates, seed) when they come at once."""
+    async def replay(self, batch: list[tuple[tuple[Piece, ...], int, int]], sampling: Sampling) -> tuple[float, int]:
+        """Return seconds and tokens of these requests (pieces, candidates, seed) when they come at once."""
         start = time.perf_counter()
-        calls = (self.propose(segments, (), n, sampling, seed, "") for segments, n, seed in batch)
+        calls = (self.propose(pieces, (), n, sampling, seed, "") for pieces, n, seed in batch)
         proposals = await asyncio.gather(*calls)
         tokens = sum(len(candidate.token_ids) for proposal in proposals for candidate in proposal.candidates)
         return time.perf_counter() - start, tokens
@@ -145,8 +147,7 @@ class SimulatedExecutor(RpcServer):
         return os.getpid()
 
 
-def _candidate(rng: random.Random, segments: tuple[str, ...], lengths: tuple[int, ...]) -> Candidate:
-    steps = len(segments) - 1
+def _candidate(rng: random.Random, steps: int, lengths: tuple[int, ...]) -> Candidate:
     if steps > SOLUTION_STEPS:
         text = f"\n{ANSWER}\\boxed{{{rng.randrange(3)}}}{END_OF_ANSWER}"
         length = 8

@@ -12,25 +12,29 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cluster.commands.data import harvest, label, problems, select_solutions
-from cluster.commands.inspect import doctor, grade, report, sandbox
-from cluster.commands.models import eval_reward_model, train
-from cluster.commands.run import compare, evaluate, evolve, search
+from cluster.commands.inspect import doctor, grade, report, sandbox, show
+from cluster.commands.models import eval_reward_model, export, models, train
+from cluster.commands.run import compare, evaluate, evolve, search, solve
 from cluster.run import manifest
 from cluster.run.context import UnexpectedCrash
 from search.errors import UserError
 
 COMMANDS = {  # a command is a module with HELP, add_arguments(parser) and run(args) -> exit code
     "evolve": evolve,
+    "solve": solve,
     "search": search,
     "harvest": harvest,
     "train": train,
     "evaluate": evaluate,
     "compare": compare,
     "eval-reward-model": eval_reward_model,
+    "export": export,
     "select": select_solutions,
     "label": label,
+    "models": models,
     "problems": problems,
     "report": report,
+    "show": show,
     "grade": grade,
     "doctor": doctor,
     "sandbox": sandbox,

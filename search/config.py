@@ -8,8 +8,16 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from search.data import Aggregation, Sampling, Until
+
+HIDDEN_VALUE = "hidden_value"  # type of the error of a value that may be a secret, and that no message repeats
+
+
+def hidden_value(message: str) -> PydanticCustomError:
+    """Return the error of a field whose value may be a secret."""
+    return PydanticCustomError(HIDDEN_VALUE, message)  # type: ignore[arg-type]  # a literal is wanted
 
 
 class StrictConfig(BaseModel):
@@ -23,7 +31,9 @@ class SearchConfig(StrictConfig):
 
     strategy: str = Field(description="which strategy grows the tree")
     preset: str | None = Field(None, description="a paper's settings to start from, by name")
-    max_depth: int = Field(16, ge=2, description="longest path (steps)")
+    max_depth: int = Field(
+        16, ge=2, description="longest path (steps); there prose is written to its end, and code has failed"
+    )
     temperature: float = Field(1.0, ge=0, description="of the policy; 0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus of the policy; 1 is off")
     top_k: int = Field(0, ge=0, description="most likely tokens kept; 0 is off")
@@ -35,10 +45,10 @@ class SearchConfig(StrictConfig):
         description="the answer of a tree: of the best-scored solution, by score-weighted vote, or by a vote weighted with "
         "strength under the reward model times the policy's share of the path",
     )
-    step_aggregation: Aggregation = Field(
-        Aggregation.LAST,
+    step_aggregation: Aggregation | None = Field(
+        None,
         description="one score from the rewards of a solution's steps, for answers and for what beam and dvts keep; "
-        "product: of (1 + reward) / 2",
+        "product: of (1 + reward) / 2; default: as the kind of the reward model wants, else last",
     )
     budget_tokens: int | None = Field(
         None, ge=1, description="a tree begins nothing new once it has generated this many tokens; empty: no limit"
@@ -62,6 +72,11 @@ class SearchConfig(StrictConfig):
         description="an ungraded tree search stops once a finished solution has at least this value, and saves the rest of "
         "its budget",
     )
+
+    @property
+    def aggregation(self) -> Aggregation:
+        """How the rewards of a solution's steps become one score."""
+        return self.step_aggregation or Aggregation.LAST
 
     def step_sampling(self) -> Sampling:
         """How one step is drawn."""

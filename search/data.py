@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from enum import StrEnum
+from operator import not_
+from typing import Annotated
+
+from pydantic import Field
 
 from search.serialization import fast_pickle
 
@@ -61,13 +65,17 @@ class LabelScale(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A question with its reference answer. ``level`` is the number of reasoning steps, if known."""
+    """A question with its reference answer. ``level`` is the number of reasoning steps, if known.
+
+    ``request`` is put to a policy with every state of the problem: a hint, or what is to be judged.
+    """
 
     id: str
     question: str
     answer: str
     source: str
     level: int | None = None
+    request: Annotated[Request | None, Field(exclude_if=not_)] = None
 
     def without_answer(self) -> Problem:
         """Return the problem without its reference answer, as an evaluated search sees it."""
@@ -80,6 +88,7 @@ class Step:
 
     ``text`` is the step as generated, closing tag included. ``code`` is the Python in it; ``output`` is what the code
     printed, or the one error line that the model is shown. ``answer`` is set if and only if ``status`` is FINAL.
+    ``drawn_ids`` are the token ids that the policy drew, if they say exactly ``text`` (search/tokens/drawn_ids.py).
     """
 
     text: str
@@ -89,6 +98,7 @@ class Step:
     status: StepStatus = StepStatus.OPEN
     answer: str | None = None
     outcome: Outcome = Outcome.NOT_RUN
+    drawn_ids: Annotated[str, Field(exclude_if=not_)] = ""
 
     @property
     def is_terminal(self) -> bool:
@@ -96,15 +106,39 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the policy beside the question: rStar's action, SPHERE's reflection, a judgement, STaR's hint.
+
+    Formats render it as a user turn: question, ``attempt`` and the first ``steps_before`` steps of the state, request, the
+    other steps. Where nothing stands between question and request it is a paragraph of the question's turn.
+
+    Attributes:
+        text: the request, without a word of any step format.
+        attempt: an earlier solution of the problem that the request is about. It is no part of the state.
+        steps_before: how many steps of the state stand before the request.
+        is_judgement: the response is a judgement and not a step, so that worked examples would mislead.
+        asks_for_step: the response is one step, so that the end of the model's turn is not that of the solution.
+    """
+
+    text: str
+    _: KW_ONLY
+    attempt: tuple[Step, ...] = ()
+    steps_before: int = 0
+    is_judgement: bool = False
+    asks_for_step: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """A problem and the steps so far: what a policy continues and a reward model scores."""
+    """A problem and the steps so far: what a policy continues and a reward model scores. ``request`` is put to a policy."""
 
     problem: Problem
     steps: tuple[Step, ...] = ()
+    request: Request | None = None
 
     def then(self, *steps: Step) -> State:
         """Return the state after more steps."""
-        return State(self.problem, self.steps + steps)
+        return State(self.problem, self.steps + steps, self.request)
 
 
 @fast_pickle
@@ -122,11 +156,15 @@ class Sampling:
 @fast_pickle
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One continuation: its text (stop string included), token ids and finish reason."""
+    """One continuation: its text (stop string included), token ids and finish reason.
+
+    ``vocabulary`` is the digest of the vocabulary that the ids belong to; empty if it is unknown.
+    """
 
     text: str
     token_ids: tuple[int, ...]
     finish: Finish
+    vocabulary: str = ""
 
 
 @fast_pickle
@@ -179,12 +217,16 @@ class Cost:
 @fast_pickle
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model directory, its role ("policy", "reward_model"), the round that trained it (0 = base) and its version."""
+    """A model directory, its role ("policy", "reward_model"), the round that trained it (0 = base) and its version.
+
+    ``kind``: how a reward model is read (search/reward_models/); empty: as its directory says.
+    """
 
     role: str
     path: str
     round: int = 0
     version: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

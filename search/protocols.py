@@ -5,12 +5,13 @@ The ``actors`` package implements them on Ray; tests implement them in ten lines
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from search.data import Problem, Proposal, Sampling, Scores, State, Step
+from search.data import Candidate, Problem, Proposal, Sampling, Scores, State, Step
 from search.formats.base import StepFormat
+from search.tokens import Vocabulary
 from search.tree import Tree
 
 
@@ -49,12 +50,18 @@ class Grader(Protocol):
         ...
 
 
+def ignore_tree(tree: Tree) -> None:
+    """Do nothing with a tree that begins to grow."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchServices:
     """The services that a strategy may call.
 
     Without ``reward_model`` steps have no scores; without ``grader`` solutions have no grades. ``second_policy`` is the
-    discriminator of the strategy "rstar" and the smaller model of "sphere".
+    discriminator of the strategy "rstar" and the smaller model of "sphere". ``on_start`` is called with the empty tree by
+    strategies whose trees are watched while they grow (``StrategyEntry.rollouts``). ``vocabularies`` are those of the
+    policies, by their digests: steps keep the ids that a policy drew.
     """
 
     policy: Policy
@@ -63,6 +70,13 @@ class SearchServices:
     reward_model: RewardModel | None = None
     grader: Grader | None = None
     second_policy: Policy | None = None
+    on_start: Callable[[Tree], None] = ignore_tree
+    vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
+
+    def keep_ids(self, steps: tuple[Step, ...], candidate: Candidate) -> tuple[Step, ...]:
+        """Return steps parsed from a candidate with the ids that were drawn for them, where these say exactly their texts."""
+        vocabulary = self.vocabularies.get(candidate.vocabulary)
+        return steps if vocabulary is None else vocabulary.keep_ids(steps, candidate)
 
 
 class SearchStrategy(Protocol):

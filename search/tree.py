@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 
 from search.data import Cost, Problem, State, Step, StepStatus
-from search.reward_models import RewardModelKind, squash, value_log_odds
+from search.reward_models.kinds import RewardModelKind
+from search.reward_models.log_odds import squash, value_log_odds
 
 ROOT = 0
 

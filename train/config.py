@@ -10,7 +10,9 @@ from search.config import StrictConfig
 from train.trainer.trackers.registry import TRACKERS
 
 # Settings of how a training is carried out, not of what it learns. They may change when a run is resumed.
-NOT_IN_FINGERPRINT = frozenset({"max_failures", "start_deadline_s", "log_every", "cpus_per_worker", "trackers"})
+NOT_IN_FINGERPRINT = frozenset(
+    {"max_failures", "start_deadline_s", "log_every", "cpus_per_worker", "trackers", "trust_remote_code"}
+)
 
 
 class TrainConfig(StrictConfig):
@@ -46,6 +48,15 @@ class TrainConfig(StrictConfig):
         default="auto",
         description="of weights and activations; auto: bf16 if the processor computes in it, else fp32; "
         "the optimizer keeps 32-bit copies either way",
+    )
+    trust_remote_code: bool = Field(
+        default=False,
+        description="run the code that the model directory brings, if transformers lacks its architecture",
+    )
+    tag_tokens: bool = Field(
+        default=False,
+        description="make each tag of the step format a token of its own in SFT and in new reward models, if the tokenizer "
+        "has none for it (rStar-Math); takes thousands of steps to learn",
     )
     gradient_checkpointing: bool = Field(
         default=False, description="recompute activations in the backward pass to save memory"

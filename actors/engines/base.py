@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import os
@@ -20,20 +19,21 @@ import ray
 
 from actors.config import EngineConfig
 from actors.cpu_affinity import affinity_env, pin
-from actors.engines.tokenization import Tokens
+from actors.engines.arguments import quantization_argument, resolve_dtype, saved_quantization
+from actors.engines.context_limit import context_limit
 from actors.errors import PromptTooLong, RequestFailed, WrongModel
 from actors.rpc.server import RpcServer
 from search.data import ModelRef
+from search.tokens import TokenEncoder, vocabulary_digest
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 GIB = 1 << 30
 # vLLM imports these classes by name in its own processes.
-WORKER_EXTENSION = "actors.engines.weight_reload.WeightReload"
+WORKER_EXTENSION = "actors.engines.worker_extension.WorkerExtension"
 SINGLE_PROCESS_EXECUTOR = "actors.engines.vllm_executor.SingleProcessExecutor"
 MULTI_PROCESS_EXECUTOR = "actors.engines.vllm_executor.MultiProcessExecutor"
-BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 EXIT_ENGINE_DEAD = 17  # exit code of an actor whose engine core is dead; Ray then restarts the actor
 
 
@@ -70,34 +70,18 @@ def engine_environment(model: ModelRef, config: EngineConfig, cores: int | None 
     return variables
 
 
-def saved_dtype(model: Path) -> str:
-    """Return the dtype in a local model's config.json; "auto" where there is none, under which vLLM halves float32."""
-    config_file = model / "config.json"
-    if not config_file.exists():
-        return "auto"
-    config = json.loads(config_file.read_text())
-    return str(config.get("dtype") or config.get("torch_dtype") or "auto")
-
-
-def resolve_dtype(model: Path, on_cpu: bool) -> str:
-    """Return the saved dtype, but float32 in place of bfloat16 on a CPU without instructions for it."""
-    import torch  # after the environment is set, as for vLLM
-
-    saved, capabilities = saved_dtype(model), torch.cpu.get_capabilities()
-    lacks_bf16 = on_cpu and not any(capabilities.get(name) for name in BF16_INSTRUCTIONS)
-    return "float32" if lacks_bf16 and saved in ("auto", "bfloat16") else saved
-
-
 def engine_arguments(model: ModelRef, config: EngineConfig, runner: Literal["generate", "pooling"]) -> dict[str, Any]:
-    """Return the keyword arguments of vLLM's AsyncEngineArgs."""
-    on_cpu = not config.num_gpus
+    """Return the keyword arguments of vLLM's AsyncEngineArgs. RAYSTAR_ARGUMENTS has the name of each."""
+    on_cpu, directory = not config.num_gpus, Path(model.path)
+    quantization = config.quantization or saved_quantization(directory)
+    length = context_limit(directory) if config.max_model_len == "auto" else config.max_model_len
     arguments: dict[str, Any] = {
         "model": model.path,
         "runner": runner,
-        "dtype": resolve_dtype(Path(model.path), on_cpu) if config.dtype == "auto" else config.dtype,
-        "max_model_len": config.max_model_len,
+        "dtype": resolve_dtype(directory, on_cpu, quantization) if config.dtype == "auto" else config.dtype,
+        "max_model_len": length,
         "max_num_seqs": config.max_num_seqs,
-        "max_num_batched_tokens": max(config.max_batched_tokens, config.max_model_len),
+        "max_num_batched_tokens": max(config.max_batched_tokens, length or 0),
         "enforce_eager": on_cpu if config.enforce_eager == "auto" else config.enforce_eager,
         "tensor_parallel_size": config.tensor_parallel,
         "enable_prefix_caching": True,
@@ -106,6 +90,8 @@ def engine_arguments(model: ModelRef, config: EngineConfig, runner: Literal["gen
         if config.tensor_parallel > 1
         else SINGLE_PROCESS_EXECUTOR,
         "worker_extension_cls": WORKER_EXTENSION,
+        "trust_remote_code": config.trust_remote_code,
+        **quantization_argument(directory, config.quantization),
     }
     if on_cpu:
         # An explicit cache size spares the warm-up by which vLLM would measure the free memory. A prompt that is read
@@ -118,7 +104,7 @@ def engine_arguments(model: ModelRef, config: EngineConfig, runner: Literal["gen
         }
     else:
         arguments["gpu_memory_utilization"] = config.gpu_memory_utilization
-    return arguments
+    return arguments | config.extra
 
 
 class Engine(RpcServer):
@@ -131,9 +117,11 @@ class Engine(RpcServer):
         self._model, self._config, self._name = model, config, name
         self._stats = EngineStats(name=name, version=model.version)
         self._llm = self._start()
+        self._max_model_len = self._llm.model_config.max_model_len
         pin(config.reserved_cores, as_engine=False)  # the model runs in vLLM's engine core, not in this process
         tokenizer = self._llm.renderer.get_tokenizer()
-        self._tokens = Tokens(tokenizer, eos=self._eos_ids(tokenizer))
+        digest = vocabulary_digest(Path(model.path))
+        self._tokens = TokenEncoder.of(tokenizer, eos_ids=self._eos_ids(tokenizer), vocabulary=digest)
         self._eos: int | None = tokenizer.eos_token_id
         self._load_lock = asyncio.Lock()
 
@@ -180,6 +168,14 @@ class Engine(RpcServer):
         self._llm.shutdown(timeout=0)
 
     def _start(self) -> AsyncLLM:
+        return self._launch(self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of vLLM's AsyncEngineArgs for this engine."""
+        return engine_arguments(self._model, self._config, self.runner)
+
+    def _launch(self, arguments: dict[str, Any]) -> AsyncLLM:
+        """Start vLLM on a model and return once it is loaded."""
         # vLLM takes seconds to import and reads the environment on import. Processes that only need the class (driver,
         # engine manager, tests) must not pay for it.
         from vllm.engine.arg_utils import AsyncEngineArgs
@@ -190,8 +186,7 @@ class Engine(RpcServer):
             from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
 
             loggers = [RayPrometheusStatLogger]
-        arguments = AsyncEngineArgs(**engine_arguments(self._model, self._config, self.runner))
-        return AsyncLLM.from_engine_args(arguments, stat_loggers=loggers)
+        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=loggers)
 
     def _eos_ids(self, tokenizer: Any) -> tuple[int, ...]:
         """Return the end-of-sequence ids of the tokenizer and of the model's generation config."""
@@ -206,12 +201,12 @@ class Engine(RpcServer):
 
     def _check_length(self, ids: list[int], new_tokens: int, key: str) -> None:
         """Raise PromptTooLong where the prompt leaves no room for ``new_tokens``."""
-        limit = self._config.max_model_len - new_tokens
+        limit = self._max_model_len - new_tokens
         if len(ids) > limit:
             self._stats.too_long += 1
             raise PromptTooLong(
                 f"{self._name}: request {key} has {len(ids)} prompt tokens, at most {limit} fit beside {new_tokens} "
-                f"new ones (max_model_len {self._config.max_model_len})"
+                f"new ones (max_model_len {self._max_model_len})"
             )
 
     @contextmanager

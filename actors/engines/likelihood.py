@@ -1,92 +1,102 @@
-"""Serve a language model as a reward model: its score is the log-likelihood of the solution given the question.
+"""Serve a language model as a reward model by its log-likelihood of the solution given the question.
 
-The method is V-STaR's (arXiv 2402.06457). A model directory declares this kind by the name of its one label.
+The likelihood itself is V-STaR's score (arXiv 2402.06457); its ratio to that of a reference model is an implicit process
+reward (arXiv 2412.01981). The reference runs in an engine core of its own beside the model's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from actors.engines.base import Engine
-from actors.errors import BadScore, PromptTooLong
-from search.data import ModelRef, Scores
-from search.reward_models import KINDS, read_kind
+import ray
+
+from actors.config import EngineConfig
+from actors.engines.base import engine_arguments
+from actors.engines.reward_model import RewardEngine, StateScore
+from search.data import ModelRef
+from search.reward_models import RenderedState, RewardAdapter
+
+if TYPE_CHECKING:
+    from vllm.v1.engine.async_llm import AsyncLLM
 
 TOO_LONG_SCORE = -1000.0  # nats, for a state too long for the model: far below any written solution
 
-Segments = Sequence[tuple[str, bool]]  # text, and whether the policy wrote it
 
-
-def is_likelihood_model(model: ModelRef) -> bool:
-    """Return whether the reward model is a language model whose score is a log-likelihood."""
-    kind = read_kind(Path(model.path))
-    return kind is not None and KINDS[kind].is_language_model
-
-
-class LikelihoodEngine(Engine):
-    """Scores states by the sum of the log-probabilities of all tokens that the policy wrote, in nats."""
+class LikelihoodEngine(RewardEngine):
+    """Scores states by the summed log-probabilities of the tokens that count, in nats, less those of the reference."""
 
     runner: Literal["generate", "pooling"] = "generate"
 
-    async def score_likelihood(
-        self, states: Sequence[tuple[Segments, bool]], key: str, model: ModelRef | None = None
-    ) -> Scores:
-        """Return one log-likelihood a state, in order.
+    def __init__(self, model: ModelRef, config: EngineConfig, name: str, adapter: RewardAdapter) -> None:
+        self._reference: AsyncLLM | None = None
+        if adapter.reference is None:
+            self.too_long_logit = TOO_LONG_SCORE
+        else:
+            share = {key: getattr(config, key) / 2 for key in ("gpu_memory_utilization", "kv_cache_gib")}
+            config = config.model_copy(update=share)
+        super().__init__(model, config, name, adapter)
+        if adapter.reference is not None:
+            reference = replace(model, path=adapter.reference)
+            self._reference = self._launch(engine_arguments(reference, config, self.runner))
 
-        A state is its segments and whether it is finished. In a finished one the end-of-sequence token counts as
-        written by the policy. A state too long for the model scores TOO_LONG_SCORE and is counted. Raises BadScore
-        where a log-likelihood is not finite, and WrongModel where ``model`` is given and is not the one served.
-        """
-        self._check_model(model)
-        prompts = [self._tokenize(segments, is_finished) for segments, is_finished in states]
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    async def health(self) -> str:
+        """Return the engine's name once both models can be asked."""
         with self._exit_if_engine_dead():
-            logits = await asyncio.gather(
-                *(self._log_likelihood(ids, mask, f"{key}/{i}") for i, (ids, mask) in enumerate(prompts))
-            )
-        prompt_tokens = sum(len(ids) for ids, _ in prompts)
-        self._stats.prompt_tokens += prompt_tokens
-        return Scores(tuple(logits), prompt_tokens, 0, self._model.version)
+            await self._llm.check_health()
+            if self._reference is not None:
+                await self._reference.check_health()
+        return self._name
 
-    def _tokenize(self, segments: Segments, is_finished: bool) -> tuple[list[int], list[bool]]:
-        """Return the token ids of a state, and a mask of those that the policy wrote."""
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    async def stop(self) -> None:
+        """Stop the engine cores of both models and free their memory; the engine manager ends the actor."""
+        for llm in filter(None, (self._llm, self._reference)):
+            llm.shutdown(timeout=0)
+
+    async def _score_state(self, state: RenderedState, key: str) -> StateScore:
+        ids, is_scored = self._tokenize(state)
+        self._check_length(ids, 1, key)
+        models = [self._llm] if self._reference is None else [self._llm, self._reference]
+        totals = await asyncio.gather(*(log_likelihood(llm, ids, is_scored, key) for llm in models))
+        total = totals[0] - (totals[1] if len(totals) > 1 else 0.0)
+        return StateScore(self._adapter.to_logit([total]), len(ids))
+
+    def _tokenize(self, state: RenderedState) -> tuple[list[int], list[bool]]:
+        """Return the token ids of a state, and which of them count."""
         ids: list[int] = []
-        mask: list[bool] = []
-        for text, is_from_policy in segments:
-            segment_ids = self._tokens.ids((text,))
-            ids.extend(segment_ids)
-            mask.extend([is_from_policy] * len(segment_ids))
-        if is_finished and self._eos is not None:
+        is_scored: list[bool] = []
+        by_piece = self._tokens.ids_by_piece(state.pieces)
+        for piece_ids, counts in zip(by_piece, state.is_scored, strict=True):
+            ids.extend(piece_ids)
+            is_scored.extend([counts] * len(piece_ids))
+        if state.is_finished and self._eos is not None:
             ids.append(self._eos)
-            mask.append(True)
-        return ids, mask
+            is_scored.append(True)
+        return ids, is_scored
 
-    async def _log_likelihood(self, ids: list[int], mask: list[bool], key: str) -> float:
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
 
-        try:
-            self._check_length(ids, 1, key)
-        except PromptTooLong:
-            return TOO_LONG_SCORE
-        parameters = SamplingParams(
-            max_tokens=1,
-            temperature=0.0,
-            prompt_logprobs=0,
-            detokenize=False,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
-        async for output in self._llm.generate({"type": "token", "prompt_token_ids": ids}, parameters, key):
-            final = output
-        total = math.fsum(
-            logprobs[token].logprob
-            for logprobs, token, is_from_policy in zip(final.prompt_logprobs, ids, mask, strict=True)
-            if is_from_policy and logprobs is not None
-        )
-        if not math.isfinite(total):
-            self._stats.failed += 1
-            raise BadScore(f"{self._name}: the log-likelihood of request {key} is {total}: the weights are broken")
-        return total
+async def log_likelihood(llm: AsyncLLM, ids: list[int], is_scored: list[bool], key: str) -> float:
+    """Return the sum of the log-probabilities of the tokens of a prompt that count, each given those before it."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    parameters = SamplingParams(
+        max_tokens=1,
+        temperature=0.0,
+        prompt_logprobs=0,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+    async for output in llm.generate({"type": "token", "prompt_token_ids": ids}, parameters, key):
+        final = output
+    positions: list[Mapping[int, Any] | None] = final.prompt_logprobs
+    return math.fsum(
+        logprobs[token].logprob
+        for logprobs, token, counts in zip(positions, ids, is_scored, strict=True)
+        if counts and logprobs is not None
+    )

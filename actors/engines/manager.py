@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -15,18 +15,26 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from actors.config import EngineConfig
 from actors.engines.base import Engine, EngineStats, engine_environment
-from actors.engines.likelihood import LikelihoodEngine, is_likelihood_model
+from actors.engines.judge import JudgeEngine
+from actors.engines.likelihood import LikelihoodEngine
+from actors.engines.next_token import NextTokenEngine
 from actors.engines.policy import PolicyEngine
-from actors.engines.reward_model import RewardModelEngine
+from actors.engines.reward_model import RewardEngine, RewardModelEngine
 from actors.engines.weight_reload import same_architecture
 from actors.errors import StartTimeout
 from search.data import ModelRef
+from search.formats.plain_format import PlainFormat
+from search.reward_models import Reading, RewardAdapter, reward_adapter
 
-ENGINE_CLASSES: Mapping[str, type[Engine]] = {
-    "policy": PolicyEngine,
-    "second_policy": PolicyEngine,
-    "reward_model": RewardModelEngine,
-}  # by role
+REWARD_MODEL = "reward_model"
+ENGINE_CLASSES: Mapping[str, type[Engine]] = {"policy": PolicyEngine, "second_policy": PolicyEngine}  # by role
+REWARD_ENGINE_CLASSES: Mapping[Reading, type[RewardEngine]] = {
+    Reading.CLASSIFY: RewardModelEngine,
+    Reading.TOKEN_CLASSIFY: RewardModelEngine,
+    Reading.NEXT_TOKEN: NextTokenEngine,
+    Reading.LIKELIHOOD: LikelihoodEngine,
+    Reading.JUDGEMENT: JudgeEngine,
+}
 MAX_CONCURRENCY = 4096  # Ray's own bound for one engine; the pools stay far below it
 CONTROL_CONCURRENCY = 8  # health, stats and stop have a concurrency group of their own, never queued behind requests
 STOP_S = 10.0  # an engine has this long to stop by itself
@@ -34,11 +42,17 @@ STOP_S = 10.0  # an engine has this long to stop by itself
 
 @dataclass(frozen=True, slots=True)
 class EngineGroup:
-    """The replicas of one model. Any of them can serve any request."""
+    """The replicas of one model. Any of them can serve any request. ``adapter``: how a reward model is read."""
 
     model: ModelRef
     names: tuple[str, ...]
     handles: tuple[ActorHandle, ...]
+    adapter: RewardAdapter | None = None
+
+
+def read_adapter(model: ModelRef) -> RewardAdapter:
+    """Return how a reward model is read. Engines render nothing, so any step format will do."""
+    return reward_adapter(model, PlainFormat())
 
 
 def actor_options(model: ModelRef, config: EngineConfig) -> dict[str, Any]:
@@ -56,7 +70,8 @@ def actor_options(model: ModelRef, config: EngineConfig) -> dict[str, Any]:
 class EngineManager:
     """The engines of one driver, by role. Use it as a context manager, or call ``stop``.
 
-    ``engine_classes`` gives the class of engine for each role.
+    ``adapter_of`` says how a reward model is read. ``engine_classes`` gives the class of engine for each role; that of a
+    reward model follows from its reading unless it is there.
     """
 
     def __init__(
@@ -64,12 +79,13 @@ class EngineManager:
         policy: EngineConfig,
         reward_model: EngineConfig,
         engine_classes: Mapping[str, type[Engine]] = ENGINE_CLASSES,
+        adapter_of: Callable[[ModelRef], RewardAdapter] = read_adapter,
     ) -> None:
-        self._engine_classes = engine_classes
+        self._engine_classes, self._adapter_of = engine_classes, adapter_of
         self._configs: Mapping[str, EngineConfig] = {
             "policy": policy,
             "second_policy": policy,
-            "reward_model": reward_model,
+            REWARD_MODEL: reward_model,
         }
         self._groups: dict[str, EngineGroup] = {}
 
@@ -85,6 +101,10 @@ class EngineManager:
         """Return ready engines for ``model``, started if necessary. Raises StartTimeout."""
         self.start(model)
         return list(self._groups[model.role].handles)
+
+    def missing(self, *models: ModelRef) -> tuple[ModelRef, ...]:
+        """Return those of ``models`` that ``start`` would start engines for, or load into running ones."""
+        return tuple(model for model in models if not self._is_running(model))
 
     def start(self, *models: ModelRef) -> None:
         """Start engines for all ``models``, at most one model a role, side by side. Raises StartTimeout.
@@ -127,8 +147,10 @@ class EngineManager:
     def _reload(self, model: ModelRef) -> bool:
         """Load the weights of ``model`` into the running engines of its role; return whether all of them did."""
         group, config = self._groups.get(model.role), self._configs[model.role]
-        if group is None or not config.reload or not same_architecture(group.model, model):
+        if group is None or not config.can_reload or not same_architecture(group.model, model):
             return False
+        if group.adapter != self._adapter(model):
+            return False  # the engines were started to be read in another way
         try:
             ray.get([handle.load.remote(model) for handle in group.handles], timeout=config.start_deadline_s)
         except (GetTimeoutError, RayError):
@@ -137,13 +159,20 @@ class EngineManager:
         return True
 
     def _launch(self, model: ModelRef) -> EngineGroup:
-        config, engine_class = self._configs[model.role], self._engine_classes[model.role]
-        if model.role == "reward_model" and is_likelihood_model(model):
-            engine_class = LikelihoodEngine
+        config, adapter = self._configs[model.role], self._adapter(model)
+        engine_class = self._engine_classes.get(model.role)
+        if engine_class is None and adapter is not None:
+            engine_class = REWARD_ENGINE_CLASSES[adapter.reading]
         actor = ray.remote(concurrency_groups={"control": CONTROL_CONCURRENCY})(engine_class)
         names = tuple(f"{model.role}-{index}" for index in range(config.replicas))
-        handles = tuple(actor.options(**actor_options(model, config)).remote(model, config, name) for name in names)
-        return EngineGroup(model, names, handles)
+        more = () if adapter is None else (adapter,)
+        handles = tuple(
+            actor.options(**actor_options(model, config)).remote(model, config, name, *more) for name in names
+        )
+        return EngineGroup(model, names, handles, adapter)
+
+    def _adapter(self, model: ModelRef) -> RewardAdapter | None:
+        return self._adapter_of(model) if model.role == REWARD_MODEL else None
 
     def _stop_groups(self, roles: Iterable[str]) -> None:
         groups = [group for role in roles if (group := self._groups.pop(role, None)) is not None]

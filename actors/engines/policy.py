@@ -1,4 +1,4 @@
-"""Serve a policy by vLLM: from segments of text to candidate continuations.
+"""Serve a policy by vLLM: from pieces of text to candidate continuations.
 
 Where every stop string is one added token of the tokenizer, the engine stops on token ids and does not detokenize, so
 that a stop costs nothing. Other stops are searched in the text, as it grows.
@@ -16,6 +16,7 @@ from actors.engines.base import Engine
 from actors.engines.tokenization import cut
 from actors.errors import RequestFailed
 from search.data import Candidate, Finish, ModelRef, Proposal, Sampling
+from search.formats.base import Piece
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
@@ -30,7 +31,7 @@ class PolicyEngine(Engine):
 
     async def propose(
         self,
-        segments: Sequence[str],
+        pieces: Sequence[Piece],
         stops: tuple[str, ...],
         n: int,
         sampling: Sampling,
@@ -38,16 +39,16 @@ class PolicyEngine(Engine):
         key: str,
         model: ModelRef | None = None,
     ) -> Proposal:
-        """Generate ``n`` candidates after the segments, one if greedy; ``key`` names the request.
+        """Generate ``n`` candidates after the pieces, one if greedy; ``key`` names the request.
 
         Candidate i samples with seed + i. ``prompt_tokens`` counts the prompt once, whatever ``n`` is. Where the
         context has less room than ``max_tokens``, candidates are cut there. Raises PromptTooLong where it has none,
         RequestFailed where vLLM drops the request, and WrongModel where ``model`` is given and is not the one served.
         """
         self._check_model(model)
-        ids = self._tokens.ids(segments)
+        ids = self._tokens.ids(pieces)
         self._check_length(ids, 1, key)
-        room = min(sampling.max_tokens, self._config.max_model_len - len(ids))
+        room = min(sampling.max_tokens, self._max_model_len - len(ids))
         samples = 1 if sampling.temperature == 0 else n
         fitted = sampling if room == sampling.max_tokens else replace(sampling, max_tokens=room)
         parameters = self._parameters(stops, samples, fitted, seed)
@@ -76,7 +77,7 @@ class PolicyEngine(Engine):
             finish = Finish.STOP
         else:
             finish = Finish.LENGTH if completion.finish_reason == "length" else Finish.END
-        return Candidate(text, ids, finish)
+        return Candidate(text, ids, finish, self._tokens.vocabulary)
 
 
 @lru_cache(maxsize=CACHED_PARAMETERS)

@@ -4,7 +4,7 @@ Retries are made here and not by Ray. A request keeps its key and its seed over 
 engine gives the same candidates. An engine that died or does not respond gets no request until its health call
 succeeds. An engine's ``max_inflight`` is shared among its callers: its responses say what others have in flight there.
 
-    propose(state) ── segments, stops ──> Router.acquire ──> engine ──> Proposal
+    propose(state) ── pieces, stops ────> Router.acquire ──> engine ──> Proposal
                                              ^    died, late or failed: mark the replica down, back off, retry
                                              └────────────────────────────────────┘
 """
@@ -21,14 +21,14 @@ from ray.actor import ActorHandle
 from ray.exceptions import ObjectLostError, RayActorError, WorkerCrashedError
 
 from actors.config import EngineConfig
-from actors.engines.likelihood import is_likelihood_model
 from actors.errors import ActorLost, EngineGaveUp, PromptTooLong, RequestFailed, Unreachable, WrongModel
 from actors.pools.router import Replica, Router
 from actors.rpc.client import RpcClient
 from actors.rpc.messages import Load
 from actors.stats import PoolStats
 from search.data import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
-from search.formats.base import Source, StepFormat
+from search.formats.base import StepFormat
+from search.reward_models import RewardAdapter
 
 Response = TypeVar("Response", Proposal, Scores)
 logger = logging.getLogger(__name__)
@@ -192,12 +192,12 @@ class PolicyPool(EnginePool[Proposal]):
 
         A state that fills the context has one empty candidate, cut off before its first token; "too_long" counts it.
         """
-        segments = tuple(segment.text for segment in self._format.segments(state))
+        pieces = tuple(segment.piece for segment in self._format.segments(state))
         stops = self._format.stops(state, sampling.until)
         key, size = request_key(state, seed), 1 if sampling.temperature == 0 else n
         try:
             proposal = await self.call(
-                state.problem.id, key, "propose", segments, stops, n, sampling, seed, key, self.model, size=size
+                state.problem.id, key, "propose", pieces, stops, n, sampling, seed, key, self.model, size=size
             )
         except PromptTooLong:
             self.counts["too_long"] += 1
@@ -207,43 +207,27 @@ class PolicyPool(EnginePool[Proposal]):
 
 
 class RewardModelPool(EnginePool[Scores]):
-    """Implements search.protocols.RewardModel over reward models.
-
-    A likelihood model reads what the policy reads, with a mark on each segment that the policy wrote.
-    """
+    """Implements search.protocols.RewardModel over reward models, which ``adapter`` shows the states to."""
 
     def __init__(
-        self, handles: Sequence[ActorHandle], format: StepFormat, config: EngineConfig, model: ModelRef | None = None
+        self,
+        handles: Sequence[ActorHandle],
+        adapter: RewardAdapter,
+        config: EngineConfig,
+        model: ModelRef | None = None,
     ) -> None:
         super().__init__(handles, config, "reward_model", model)
-        self._is_likelihood = model is not None and is_likelihood_model(model)
-        self._format = format if self._is_likelihood else format.for_reward_model()
+        self._adapter = adapter
 
     async def score(self, states: Sequence[State]) -> Scores:
-        """Return one raw logit a state, or one log-likelihood, from one request; send none for no states."""
+        """Return one logit a state from one request; send none for no states."""
         if not states:
             return Scores(())
         key = request_key(states[0], len(states))
-        if self._is_likelihood:
-            method, rendered = "score_likelihood", self._marked_segments(states)
-        else:
-            method, rendered = "score", self._segments(states)
-        scores = await self.call(states[0].problem.id, key, method, rendered, key, self.model, size=len(states))
+        rendered = tuple(self._adapter.render(state) for state in states)
+        scores = await self.call(states[0].problem.id, key, "score", rendered, key, self.model, size=len(states))
         self._record(scores, len(states))
         return scores
-
-    def _segments(self, states: Sequence[State]) -> tuple[Any, ...]:
-        return tuple(tuple(segment.text for segment in self._format.segments(state)) for state in states)
-
-    def _marked_segments(self, states: Sequence[State]) -> tuple[Any, ...]:
-        """For each state its segments, each with whether the policy wrote it, and whether the state is finished."""
-        return tuple(
-            (
-                tuple((segment.text, segment.source is Source.MODEL) for segment in self._format.segments(state)),
-                bool(state.steps) and state.steps[-1].answer is not None,
-            )
-            for state in states
-        )
 
 
 def request_key(state: State, seed: int) -> str:

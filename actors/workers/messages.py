@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from actors.config import EngineConfig, WorkerConfig
+from actors.endpoints.capabilities import Endpoint
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import WorkerStats
 from search.config import SearchConfig
 from search.data import Cost, ModelRef
 from search.formats.base import StepFormat
 from search.grading.grader import grader
-from search.reward_models import RewardModelKind
+from search.reward_models import RewardAdapter, RewardModelKind
 from search.tree import ROOT, Tree
 
 
@@ -22,7 +23,8 @@ class Engines:
     """Handles of the actors that a worker calls, with the settings of their pools.
 
     ``reward_model`` is empty for a search without one. ``second_policy`` shares the settings of ``policy``. Each
-    ModelRef is the model that the engines must serve; None accepts any.
+    ModelRef is the model that the engines must serve; None accepts any. ``endpoint`` and ``judge_endpoint`` are servers
+    that are asked in place of ``policy`` and ``reward_model``.
     """
 
     policy: tuple[Any, ...]
@@ -35,14 +37,17 @@ class Engines:
     reward_model_ref: ModelRef | None = None
     second_policy: tuple[Any, ...] = ()
     second_policy_ref: ModelRef | None = None
+    endpoint: Endpoint | None = None
+    judge_endpoint: Endpoint | None = None
 
     @property
     def capacity(self) -> tuple[int, int]:
         """Sequences that all policy engines, and all reward models, process at once."""
-        policies = len(self.policy) + len(self.second_policy)
+        policies = (len(self.policy) + len(self.second_policy)) * self.policy_config.max_num_seqs
+        reward_models = len(self.reward_model) * self.reward_model_config.max_num_seqs
         return (
-            policies * self.policy_config.max_num_seqs,
-            len(self.reward_model) * self.reward_model_config.max_num_seqs,
+            policies + (self.endpoint.config.max_inflight if self.endpoint else 0),
+            reward_models + (self.judge_endpoint.config.max_inflight if self.judge_endpoint else 0),
         )
 
 
@@ -50,6 +55,8 @@ class Engines:
 class SearchSpec:
     """The settings that all workers of one search share.
 
+    ``format`` is the policy's, and that of the steps in the trees. ``second_format`` is the second policy's;
+    None: as the policy's. ``reward_adapter`` shows states to the reward model.
     ``blind``: strategies see neither reference answers nor a grader; a summary still says whether the answer was
     correct. ``models``: names stored in every tree, by role, and ``reward_kind`` with them. Trees go to ``directory``. A
     tree's seed is derived from ``seed`` and its problem's id.
@@ -59,6 +66,8 @@ class SearchSpec:
     format: StepFormat
     directory: Path
     seed: int
+    second_format: StepFormat | None = None
+    reward_adapter: RewardAdapter | None = None
     blind: bool = False
     models: dict[str, str] = field(default_factory=dict)
     reward_kind: RewardModelKind | None = None
@@ -103,13 +112,13 @@ class WorkerReport:
 
 
 def summarise(tree: Tree) -> TreeSummary:
-    """Return the summary of a finished tree whose problem has its reference answer."""
+    """Return the summary of a finished tree. Without a reference answer its answer counts as not correct."""
     return TreeSummary(
         problem_id=tree.problem.id,
         seed=tree.seed,
         answer=tree.answer,
         solved=tree.is_solved,
-        correct=grader().grade(tree.problem, tree.answer),
+        correct=bool(tree.problem.answer) and grader().grade(tree.problem, tree.answer),
         nodes=len(tree.nodes),
         rollouts=tree.nodes[ROOT].visits,
         cost=tree.cost,

@@ -18,21 +18,30 @@ import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 from actors.cpu_affinity import apply_affinity
-from actors.pools.engine_pool import PolicyPool, RewardModelPool
 from actors.pools.executor_pool import ExecutorPool
 from actors.stats import PoolStats, WorkerStats
 from actors.workers.messages import SearchJob, TreeSummary, WorkerReport, summarise
+from actors.workers.services import (
+    AnyPolicy,
+    AnyRewardModel,
+    make_policy,
+    make_reward_model,
+    make_second_policy,
+    policy_vocabularies,
+)
 from search.data import Problem
 from search.grading.algebra import pool as algebra
 from search.grading.grader import grader
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.storage.tree_store import TreeWriter, worker_file
-from search.strategies.registry import build
-from search.tree import Tree
+from search.strategies.registry import build, entry_of
+from search.tree import ROOT, Tree
 
 GC_THRESHOLD = 20_000  # new objects between two garbage collections; an expansion makes more than Python's default
 BATCH_S = 0.25  # trees finished within it are reported together, since each report costs Ray a millisecond
@@ -49,19 +58,14 @@ class JobState:
         self.writer = TreeWriter(worker_file(job.spec.directory, worker_index), SYNC_EVERY)
         self._slots = asyncio.Semaphore(job.spec.worker.trees_in_flight)
         self._active_trees, self._last_heartbeat = 0, monotonic()
+        self.growing: dict[str, Tree] = {}  # by problem id, of strategies that show theirs
+        rollouts = entry_of(job.spec.search).rollouts
+        self._rollouts = rollouts(job.spec.search) if rollouts is not None else 0
         self._graded_before = algebra.counts()  # this process may have graded for earlier jobs
         engines, step_format = job.engines, job.spec.format
-        self._policy = PolicyPool(engines.policy, step_format, engines.policy_config, engines.policy_ref)
-        self._reward_model = None
-        if engines.reward_model:
-            self._reward_model = RewardModelPool(
-                engines.reward_model, step_format, engines.reward_model_config, engines.reward_model_ref
-            )
-        self._second_policy = None
-        if engines.second_policy:
-            self._second_policy = PolicyPool(
-                engines.second_policy, step_format, engines.policy_config, engines.second_policy_ref, "second_policy"
-            )
+        self._policy = make_policy(job)
+        self._second_policy = make_second_policy(job, self._policy)
+        self._reward_model = make_reward_model(job)
         self._executor = ExecutorPool(engines.executors, engines.executor_config)
         self.services = SearchServices(
             policy=self._policy,
@@ -70,6 +74,7 @@ class JobState:
             reward_model=self._reward_model,
             grader=None if job.spec.blind else grader(),
             second_policy=self._second_policy,
+            vocabularies=policy_vocabularies(engines),
         )
 
     @asynccontextmanager
@@ -83,11 +88,12 @@ class JobState:
                 self._active_trees -= 1
 
     @property
-    def _policies(self) -> list[PolicyPool]:
-        return [pool for pool in (self._policy, self._second_policy) if pool is not None]
+    def _policies(self) -> list[AnyPolicy]:
+        second = self._second_policy
+        return [self._policy] if second is None or second is self._policy else [self._policy, second]
 
     @property
-    def _pools(self) -> list[PolicyPool | RewardModelPool]:
+    def _pools(self) -> list[AnyPolicy | AnyRewardModel]:
         return [*self._policies, *([self._reward_model] if self._reward_model else [])]
 
     def counts(self) -> dict[str, int]:
@@ -107,8 +113,12 @@ class JobState:
         self._last_heartbeat = monotonic()
         policy = sum((pool.stats for pool in self._policies), PoolStats())
         reward_model = self._reward_model.stats if self._reward_model else PoolStats()
+        tokens_left = [guess_tokens_left(tree, self._rollouts) for tree in self.growing.values()]
         return WorkerStats(
             active_trees=self._active_trees,
+            tokens_left=sum(tokens_left),
+            longest_tokens_left=max(tokens_left, default=0),
+            active_rollouts=sum(tree.nodes[ROOT].visits for tree in self.growing.values()),
             expansions=policy.responses,
             generated_tokens=policy.outputs,
             prompt_tokens=policy.prompt_tokens,
@@ -180,6 +190,15 @@ class SearchWorker:
             self._state = None
 
 
+def guess_tokens_left(tree: Tree, rollouts: int) -> int:
+    """Return the tokens of the rollouts that a tree has left, as if they were like those so far, the last of them half done.
+
+    100 tokens after two rollouts of four: 100 / 2.5 * 1.5 = 60.
+    """
+    done = tree.nodes[ROOT].visits + 0.5
+    return round(tree.cost.generated_tokens / done * max(0.0, rollouts - done))
+
+
 async def _grow_tree(state: JobState, problem: Problem) -> TreeSummary:
     """Grow and store the tree of one problem; return its summary, or a quarantine reason after ``max_attempts`` tries.
 
@@ -201,7 +220,11 @@ async def _grow_tree(state: JobState, problem: Problem) -> TreeSummary:
 
 async def _search(state: JobState, problem: Problem, seed: int) -> Tree:
     visible = problem.without_answer() if state.spec.blind else problem
-    tree = await state.strategy.search(visible, state.services, seed)
+    services = replace(state.services, on_start=partial(state.growing.__setitem__, problem.id))
+    try:
+        tree = await state.strategy.search(visible, services, seed)
+    finally:
+        state.growing.pop(problem.id, None)
     tree.problem = problem
     tree.models, tree.reward_kind = dict(state.spec.models), state.spec.reward_kind
     return tree

@@ -42,7 +42,12 @@ def run_harvest(invocation: Invocation, inputs: dict[str, object], write_records
     """Write the records as the stage r1/harvest of the run directory and log a summary."""
     config = invocation.config
     with (
-        run_directory.open_run(invocation.root, config.resolved(), seed=config.seed, command=invocation.command) as run,
+        run_directory.open_run(
+            invocation.root,
+            (invocation.written or config).resolved(),
+            seed=config.seed,
+            command=invocation.command,
+        ) as run,
         Progress(log_file=run.logs / "raystar.log") as progress,
     ):
         stage = harvest_stage(run)
@@ -84,7 +89,7 @@ def tree_records_writer(invocation: Invocation, directories: Sequence[Path]) -> 
                 f"by {first.strategy!r}"
             )
         if RuleInput.CHECKED_LABELS in rule.needs and not exact_check.is_checkable(
-            first.problem, config.policy.step_format(invocation.shots)
+            first.problem, invocation.prompting.bare_format(config.policy.path)
         ):
             raise UserError(
                 f"rule {rule.name!r} checks solutions of the curriculum's problems in code; those in {directory} are "

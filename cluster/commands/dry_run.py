@@ -7,18 +7,33 @@ finds answers early, or merges equal candidates, stays far below them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import chain
+from textwrap import wrap
 
 from actors.config import EngineConfig
 from cluster.commands.planned_stages import PlannedStage
 from cluster.config.run_config import RunConfig
 from cluster.formatting import format_count
+from cluster.run.context import Invocation
+from cluster.run.endpoints import describe_endpoints
+from cluster.run.model_fields import describe_models
+from cluster.run.prompting import describe_prompts
+
+LINE_WIDTH = 100
 
 
-def format_plan(config: RunConfig, root: Path, stages: tuple[PlannedStage, ...], address: str | None) -> str:
+def format_plan(invocation: Invocation, stages: tuple[PlannedStage, ...]) -> str:
     """Return the plan as lines of at most 100 characters."""
-    lines = [f"run {config.name}, seed {config.seed}, directory {root}", "", "Placement"]
-    lines += [f"  {line}" for line in placement(config, address)]
+    config = invocation.config
+    lines = [f"run {config.name}, seed {config.seed}, directory {invocation.root}"]
+    models = chain(
+        describe_models(config, invocation.models),
+        describe_endpoints(config),
+        describe_prompts(config, invocation.prompting.settings, invocation.models),
+    )
+    if described := list(chain.from_iterable(map(_wrap, models))):
+        lines += ["", "Models", *(f"  {line}" for line in described)]
+    lines += ["", "Placement", *(f"  {line}" for line in placement(config, invocation.address))]
     lines += ["", "Stages (requests and generated tokens: upper bounds)"]
     width = max(len(stage.name) for stage in stages)
     lines += [f"  {stage.name:<{width}}  {stage.description}{_bounds(stage)}" for stage in stages]
@@ -28,6 +43,10 @@ def format_plan(config: RunConfig, root: Path, stages: tuple[PlannedStage, ...],
         f"In all at most {format_count(requests)} policy requests and {format_count(tokens)} generated tokens.",
     ]
     return "\n".join(lines)
+
+
+def _wrap(line: str) -> list[str]:
+    return wrap(line, LINE_WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _bounds(stage: PlannedStage) -> str:
@@ -59,5 +78,5 @@ def _engine(engine: EngineConfig) -> str:
     gpu = f"{engine.num_gpus:g} GPU" if engine.num_gpus else "no GPU"
     return (
         f"{engine.replicas} x (tensor parallel {engine.tensor_parallel}, {engine.num_cpus:g} CPU, {gpu}), "
-        f"up to {engine.max_inflight} sequences in each"
+        f"up to {engine.max_inflight} sequences of {engine.max_model_len} tokens in each"
     )

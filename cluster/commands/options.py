@@ -14,18 +14,26 @@ from pydantic import BaseModel
 
 from cluster.config import overrides, run_config
 from cluster.config.loader import ConfigField, Location, config_fields
-from cluster.config.run_config import RunConfig
+from cluster.config.run_config import RewardModelConfig, RunConfig
 from cluster.host import ray_session
 from cluster.reward_eval.request import RewardEvalRequest
 from cluster.run import directory as run_directory
-from cluster.run import preflight
+from cluster.run import manifest, model_fields, preflight
 from cluster.run.context import Invocation
+from cluster.run.endpoints import NO_ENDPOINTS, connect
+from cluster.run.prompting import load_shots
+from cluster.run.reward_models import check_reward_model
+from search.config import SearchConfig
 from search.data import Aggregation, Problem
 from search.errors import UserError
+from search.problems import loading
 from search.problems.loading import ProblemSets
-from search.reward_models import KINDS, RewardModelKind
+from search.reward_models import RewardModelKind, default_aggregation
+from search.reward_models.registry import AUTO
+from search.strategies.registry import entry_of
 
 RUNS = Path("runs")
+MODEL_OPTIONS = ("policy", "reward-model", "model", "init")  # options that name a model
 HELP_WIDTH = 80
 
 
@@ -49,25 +57,89 @@ def add_config_arguments(parser: argparse.ArgumentParser, sections: Iterable[str
     parser.epilog = fields_help(tuple(sections))
 
 
-def read_invocation(args: argparse.Namespace) -> Invocation:
-    """Check config, run directory and inputs, in this order. Raise UserError."""
-    config = read_config(args)
-    root = (args.run_dir or RUNS / f"{config.name}{args.suffix}").expanduser().absolute()
-    run_directory.check_run_dir(root, config.resolved())
+def read_invocation(args: argparse.Namespace, *, serves_models: bool = True, trains: bool = False) -> Invocation:
+    """Check config, run directory and inputs, in this order, and resolve the models. Raise UserError.
+
+    The models that ``MODEL_OPTIONS`` name are replaced in ``args`` by their directories. ``serves_models``: False for a
+    command that only reads how models are prompted. ``trains``: True for one that trains models on what they write.
+    """
+    written = read_config(args)
+    root = (args.run_dir or RUNS / f"{written.name}{args.suffix}").expanduser().absolute()
+    exists = run_directory.check_run_dir(root, written.resolved())
+    problems = loading.load_problem_sets(written.problems)  # before models, which may take long to download
+    models = model_fields.resolve_models(
+        written,
+        _model_references(args),
+        manifest.read_manifest(root / run_directory.MANIFEST).models if exists else {},
+        lazy=args.dry_run or not serves_models,
+        unserved=(model_fields.POLICY_PATH,) if _needs_no_policy(args) or written.policy.endpoint else (),
+    )
+    for flag in MODEL_OPTIONS:
+        if (directory := models.directory(f"--{flag}")) is not None:
+            setattr(args, flag.replace("-", "_"), directory)
+    config = model_fields.with_directories(written, models)
+    model_fields.check_engines(config, models)
+    preflight.check_models(config, models.missing)
+    if isinstance(getattr(args, "reward_model", None), Path):
+        check_reward_model("--reward-model", args.reward_model, config.reward_model.kind, config.reward_model)
+    shots = load_shots(config.policy)
+    if serves_models:
+        config = preflight.fit_prompts(config, problems, shots, models, trains=trains)
+    endpoints = NO_ENDPOINTS
+    if serves_models and not args.dry_run:
+        endpoints = connect(config, config.policy.prompt_settings(shots), _searches(args, config))
     return Invocation(
         command=" ".join(["raystar", *sys.argv[1:]]),
         config=config,
         root=root,
         address=ray_session.requested_address(args.address),
-        problems=preflight.check_config(config),
-        shots=preflight.load_shots(config.policy),
+        problems=problems,
+        shots=shots,
+        models=models,
+        written=written,
+        endpoints=endpoints,
     )
+
+
+def _searches(args: argparse.Namespace, config: RunConfig) -> dict[str, SearchConfig]:
+    """Return the searches of a command, by the field that names the strategy.
+
+    Raise UserError for a command that trains what only a server has, or for two policies.
+    """
+    if config.policy.endpoint is not None and args.command in ("evolve", "train"):
+        raise UserError(
+            f"policy.endpoint: raystar {args.command} trains models: name weights in policy.path, no server"
+        )
+    if config.policy.endpoint is not None and getattr(args, "policy", None) is not None:
+        raise UserError("--policy: the config's policy is a server (policy.endpoint): leave one of them out")
+    searches = {"search.strategy": config.search} if args.command in ("search", "solve") else {}
+    scored = getattr(args, "reward_model", None) is not None or config.reward_model.endpoint is not None
+    if args.command == "evaluate" and (scored or entry_of(config.evaluation.search).chooses_without_scores):
+        searches["evaluation.search.strategy"] = config.evaluation.search
+    if args.command == "compare":
+        budget, base = config.compare.budgets[0], config.evaluation.search
+        for name, contender in config.compare.strategies.items():
+            searches[f"compare.strategies.{name}"] = contender.search(base, budget, budget)
+    return searches
+
+
+def _model_references(args: argparse.Namespace) -> dict[str, str]:
+    """Return what the options of a command line name models by."""
+    values = {f"--{flag}": getattr(args, flag.replace("-", "_"), None) for flag in MODEL_OPTIONS}
+    return {option: str(reference) for option, reference in values.items() if reference is not None}
+
+
+def _needs_no_policy(args: argparse.Namespace) -> bool:
+    """Return whether the config's policy is not served: solutions are stored already, or training starts elsewhere."""
+    return any(getattr(args, name, None) is not None for name in ("trees", "steps", "init"))
 
 
 def read_config(args: argparse.Namespace) -> RunConfig:
     """Load the config with the overrides of the command line. Raise UserError."""
     arguments = list(args.overrides)
     arguments += [f"--{key}={value}" for key in ("name", "seed") if (value := getattr(args, key)) is not None]
+    if (kind := getattr(args, "kind", None)) is not None:
+        arguments.append(f"--reward_model.kind={kind}")
     config = run_config.load(args.config, overrides.parse(arguments))
     if not args.skip_bad_lines:
         return config
@@ -83,15 +155,8 @@ def read_config(args: argparse.Namespace) -> RunConfig:
 
 def add_model_arguments(parser: argparse.ArgumentParser, reward_model: str) -> None:
     """Add ``--policy`` and ``--reward-model``. ``reward_model``: help of the latter."""
-    parser.add_argument("--policy", type=Path, metavar="DIR", help="policy (default: the config's base policy)")
-    parser.add_argument("--reward-model", type=Path, metavar="DIR", help=reward_model)
-
-
-def check_models(args: argparse.Namespace) -> None:
-    """Raise UserError if ``--policy`` or ``--reward-model`` is given and is no model directory."""
-    for flag, directory in (("--policy", args.policy), ("--reward-model", args.reward_model)):
-        if directory is not None:
-            preflight.check_model(flag, directory)
+    parser.add_argument("--policy", metavar="MODEL", help="policy (default: the config's base policy)")
+    parser.add_argument("--reward-model", metavar="MODEL", help=reward_model)
 
 
 def add_problem_arguments(parser: argparse.ArgumentParser, split: str) -> None:
@@ -115,20 +180,21 @@ def read_problems(args: argparse.Namespace, sets: ProblemSets) -> tuple[Problem,
 
 def add_reward_eval_arguments(parser: argparse.ArgumentParser, split: str) -> None:
     """Add the arguments of a command in which a reward model scores solutions. ``split``: default problem set."""
-    parser.add_argument("--model", type=Path, metavar="DIR", required=True, help="reward model")
+    parser.add_argument("--model", metavar="MODEL", required=True, help="reward model, by name or directory")
     parser.add_argument(
         "--kind",
         choices=list(RewardModelKind),
-        help="kind of the reward model (default: by the labels in its config.json)",
+        metavar="KIND",
+        help=f"kind of the reward model: {', '.join(RewardModelKind)} (default: reward_model.kind of the config, by default "
+        "as it is recognised)",
     )
     parser.add_argument(
         "--step-aggregation",
         choices=list(Aggregation),
-        help="how step scores become the score of a solution, for weighted votes and selection (default: product for a "
-        "PRM, else last)",
+        help="how step scores become the score of a solution, for weighted votes and selection (default: by kind)",
     )
     parser.add_argument(
-        "--policy", type=Path, metavar="DIR", help="policy to draw samples from (default: the config's base policy)"
+        "--policy", metavar="MODEL", help="policy to draw samples from (default: the config's base policy)"
     )
     add_problem_arguments(parser, split)
     parser.add_argument(
@@ -136,31 +202,42 @@ def add_reward_eval_arguments(parser: argparse.ArgumentParser, split: str) -> No
     )
 
 
-def read_request(args: argparse.Namespace, sets: ProblemSets, folder: str, *, independent: bool) -> RewardEvalRequest:
+def read_request(
+    args: argparse.Namespace, invocation: Invocation, folder: str, *, independent: bool
+) -> RewardEvalRequest:
     """Check the values of ``add_reward_eval_arguments``. Raise UserError.
 
     ``folder``: of the stages. ``independent``: refuse trees whose solutions are not independent samples.
     """
-    kind = preflight.reward_model_kind("--model", args.model, args.kind)
-    problems = read_problems(args, sets)
+    kind = read_kind(args, invocation.config.reward_model)
+    problems = read_problems(args, invocation.problems)
     if args.trees is not None:
         if args.policy is not None:
             raise UserError("--policy: no samples are drawn if --trees is given: leave one of them out")
         preflight.check_trees("--trees", args.trees, independent=independent)
         problems = ()
-    elif args.policy is not None:
-        preflight.check_model("--policy", args.policy)
     return RewardEvalRequest(
         folder=folder,
-        model=args.model.absolute(),
+        model=Path(args.model),
         kind=kind,
-        aggregation=Aggregation(args.step_aggregation) if args.step_aggregation else KINDS[kind].aggregation,
+        aggregation=Aggregation(args.step_aggregation or default_aggregation(kind, invocation.config.reward_model)),
         split=args.split,
         problems=problems,
-        policy=args.policy.absolute() if args.policy else None,
+        policy=Path(args.policy) if args.policy else None,
         trees=args.trees.absolute() if args.trees else None,
         limit=args.limit,
     )
+
+
+def read_kind(args: argparse.Namespace, config: RewardModelConfig) -> RewardModelKind:
+    """Return the kind of the reward model that ``--model`` names. Raise UserError if it is unclear or no reward model.
+
+    A dry run takes a model that is not at hand for what the config, or ``--kind`` on top of it, says.
+    """
+    wanted = config.kind
+    if isinstance(args.model, Path):
+        return check_reward_model("--model", args.model, wanted, config)
+    return RewardModelKind.PPM if wanted == AUTO else RewardModelKind(wanted)
 
 
 def fields_help(sections: tuple[str, ...]) -> str:

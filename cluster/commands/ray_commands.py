@@ -18,11 +18,14 @@ from cluster.reward_eval.threshold import Threshold
 from cluster.run.context import Context
 from cluster.run.models import POLICY, REWARD_MODEL, Models, model_ref, second_policy, write_kind
 from cluster.run.progress import training_task
+from cluster.run.reward_models import first_reward_model
 from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import ModelRef, Problem
 from search.errors import UserError
 from search.evaluation.process_bench import ProcessRow
 from search.reward_models import RewardModelKind
+from search.storage.tree_store import read_trees
+from search.tree import Tree
 from train.data.loading import NothingToLearn
 from train.objectives import OBJECTIVES
 from train.trainer.launch import TrainTask, fit
@@ -31,15 +34,16 @@ from train.trainer.launch import TrainTask, fit
 def resolve_models(context: Context, policy: Path | None, reward_model: Path | None) -> Models:
     """Return the models in two directories. Without a policy it is the config's base policy, made if it is missing."""
     base = model_ref(POLICY, policy.absolute(), 0) if policy else base_model(context)
+    reward_model_config = context.config.reward_model.model_copy(update={"path": None})  # rounds begin with that one
     return Models(
         base=base,
         policy=base,
-        reward_model=model_ref(REWARD_MODEL, reward_model.absolute(), 0) if reward_model else None,
+        reward_model=first_reward_model(reward_model_config, reward_model.absolute() if reward_model else None),
     )
 
 
 def search(context: Context, problems: tuple[Problem, ...], policy: Path | None, reward_model: Path | None) -> None:
-    """Search the problems in the stage r1/search, and log its summary."""
+    """Search the problems in the stage r1/search."""
     models = resolve_models(context, policy, reward_model)
     stage = context.run.stage("r1/search")
     if not stage.is_done:
@@ -54,21 +58,29 @@ def search(context: Context, problems: tuple[Problem, ...], policy: Path | None,
             second_policy=second_policy(models, config.second_policy, config.search),
         )
         with SearchRunner(context) as runner, stage.writing(keep=True) as writer:
-            writer.facts.update(runner.run(plan, writer.directory).facts())
-    for line in describe_search(stage.facts()):
-        context.progress.log(line)
-    context.progress.log(f"trees: {stage.path}")
+            result = runner.run(plan, writer.directory)
+            writer.facts.update(result.facts(), solved=result.solved, problems=len(problems))
 
 
-def describe_search(facts: dict[str, object]) -> list[str]:
-    """Return the summary of a search stage as lines."""
-    failures, quarantined = facts.get("failures") or "none", facts.get("quarantined") or "none"
-    ties = f", the answers of {facts['trees_tied']} by order only (ties)" if facts.get("trees_tied") else ""
-    return [
-        f"solved {facts.get('trees_solved')} of {facts.get('trees')} problems{ties}",
-        f"{facts.get('steps_ran')} of {facts.get('steps')} candidate steps ran; failures: {failures}",
-        f"{facts.get('tokens')} generated tokens in {facts.get('seconds')} s; quarantined: {quarantined}",
-    ]
+def solve(context: Context, problem: Problem, reward_model: Path | None) -> Tree:
+    """Return the tree of one problem, grown without its reference answer. Raises UserError if it was given up."""
+    models, config = resolve_models(context, None, reward_model), context.config
+    plan = SearchPlan(
+        config=config.search,
+        policy=models.policy,
+        reward_model=models.reward_model,
+        problems=(problem,),
+        seed=("solve",),
+        label="search",
+        blind=True,
+        second_policy=second_policy(models, config.second_policy, config.search),
+    )
+    directory = context.run.stage("r1/search").partial
+    with SearchRunner(context) as runner:
+        result = runner.run(plan, directory)
+    for reason in result.quarantined.values():
+        raise UserError(f"the search gave up: {reason}")
+    return next(read_trees(directory))
 
 
 def evaluate(context: Context, policy: Path | None, reward_model: Path | None) -> None:
@@ -138,7 +150,7 @@ def train(context: Context, role: str, data: tuple[Path, ...], initial_model: Pa
             objective=objective,
             initial_model=start,
             data=tuple(file.absolute() for file in data),
-            format=context.config.policy.step_format(context.shots),
+            prompt=context.prompting.training_prompt(start),
             output=stage.partial / MODEL,
             work_directory=stage.partial,
             seed=context.config.seed,

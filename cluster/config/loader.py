@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from cluster.config import overrides as command_line
 from cluster.config.overrides import Override
+from search.config import HIDDEN_VALUE
 from search.errors import UserError
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -141,7 +142,8 @@ def _describe_error(model: type[BaseModel], error: ErrorDetails, location: Locat
     if not location:
         return message
     value = error.get("input")
-    value_text = "" if isinstance(value, dict | list | BaseModel) else f" = {value!r}"
+    is_hidden = error["type"] == HIDDEN_VALUE or isinstance(value, dict | list | BaseModel)
+    value_text = "" if is_hidden else f" = {value!r}"
     return f"{name}{value_text} is not possible: {message}"
 
 

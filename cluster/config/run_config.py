@@ -12,17 +12,20 @@ from typing import Any, Literal
 from pydantic import Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from actors.config import EngineConfig, WorkerConfig
+from actors.endpoints.config import EndpointConfig
 from actors.sandbox.config import ExecutorConfig
 from cluster.config import loader
 from cluster.config.compare_config import CompareConfig
 from cluster.config.method_config import MethodConfig
 from cluster.config.overrides import Override
 from cluster.host.ray_session import RayConfig
+from cluster.models.size import ModelSize
 from search.config import SearchConfig, StrictConfig
 from search.data import Problem
-from search.formats.base import StepFormat
-from search.formats.registry import FORMATS, step_format
+from search.formats.model_prompt import AUTO, FORMAT_NAMES, PromptSettings
+from search.formats.prose import Delimiter
 from search.problems.config import ProblemsConfig
+from search.reward_models import ReadingConfig, RewardModelKind
 from search.strategies.entry import Need
 from search.strategies.registry import DEFAULT as DEFAULT_STRATEGY
 from search.strategies.registry import AnySearchConfig, entry_of, revise, search_config
@@ -47,30 +50,91 @@ class RecipeConfig(StrictConfig):
 class PolicyConfig(StrictConfig):
     """The model that writes steps."""
 
-    path: str | None = Field(None, description="model directory or Hugging Face name; default: the built-in recipe")
+    path: str | None = Field(
+        None,
+        description="Hugging Face name (OWNER/NAME or OWNER/NAME@REVISION), model directory or stage of a run; default: the "
+        "built-in recipe",
+    )
+    size: ModelSize | None = Field(None, description="of a model that a dry run has not at hand, to plan by")
     recipe: RecipeConfig = Field(RecipeConfig(), description="how the built-in base policy is made")
-    format: str = Field("code", description=f"step format: {', '.join(sorted(FORMATS))}")
-    shots: str | None = Field(None, description="file of worked examples put before the question")
+    format: str = Field(
+        AUTO,
+        description=f"step format: {', '.join(FORMAT_NAMES)}; auto: what the model was trained on by its raystar.json, else "
+        "chat if it has a chat template, else plain; of the built-in recipe: code",
+    )
+    system: str | None = Field(
+        AUTO, description="system text of the format chat; empty: the template's own; auto: to reason step by step"
+    )
+    thinking: bool | Literal["auto"] = Field(
+        AUTO, description="let the chat template switch thinking on; auto: only for a model that was trained so"
+    )
+    delimiter: Delimiter | Literal["auto"] = Field(
+        AUTO, description=f"what ends a step in prose: {', '.join(Delimiter)}; auto: blank_line"
+    )
+    shots: str | None = Field(
+        None,
+        description="file of worked examples put before the question, for models that were not trained on the format",
+    )
+    sampling_defaults: Literal["none", "generation_config"] = Field(
+        "none",
+        description="temperature, top_p and top_k where search and evaluation say none; generation_config: the model's own",
+    )
     engine: EngineConfig = Field(EngineConfig(), description="engines that run it")
+    endpoint: EndpointConfig | None = Field(
+        None,
+        description="an OpenAI-compatible server in place of engines; path then names a directory with the model's tokenizer "
+        "and chat template, if there is one",
+    )
 
     @field_validator("format")
     @classmethod
     def _known_format(cls, name: str) -> str:
-        if name not in FORMATS:
-            raise ValueError(f"one of {', '.join(sorted(FORMATS))} is known")
+        if name not in (AUTO, *FORMAT_NAMES):
+            raise ValueError(f"one of {', '.join((AUTO, *FORMAT_NAMES))} is known")
         return name
 
-    def step_format(self, shots: Sequence[str] = ()) -> StepFormat:
-        return step_format(self.format, tuple(shots))
+    def prompt_settings(self, shots: Sequence[str] = ()) -> PromptSettings:
+        """Return how the config wants models to be prompted. ``shots``: the worked examples in the file."""
+        return PromptSettings(
+            format=self.format,
+            system=self.system,
+            thinking=self.thinking,
+            delimiter=self.delimiter,
+            shots=tuple(shots),
+        )
 
 
-class RewardModelConfig(StrictConfig):
+class RewardModelConfig(ReadingConfig):
     """The model that scores steps."""
 
     path: str | None = Field(
-        None, description="reward model, a directory, that scores until a round trains one; default: none"
+        None,
+        description="reward model that scores until a round trains one: Hugging Face name (OWNER/NAME or "
+        "OWNER/NAME@REVISION), model directory or stage of a run; default: none",
     )
+    kind: Literal["auto"] | RewardModelKind = Field(
+        AUTO,
+        description=f"how it is read: {', '.join(RewardModelKind)}; auto: as its architecture, labels and name say; refused "
+        "where they leave doubt",
+    )
+    size: ModelSize | None = Field(None, description="of a model that a dry run has not at hand, to plan by")
     engine: EngineConfig = Field(EngineConfig(), description="engines that run it")
+    endpoint: EndpointConfig | None = Field(
+        None, description="an OpenAI-compatible server of a judge (kind judge), in place of a path and engines"
+    )
+
+    @model_validator(mode="after")
+    def _path_or_endpoint(self) -> RewardModelConfig:
+        if self.endpoint is not None and self.path is not None:
+            raise ValueError("a reward model has a path or an endpoint: leave one of them out")
+        if self.endpoint is not None and self.kind not in (AUTO, RewardModelKind.JUDGE):
+            raise ValueError(f"kind {self.kind}: an endpoint serves a judge only: leave kind out")
+        return self
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the config names a reward model."""
+        return self.path is not None or self.endpoint is not None
 
 
 class ModelsTrainConfig(StrictConfig):
@@ -184,7 +248,7 @@ class RunConfig(StrictConfig):
     second_policy: str | None = Field(
         None,
         description="another policy for strategies that ask one (rstar's discriminator, sphere's smaller model): "
-        "policy, the one that searches, base, or a model directory",
+        "policy, the one that searches, base, or a model by name or directory",
     )
     train: ModelsTrainConfig = Field(ModelsTrainConfig(), description="how models are trained")
     rounds: tuple[RoundConfig, ...] = Field(
@@ -205,7 +269,7 @@ class RunConfig(StrictConfig):
 
     @model_validator(mode="after")
     def _reward_model_before_use(self) -> RunConfig:
-        trained = self.reward_model.path is not None
+        trained = self.reward_model.is_named
         for number, entry in enumerate(self.rounds):
             if entry.values == "reward_model" and not trained:
                 raise ValueError(

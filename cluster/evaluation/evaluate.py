@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from actors.pools.engine_pool import RewardModelPool
 from cluster.evaluation import accuracy
 from cluster.evaluation.accuracy import ProblemAccuracies
 from cluster.evaluation.records import EVALUATION, METHODS, Evaluation, Measure
 from cluster.run.context import Context
 from cluster.run.inventory import read_json
-from cluster.run.models import Models, scale_squash, second_policy
+from cluster.run.models import Models, fit_search, second_policy
 from cluster.searches.runner import SearchPlan, SearchRunner
 from search.config import SearchConfig
 from search.data import Aggregation, ModelRef, Problem
@@ -162,7 +161,7 @@ def _measure_split(
     trees, seconds = search("samples", config.sampled(), reward_model, first_problems)
     results["majority"] = MethodResult.of(accuracy.majority_accuracies(trees, first_by_id, grade), trees, seconds)
     if reward_model is not None:
-        aggregation = config.search.step_aggregation
+        aggregation = fit_search(config.search, reward_model, context.config.reward_model).aggregation
         best = accuracy.best_of_n_accuracies(trees, first_by_id, grade, config.samples, aggregation=aggregation)
         results["best_of_n"] = MethodResult.of(best, trees, seconds, accuracy.count_ties(trees, aggregation))
     if reward_model is not None or entry_of(config.search).chooses_without_scores:
@@ -224,27 +223,29 @@ def validate_reward_model(
         blind=True,
     )
     trees, seconds = run_search(runner, plan, directory)
-    new_accuracies = accuracy.best_of_n_accuracies(trees, by_id, grade, k, aggregation=config.step_aggregation)
+    aggregation = fit_search(config, new, context.config.reward_model).aggregation
+    new_accuracies = accuracy.best_of_n_accuracies(trees, by_id, grade, k, aggregation=aggregation)
     measure = accuracy.measure(new_accuracies, trees, seconds)
     if old is None:
         return measure, None
-    old_ranks = rank_terminals(context, runner, old, trees)
+    old_ranks = rank_terminals(context, runner, old, trees, policy)
     old_accuracies = accuracy.best_of_n_accuracies(trees, by_id, grade, k, old_ranks)
     return measure, accuracy.measure(old_accuracies, trees, seconds)
 
 
 def rank_terminals(
-    context: Context, runner: SearchRunner, reward_model: ModelRef, trees: list[Tree]
+    context: Context, runner: SearchRunner, reward_model: ModelRef, trees: list[Tree], policy: ModelRef
 ) -> dict[str, dict[int, Rank]]:
-    """Return the ranks of the finished solutions in ``trees`` by a reward model: problem id -> node index -> rank."""
+    """Return the ranks of the finished solutions in ``trees`` by a reward model: problem id -> node index -> rank.
+
+    ``policy`` wrote them.
+    """
     config = context.config
-    handles = runner.engine_manager.handles(reward_model)
-    scale = scale_squash(config.evaluation.search, reward_model).squash_scale
-    aggregation = config.evaluation.search.step_aggregation
+    search = fit_search(config.evaluation.search, reward_model, config.reward_model)
+    scale, aggregation = search.squash_scale, search.aggregation
 
     async def score_all() -> dict[str, dict[int, Rank]]:
-        step_format = config.policy.step_format(context.shots)
-        pool = RewardModelPool(handles, step_format, config.reward_model.engine, reward_model)
+        pool = runner.reward_model(reward_model, context.reward_adapter(reward_model, policy.path))
 
         async def rank_tree(tree: Tree) -> dict[int, Rank]:
             paths = {end: [end] if aggregation is Aggregation.LAST else tree.path(end) for end in tree.terminals()}

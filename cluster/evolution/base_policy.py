@@ -12,7 +12,8 @@ from cluster.config.run_config import RecipeConfig, RunConfig
 from cluster.run.progress import Progress, training_task
 from search import serialization
 from search.data import State, Trajectory
-from search.formats.code_format import CODE_TAGS, CodeFormat
+from search.formats.code_format import CODE_TAGS
+from search.formats.model_prompt import BUILT_IN_PROMPT, build_format
 from search.problems import curriculum
 from search.problems.cache_directory import cache_root
 from search.storage.files import atomic_directory
@@ -21,7 +22,7 @@ from train.trainer.base_policy import build_tokenizer, write_initial_model
 from train.trainer.launch import TrainTask, fit
 
 KEY_SOLUTIONS = 20  # worked solutions of each depth in the key of a recipe; making all of them takes ten seconds
-RECIPE_VERSION = 6  # increment it when the curriculum or the meaning of the recipe changes: old caches are then unused
+RECIPE_VERSION = 7  # increment it when the curriculum or the meaning of the recipe changes: old caches are then unused
 
 
 def recipe_key(recipe: RecipeConfig) -> str:
@@ -59,7 +60,7 @@ def make_base_policy(config: RunConfig, output: Path, progress: Progress) -> dic
 def _train_recipe(recipe: RecipeConfig, cached: Path, progress: Progress) -> None:
     """Train the recipe into the cache directory ``cached``. If another run has made it meanwhile, that one is kept."""
     with atomic_directory(cached) as work:
-        solutions, step_format = worked_solutions(recipe), CodeFormat()
+        solutions, step_format = worked_solutions(recipe), build_format(BUILT_IN_PROMPT, None)
         data = work / "worked.jsonl"
         data.write_text("".join(f"{serialization.dump(solution)}\n" for solution in solutions), encoding="utf-8")
         segments = [step_format.segments(State(solution.problem, solution.steps)) for solution in solutions]
@@ -70,7 +71,7 @@ def _train_recipe(recipe: RecipeConfig, cached: Path, progress: Progress) -> Non
             objective="sft",
             initial_model=work / "init",
             data=(data,),
-            format=step_format,
+            prompt=BUILT_IN_PROMPT,
             output=work / "model",
             work_directory=work / "train",
             seed=recipe.seed,

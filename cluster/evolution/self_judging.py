@@ -1,15 +1,16 @@
 """Let the policy mark its own solutions (self-rewarding, arXiv 2401.10020): make the prompts, read the marks.
 
-The solution becomes part of a question that asks for its mark (``judgement_problems``). A search with the strategy
-``sampling`` draws JUDGEMENTS answers to each question, the judgements; ``read_marks`` reads a mark from each of them.
+The problem gets the request to mark the solution (``judgement_problems``). A search with the strategy ``sampling`` draws
+JUDGEMENTS responses to each request, the judgements; ``read_marks`` reads a mark from each of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from search.data import Problem
-from search.prompts import judge_prompt, parse_mark
+from search.formats.requests import judge_request, parse_mark
 from search.tree import Tree
 from train.rules.base import SolutionMarks
 from train.rules.solutions import Solution, collect_solutions
@@ -18,18 +19,13 @@ JUDGEMENTS = 3  # of each solution, as in the paper
 
 
 def judgement_problems(trees: Iterable[Tree]) -> tuple[Problem, ...]:
-    """Return one problem for every different solution: its question shows the solution and asks for a mark.
+    """Return one problem for every different solution, with the request to mark it.
 
     It keeps the reference answer, which a worker needs for its summary. Its search is blind, so the policy does not
     see it.
     """
     return tuple(
-        Problem(
-            id=judgement_id,
-            question=judge_prompt(problem.question, solution.text),
-            answer=problem.answer,
-            source=problem.source,
-        )
+        replace(problem, id=judgement_id, level=None, request=judge_request(solution.steps))
         for judgement_id, problem, solution in _solutions(trees)
     )
 

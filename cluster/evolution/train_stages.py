@@ -93,7 +93,7 @@ def _train(this_round: RoundContext, role: str, start: str, objective_name: str)
             objective=objective.name,
             initial_model=Path(start),
             data=(this_round.stage(HARVEST).path / objective.records,),
-            format=context.config.policy.step_format(context.shots),
+            prompt=context.prompting.training_prompt(start),
             output=stage.partial / MODEL,
             work_directory=stage.partial,
             seed=context.config.seed + this_round.number,

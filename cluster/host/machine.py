@@ -109,6 +109,16 @@ def gpus() -> list[str]:
     return [line.strip() for line in result.stdout.splitlines() if line.strip()] if result.returncode == 0 else []
 
 
+def compute_capabilities() -> list[int]:
+    """Return ten times the compute capability of each GPU (80 for 8.0), as nvidia-smi prints it; empty without GPUs."""
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    if shutil.which(query[0]) is None:
+        return []
+    result = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
+    lines = result.stdout.split() if result.returncode == 0 else []
+    return [int(line.replace(".", "")) for line in lines if line.replace(".", "").isdigit()]
+
+
 def _read_text(path: Path) -> str:
     """Return the file's text; empty if it cannot be read."""
     try:

@@ -1,15 +1,28 @@
-"""Build the report's table of searches: their work, engine occupancy and prefix cache hits."""
+"""Show searches: a table for the page with engine occupancy and cache hits, and one for the terminal with what was solved."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from cluster.formatting import cached_share, format_count
+from rich.table import Table
+
+from cluster.formatting import cached_share, format_count, format_duration
 from cluster.report import markup
 from cluster.report.data import RunData
+from cluster.report.failures import describe_failures
+from cluster.report.summary import RoundRecord, StageRecord
 
 HEAD = ("round", "stage", "trees", "requests", "programs", "engines", "policy cache", "reward model cache")
+
+
+def searches(rounds: Sequence[RoundRecord]) -> Iterator[tuple[RoundRecord, StageRecord]]:
+    """Yield the finished stages that grew trees, in their order."""
+    for record in rounds:
+        for stage in record.stages:
+            if "trees" in stage.facts:
+                yield record, stage
 
 
 def table(run: RunData) -> str:
@@ -21,9 +34,7 @@ def table(run: RunData) -> str:
             *(format_count(stage.facts[name]) for name in ("trees", "requests", "executions")),
             *_engine_shares(stage.facts),
         )
-        for record in run.rounds
-        for stage in record.stages
-        if "trees" in stage.facts
+        for record, stage in searches(run.rounds)
     ]
     note = (
         "engines: time-weighted share of the policy engines' places for sequences that were in use; "
@@ -31,6 +42,44 @@ def table(run: RunData) -> str:
     )
     numbers = range(2, len(HEAD))
     return markup.table(HEAD, rows, numbers=numbers) + f"<p class='note'>{escape(note)}</p>" if rows else ""
+
+
+def terminal_table(rounds: Sequence[RoundRecord]) -> Table:
+    """Return a table with a row for each search: problems, how many were solved, and the cost. It fits 80 columns."""
+    grid = Table(box=None, padding=(0, 1), header_style="bold")
+    grid.add_column("search", no_wrap=True, overflow="ellipsis")
+    for title in ("problems", "solved", "tokens", "time", "tokens/s", "engines"):
+        grid.add_column(title, justify="right", no_wrap=True)
+    for record, stage in searches(rounds):
+        facts, seconds = stage.facts, stage.seconds
+        grid.add_row(
+            f"r{record.round}/{stage.name}",
+            str(facts["trees"] + len(facts.get("quarantined", {}))),
+            _solved(facts),
+            format_count(stage.tokens),
+            format_duration(seconds),
+            format_count(stage.tokens / seconds) if seconds else "–",
+            _percent(facts.get("occupancy")),
+        )
+    return grid
+
+
+def describe(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield lines on a search beside its row in the table: failures in words, ties, and what money it cost."""
+    if facts.get("steps"):
+        yield f"{facts['steps_ran']} of {facts['steps']} steps with code ran"
+    yield f"failures: {describe_failures(facts.get('failures', {}))}"
+    for problem, reason in list(facts.get("quarantined", {}).items())[:3]:
+        yield f"given up: {problem}: {reason}"
+    if facts.get("trees_tied"):
+        yield f"ties: the answers of {facts['trees_tied']} trees were chosen by order only"
+    if facts.get("price") is not None:
+        yield f"price: {facts['price']:.4f} by the prices in policy.endpoint"
+
+
+def _solved(facts: dict[str, Any]) -> str:
+    solved, trees = facts.get("trees_solved", 0), facts["trees"]
+    return f"{solved} ({100 * solved / trees:.0f} %)" if trees else "–"
 
 
 def _engine_shares(facts: dict[str, Any]) -> tuple[str, str, str]:

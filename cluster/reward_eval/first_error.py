@@ -61,7 +61,7 @@ def measure_samples(
 
     Of each problem at most one solution with an error and one without are measured.
     """
-    step_format = context.config.policy.step_format(context.shots)
+    step_format = context.prompting.bare_format(request.policy or context.config.policy.path)
     first = next(request.read_trees(context.run), None)
     if first is None or not exact_check.is_checkable(first.problem, step_format):
         context.progress.log(
@@ -113,15 +113,16 @@ def score_rows(
     """Run the stage that scores the steps of ``rows`` and return the scores in [0, 1], in the order of the rows."""
     if not rows:
         return []
-    stage, step_format = context.run.stage(stage_name), context.config.policy.step_format(context.shots)
+    step_format = context.prompting.reward_model_format(model, context.config.policy.path)
+    stage = context.run.stage(stage_name)
     if not stage.is_done:
         tasks = (ScoringTask(str(index), (row_states(row, step_format),)) for index, row in enumerate(rows))
         with stage.writing(keep=True) as writer:
-            write_inputs(writer.directory, rows_inputs(model, source, rows))
+            write_inputs(writer.directory, rows_inputs(model, kind, source, rows))
             step_scores.score(
                 context,
                 runner,
-                model_ref(REWARD_MODEL, model, 0),
+                model_ref(REWARD_MODEL, model, 0, kind),
                 tasks,
                 total=len(rows),
                 file=writer.directory / SCORES,

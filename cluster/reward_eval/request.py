@@ -60,7 +60,7 @@ class RewardEvalRequest:
     def scores_inputs(self) -> dict[str, Any]:
         """Return what the scores depend on, beyond the config and the samples drawn."""
         trees = {"trees": str(self.trees), "limit": self.limit} if self.trees else {"trees": None}
-        return {"model": str(self.model), **trees}
+        return {"model": str(self.model), "kind": str(self.kind), **trees}
 
     def samples_stage(self, run: RunDir) -> Stage:
         """Return the stage that keeps drawn samples."""
@@ -86,6 +86,6 @@ class RewardEvalRequest:
         check_inputs(self.scores_stage(run), self.scores_inputs)
 
 
-def rows_inputs(model: Path, source: str, rows: Sequence[ProcessRow]) -> dict[str, Any]:
+def rows_inputs(model: Path, kind: RewardModelKind, source: str, rows: Sequence[ProcessRow]) -> dict[str, Any]:
     """Return what the scores of a file's rows depend on, beyond the config."""
-    return {"model": str(model), "rows": f"{len(rows)} of {source}"}
+    return {"model": str(model), "kind": str(kind), "rows": f"{len(rows)} of {source}"}

@@ -49,7 +49,7 @@ def score(context: Context, runner: SearchRunner, request: RewardEvalRequest) ->
     """Return the logits of all finished samples, by problem id."""
     stage = request.scores_stage(context.run)
     if not stage.is_done:
-        model = model_ref(REWARD_MODEL, request.model, 0)
+        model = model_ref(REWARD_MODEL, request.model, 0, request.kind)
         total = len(finished_ids(request.trees_directory(context.run)))
         with stage.writing(keep=True) as writer:
             write_inputs(writer.directory, request.scores_inputs)
@@ -61,6 +61,7 @@ def score(context: Context, runner: SearchRunner, request: RewardEvalRequest) ->
                 total=min(total, request.limit or total),
                 file=writer.directory / SCORES,
                 title="score steps",
+                policy=request.policy,
             )
             writer.facts.update(scored_tokens=sum(scored.tokens for scored in logits.values()))
     return step_scores.read_logits(stage.path / SCORES)

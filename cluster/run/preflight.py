@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from cluster.config.method_config import MethodConfig
 from cluster.config.run_config import PolicyConfig, RunConfig
 from cluster.host import ray_session, requirements
+from cluster.models.directory import check_model
+from cluster.run import context_length, prompting
+from cluster.run.model_fields import (
+    POLICY_PATH,
+    REWARD_MODEL_PATH,
+    SECOND_POLICY,
+    RunModels,
+    check_engines,
+    resolve_models,
+    with_directories,
+)
+from cluster.run.prompting import Prompting, check_prompt, load_shots
+from cluster.run.reward_models import check_reward_model
 from search.data import Problem
 from search.errors import UserError
+from search.formats.model_prompt import CHAT, PromptSettings, choose_prompt
+from search.formats.registry import step_format
 from search.problems import loading
 from search.problems.curriculum import is_from_curriculum
 from search.problems.loading import ProblemSets
-from search.reward_models import KIND_BY_LABELS, KINDS, PRM_CLASSES, RewardModelKind, read_kind
-from search.serialization import read_json_object
 from search.storage import tree_store
-from search.storage.schema import SCHEMA_KEY, UNVERSIONED, check_schema
 from search.strategies.registry import STRATEGIES
 from train.labels.prm800k import read_rows
 from train.rules.base import RuleInput
-from train.trainer import job
-
-HUGGING_FACE_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-SHOT_SEPARATOR = re.compile(r"^---$", re.MULTILINE)
-WEIGHTS = ("*.safetensors", "*.bin")
-TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
-def check_config(config: RunConfig) -> ProblemSets:
-    """Check the models and worked examples of a config, and return its problems. Raises UserError."""
-    check_policy(config.policy)
-    load_shots(config.policy)
-    if config.reward_model.path is not None:
-        directory = Path(config.reward_model.path).expanduser()
-        reward_model_kind("reward_model.path", directory, read_kind(directory) or RewardModelKind.PPM)
-    if config.second_policy not in (None, "policy", "base"):
-        check_model("second_policy", Path(config.second_policy).expanduser())
-    return loading.load_problem_sets(config.problems)
+def check_config(config: RunConfig) -> tuple[RunConfig, ProblemSets]:
+    """Return a config with directories in place of its models' names, and its problems, all checked. Raises UserError."""
+    sets = loading.load_problem_sets(config.problems)
+    models = resolve_models(config, {}, {})
+    config = with_directories(config, models)
+    check_engines(config, models)
+    check_models(config)
+    return fit_prompts(config, sets, load_shots(config.policy), models), sets
+
+
+def check_models(config: RunConfig, missing: Container[str] = ()) -> None:
+    """Raise UserError if policy, worked examples or reward model do not fit the config, which names directories.
+
+    ``missing``: fields of models that a dry run goes on without.
+    """
+    settings = config.policy.prompt_settings(load_shots(config.policy))
+    if POLICY_PATH not in missing and "--policy" not in missing and config.policy.endpoint is None:
+        check_policy(config.policy, settings)
+    if config.reward_model.path is not None and REWARD_MODEL_PATH not in missing:
+        check_reward_model(
+            REWARD_MODEL_PATH, Path(config.reward_model.path), config.reward_model.kind, config.reward_model
+        )
 
 
 def check_rounds(config: RunConfig, train: Sequence[Problem]) -> None:
@@ -77,7 +94,7 @@ def check_labels(config: RunConfig, method: MethodConfig, train: Sequence[Proble
         for _ in read_rows([Path(method.labels).expanduser()], Counter()):
             pass  # reading all rows refuses a bad line now instead of after the search
     elif RuleInput.CHECKED_LABELS in method.harvest_rule.needs and (
-        not config.policy.step_format().runs_code or any(not is_from_curriculum(problem) for problem in train)
+        not _runs_code(config.policy) or any(not is_from_curriculum(problem) for problem in train)
     ):
         raise UserError(
             f"method.rule {method.rule!r} needs step labels by people: only the curriculum's problems, solved in code, can "
@@ -96,88 +113,36 @@ def check_machine(config: RunConfig, address: str | None, root: Path) -> None:
         )
 
 
-def check_policy(config: PolicyConfig) -> None:
-    """Raise UserError if the policy is no model, or was neither trained on its step format nor has worked examples."""
-    if config.path is None:
-        return
-    directory = Path(config.path).expanduser()
-    if not directory.exists() and HUGGING_FACE_NAME.fullmatch(config.path):
-        return  # a name on Hugging Face: downloaded or refused when the run starts
-    check_model("policy.path", directory)
-    step_format = config.step_format()
-    if config.shots is None and not step_format.is_known_to(directory):
-        raise UserError(
-            f"policy.path: the model in {directory} does not know the step format {config.format!r} "
-            f"(its tokenizer has no {step_format.learnt_mark}): "
-            "give worked examples in policy.shots, or a model that was trained on it"
-        )
+def check_policy(config: PolicyConfig, settings: PromptSettings) -> None:
+    """Raise UserError if the policy is no model, or cannot be prompted as the settings say."""
+    directory = Path(config.path) if config.path is not None else None
+    if directory is not None:
+        check_model(POLICY_PATH, directory, weights=False)  # weights: when it was resolved
+    check_prompt(POLICY_PATH, directory, settings)
 
 
-def load_shots(config: PolicyConfig) -> tuple[str, ...]:
-    """Return the worked examples in ``policy.shots``, a text file with a line of three dashes between two of them.
+def fit_prompts(
+    config: RunConfig, sets: ProblemSets, shots: tuple[str, ...], models: RunModels, *, trains: bool = False
+) -> RunConfig:
+    """Return the config with a number for each ``max_model_len`` of "auto".
 
-    Raises UserError if the file cannot be read or holds none.
+    Raises UserError if a policy that an option or ``second_policy`` names cannot be prompted as the config says, or if
+    prompts and solutions do not fit a model's context. ``trains``: or not the ``max_length`` of a training.
     """
-    if config.shots is None:
-        return ()
-    try:
-        text = Path(config.shots).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"policy.shots: cannot read {config.shots}: {error}") from error
-    shots = tuple(part.strip("\n") for part in SHOT_SEPARATOR.split(text) if part.strip())
-    if not shots:
-        raise UserError(f"policy.shots: {config.shots} holds no worked example")
-    return shots
+    settings = config.policy.prompt_settings(shots)
+    for option in ("--policy", "--init"):
+        if (directory := models.directory(option)) is not None:
+            check_prompt(option, directory, settings, shows_examples=option == "--policy")
+    if (second := models.directory(SECOND_POLICY)) is not None:
+        policy = models.directory("--policy") or models.directory(POLICY_PATH)
+        prompting.check_second_policy(SECOND_POLICY, second, policy, settings)
+    return context_length.with_contexts(config, sets, Prompting(settings), models, trains=trains)
 
 
-def check_model(field: str, directory: Path) -> None:
-    """Raise UserError if ``directory`` is no Hugging Face model directory, or an exported one of another schema version.
-
-    ``field``: config field or option that names the directory, for the message.
-    """
-    if not directory.is_dir():
-        raise UserError(f"{field}: no model directory {directory}")
-    if not (directory / "config.json").is_file():
-        raise UserError(f"{field}: {directory} is no model directory: it has no config.json")
-    if not any(any(directory.glob(pattern)) for pattern in WEIGHTS):
-        raise UserError(f"{field}: {directory} holds no weights ({' or '.join(WEIGHTS)})")
-    if not any((directory / name).is_file() for name in TOKENIZERS):
-        raise UserError(f"{field}: {directory} holds no tokenizer ({', '.join(TOKENIZERS)})")
-    facts = read_json_object(directory / job.SUMMARY)
-    if "fingerprint" in facts:  # trained and exported by this project
-        check_schema(f"{field}: {directory}", facts.get(SCHEMA_KEY, UNVERSIONED), "train the model again")
-
-
-def reward_model_kind(field: str, directory: Path, kind: str | None) -> RewardModelKind:
-    """Return the kind of the reward model in ``directory``: as its labels say, else ``kind``.
-
-    Raises UserError if it is no reward model, if both disagree or if neither says the kind.
-    """
-    check_model(field, directory)
-    config = read_json_object(directory / "config.json")
-    is_classifier = str((config.get("architectures") or [""])[0]).endswith("ForSequenceClassification")
-    labelled = read_kind(directory)
-    if not is_classifier and not (labelled is not None and KINDS[labelled].is_language_model):
-        raise UserError(f"{field}: {directory} is no reward model: a ...ForSequenceClassification model is needed")
-    # transformers omits the map for two labels.
-    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    labels = tuple(str(names[key]) for key in sorted(names, key=int))
-    known = KIND_BY_LABELS.get(labels)
-    if known is not None and kind not in (None, known):
-        raise UserError(f"--kind {kind}: the labels of {directory} ({', '.join(labels)}) are those of the kind {known}")
-    if known is not None:
-        return known
-    if len(labels) != 1:
-        raise UserError(
-            f"{field}: {directory} gives {len(labels)} numbers ({', '.join(labels)}): "
-            f"one is needed, or {', '.join(PRM_CLASSES)}"
-        )
-    if kind is None:
-        raise UserError(
-            f"{field}: {directory} does not say what it was trained for: "
-            f"give --kind, one of {', '.join(RewardModelKind)}"
-        )
-    return RewardModelKind(kind)
+def _runs_code(config: PolicyConfig) -> bool:
+    """Return whether the policy's steps are programs."""
+    name = choose_prompt(Path(config.path) if config.path else None, config.prompt_settings()).format
+    return name != CHAT and step_format(name).runs_code
 
 
 def check_trees(field: str, directory: Path, *, independent: bool) -> None:

@@ -25,11 +25,23 @@ ENGINE_PATHS = (
     "reload",
     "metrics",
 )
+ENDPOINT_PATHS = (
+    "url",
+    "api_key_env",
+    "max_inflight",
+    "request_deadline_s",
+    "max_attempts",
+    "backoff_s",
+    "price_prompt",
+    "price_cached",
+    "price_generated",
+)
 # Where and how densely a run works, how long it waits, and what it logs. All else decides results: a step's own time
 # limits and ``parallel_rollouts`` too, and what changes the arithmetic of a model (dtype, tensor_parallel, threads).
 MAY_CHANGE = frozenset(
     [
         *(f"{role}.engine.{name}" for role in ("policy", "reward_model") for name in ENGINE_PATHS),
+        *(f"{role}.endpoint.{name}" for role in ("policy", "reward_model") for name in ENDPOINT_PATHS),
         *(
             f"executor.{name}"
             for name in (
@@ -61,6 +73,8 @@ MAY_CHANGE = frozenset(
             for name in sorted(NOT_IN_FINGERPRINT)
         ),
         "placement.keep_engines",
+        "policy.size",
+        "reward_model.size",
         *(
             f"ray.{name}"
             for name in ("num_cpus", "num_gpus", "object_store_mib", "dashboard", "dashboard_port", "join_deadline_s")

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from actors.engines.manager import EngineManager
+from actors.pools.engine_pool import RewardModelPool
 from actors.pools.executor_pool import count_restarts, describe_isolation, start_executors, stop_executors
 from actors.workers.messages import Engines, SearchSpec
 from actors.workers.worker_pool import SearchWorkerPool
+from cluster.config.run_config import RunConfig
 from cluster.run.context import Context
-from cluster.run.models import scale_squash
+from cluster.run.models import fit_search
+from cluster.searches.estimate import TimeEstimate
 from cluster.searches.monitor import SearchMonitor
 from cluster.searches.prometheus import SearchMetrics
 from cluster.searches.stats import SearchStats
 from cluster.searches.stored_trees import keep_trees
 from search.config import SearchConfig
 from search.data import Cost, ModelRef, Problem, StepStatus
-from search.reward_models import read_kind
+from search.protocols import RewardModel
+from search.reward_models import RewardAdapter
+from search.reward_models.judge import Judge
 from search.seeds import derive
 from search.storage.tree_store import read_trees
+from search.strategies.registry import entry_of
 
 # Counts of the workers' pools that say that something failed and was tried again or given up; see their ``counts``.
-DISTURBANCES = ("engine_died", "timeout", "wrong_model", "revival_failed", "retries", "gave_up")
+DISTURBANCES = (
+    "engine_died",
+    "timeout",
+    "wrong_model",
+    "revival_failed",
+    "retries",
+    "gave_up",
+    "rate_limited",
+    "server_failed",
+    "unreachable",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +75,8 @@ class SearchResult:
     """Totals over the trees of a search.
 
     ``ties``: trees whose answer only its order put before an equally good one. ``steps``: steps with code. ``steps_ran``:
-    those whose program ran. ``occupancy``: mean share of the policy engines' capacity in use during this start; None if
+    those whose program ran. ``price``: what the tokens of all trees cost by the prices of ``policy.endpoint``, None without
+    prices. ``occupancy``: mean share of the policy engines' capacity in use during this start; None if
     nothing was left to search. ``disturbances``: during this start, what failed in engines and executors and was tried
     again or given up, such as "policy_engine_died", "executor_retries" or "executor_restarts"; those that are not 0.
     ``algebra``: pairs of answers that normal forms did not decide, during this start: "compared" by algebra, and of these
@@ -74,6 +91,7 @@ class SearchResult:
     cost: Cost = field(default_factory=Cost)
     failures: Counter[str] = field(default_factory=Counter)
     quarantined: dict[str, str] = field(default_factory=dict)
+    price: float | None = None
     occupancy: float | None = None
     disturbances: dict[str, int] = field(default_factory=dict)
     algebra: dict[str, int] = field(default_factory=dict)
@@ -93,6 +111,7 @@ class SearchResult:
             "scored_cached_tokens": self.cost.scored_cached_tokens,
             "requests": self.cost.requests,
             "executions": self.cost.executions,
+            "price": self.price,
             "occupancy": self.occupancy,
             "failures": dict(self.failures),
             "disturbances": self.disturbances,
@@ -107,7 +126,12 @@ class SearchRunner:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.engine_manager = EngineManager(context.config.policy.engine, context.config.reward_model.engine)
+        config = context.config
+        self.engine_manager = EngineManager(
+            config.policy.engine,
+            config.reward_model.engine,
+            adapter_of=lambda model: context.reward_adapter(model, config.policy.path),
+        )
         self._worker_pool = SearchWorkerPool(context.config.workers)
         self._executors: tuple[Any, ...] = ()
 
@@ -131,26 +155,49 @@ class SearchRunner:
     ) -> Engines:
         """Start engines for these models, unless they run already, and return the handles of all actors."""
         config = self.context.config
-        self.engine_manager.start(
-            *dict.fromkeys(ref for ref in (policy, second_policy, reward_model) if ref is not None)
-        )
+        endpoints = self.context.endpoints
+        refs = (policy, second_policy, reward_model)
+        models = tuple(dict.fromkeys(ref for ref in refs if ref is not None and not endpoints.serves(ref.path)))
+        if missing := self.engine_manager.missing(*models):
+            with self.context.progress.phase(f"loading {describe_loads(missing, config)}"):
+                self.engine_manager.start(*models)
         if not self._executors:
-            self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
-            self.context.run.update_manifest(sandbox=describe_isolation(self._executors))
+            with self.context.progress.phase("starting the sandbox", quiet=True):
+                self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
+                self.context.run.update_manifest(sandbox=describe_isolation(self._executors))
             if warning := self.context.run.manifest.isolation_warning:
                 self.context.progress.log(warning)
         return Engines(
-            policy=tuple(self.engine_manager.handles(policy)),
+            policy=self._handles(policy),
             policy_config=config.policy.engine,
             executors=self._executors,
             executor_config=config.executor,
-            reward_model=tuple(self.engine_manager.handles(reward_model)) if reward_model else (),
+            reward_model=self._handles(reward_model),
             reward_model_config=config.reward_model.engine,
             policy_ref=policy,
             reward_model_ref=reward_model,
-            second_policy=tuple(self.engine_manager.handles(second_policy)) if second_policy else (),
+            second_policy=self._handles(second_policy),
             second_policy_ref=second_policy,
+            endpoint=endpoints.policy if endpoints.serves(policy.path) else None,
+            judge_endpoint=endpoints.judge if reward_model and endpoints.serves(reward_model.path) else None,
         )
+
+    def _handles(self, model: ModelRef | None) -> tuple[Any, ...]:
+        """Return the engines of a model; none for no model and for one behind a server."""
+        if model is None or self.context.endpoints.serves(model.path):
+            return ()
+        return tuple(self.engine_manager.handles(model))
+
+    def reward_model(self, model: ModelRef, adapter: RewardAdapter) -> RewardModel:
+        """Return a reward model to score states with from this process, in a running loop; its engines are started."""
+        judge = self.context.endpoints.judge
+        if judge is not None and isinstance(adapter, Judge) and self.context.endpoints.serves(model.path):
+            # The client of OpenAI takes a second to import, and most runs have no server.
+            from actors.endpoints.judge import EndpointJudge
+
+            return EndpointJudge(judge, adapter)
+        handles = self.engine_manager.handles(model)
+        return RewardModelPool(handles, adapter, self.context.config.reward_model.engine, model)
 
     def keep_trees(self, plan: SearchPlan, directory: Path) -> set[str]:
         """Return the ids of the problems with a tree in ``directory``, after damaged and foreign lines are dropped."""
@@ -169,22 +216,23 @@ class SearchRunner:
         occupancy, disturbances, algebra = None, dict[str, int](), dict[str, int]()
         if open_problems:
             config = self.context.config
-            spec = SearchSpec(
-                search=scale_squash(plan.config, plan.reward_model),
-                format=config.policy.step_format(self.context.shots),
-                directory=directory,
-                seed=derive(config.seed, *plan.seed),
-                blind=plan.blind,
-                models={ref.role: f"{ref.role} of round {ref.round}" for ref in plan.models},
-                reward_kind=read_kind(Path(plan.reward_model.path)) if plan.reward_model is not None else None,
-                worker=config.workers,
-            )
+            spec = search_spec(self.context, plan, directory)
             engines = self.engines(plan.policy, plan.reward_model, plan.second_policy)
             metrics = SearchMetrics(config.name, plan.label, len(open_problems))
             stats = SearchStats(*engines.capacity)
             restarts_before = count_restarts(self._executors)
-            with self.context.progress.task(plan.label, len(plan.problems), done=len(finished)) as task:
-                monitor = SearchMonitor(task=task, metrics=metrics, stats=stats, blind=plan.blind)
+            rollouts = entry_of(plan.config).rollouts
+            estimate = TimeEstimate(len(open_problems), rollouts(plan.config) if rollouts is not None else None)
+            with SearchMonitor(
+                self.context.progress,
+                plan.label,
+                len(plan.problems),
+                len(finished),
+                metrics=metrics,
+                stats=stats,
+                estimate=estimate,
+                blind=plan.blind,
+            ) as monitor:
                 self._worker_pool.run(spec, engines, open_problems, monitor.on_summary, monitor.on_stats)
                 monitor.finish()
             quarantined, occupancy = monitor.quarantined, stats.mean_occupancy
@@ -194,8 +242,51 @@ class SearchRunner:
             if disturbances:
                 self.context.progress.log(f"{plan.label}: {describe_disturbances(disturbances)}")
         result = summarise_trees(directory, quarantined)
+        result.price = self._price(result.cost)
         result.occupancy, result.disturbances, result.algebra = occupancy, disturbances, algebra
         return result
+
+    def _price(self, cost: Cost) -> float | None:
+        """Return what a search's tokens cost by the declared prices of the policy's server, None without them."""
+        endpoint = self.context.config.policy.endpoint
+        if endpoint is None:
+            return None
+        return endpoint.price(cost.prompt_tokens, cost.cached_tokens, cost.generated_tokens)
+
+
+def search_spec(context: Context, plan: SearchPlan, directory: Path) -> SearchSpec:
+    """Return what the workers get of a plan. Each of its models is prompted in its own format."""
+    policy, second_policy, reward_model = plan.policy, plan.second_policy, plan.reward_model
+    prompting = context.prompting
+    adapter = context.reward_adapter(reward_model, policy.path) if reward_model else None
+    return SearchSpec(
+        search=fit_search(plan.config, reward_model, context.config.reward_model),
+        format=prompting.policy_format(policy.path),
+        second_format=prompting.policy_format(second_policy.path) if second_policy else None,
+        reward_adapter=adapter,
+        directory=directory,
+        seed=derive(context.config.seed, *plan.seed),
+        blind=plan.blind,
+        models={ref.role: f"{ref.role} of round {ref.round}" for ref in plan.models},
+        reward_kind=adapter.kind if adapter else None,
+        worker=context.config.workers,
+    )
+
+
+def describe_loads(models: Sequence[ModelRef], config: RunConfig) -> str:
+    """Return which models are loaded on how many engines: "policy Qwen2.5-0.5B, reward model prm on 1 + 2 engines"."""
+    engines = {"reward_model": config.reward_model.engine}
+    counts = [engines.get(model.role, config.policy.engine).replicas for model in models]
+    names = ", ".join(f"{model.role.replace('_', ' ')} {short_name(model)}" for model in models)
+    return f"{names} on {' + '.join(map(str, counts))} engine{'' if counts == [1] else 's'}"
+
+
+def short_name(model: ModelRef) -> str:
+    """Return the name of a model for people: its own on the Hub, that of its stage ("r2/train_policy"), or its directory's."""
+    *_, first, second, last = ("", "", *Path(model.path).parts)
+    if second == "snapshots":  # a snapshot in the Hub's cache: models--OWNER--NAME/snapshots/COMMIT
+        return first.removeprefix("models--").replace("--", "/")
+    return f"{first}/{second}" if last == "model" and first else last
 
 
 def count_disturbances(pool_counts: Mapping[str, int], executor_restarts: int) -> dict[str, int]:

@@ -28,7 +28,7 @@ def keep_trees(directory: Path, problems: Mapping[str, Problem], seed: int, log:
 
     def check(tree: Tree) -> str | None:
         problem = problems.get(tree.problem.id)
-        if problem is None or problem.question != tree.problem.question:
+        if problem is None or (problem.question, problem.request) != (tree.problem.question, tree.problem.request):
             return f"problem {tree.problem.id} is not searched here"
         if tree.seed != derive(seed, problem.id):
             return f"the tree of problem {problem.id} is of another search (seed {tree.seed})"

@@ -28,7 +28,7 @@ async def complete_solution(
         count_failure(tree, NO_CANDIDATE)
         return (EMPTY_STEP,), 0
     candidate = proposal.candidates[0]
-    drawn = services.format.parse(candidate)
+    drawn = services.keep_ids(services.format.parse(candidate, state), candidate)
     steps = await finish_solution(tree, state, drawn, derive(seed, "answer"), answer_tokens, services)
     return steps, len(candidate.token_ids)
 
@@ -44,7 +44,7 @@ async def finish_solution(
 ) -> tuple[Step, ...]:
     """Run the program at the end of drawn ``steps``, let the policy state its answer; return all steps after ``root``.
 
-    A solution that is still open after ``max_depth`` steps ends as too deep.
+    Code that is still open after ``max_depth`` steps ends as too deep. Prose is written to the end at any depth.
     """
     if not steps:
         return (EMPTY_STEP,)
@@ -55,13 +55,16 @@ async def finish_solution(
     (last,) = await execute_steps(tree, root.then(*before), [last], services)
     if last.is_terminal:
         return (*before, last)
-    state, too_deep = root.then(*before, last), len(steps) >= max_depth
+    state, too_deep = root.then(*before, last), len(steps) >= max_depth and services.format.runs_code
     if not services.format.concluding(state) or too_deep:
         return (*before, replace(last, status=StepStatus.TOO_DEEP if too_deep else StepStatus.NO_ANSWER))
     sampling = Sampling(temperature=0.0, max_tokens=answer_tokens)
     proposal = await services.policy.propose(state, 1, sampling, seed)
     add_cost(tree, proposal)
-    final = services.format.parse(proposal.candidates[0])[:1] if proposal.candidates else ()
+    final: tuple[Step, ...] = ()
+    if proposal.candidates:
+        stated = proposal.candidates[0]
+        final = services.keep_ids(services.format.parse(stated, state)[:1], stated)
     return (*before, last, *map(require_answer, final or (EMPTY_STEP,)))
 
 

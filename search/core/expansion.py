@@ -21,13 +21,14 @@ from itertools import pairwise
 
 from search.concurrency import gather_or_cancel
 from search.core.values import WORST
-from search.data import Cost, Outcome, Proposal, Sampling, Scores, State, Step, StepStatus
+from search.data import Cost, Finish, Outcome, Proposal, Sampling, Scores, State, Step, StepStatus, Until
 from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.tree import ROOT, Node, Tree
 
 NO_CANDIDATE = "no_candidate"  # the policy returned nothing because its context was full
+BLANK = "blank_candidate"  # a candidate that was a blank line and nothing else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +36,14 @@ class ExpansionConfig:
     """Options of an expansion.
 
     ``keep_failed`` keeps candidates that ended without an answer as leaves of value -1. ``finish_first`` keeps only the
-    first candidate with an answer, if there is one.
+    first candidate with an answer, if there is one. ``solution_tokens`` is the allowance of a whole solution, of which a
+    step at ``max_depth`` gets what the steps before it left (``last_step_sampling``).
     """
 
     candidates: int
     sampling: Sampling
     max_depth: int
+    solution_tokens: int = 0
     squash_scale: float
     keep_failed: bool = True
     finish_first: bool = False
@@ -85,17 +88,19 @@ async def propose_children(
     if concluding and tree.nodes[index].draws:
         return []
     n = 1 if concluding else config.candidates
-    sampling = replace(config.sampling, temperature=0.0) if concluding else config.sampling
+    depth = tree.nodes[index].depth + 1
+    to_the_end = depth >= config.max_depth and not services.format.runs_code
+    sampling = last_step_sampling(tree, index, config) if to_the_end else config.sampling
+    sampling = replace(sampling, temperature=0.0) if concluding else sampling
     proposal = await services.policy.propose(state, n, sampling, node_seed(tree, index, tree.nodes[index].draws))
     add_cost(tree, proposal)
     if not proposal.candidates:
         count_failure(tree, NO_CANDIDATE)
     repeated: list[DrawnStep] = []
     new: list[DrawnStep] = []
-    for drawn in merge_identical(proposal, concluding, services):
+    for drawn in merge_identical(tree, proposal, state, services, concluding, to_the_end):
         (new if tree.find_child(index, drawn.step.text) is None else repeated).append(drawn)
     executed = await execute_steps(tree, state, [drawn.step for drawn in new], services)
-    depth = tree.nodes[index].depth + 1
     children = [
         make_node(tree, index, depth, replace(drawn, step=step), proposal.version, config.max_depth)
         for step, drawn in zip(executed, new, strict=True)
@@ -125,19 +130,47 @@ def attach_children(tree: Tree, index: int, children: Sequence[Node]) -> list[in
     return tree.live_children(index)
 
 
-def merge_identical(proposal: Proposal, concluding: bool, services: SearchServices) -> list[DrawnStep]:
-    """Return the distinct steps of a proposal in the order of their first occurrence."""
+def last_step_sampling(tree: Tree, index: int, config: ExpansionConfig) -> Sampling:
+    """Return how the step at ``max_depth`` is drawn in prose: to the end of the solution, with the tokens that are left.
+
+    They are ``solution_tokens`` less those of the steps before, but at least those of one step.
+    """
+    written = sum(tree.nodes[i].tokens for i in tree.solution(index))
+    left = max(config.solution_tokens - written, config.sampling.max_tokens)
+    return replace(config.sampling, until=Until.PAUSE, max_tokens=left)
+
+
+def merge_identical(
+    tree: Tree, proposal: Proposal, state: State, services: SearchServices, concluding: bool, to_the_end: bool
+) -> list[DrawnStep]:
+    """Return the distinct steps of a proposal in the order of their first occurrence; count blank candidates.
+
+    A candidate that was drawn ``to_the_end`` is one step as a whole. It and the step of ``concluding`` end the solution.
+    """
     distinct: dict[str, DrawnStep] = {}
     for candidate in proposal.candidates:
-        steps = services.format.parse(candidate)
-        step = steps[0] if steps else Step(candidate.text, status=StepStatus.NO_ANSWER)
-        step = require_answer(step) if concluding else step
-        distinct.setdefault(step.text, DrawnStep(step, len(candidate.token_ids))).multiplicity += 1
+        steps = services.format.parse(candidate, state)
+        if not steps and candidate.finish is Finish.STOP:
+            count_failure(tree, BLANK)
+            continue
+        steps = steps or (Step(candidate.text, status=StepStatus.NO_ANSWER),)
+        step = join_steps(steps) if to_the_end else steps[0]
+        step = require_answer(step) if concluding or to_the_end else step
+        if step.text not in distinct:
+            (step,) = services.keep_ids((step,), candidate)
+            distinct[step.text] = DrawnStep(step, len(candidate.token_ids))
+        distinct[step.text].multiplicity += 1
     return list(distinct.values())
 
 
+def join_steps(steps: Sequence[Step]) -> Step:
+    """Return steps as one, which ends as the last of them does; a single one is returned as it is."""
+    *before, last = steps
+    return replace(last, text="".join(step.text for step in steps)) if before else last
+
+
 def require_answer(step: Step) -> Step:
-    """Return a step that had to state the answer with status NO_ANSWER if it is still open."""
+    """Return a step that had to end the solution with status NO_ANSWER if it is still open."""
     return replace(step, status=StepStatus.NO_ANSWER) if step.status is StepStatus.OPEN else step
 
 

@@ -34,12 +34,12 @@ def found_enough(tree: Tree, config: SearchConfig) -> bool:
     if threshold is None:
         return False
     ends = (index for index in tree.terminals() if tree.nodes[index].correct is None)
-    return any(path_value(tree, index, config.step_aggregation) >= threshold for index in ends)
+    return any(path_value(tree, index, config.aggregation) >= threshold for index in ends)
 
 
 def finalize(tree: Tree, config: SearchConfig, started: float) -> Tree:
     """Write the answer and the seconds since ``started`` (of ``monotonic``) into the tree; return it."""
-    choice = choose_answer(tree, config.answer_rule, config.step_aggregation)
+    choice = choose_answer(tree, config.answer_rule, config.aggregation)
     tree.answer, tree.tied_answers = choice.answer, choice.ties
     return add_elapsed(tree, started)
 

@@ -8,10 +8,9 @@ alike, so a step's last token is the last token of its segment whatever the toke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from search.data import Candidate, State, Step, Until
 
@@ -24,12 +23,37 @@ class Source(StrEnum):
     WORLD = "world"
 
 
+# What is sent to engines and to the tokenizer: a text, a text and its literals (``Segment.literals``), or a text that a
+# policy wrote and (the ids that were drawn for it but for its suffix, the suffix). Plain tuples are pickled fastest.
+Piece: TypeAlias = str | tuple[str, ...] | tuple[str, tuple[str, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of text that is tokenised by itself."""
+    """A piece of text that is tokenised by itself.
+
+    ``literals`` are the parts of ``text`` that come from outside, in their order: a question, a program's output. What
+    looks like a special token in them is plain text. ``drawn_ids`` are those of the text but for its ``suffix``.
+    """
 
     text: str
     source: Source
+    literals: tuple[str, ...] = ()
+    _: KW_ONLY
+    drawn_ids: str = ""
+    suffix: str = ""
+
+    @classmethod
+    def of_step(cls, step: Step, suffix: str = "") -> Segment:
+        """Return the segment of a step as the policy wrote it, and a suffix that the format adds."""
+        text, drawn_ids = step.text + suffix, step.drawn_ids
+        return cls(text, Source.MODEL, drawn_ids=drawn_ids, suffix=suffix if drawn_ids else "")
+
+    @property
+    def piece(self) -> Piece:
+        if self.drawn_ids:
+            return self.text, (self.drawn_ids, self.suffix)
+        return (self.text, *self.literals) if self.literals else self.text
 
 
 class StepFormat(Protocol):
@@ -52,12 +76,13 @@ class StepFormat(Protocol):
         ...
 
     @property
-    def learnt_mark(self) -> str:
-        """What the tokenizer of a model has that was trained on the format."""
+    def turn_end(self) -> str:
+        """The token that ends a model's turn in this format; empty: the tokenizer's end-of-sequence token."""
         ...
 
-    def is_known_to(self, directory: Path) -> bool:
-        """Return whether the tokenizer in a model directory has the ``learnt_mark``."""
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The format's own marks in a text, which training can make tokens."""
         ...
 
     def segments(self, state: State) -> tuple[Segment, ...]:
@@ -83,8 +108,11 @@ class StepFormat(Protocol):
         """Return whether the next step can only state the answer: one candidate is enough there."""
         ...
 
-    def parse(self, candidate: Candidate) -> tuple[Step, ...]:
-        """Return the steps in a candidate; the last one is terminal where the text does not end as a step should."""
+    def parse(self, candidate: Candidate, state: State | None = None) -> tuple[Step, ...]:
+        """Return the steps in a candidate that continues ``state``; none in one that says nothing.
+
+        The last one is terminal where the solution ends: with an answer, or as no step should.
+        """
         ...
 
 

@@ -1,60 +1,77 @@
-"""The step format "plain": steps in words, for models that do not write code."""
+r"""The step format "plain": steps in words, for base models, which follow no chat template and may not end by themselves."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import ClassVar
 
-from search.data import Candidate, Finish, Outcome, State, Step, StepStatus, Until
+from search.data import Candidate, Finish, State, Step, Until
 from search.formats.base import Segment, Source
-from search.grading.extract import boxed_answer
-from search.serialization import read_json_object
+from search.formats.prose import SEPARATORS, Delimiter, before_candidate, parse_prose, stop_strings
+from search.formats.turns import lay_out, written
+
+NEXT_QUESTION = "\nQuestion:"
+HOW = {
+    Delimiter.BLANK_LINE: "step by step, a blank line after each step",
+    Delimiter.LINE: "step by step, each step in a line of its own",
+    Delimiter.NUMBERED: "in numbered steps",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PlainFormat:
-    r"""Steps in words: ``Step k: …`` and a blank line; the last step carries ``\boxed{…}``. For models that do not write code."""
+    r"""Steps in words: ``Step k: …`` and a blank line; the last step ends in ``\boxed{…}``.
+
+    A solution ends where the model ends its text, begins another question, or ends a step in a box. ``shots`` are worked
+    examples before the question, a blank line between two of them.
+    """
 
     shots: tuple[str, ...] = ()
     name: str = "plain"
-    separator: str = "\n\n"
+    _: KW_ONLY
+    delimiter: Delimiter = Delimiter.BLANK_LINE
     runs_code: ClassVar[bool] = False
-    learnt_mark: ClassVar[str] = "chat template"
+    turn_end: ClassVar[str] = ""
+    tags: ClassVar[tuple[str, ...]] = ()
 
-    def is_known_to(self, directory: Path) -> bool:
-        in_config = "chat_template" in read_json_object(directory / "tokenizer_config.json")
-        return in_config or (directory / "chat_template.jinja").exists()
+    @property
+    def separator(self) -> str:
+        return SEPARATORS[self.delimiter]
 
     def opening(self, label: str, number: int) -> str:
         return f"Step {number}: {label}:"
 
     def segments(self, state: State) -> tuple[Segment, ...]:
-        question = (
-            f"Question: {state.problem.question}\n"
-            "Answer step by step, a blank line after each step, the final answer in \\boxed{}.\n\n"
-        )
-        prompt = Segment("".join((*self.shots, question)), Source.PROMPT)
-        return (prompt, *(Segment(step.text, Source.MODEL) for step in state.steps))
+        return tuple(self._segments(state))
+
+    def _segments(self, state: State) -> Iterator[Segment]:
+        turns = lay_out(state)
+        question = f"Question: {turns.question}\n"
+        if not turns.is_judgement:
+            question += f"Answer {HOW[self.delimiter]}, the final answer in \\boxed{{}}.\n"
+        shots = () if turns.is_judgement else self.shots
+        yield Segment("\n\n".join((*shots, f"{question}\n")), Source.PROMPT, (turns.question,))
+        for exchange in turns.exchanges:
+            yield from (Segment(step.text, Source.PROMPT) for step in exchange.attempt)
+            yield from map(Segment.of_step, exchange.steps)
+            gap = "" if exchange.text.endswith("\n\n") else "\n" if exchange.text.endswith("\n") else "\n\n"
+            yield Segment(f"{gap}{exchange.request}\n\n", Source.PROMPT, (exchange.request,))
+        yield from map(Segment.of_step, turns.steps)
 
     def for_reward_model(self) -> PlainFormat:
-        return self
+        return replace(self, shots=())
 
     def concluding(self, state: State) -> bool:
         return False
 
     def stops(self, state: State, until: Until) -> tuple[str, ...]:
-        return ("\n\n", "\nQuestion:") if until is Until.STEP else ("\nQuestion:",)
+        if until is Until.PAUSE:
+            return (NEXT_QUESTION,)
+        return (*stop_strings(self.delimiter, written(lay_out(state).steps)), NEXT_QUESTION)
 
-    def parse(self, candidate: Candidate) -> tuple[Step, ...]:
-        pieces = [piece for piece in re.split(r"(?<=\n\n)", candidate.text) if piece.strip()]
-        steps: list[Step] = []
-        for piece in pieces:
-            answer = boxed_answer(piece)
-            if answer is not None:
-                return (*steps, Step(piece, status=StepStatus.FINAL, answer=answer, outcome=Outcome.NOT_RUN))
-            steps.append(Step(piece))
-        if not steps or candidate.finish is not Finish.STOP:
-            steps.append(Step(steps.pop().text if steps else "", status=StepStatus.NO_ANSWER))
-        return tuple(steps)
+    def parse(self, candidate: Candidate, state: State | None = None) -> tuple[Step, ...]:
+        text, finish = candidate.text, candidate.finish
+        if text.endswith(NEXT_QUESTION):
+            text, finish = text.removesuffix(NEXT_QUESTION), Finish.END
+        return parse_prose(text, finish, self.delimiter, before_candidate(state), ends_at_box=True)

@@ -60,6 +60,13 @@ def boxed_answer(text: str) -> str | None:
     return unboxed(joined) or None
 
 
+def text_after_box(text: str) -> str | None:
+    """Return what follows the last box of a text, None without a closed one. Boxes in thinking blocks do not count."""
+    text = without_thinking(text)
+    boxes = _outer_boxes(text)
+    return None if not boxes or boxes[-1] is None else text[boxes[-1][1] :]
+
+
 def unboxed(answer: str) -> str:
     """Return what stands in boxes around the whole answer."""
     result = BOX_COMMAND.match(answer)

@@ -36,8 +36,8 @@ class ProblemSetConfig(StrictConfig):
     levels: tuple[int, int] = Field(default=(2, 5), description="least and most reasoning steps; curriculum only")
     part: tuple[float, float] = Field(
         default=(0.0, 1.0),
-        description="from where to where in the file to take problems (shares, by a hash of the question): "
-        "parts that do not meet share no question; not for the curriculum",
+        description="from where to where in the file to take problems (shares, by a hash of the question, of fewer than "
+        "200 problems by its rank): parts of a file that do not meet share no question; not for the curriculum",
     )
     subset: str | None = Field(default=None, description="configuration of a Hugging Face data set, such as 'main'")
     question_field: str | None = Field(

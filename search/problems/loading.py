@@ -22,6 +22,7 @@ class ProblemSets:
         dropped: by set, the problems left out because a set that is only measured contains them.
         skipped: by set, the number of rows left out.
         readings: by set, one line that says which fields were read and what was left out; empty for the curriculum.
+        selections: by set of which not all problems were taken, how many were and why.
         unreachable: by evaluation set that was left out because it cannot be reached, why.
     """
 
@@ -31,6 +32,7 @@ class ProblemSets:
     dropped: Mapping[str, tuple[Overlap, ...]] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     readings: Mapping[str, str] = field(default_factory=dict)
+    selections: Mapping[str, str] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -64,6 +66,7 @@ def load_problem_sets(config: ProblemsConfig) -> ProblemSets:
         readings={
             name: loaded.collected.describe() for name, loaded in loaded_sets.items() if loaded.source != CURRICULUM
         },
+        selections={name: loaded.selection for name, loaded in loaded_sets.items() if loaded.selection},
         unreachable=unreachable,
     )
 

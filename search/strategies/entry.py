@@ -42,6 +42,8 @@ class StrategyEntry:
         has_independent_samples: the solutions of a tree are independent samples.
         chooses_answer: the strategy chooses an answer; otherwise the reader of the tree does.
         budget_option: the option that spends a larger budget.
+        rollouts: the rollouts of a tree, which its root's visits count; None for a strategy without such a count.
+        whole_solutions: draws whole solutions from the question only, never the continuation of a step.
         presets: settings by name, each a mapping of options.
     """
 
@@ -55,6 +57,8 @@ class StrategyEntry:
     has_independent_samples: bool = False
     chooses_answer: bool = True
     budget_option: str = "candidates"
+    rollouts: Callable[[Any], int] | None = None
+    whole_solutions: bool = False
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

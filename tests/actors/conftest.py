@@ -44,7 +44,7 @@ def engine_config() -> EngineConfig:
 
 @pytest.fixture(scope="session")
 def models(policy_dir: Path, reward_model_dir: Path) -> tuple[ModelRef, ModelRef]:
-    return ModelRef("policy", str(policy_dir), 0, 3), ModelRef("reward_model", str(reward_model_dir), 1, 4)
+    return ModelRef("policy", str(policy_dir), 0, 3), ModelRef("reward_model", str(reward_model_dir), 1, 4, "ppm")
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelRef, ModelRef
         make_policy(root / "policy", seed=2, gain=10),
         make_reward_model(root / "reward_model", seed=3),
     )
-    return ModelRef("policy", str(policy), 1, 5), ModelRef("reward_model", str(reward_model), 2, 6)
+    return ModelRef("policy", str(policy), 1, 5), ModelRef("reward_model", str(reward_model), 2, 6, "ppm")
 
 
 @pytest.fixture(scope="session")

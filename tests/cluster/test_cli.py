@@ -116,7 +116,7 @@ def test_dry_run_of_other_commands_writes_nothing(
         (["evolve"], "the following arguments are required: CONFIG"),
         (["evlove", "mini.yaml"], "invalid choice: 'evlove'"),
         (["evolve", "mini.yaml", "--seed", "x"], "invalid int value: 'x'"),
-        (["evolve", "mini.yaml", "--policy.path=./nowhere"], "policy.path: no model directory nowhere"),
+        (["evolve", "mini.yaml", "--policy.path=./nowhere"], "policy.path: no model directory ./nowhere"),
         (["evolve", "mini.yaml", "--policy.shots=none.txt"], "policy.shots: cannot read none.txt"),
         (["evolve", "mini.yaml", "--problems.train.name=none.jsonl"], "none.jsonl"),
         (["search", "mini.yaml", "--split", "moon"], "--split 'moon' is unknown: one of train, validation, heldout"),

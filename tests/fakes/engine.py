@@ -11,6 +11,7 @@ from ray.exceptions import ActorUnavailableError
 from actors.rpc.server import RpcServer
 from search.data import Candidate, Finish, ModelRef, Proposal, Scores
 from search.formats.code_format import END_OF_STEP
+from search.reward_models import RenderedState
 
 DEATH = ConnectionError("this engine ends")
 
@@ -18,7 +19,7 @@ DEATH = ConnectionError("this engine ends")
 class ScriptedEngine(RpcServer):
     """A policy or reward engine that follows ``script``, one entry a request, and then always responds.
 
-    A proposal is ``x = 1`` of version 7, a logit the length of a state; likelihoods are 0.
+    A proposal is ``x = 1`` of version 7, a logit the number of a state's pieces.
 
     Delays and failures: DEATH ends its connections, other exceptions are raised, numbers are seconds before the response;
     ``delay_s`` is that of requests beyond the script. Its health check fails unless ``is_healthy``.
@@ -39,13 +40,9 @@ class ScriptedEngine(RpcServer):
         await self._follow_script(arguments, arguments[2])
         return Proposal((Candidate(f"x = 1{END_OF_STEP}", (1, 2), Finish.STOP),), 5, 0, 7)
 
-    async def score(self, states: Sequence[Any], key: str, model: ModelRef | None) -> Scores:
+    async def score(self, states: Sequence[RenderedState], key: str, model: ModelRef | None) -> Scores:
         await self._follow_script((states, key, model), len(states))
-        return Scores(tuple(float(len(state)) for state in states))
-
-    async def score_likelihood(self, states: Sequence[Any], key: str, model: ModelRef | None = None) -> Scores:
-        await self._follow_script((states, key, model), len(states))
-        return Scores((0.0,) * len(states))
+        return Scores(tuple(float(len(state.pieces)) for state in states))
 
     async def health(self) -> str:
         if not self.is_healthy:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import torch
 
+from search.formats.model_prompt import build_format
 from train.config import TrainConfig
 from train.data.batches import PlanConfig, step_batches, steps_per_epoch
 from train.data.loading import load_samples
+from train.data.model_tokenizer import load_tokenizer
 from train.objectives import OBJECTIVES
 from train.objectives.base import LossOptions
-from train.trainer.launch import TrainTask
+from train.trainer.launch import TrainTask, new_tags
 from train.trainer.loop import learning_rate
 from train.trainer.models import load_model
 from train.trainer.reference_logprobs import reference_log_probs
@@ -21,8 +23,12 @@ def fit_in_one_process(config: TrainConfig, task: TrainTask) -> tuple[list[float
     """Return losses and model of the same training in one process, without DeepSpeed, Ray or micro-batches."""
     objective = OBJECTIVES[task.objective]
     functions = objective.functions()
-    samples, _ = load_samples(objective, task.initial_model, task.data, task.format, config.max_length)
-    model = load_model(task.initial_model, objective.head, config.model_copy(update={"zero_stage": 0}), samples.pad_id)
+    step_format = build_format(task.prompt, task.initial_model)
+    tags = new_tags(config, objective, step_format)
+    samples, _ = load_samples(objective, task.initial_model, task.data, step_format, config.max_length, tags=tags)
+    new_tokens = load_tokenizer(task.initial_model, tags=tags).new_tokens
+    whole = config.model_copy(update={"zero_stage": 0})
+    model = load_model(task.initial_model, objective.head, whole, samples.pad_id, new_tokens)
     order = PlanConfig(batch_size=config.batch_size, micro_batch_tokens=1_000_000, world_size=1, seed=task.seed)
     if samples.kind.needs_reference:
         samples = replace(samples, reference=reference_log_probs(model, samples, order, 0, torch.device("cpu")))

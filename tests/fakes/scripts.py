@@ -22,7 +22,7 @@ END_OF_STEP, END_OF_CODE = "<end_of_step>", "<end_of_code>"
 class WordTable:
     """Single steps: the n words of ``table`` for the words so far, a repeated request the next n, then from the start.
 
-    Whole solutions come from ``lines``, in turn for each state.
+    Whole solutions come from ``lines``, in turn for each state; without ``lines`` from ``table`` too.
     """
 
     table: Mapping[Words, Sequence[str]]
@@ -31,7 +31,7 @@ class WordTable:
 
     def __call__(self, request: Request) -> Sequence[Candidate]:
         here, n = request.words, request.n
-        if request.sampling.until is Until.STEP:
+        if request.sampling.until is Until.STEP or not self.lines:
             choices = self.table[here]
             drawn = choices[request.earlier_here * n :][:n] or choices[:n]
         else:
@@ -70,13 +70,13 @@ ActionRequest = tuple[Words, Action | None, str, int, Until]
 def action_request(request: Request) -> ActionRequest:
     """Return the words so far, rStar's action, the begun step's text, n, and up to where to generate.
 
-    An action is told by the instruction at the end of the question.
+    An action is told by the request, which stands after the words so far.
     """
     steps = list(request.state.steps)
     is_begun = steps and not steps[-1].is_terminal and not steps[-1].text.endswith("\n\n")
     begun = steps.pop().text if is_begun else ""
-    question = request.state.problem.question
-    action = next((action for action, instruction in INSTRUCTIONS.items() if question.endswith(instruction)), None)
+    instruction = request.state.request.text if request.state.request else ""
+    action = next((action for action in INSTRUCTIONS if INSTRUCTIONS[action] == instruction), None)
     return tuple(bare(step) for step in steps), action, begun, request.n, request.sampling.until
 
 
@@ -110,7 +110,7 @@ def random_words(salt: int) -> Script:
 
 @dataclass(frozen=True)
 class HashedText:
-    """Texts, of code or of words, that depend on question, steps, sampling, seed and ``salt``, and on nothing else."""
+    """Texts, of code or of words, that depend on question, request, steps, sampling, seed and ``salt`` only."""
 
     code: bool
     salt: str = ""
@@ -119,7 +119,10 @@ class HashedText:
         sampling = request.sampling
         texts = [step.text for step in request.state.steps]
         settings = (sampling.temperature, sampling.top_p, sampling.top_k, sampling.max_tokens, sampling.until.value)
-        base = derive(request.seed, self.salt, request.state.problem.question, *texts, *settings)
+        question = request.state.problem.question
+        if request.state.request is not None:
+            question += f"\n\n{request.state.request.text}"
+        base = derive(request.seed, self.salt, question, *texts, *settings)
         drawn = []
         for i in range(request.n):
             number = derive(base, 0 if sampling.temperature == 0 else i)

@@ -6,7 +6,7 @@ torch and transformers are imported where they are used: tests that need no mode
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ BYTE_PAIRS = "abcdefghijklmnop"
 TRAINED_VOCABULARY = 320
 
 
-def make_tokenizer(corpus: Sequence[str] = (), eos: str = EOS, pad: str = EOS) -> Any:
-    """Return a tokenizer in which every byte is a token and the tags of the code format are added tokens.
+def make_tokenizer(corpus: Sequence[str] = (), eos: str = EOS, pad: str = EOS, tags: Sequence[str] = CODE_TAGS) -> Any:
+    """Return a tokenizer in which every byte is a token and ``tags``, those of the code format, are added tokens.
 
     Its other tokens are all pairs of the letters a to p, or, with a ``corpus``, what byte-pair encoding learns from it.
     """
@@ -29,7 +29,7 @@ def make_tokenizer(corpus: Sequence[str] = (), eos: str = EOS, pad: str = EOS) -
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     outer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token=eos, pad_token=pad)
-    outer.add_tokens(list(CODE_TAGS))
+    outer.add_tokens(list(tags))
     return outer
 
 
@@ -123,6 +123,16 @@ def make_reward_model(path: Path, *, seed: int = 1, labels: int = 1) -> Path:
     return path
 
 
+def safetensors_bytes(tensors: Mapping[str, int], *, filler: bytes = b"\0") -> bytes:
+    """Return a safetensors file of float32 vectors: their lengths by name. Every byte of them is ``filler``."""
+    header, end = {}, 0
+    for name, length in tensors.items():
+        header[name] = {"dtype": "F32", "shape": [length], "data_offsets": [end, end + 4 * length]}
+        end += 4 * length
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + filler * end
+
+
 def make_empty_model(
     path: Path,
     labels: Sequence[str] | None = None,
@@ -142,5 +152,5 @@ def make_empty_model(
     (path / "config.json").write_text(json.dumps(config))
     (path / "tokenizer.json").write_text(json.dumps(tokenizer))
     (path / "tokenizer_config.json").write_text("{}")
-    (path / "model.safetensors").write_bytes(b"")
+    (path / "model.safetensors").write_bytes(safetensors_bytes({}))
     return path

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from search.data import Outcome, Problem, Step, StepStatus
+from search.formats.base import Piece
 from search.formats.plain_format import PlainFormat
+from search.tokens import piece_text
 from train.data.encoding import Encoder
 
 PAD, EOS = 0, 1
@@ -15,15 +18,14 @@ FINAL = Step("ba two", status=StepStatus.FINAL, answer="2")
 
 
 class Merging:
-    """A tokenizer with a token for "abba", which only a text over the boundary of two steps holds."""
+    """A token encoder with a token for "abba", which only a text over the boundary of two steps holds."""
 
     def __init__(self) -> None:
         self.ids: dict[str, int] = {}
-        self.calls: list[str] = []
 
-    def __call__(self, texts: list[str]) -> list[list[int]]:
-        self.calls += texts
-        return [[self.id(piece) for piece in re.findall(r"abba|ab|ba|\w+|\W", text)] for text in texts]
+    def ids_by_piece(self, pieces: Sequence[Piece]) -> list[tuple[int, ...]]:
+        texts = [piece_text(piece) for piece in pieces]
+        return [tuple(self.id(word) for word in re.findall(r"abba|ab|ba|\w+|\W", text)) for text in texts]
 
     def id(self, piece: str) -> int:
         return self.ids.setdefault(piece, len(self.ids) + 2)
@@ -34,5 +36,5 @@ class Merging:
 
 
 def encoder() -> tuple[Encoder, Merging]:
-    tokenise = Merging()
-    return Encoder(tokenise, PlainFormat(), EOS), tokenise
+    tokens = Merging()
+    return Encoder(tokens, PlainFormat(), EOS), tokens  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Steps that are single words: ``a`` goes on, ``=7`` answers 7, ``!`` was cut off before an end.
+"""Steps that are single words: ``a`` goes on, ``=7`` answers 7, after ``!`` the model ended without an answer.
 
 ``a =7`` is a solution of two steps. Every word is TOKENS tokens long. The step format is PlainFormat.
 """
@@ -39,7 +39,7 @@ def candidate(line: str) -> Candidate:
     if last.startswith("="):
         return Candidate(f"{so_far}\\boxed{{{last[1:]}}}", tokens, Finish.END)
     if last.startswith("!"):
-        return Candidate(f"{so_far}{last}", tokens, Finish.LENGTH)
+        return Candidate(f"{so_far}{last}", tokens, Finish.END)
     return Candidate(f"{so_far}{last}\n\n", tokens, Finish.STOP)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from actors.config import EngineConfig
 from actors.rpc.server import RpcServer
 from search.data import Candidate, Finish, ModelRef, Proposal, Sampling
+from search.formats.base import Piece
 from search.formats.code_format import ANSWER, END_OF_ANSWER, END_OF_CODE, END_OF_OUTPUT, OUTPUT
 
 DELAY_S = 0.05  # before each response, so that a search lasts long enough to be killed in the middle
@@ -35,7 +36,7 @@ class ScriptedPolicyEngine(RpcServer):
 
     async def propose(
         self,
-        segments: Sequence[str],
+        pieces: Sequence[Piece],
         stops: tuple[str, ...],
         n: int,
         sampling: Sampling,
@@ -44,7 +45,8 @@ class ScriptedPolicyEngine(RpcServer):
         model: ModelRef | None = None,
     ) -> Proposal:
         await asyncio.sleep(DELAY_S)
-        printed = segments[-1].strip().removeprefix(OUTPUT).removesuffix(END_OF_OUTPUT)
+        last = pieces[-1] if isinstance(pieces[-1], str) else pieces[-1][0]
+        printed = last.strip().removeprefix(OUTPUT).removesuffix(END_OF_OUTPUT)
         candidates = []
         for number in range(1 if sampling.temperature == 0 else n):
             program = f"print({(seed + number) % 9}){END_OF_CODE}"

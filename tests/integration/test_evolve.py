@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from cluster.config.run_config import RunConfig
 from cluster.evolution import base_policy
 from cluster.run.progress import Progress
 from search.data import PreferencePair, Trajectory
+from search.formats.model_prompt import BUILT_IN_PROMPT, read_model_prompt
 from search.storage.tree_store import read_trees
 from tests.fakes.plain_training import fit_in_one_process
 from train.config import TrainConfig
@@ -119,6 +121,9 @@ def test_models_load_with_transformers(finished: Path) -> None:
     )
     assert policy.config.hidden_size == 64
     assert reward_model.config.num_labels == 1
+    for stage, kind in (("train_policy", None), ("train_reward_model", "ppm")):
+        prompt = read_model_prompt(finished / "rounds" / "r1" / stage / "model")
+        assert prompt == replace(BUILT_IN_PROMPT, reward_kind=kind)
 
 
 def test_promotion_decisions_are_recorded(finished: Path) -> None:

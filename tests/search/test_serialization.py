@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 
 import pytest
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from search.data import (
     PreferencePair,
     Problem,
     Proposal,
+    Request,
     Sampling,
     Scores,
     State,
@@ -65,6 +66,8 @@ def grown() -> Tree:
 EXAMPLES = [
     PROBLEM, PROBLEM.without_answer(), OPEN, FINAL, BROKEN,
     State(PROBLEM, (OPEN, FINAL)),
+    State(replace(PROBLEM, request=Request("Judge.", attempt=(OPEN, FINAL), is_judgement=True)), (OPEN,)),
+    Request("Go on.", attempt=(BROKEN,), steps_before=2, asks_for_step=True),
     Sampling(0.7, 0.9, 5, 64, Until.PAUSE),
     Candidate("text", (1, 2, 3), Finish.LENGTH),
     Proposal((Candidate("a", (1,), Finish.STOP), Candidate("", (), Finish.END)), 10, 4, 2),

@@ -56,7 +56,6 @@ def _encode_sides(records: Sequence[PreferencePair], encoder: Encoder, end: bool
         (State(record.problem, record.prefix + record.chosen), State(record.problem, record.prefix + record.rejected))
         for record in records
     ]
-    encoder.tokenise_segments([state for pair in sides for state in pair])
     return [(encoder.encode(chosen, end), encoder.encode(rejected, end)) for chosen, rejected in sides]
 
 

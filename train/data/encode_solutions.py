@@ -23,7 +23,6 @@ def encode_trajectories(
 ) -> tuple[TokenizedSet, dict[str, int]]:
     """Encode solutions to imitate. Left out: those over ``max_length`` (too_long) and without a target (nothing_to_learn)."""
     states = [State(record.problem, record.steps) for record in records]
-    encoder.tokenise_segments(states)
     kept: list[TokenizedRow] = []
     dropped = {"too_long": 0, "nothing_to_learn": 0}
     for state in states:
@@ -47,7 +46,6 @@ def encode_outcomes(
     and those without a token after the prompt (nothing_to_learn).
     """
     states = [State(record.problem, record.steps) for record in records]
-    encoder.tokenise_segments(states)
     kept: list[TokenizedRow] = []
     dropped = {"too_long": 0, "nothing_to_learn": 0}
     for record, state in zip(records, states, strict=True):
@@ -93,7 +91,6 @@ def _encode_steps(
     """
     step_targets = [to_targets(record) for record in records]
     states = [State(r.problem, r.steps[: len(labels)]) for r, labels in zip(records, step_targets, strict=True)]
-    encoder.tokenise_segments(states)
     kept: list[TokenizedRow] = []
     dropped = {"too_long": 0, "nothing_to_learn": 0, "empty_step": 0, "cut": 0}
     for labels, state in zip(step_targets, states, strict=True):

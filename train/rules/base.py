@@ -61,7 +61,7 @@ class RuleInputs:
     Attributes:
         trees: graded or scored, as the rule needs them.
         references: reference solutions by problem id.
-        hinted_trees: trees of problems whose question gives the answer away (``train.rules.star.add_hint``).
+        hinted_trees: trees of problems with the answer as a hint (``train.rules.star.add_hint``).
         marks: a judge's marks of solutions in ``trees``.
         checked_labels: exact step labels of solutions in ``trees``.
     """

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from search.data import Problem
-from search.prompts import hint_prompt
+from search.formats.requests import hint_request
 from train.record_files import TRAJECTORIES
 from train.rules.base import POLICY, Harvest, HarvestRule, RuleInput, RuleInputs, RuleOptions, training_set
 from train.rules.solutions import collect_solutions, count_problems, to_trajectory, why_no_trajectory
@@ -25,8 +25,8 @@ class StarOptions(RuleOptions):
 
 
 def add_hint(problem: Problem) -> Problem:
-    """Return the problem with its answer in the question, for rationalisation. Never search it where accuracy counts."""
-    return replace(problem, question=hint_prompt(problem.question, problem.answer))
+    """Return the problem with its answer as a hint, for rationalisation. Never search it where accuracy counts."""
+    return replace(problem, request=hint_request(problem.answer))
 
 
 def harvest(inputs: RuleInputs, options: StarOptions) -> Harvest:

@@ -13,7 +13,9 @@ import deepspeed
 import torch
 from torch import distributed
 
+from search.formats.model_prompt import ModelPrompt, write_model_prompt
 from search.storage.files import atomic_directory
+from train.data.model_tokenizer import ModelTokenizer
 from train.trainer.job import SUMMARY, TrainProgress
 from train.trainer.models import ModelWithHead
 
@@ -43,10 +45,17 @@ def restore(engine: Any, directory: Path) -> TrainProgress:
 
 
 def gather_weights(model: torch.nn.Module, zero_stage: int) -> dict[str, torch.Tensor]:
-    """Return all weights on rank 0's CPU, gathered one at a time; on the other ranks an empty dict."""
+    """Return all weights on rank 0's CPU, gathered one at a time; on the other ranks an empty dict.
+
+    Tied weights are returned once, by the first of their names.
+    """
     is_first = distributed.get_rank() == 0
     weights: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
     for name, value in model.state_dict(keep_vars=True).items():
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
         parameters = [value] if isinstance(value, torch.nn.Parameter) else []
         with deepspeed.zero.GatheredParameters(parameters, enabled=zero_stage == 3 and bool(parameters)):
             if is_first:
@@ -54,17 +63,29 @@ def gather_weights(model: torch.nn.Module, zero_stage: int) -> dict[str, torch.T
     return weights
 
 
-def export(model: ModelWithHead, init: Path, output: Path, zero_stage: int, summary: Mapping[str, Any]) -> None:
-    """Write a plain Hugging Face directory: weights, config, tokenizer and ``train.json``. Complete or absent.
+def export(
+    model: ModelWithHead,
+    init: Path,
+    output: Path,
+    zero_stage: int,
+    summary: Mapping[str, Any],
+    prompt: ModelPrompt,
+    tokenizer: ModelTokenizer | None = None,
+) -> None:
+    """Write a plain Hugging Face directory: weights, config, tokenizer, ``train.json`` and raystar.json. Complete or absent.
 
-    All ranks must call it; rank 0 writes. A model with a reward head is a ``…ForSequenceClassification``.
+    All ranks must call it; rank 0 writes. A model with a reward head is a ``…ForSequenceClassification``. The files of the
+    tokenizer are those of ``init``, unless it has new tokens.
     """
     weights = gather_weights(model.model, zero_stage)
     if distributed.get_rank() == 0:
         with atomic_directory(output) as directory:  # workers of a killed driver may export the same model meanwhile
             model.model.save_pretrained(directory, state_dict=weights)
             copy_tokenizer(init, directory)
+            if tokenizer is not None and tokenizer.new_tokens:
+                tokenizer.tokenizer.save_pretrained(directory)
             (directory / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
+            write_model_prompt(directory, prompt)
     distributed.barrier()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from search.formats.model_prompt import ModelPrompt
 from train.config import TrainConfig
 
 SUMMARY = "train.json"  # facts of the training run, in every exported directory
@@ -16,8 +17,9 @@ class TrainJob:
     """A training run as each worker gets it. All paths must be on storage that the workers share.
 
     ``initial_model``: the model directory to start from. ``samples``: tokenised samples (npz). ``output``: the directory to
-    export. ``work_directory``: for checkpoints and TensorBoard files. ``threads``: CPU threads of a worker. ``summary``: facts that
-    the driver adds to ``train.json``.
+    export. ``work_directory``: for checkpoints and TensorBoard files. ``threads``: CPU threads of a worker. ``tags``: texts that
+    become tokens of their own. ``prompt``: how the exported model is to be prompted. ``summary``: facts that the driver
+    adds to ``train.json``.
     """
 
     name: str
@@ -29,6 +31,8 @@ class TrainJob:
     seed: int
     threads: int
     config: TrainConfig
+    tags: tuple[str, ...]
+    prompt: ModelPrompt
     summary: dict[str, Any]
 
     @property

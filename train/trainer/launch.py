@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from search.errors import UserError
 from search.formats.base import StepFormat
+from search.formats.model_prompt import ModelPrompt, build_format
 from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
 from train.config import NOT_IN_FINGERPRINT, TrainConfig
 from train.data.loading import load_samples
 from train.data.tokenized import TokenizedSet
-from train.objectives import OBJECTIVES
+from train.objectives import OBJECTIVES, Objective
+from train.trainer import saved_state
 from train.trainer.entry import run_worker
 from train.trainer.job import SUMMARY, TrainJob, TrainReport
 
@@ -46,7 +48,8 @@ class TrainTask:
         objective: a name in ``train.objectives.OBJECTIVES``.
         initial_model: Hugging Face directory to start from; the reference model too, where the objective needs one.
         data: JSON lines of the objective's records.
-        format: renders the records' steps as text, as for the policy.
+        prompt: how the model is prompted: its format renders the records as text, without worked examples. The exported
+            model says in its raystar.json that it was trained so.
         output: directory to make.
         work_directory: holds checkpoints, tokenised samples and TensorBoard files while the training runs.
         seed: of the order of samples and of dropout.
@@ -56,7 +59,7 @@ class TrainTask:
     objective: str
     initial_model: Path
     data: tuple[Path, ...]
-    format: StepFormat
+    prompt: ModelPrompt
     output: Path
     work_directory: Path
     seed: int
@@ -100,7 +103,17 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     if task.objective not in OBJECTIVES:
         raise UserError(f"unknown objective {task.objective!r}: one of {', '.join(sorted(OBJECTIVES))}")
     objective = OBJECTIVES[task.objective]
-    samples, dropped = load_samples(objective, task.initial_model, task.data, task.format, config.max_length)
+    step_format = build_format(task.prompt, task.initial_model)
+    tags = new_tags(config, objective, step_format)
+    samples, dropped = load_samples(
+        objective,
+        task.initial_model,
+        task.data,
+        step_format,
+        config.max_length,
+        tags=tags,
+        trust_remote_code=config.trust_remote_code,
+    )
     key = fingerprint(config, task, samples)
     name = f"{task.name}-{key[:12]}"
     if task.output.exists():
@@ -128,8 +141,12 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
         seed=task.seed,
         threads=cores,
         config=config,
+        tags=tags,
+        prompt=replace(task.prompt, trained_on_format=True, reward_kind=objective.reward_model),
         summary=facts,
     )
+    saved_state.check_samples(job.samples, samples)
+    saved_state.check_checkpoint(_checkpoint_directory(job.work_directory) / name)
     if not job.samples.exists():  # those of a killed run may hold the reference log-probabilities already
         samples.save(job.samples)
     with follow_reports(job.progress_file, progress):
@@ -159,6 +176,14 @@ def _launch(config: TrainConfig, job: TrainJob, cores: int, gpu: bool) -> None:
     except ray.train.TrainingFailedError as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         raise TrainingFailed(f"training {job.name} failed: {lines[-1].strip() if lines else error!r}") from error
+
+
+def new_tags(config: TrainConfig, objective: Objective, step_format: StepFormat) -> tuple[str, ...]:
+    """Return the tags of the format that become tokens of their own if the tokenizer has none for them.
+
+    A model with a reference learns none: the reference would not understand them.
+    """
+    return step_format.tags if config.tag_tokens and not objective.samples.needs_reference else ()
 
 
 def fingerprint(config: TrainConfig, task: TrainTask, samples: TokenizedSet) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 
 from train.config import TrainConfig
 from train.data.batches import PlanConfig, step_batches, steps_per_epoch
+from train.data.model_tokenizer import ModelTokenizer, load_tokenizer
 from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES, Objective
 from train.objectives.base import LossFunctions
@@ -31,6 +32,7 @@ from train.trainer.job import TrainJob, TrainProgress, TrainReport
 from train.trainer.loop import TrainPlan, train
 from train.trainer.models import resolve_precision
 from train.trainer.reference_logprobs import reference_log_probs
+from train.trainer.saved_state import record_files
 from train.trainer.trackers.registry import open_trackers
 
 
@@ -84,7 +86,8 @@ def run(job: TrainJob) -> None:
     objective, config = OBJECTIVES[job.objective], job.config
     functions = objective.functions()
     samples = TokenizedSet.load(job.samples)
-    engine = build_engine(job, objective, samples.pad_id, world)
+    tokenizer = _tokenizer_with_tags(job)
+    engine = build_engine(job, objective, samples.pad_id, world, tokenizer.new_tokens if tokenizer else {})
     per_epoch = steps_per_epoch(len(samples), config.batch_size)
     order = PlanConfig(
         batch_size=config.batch_size, micro_batch_tokens=config.micro_batch_tokens, world_size=world, seed=job.seed
@@ -104,18 +107,30 @@ def run(job: TrainJob) -> None:
             batches = step_batches(samples, order, rank, progress.step, config.epochs)
             train(engine, batches, functions, config, plan, progress)
     summary = job.summary | {"precision": config.precision} | summarise(progress, functions)
-    checkpoint.export(engine.module, job.initial_model, job.output, config.zero_stage, summary)
+    checkpoint.export(engine.module, job.initial_model, job.output, config.zero_stage, summary, job.prompt, tokenizer)
     ray.train.report({"step": progress.step})
 
 
-def build_engine(job: TrainJob, objective: Objective, pad_id: int, world: int) -> Any:
-    """Return a DeepSpeed engine around the model. At stage 3 the weights are split while they are loaded."""
+def _tokenizer_with_tags(job: TrainJob) -> ModelTokenizer | None:
+    """Return the tokenizer with the job's tags as tokens, None if it has none."""
+    trust = job.config.trust_remote_code
+    return load_tokenizer(job.initial_model, tags=job.tags, trust_remote_code=trust) if job.tags else None
+
+
+def build_engine(
+    job: TrainJob, objective: Objective, pad_id: int, world: int, new_tokens: Mapping[int, Sequence[int]]
+) -> Any:
+    """Return a DeepSpeed engine around the model. At stage 3 the weights are split while they are loaded.
+
+    ``new_tokens``: as of ``models.load_model``.
+    """
     settings = deepspeed_config(job.config, world)
     # transformers looks for this object while it loads a model, so it must live until then.
     zero3 = HfDeepSpeedConfig(settings) if job.config.zero_stage == 3 else None
-    model = models.load_model(job.initial_model, objective.head, job.config, pad_id)
+    model = models.load_model(job.initial_model, objective.head, job.config, pad_id, new_tokens)
     del zero3
-    engine, *_ = deepspeed.initialize(model=model, model_parameters=list(model.parameters()), config=settings)
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    engine, *_ = deepspeed.initialize(model=model, model_parameters=learnt, config=settings)
     return engine
 
 
@@ -147,6 +162,7 @@ def _checkpoint_saver(engine: Any) -> Callable[[TrainProgress], None]:
     def save(progress: TrainProgress) -> None:
         with tempfile.TemporaryDirectory() as directory:
             checkpoint.save(engine, Path(directory), progress)
+            record_files(Path(directory), distributed.get_rank())
             ray.train.report({"step": progress.step}, checkpoint=ray.train.Checkpoint.from_directory(directory))
 
     return save

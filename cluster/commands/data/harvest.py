@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    invocation = options.read_invocation(args)
+    invocation = options.read_invocation(args, serves_models=False)
     from cluster.annotation import harvest  # heavy: reading records imports tokenizers
 
     for directory in args.trees or ():

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     invocation = options.read_invocation(args)
-    request = options.read_request(args, invocation.problems, SELECT, independent=False)
+    request = options.read_request(args, invocation, SELECT, independent=False)
     output = (args.output or invocation.root / OUTPUT).expanduser().absolute()
     if output.exists():
         raise UserError(f"{output} exists and may hold labels: give another --output, or move it away")
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     request.check(invocation.root)
     if args.dry_run:
         stages = planned_stages.score_samples(invocation.config, SELECT, len(request.problems), request.trees)
-        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation, stages))
         return 0
     with open_context(invocation) as context:
         from cluster.annotation.choose_solutions import SelectionRequest  # heavy: Ray and vLLM's clients

@@ -9,11 +9,11 @@ from cluster.commands import dry_run, options, planned_stages
 from cluster.reward_eval import threshold as thresholds
 from cluster.reward_eval.request import REWARD_EVAL, STEPS_STAGE, THRESHOLD_STAGE, rows_inputs
 from cluster.reward_eval.threshold import Threshold
-from cluster.run import preflight
 from cluster.run.context import Invocation, open_context
 from cluster.run.directory import RunDir, check_inputs
 from search.errors import UserError
 from search.evaluation import process_bench
+from search.reward_models import RewardModelKind
 
 HELP = "measure a reward model: best-of-N and voting accuracy, first-error detection (ProcessBench)"
 SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "evaluation", "placement", "ray")
@@ -46,12 +46,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_on_samples(args: argparse.Namespace, invocation: Invocation, threshold: Threshold) -> int:
-    request = options.read_request(args, invocation.problems, REWARD_EVAL, independent=True)
+    request = options.read_request(args, invocation, REWARD_EVAL, independent=True)
     request.check(invocation.root)
-    _check_threshold_stage(invocation, threshold, request.model)
+    _check_threshold_stage(invocation, threshold, request.model, request.kind)
     if args.dry_run:
         stages = planned_stages.score_samples(invocation.config, REWARD_EVAL, len(request.problems), request.trees)
-        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation, stages))
         return 0
     with open_context(invocation) as context:
         from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
@@ -64,15 +64,15 @@ def _run_on_file(args: argparse.Namespace, invocation: Invocation, threshold: Th
     for flag in ("trees", "policy", "limit"):
         if getattr(args, flag) is not None:
             raise UserError(f"--{flag}: no samples are drawn if --steps is given: leave one of them out")
-    kind = preflight.reward_model_kind("--model", args.model, args.kind)
-    rows, model = process_bench.read_rows(args.steps), args.model.absolute()
+    kind = options.read_kind(args, invocation.config.reward_model)
+    rows, model = process_bench.read_rows(args.steps), Path(args.model)
     thresholds.check(rows, threshold)
     file = args.steps.absolute()
-    check_inputs(RunDir(invocation.root).stage(STEPS_STAGE), rows_inputs(model, str(file), rows))
-    _check_threshold_stage(invocation, threshold, model)
+    check_inputs(RunDir(invocation.root).stage(STEPS_STAGE), rows_inputs(model, kind, str(file), rows))
+    _check_threshold_stage(invocation, threshold, model, kind)
     if args.dry_run:
         stages = planned_stages.score_file(len(rows), file)
-        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation, stages))
         return 0
     with open_context(invocation) as context:
         from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
@@ -90,11 +90,11 @@ def _read_threshold(args: argparse.Namespace) -> Threshold:
     return Threshold(rows=process_bench.read_rows(args.threshold_from), source=str(args.threshold_from.absolute()))
 
 
-def _check_threshold_stage(invocation: Invocation, threshold: Threshold, model: Path) -> None:
+def _check_threshold_stage(invocation: Invocation, threshold: Threshold, model: Path, kind: RewardModelKind) -> None:
     """Raise UserError if the run directory has scores of other rows for the threshold."""
     if threshold.rows:
         stage = RunDir(invocation.root).stage(THRESHOLD_STAGE)
-        check_inputs(stage, rows_inputs(model, threshold.source, threshold.rows))
+        check_inputs(stage, rows_inputs(model, kind, threshold.source, threshold.rows))
 
 
 def _share(text: str) -> float:

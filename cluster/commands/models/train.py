@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cluster.commands import dry_run, options, planned_stages
-from cluster.run import preflight
+from cluster.run import training_check
 from cluster.run.context import open_context
 from search.errors import UserError
 
@@ -31,9 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="records of raystar harvest for the objective (sft: trajectories.jsonl; dpo, dpo_nll and ppm: "
         "pairs.jsonl; prm and q_regression: step_labels.jsonl; orm: outcomes.jsonl); can be repeated",
     )
-    parser.add_argument(
-        "--init", type=Path, metavar="DIR", help="model to start from (default: the config's base policy)"
-    )
+    parser.add_argument("--init", metavar="MODEL", help="model to start from (default: the config's base policy)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,11 +39,11 @@ def run(args: argparse.Namespace) -> int:
     for file in args.data:
         if not file.is_file():
             raise UserError(f"--data: no file {file}")
-    if args.init is not None:
-        preflight.check_model("--init", args.init)
+    objective = invocation.config.method.objective(args.role == training_check.POLICY_ROLE)
+    training_check.check_training(invocation.config, args.role, objective, args.init)
     if args.dry_run:
         stages = planned_stages.train(invocation.config, args.role, args.data)
-        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation, stages))
         return 0
     with open_context(invocation) as context:
         from cluster.commands import ray_commands  # heavy: Ray and the training loop

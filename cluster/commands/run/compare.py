@@ -20,20 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     invocation = options.read_invocation(args)
-    options.check_models(args)
     config = invocation.config
     guided = config.compare.reading_scores(config.evaluation.search)
-    if guided and args.reward_model is None:
+    if guided and args.reward_model is None and config.reward_model.endpoint is None:
         raise UserError(
             f"--reward-model: {', '.join(guided)} need scores of a reward model: name its directory, or compare others"
         )
     problems = options.read_problems(args, invocation.problems)
     if args.dry_run:
-        print(
-            dry_run.format_plan(
-                config, invocation.root, planned_stages.compare(config, len(problems)), invocation.address
-            )
-        )
+        print(dry_run.format_plan(invocation, planned_stages.compare(config, len(problems))))
         return 0
     with open_context(invocation) as context:
         from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients

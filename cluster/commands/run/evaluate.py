@@ -19,14 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     invocation = options.read_invocation(args)
     config = invocation.config
-    options.check_models(args)
     if args.dry_run:
         sizes = planned_stages.problem_counts(config, invocation.problems)
-        stages = planned_stages.evaluate(config, sizes, reward_model=args.reward_model is not None)
-        print(dry_run.format_plan(config, invocation.root, stages, invocation.address))
+        scored = args.reward_model is not None or config.reward_model.endpoint is not None
+        stages = planned_stages.evaluate(config, sizes, reward_model=scored)
+        print(dry_run.format_plan(invocation, stages))
         return 0
     with open_context(invocation) as context:
+        from cluster import report  # heavy: Ray, vLLM's clients and the training loop
         from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
 
         ray_commands.evaluate(context, policy=args.policy, reward_model=args.reward_model)
+        report.finish(context.run.root, context.progress)
+        context.progress.log(report.next_command(context.run.root))
     return 0

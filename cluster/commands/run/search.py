@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cluster.commands import dry_run, options, planned_stages
-from cluster.run.context import open_context
+from cluster.run.context import describe_problems, open_context
 
 HELP = "search one problem set and store the trees"
 SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "search", "ray")
@@ -20,13 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     invocation = options.read_invocation(args)
     problems = options.read_problems(args, invocation.problems)
-    options.check_models(args)
     if args.dry_run:
         stages = planned_stages.search(invocation.config, len(problems))
-        print(dry_run.format_plan(invocation.config, invocation.root, stages, invocation.address))
+        print(dry_run.format_plan(invocation, stages))
+        for line in describe_problems(invocation.problems):
+            print(line)
         return 0
     with open_context(invocation) as context:
+        from cluster import report  # heavy: Ray, vLLM's clients and the training loop
         from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
 
         ray_commands.search(context, problems, policy=args.policy, reward_model=args.reward_model)
+        report.finish(context.run.root, context.progress, str(args.config))
     return 0

@@ -39,7 +39,7 @@ class BestOfN:
         """Draw the solutions of one problem, score them and choose an answer."""
         config, tree, started = self.config, Tree(problem, strategy="best_of_n", seed=seed), monotonic()
         ends = await draw_solutions(tree, config, config.candidates, services)
-        await score_solutions(tree, ends, config.step_aggregation, config.squash_scale, services)
+        await score_solutions(tree, ends, config.aggregation, config.squash_scale, services)
         return finalize(tree, config, started)
 
 
@@ -49,4 +49,5 @@ ENTRY = StrategyEntry(
     bound=lambda config: bound(config, config.candidates),
     describe=lambda config: f"{config.candidates} samples",
     has_independent_samples=True,
+    whole_solutions=True,
 )

@@ -34,7 +34,7 @@ class IndependentSampling:
         """Draw the solutions of one problem and score their ends, or all steps: see ``score_solutions``."""
         config, tree, started = self.config, Tree(problem, strategy="sampling", seed=seed), monotonic()
         ends = await draw_solutions(tree, config, config.candidates, services)
-        await score_solutions(tree, ends, config.step_aggregation, config.squash_scale, services)
+        await score_solutions(tree, ends, config.aggregation, config.squash_scale, services)
         return add_elapsed(tree, started)
 
 
@@ -44,6 +44,7 @@ ENTRY = StrategyEntry(
     bound=lambda config: bound(config, config.candidates),
     describe=lambda config: f"{config.candidates} samples",
     has_independent_samples=True,
+    whole_solutions=True,
     chooses_answer=False,
     reward_model=Need.OPTIONAL,
 )

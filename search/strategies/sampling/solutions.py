@@ -10,7 +10,7 @@ from search.config import SearchConfig
 from search.core.completion import add_chain, finish_solution
 from search.core.expansion import NO_CANDIDATE, add_cost, count_failure
 from search.core.stopping import budget_exhausted
-from search.data import Aggregation
+from search.data import Aggregation, Step
 from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive
@@ -76,7 +76,10 @@ async def _add_batch(
         for index in tree.path(ends[text])[len(state.steps) :]:
             tree.nodes[index].multiplicity += len(drawn[text])
     depth_left = config.max_depth - len(state.steps)
-    parsed = {c.text: services.format.parse(c) for c in proposal.candidates if c.text not in ends}
+    parsed: dict[str, tuple[Step, ...]] = {}
+    for candidate in proposal.candidates:
+        if candidate.text not in ends and candidate.text not in parsed:
+            parsed[candidate.text] = services.keep_ids(services.format.parse(candidate, state), candidate)
     chains = await gather_or_cancel(
         finish_solution(
             tree, state, steps, derive(tree.seed, "answer", index), config.max_step_tokens, services, depth_left

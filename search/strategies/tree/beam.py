@@ -88,7 +88,7 @@ async def extend_beams(tree: Tree, beams: Sequence[Beam], config: TreeConfig, se
         parents = [parent for beam in beams for parent in beam.open]
         children = dict(zip(parents, await expand_all(tree, parents, expansion, services), strict=True))
         beams = [
-            keep(tree, beam, [child for parent in beam.open for child in children[parent]], config.step_aggregation)
+            keep(tree, beam, [child for parent in beam.open for child in children[parent]], config.aggregation)
             for beam in beams
         ]
     back_up_ends(tree)

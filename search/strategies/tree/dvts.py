@@ -53,7 +53,7 @@ class Dvts:
         config, tree, started = self.config, Tree(problem, strategy="dvts", seed=seed), monotonic()
         wide = replace(config.expansion(), candidates=config.rollouts * config.candidates)
         first_steps = await expand(tree, ROOT, wide, services)
-        beams = deal(tree, first_steps, config.rollouts, config.step_aggregation)
+        beams = deal(tree, first_steps, config.rollouts, config.aggregation)
         await extend_beams(tree, beams, config, services)
         return finalize(tree, config, started)
 

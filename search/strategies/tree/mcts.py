@@ -50,6 +50,7 @@ class Mcts:
     async def search(self, problem: Problem, services: SearchServices, seed: int) -> Tree:
         """Grow one tree. Raises whatever the services raise; a failing step is no exception but a node."""
         tree, started = Tree(problem, strategy="mcts", seed=seed), monotonic()
+        services.on_start(tree)
         await grow(tree, self.config, services)
         return finalize(tree, self.config, started)
 
@@ -76,6 +77,7 @@ ENTRY = StrategyEntry(
     bound=lambda config: config.bound(config.rollouts * config.max_depth),
     describe=lambda config: f"{config.rollouts} rollouts x {config.candidates} candidates",
     budget_option="rollouts",
+    rollouts=lambda config: config.rollouts,
     presets={
         "paper": {
             "candidates": 8,

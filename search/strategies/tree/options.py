@@ -26,13 +26,14 @@ class TreeConfig(SearchConfig):
             candidates=self.candidates,
             sampling=self.step_sampling(),
             max_depth=self.max_depth,
+            solution_tokens=self.max_solution_tokens,
             squash_scale=self.squash_scale,
             keep_failed=self.keep_failed,
             finish_first=self.finish_first,
         )
 
     def bound(self, expansions: int) -> Bound:
-        """Upper bounds for so many expansions."""
+        """Upper bounds for so many expansions; a solution in prose may overrun them by its step at ``max_depth``."""
         return Bound(expansions, expansions * self.candidates * self.max_step_tokens)
 
 

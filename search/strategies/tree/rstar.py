@@ -23,15 +23,14 @@ from search.core.completion import UNLIMITED, add_chain, complete_solution
 from search.core.expansion import ExpansionConfig, attach_children, count_failure, node_seed, propose_children
 from search.core.stopping import add_elapsed, await_grades
 from search.data import Problem, State, Step, StepStatus
-from search.prompts import add_instruction
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.strategies.entry import Bound, Need, StrategyEntry
 from search.strategies.tree.mutual_consistency import choose_answer, confidence
 from search.strategies.tree.options import RolloutConfig
-from search.strategies.tree.prompted_policy import PromptedPolicy, unchanged
+from search.strategies.tree.prompted_policy import PromptedPolicy
 from search.strategies.tree.rstar_actions import Action, actions_to, permitted, subquestion_of
-from search.strategies.tree.rstar_prompts import INSTRUCTIONS, step_prefix
+from search.strategies.tree.rstar_prompts import request_for, step_prefix
 from search.strategies.tree.uct import run_rollouts
 from search.tree import Node, Tree
 
@@ -70,7 +69,7 @@ class Rstar:
 
     ``candidates`` is the number of children by A1 and by A3, the other actions have one; a path has at most
     ``max_actions`` actions, of however many steps.
-    With ``instructions`` an action is a request put to the policy, without them a way of drawing.
+    With ``instructions`` an action is a request put to the policy after the steps so far, without them a way of drawing.
     ``services.second_policy`` is the discriminator; without one the best solution answers unchecked. ``budget_tokens``
     is checked between rollouts, as "mcts" does, and once more before the discriminator is asked.
     """
@@ -80,6 +79,7 @@ class Rstar:
     async def search(self, problem: Problem, services: SearchServices, seed: int) -> Tree:
         """Grow one tree. Raises whatever the services raise; a failing step is no exception but a node."""
         tree, started = Tree(problem, strategy="rstar", seed=seed), monotonic()
+        services.on_start(tree)
         blind = replace(services, reward_model=None, grader=None)
         await run_rollouts(
             tree,
@@ -119,8 +119,9 @@ async def draw(
         head, state = subquestion_of(state.steps[-1].text), State(tree.problem, state.steps[:-1])
     else:
         head = step_prefix(action, services.format, len(state.steps) + 1, config.instructions)
-    reword = partial(add_instruction, instruction=INSTRUCTIONS[action]) if config.instructions else unchanged
-    prompted = replace(services, policy=PromptedPolicy(services.policy, action, reword, head))
+    prompted = replace(services, policy=PromptedPolicy(services.policy, action, head=head))
+    if config.instructions:
+        state = replace(state, request=request_for(action, len(state.steps)))
     if action is Action.REST:
         seed = derive(node_seed(tree, index), action)
         sampling = config.solution_sampling()
@@ -162,5 +163,6 @@ ENTRY = StrategyEntry(
     reward_model=Need.UNUSED,
     second_policy=True,
     budget_option="rollouts",
+    rollouts=lambda config: config.rollouts,
     presets={"rstar": {"candidates": 5, "rollouts": 32, "max_actions": 5, "exploration": 2.0}},  # section 4.1
 )

@@ -1,7 +1,8 @@
-"""How rStar's actions are put to a policy: the request beside the question, and the opening of a step."""
+"""How rStar's actions are put to a policy: the request after the steps so far, and the opening of the next step."""
 
 from __future__ import annotations
 
+from search.data import Request
 from search.formats.base import StepFormat
 from search.strategies.tree.rstar_actions import Action
 
@@ -12,12 +13,17 @@ INSTRUCTIONS: dict[Action, str] = {
         "Take the problem apart. Go on with one step: a smaller question whose answer is needed next, and that answer. "
         "When nothing smaller is left to ask, ask the question itself and give the final answer."
     ),
-    Action.AGAIN: "Answer the smaller question that was asked last. Think it through slowly, in this one step.",
+    Action.AGAIN: "Answer the smaller question that comes next. Think it through slowly, in this one step.",
     Action.REPHRASE: (
         "Before solving anything, say in one step what is known, condition by condition, and what is asked."
     ),
 }
 SUBQUESTION, REPHRASING = "Smaller question", "In other words"
+
+
+def request_for(action: Action, steps: int) -> Request:
+    """Return an action as a request after so many steps."""
+    return Request(INSTRUCTIONS[action], steps_before=steps, asks_for_step=action is not Action.REST)
 
 
 def step_prefix(action: Action, step_format: StepFormat, number: int, instructed: bool) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
 from statistics import fmean
 from time import monotonic
 from typing import Literal
@@ -25,7 +24,7 @@ from search.core.expansion import count_failure, expand_all
 from search.core.stopping import add_elapsed, await_grades, budget_exhausted
 from search.data import Problem
 from search.errors import UserError
-from search.prompts import reflection_prompt
+from search.formats.requests import reflection_request
 from search.protocols import SearchServices
 from search.strategies.entry import Bound, Need, StrategyEntry
 from search.strategies.tree.beam import back_up_ends
@@ -101,8 +100,7 @@ async def self_correct(tree: Tree, branch: Branch, end: int, config: SphereConfi
     """Search again by a policy that is shown its attempt, or that is drawn from anew where it follows no instructions."""
     policy = PromptedPolicy(services.policy, branch)
     if config.instructions:
-        attempt = "".join(segment.text for segment in services.format.segments(tree.state(end))[1:])
-        policy = replace(policy, reword=partial(reflection_prompt, attempt=attempt))
+        policy = replace(policy, request=reflection_request(tree.steps(end)))
     await grow_branch(tree, branch, config, replace(services, policy=policy))
 
 

@@ -23,7 +23,8 @@ from cluster.run.models import write_kind
 from search.data import Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
 from search.formats.base import Source
 from search.formats.code_format import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat
-from search.reward_models import RewardModelKind
+from search.reward_models import RewardAdapter, RewardModelKind, reward_adapter
+from search.tokens import read_vocabulary
 from tests.fakes.tiny_model import make_reward_model
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ STATES = [
     )
     for number in range(20)
 ]
+
+
+def adapter_of(model: ModelRef) -> RewardAdapter:
+    return reward_adapter(model, CodeFormat())
 
 
 def test_engines_of_the_same_models_are_reused(
@@ -68,6 +73,22 @@ async def test_candidates_end_at_the_stops_of_the_format(
             assert len(candidate.token_ids) == 300
     assert {Finish.STOP, Finish.END} <= {candidate.finish for candidate in candidates}
     assert {proposal.version for proposal in proposals} == {3}
+
+
+async def test_next_prompt_has_the_ids_that_were_drawn(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef], words: Any
+) -> None:
+    pool = PolicyPool(engine_manager.handles(models[0]), CodeFormat(), CONFIG)
+    vocabulary = read_vocabulary(Path(models[0].path))
+    assert vocabulary is not None
+    proposal = await pool.propose(STATES[0], 64, Sampling(max_tokens=3), 3)
+    assert {candidate.vocabulary for candidate in proposal.candidates} == {vocabulary.digest}
+    kept = [(vocabulary.keep_ids((Step(c.text),), c)[0], c) for c in proposal.candidates if c.finish is Finish.LENGTH]
+    respelt = [(step, c) for step, c in kept if step.drawn_ids and len(words.encode(step.text)) < 3]
+    assert respelt  # a tokenizer would have merged these ids
+    for step, candidate in respelt:
+        following = await pool.propose(STATES[0].then(step), 1, Sampling(0, max_tokens=1), 1)
+        assert following.prompt_tokens == proposal.prompt_tokens + len(candidate.token_ids)
 
 
 async def test_prompts_beyond_one_pass_wait_for_the_next(
@@ -122,7 +143,7 @@ async def test_state_that_fills_the_context_is_cut_off(
     engine_manager: EngineManager, models: tuple[ModelRef, ModelRef]
 ) -> None:
     policy = PolicyPool(engine_manager.handles(models[0]), CodeFormat(), CONFIG)
-    reward_model = RewardModelPool(engine_manager.handles(models[1]), CodeFormat(), CONFIG)
+    reward_model = RewardModelPool(engine_manager.handles(models[1]), adapter_of(models[1]), CONFIG)
     long = State(Problem(id="long", question="q" * 600, answer="1", source="test"))
     proposal = await policy.propose(long, 4, Sampling(max_tokens=8), 1)
     assert [candidate.text for candidate in proposal.candidates] == [""]
@@ -148,7 +169,7 @@ async def test_scores_equal_those_of_transformers(
     if reloaded:
         engine_manager.start(others[1])
     model = others[1] if reloaded else models[1]
-    pool = RewardModelPool(engine_manager.handles(model), CodeFormat(), CONFIG, model)
+    pool = RewardModelPool(engine_manager.handles(model), adapter_of(model), CONFIG, model)
     batches = await asyncio.gather(*(pool.score(states[i : i + 4]) for i in range(0, len(states), 4)))
     served = [logit for batch in batches for logit in batch.logits]
     reference = AutoModelForSequenceClassification.from_pretrained(model.path, dtype=torch.float32).eval()
@@ -168,9 +189,11 @@ async def test_prm_logits_become_log_odds_of_the_step_score(
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    model = ModelRef("reward_model", str(make_reward_model(tmp_path / "prm", seed=4, labels=3)), 3, 7)
+    model = ModelRef("reward_model", str(make_reward_model(tmp_path / "prm", seed=4, labels=3)), 3, 7, "prm")
     states = [state.then(Step(f"# Step 1: half of abcd{END_OF_STEP}")) for state in STATES]
-    served = (await RewardModelPool(engine_manager.handles(model), CodeFormat(), CONFIG, model).score(states)).logits
+    served = (
+        await RewardModelPool(engine_manager.handles(model), adapter_of(model), CONFIG, model).score(states)
+    ).logits
     reference = AutoModelForSequenceClassification.from_pretrained(model.path, dtype=torch.float32).eval()
     for state, logit in zip(states, served, strict=True):
         ids = [i for s in CodeFormat().segments(state) for i in words.encode(s.text, add_special_tokens=False)]
@@ -191,7 +214,9 @@ async def test_log_likelihoods_equal_those_of_transformers(
     model, form = ModelRef("reward_model", str(likelihood_model), 3, 7), CodeFormat()
     executed = [state.then(Step(f"print(2){END_OF_CODE}", output="2")) for state in STATES]
     states = [*executed, *(state.then(Step("<answer>2", answer="2", status=StepStatus.FINAL)) for state in executed)]
-    served = (await RewardModelPool(engine_manager.handles(model), form, CONFIG, model).score(states)).logits
+    served = (
+        await RewardModelPool(engine_manager.handles(model), adapter_of(model), CONFIG, model).score(states)
+    ).logits
     reference = AutoModelForCausalLM.from_pretrained(model.path, dtype=torch.float32).eval()
     for state, total in zip(states, served, strict=True):
         tokens = [(i, s.source is Source.MODEL) for s in form.segments(state) for i in words.encode(s.text)]

@@ -12,9 +12,9 @@ from actors.errors import BadScore, EngineGaveUp, PromptTooLong, RequestFailed, 
 from actors.pools.engine_pool import PolicyPool, RewardModelPool
 from search.data import Candidate, Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
 from search.formats.code_format import END_OF_CODE, END_OF_STEP, CodeFormat
+from search.reward_models import RewardModelKind, make_adapter
 from tests.fakes.engine import DEATH, ScriptedEngine
 from tests.fakes.ray_handle import ActorHandle
-from tests.fakes.tiny_model import make_empty_model
 
 CONFIG = EngineConfig(
     backoff_s=0.001, max_num_seqs=4, queue=0, request_deadline_s=2, start_deadline_s=30, max_attempts=3
@@ -26,8 +26,9 @@ def policy(*engines: ScriptedEngine, config: EngineConfig = CONFIG, model: Model
     return PolicyPool([ActorHandle(engine) for engine in engines], CodeFormat(), config, model)  # type: ignore[misc]
 
 
-def reward_model(engine: ScriptedEngine, model: ModelRef | None = None) -> RewardModelPool:
-    return RewardModelPool([ActorHandle(engine)], CodeFormat(), CONFIG, model)  # type: ignore[list-item]
+def reward_model(engine: ScriptedEngine, kind: RewardModelKind = RewardModelKind.PPM) -> RewardModelPool:
+    adapter = make_adapter(Path("/model"), kind, CodeFormat())
+    return RewardModelPool([ActorHandle(engine)], adapter, CONFIG)  # type: ignore[list-item]
 
 
 async def test_request_has_rendered_segments_and_stops() -> None:
@@ -35,7 +36,7 @@ async def test_request_has_rendered_segments_and_stops() -> None:
     state = STATE.then(Step(f"# Step 1: a{END_OF_STEP}"))
     await policy(engine).propose(state, 3, Sampling(max_tokens=9), 42)
     segments, stops, n, sampling, seed, key, model = engine.requests[0]
-    assert segments == tuple(segment.text for segment in CodeFormat().segments(state))
+    assert segments == tuple(segment.piece for segment in CodeFormat().segments(state))
     assert stops == CodeFormat().stops(state, sampling.until)
     assert (n, sampling.max_tokens, seed, key, model) == (3, 9, 42, "p1/1/2a", None)
 
@@ -183,16 +184,15 @@ async def test_siblings_are_scored_in_one_request() -> None:
     assert len(engine.requests) == 1
 
 
-async def test_likelihood_model_gets_segments_marked_by_source(tmp_path: Path) -> None:
-    make_empty_model(tmp_path, labels=["likelihood"])
+async def test_likelihood_model_gets_segments_marked_by_source() -> None:
     engine = ScriptedEngine()
-    pool = reward_model(engine, ModelRef("reward_model", str(tmp_path), 1, 7))
+    pool = reward_model(engine, RewardModelKind.DPO)
     printed = STATE.then(Step(f"print(7){END_OF_CODE}", output="7"))
     await pool.score([printed, printed.then(Step("<answer>7", answer="7", status=StepStatus.FINAL))])
-    (open_, unfinished), (done, finished) = engine.requests[0][0]
-    assert (unfinished, finished) == (False, True)
-    assert [is_from_policy for _, is_from_policy in open_] == [False, True, False]  # question, program, what it printed
-    assert [is_from_policy for _, is_from_policy in done] == [False, True, False, True]
+    unfinished, finished = engine.requests[0][0]
+    assert (unfinished.is_finished, finished.is_finished) == (False, True)
+    assert unfinished.is_scored == (False, True, False)  # question, program, what it printed
+    assert finished.is_scored == (False, True, False, True)
 
 
 async def test_broken_score_is_not_retried() -> None:

@@ -21,6 +21,7 @@ from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary,
 from actors.workers.worker_pool import SearchStalled, SearchWorkerPool, _first_chunk_size, stream_summaries
 from search.data import Cost, ModelRef, Problem
 from search.formats.code_format import CodeFormat
+from search.reward_models import RewardModelKind, make_adapter
 from search.storage.tree_store import read_trees
 from search.strategies.registry import search_config
 
@@ -54,7 +55,13 @@ def engines(
 def make_spec(directory: Path, **worker: Any) -> SearchSpec:
     config = WorkerConfig(workers=2, trees_in_flight=4, chunk_size=2, num_cpus=0.1, **worker)
     return SearchSpec(
-        search=SEARCH, format=CodeFormat(), directory=directory, seed=5, models={"policy": "r0"}, worker=config
+        search=SEARCH,
+        format=CodeFormat(),
+        directory=directory,
+        seed=5,
+        models={"policy": "r0"},
+        reward_adapter=make_adapter(directory, RewardModelKind.PPM, CodeFormat()),
+        worker=config,
     )
 
 

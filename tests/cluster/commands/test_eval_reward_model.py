@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     Path("mini.yaml").write_text(CONFIG)
     for name, label in (("reward_model", "reward"), ("unlabelled", "LABEL_0")):
-        make_empty_model(Path(name), labels=[label])
+        (make_empty_model(Path(name), labels=[label]) / "tokenizer.json").rename(Path(name) / "vocab.json")
     store_trees(Path("trees"), [sample_tree(problem, 1, 1, 0) for problem in PROBLEMS[:2]])
     rows = [
         ProcessRow(
@@ -82,9 +82,9 @@ def test_dry_run_prints_the_stages(
         (("eval-reward-model", "mini.yaml", "--model", "none"), "--model: no model directory none"),
         (
             ("eval-reward-model", "mini.yaml", "--model", "unlabelled"),
-            "does not say what it was trained for: give --kind",
+            "what it is for is unclear; name its kind (reward_model.kind or --kind): ppm, q_regression, orm, classifier",
         ),
-        ((*EVAL, "--kind", "prm"), "--kind prm: the labels of reward_model (reward) are those of the kind ppm"),
+        ((*EVAL, "--kind", "prm"), "reward_model (reward) are those of the kind ppm"),
         ((*EVAL, "--step-aggregation", "sum"), "invalid choice: 'sum'"),
         ((*EVAL, "--split", "moon"), "--split 'moon' is unknown"),
         ((*EVAL, "--policy", "none"), "--policy: no model directory none"),

@@ -47,9 +47,12 @@ def test_overrides_replace_values_of_the_file(tmp_path: Path) -> None:
         ),
         (
             GOOD + "policy:\n  engine:\n    dtype: fp8\n",
-            "c.yaml:8: policy.engine.dtype = 'fp8' is not possible: input should be 'auto', 'float32' or 'bfloat16'",
+            "c.yaml:8: policy.engine.dtype = 'fp8' is not possible: input should be 'auto', 'float32', 'bfloat16' or 'float16'",
         ),
-        (GOOD + "policy:\n  format: prose\n", "c.yaml:7: policy.format = 'prose' is not possible: one of code, plain"),
+        (
+            GOOD + "policy:\n  format: prose\n",
+            "c.yaml:7: policy.format = 'prose' is not possible: one of auto, chat, code",
+        ),
         (GOOD.replace("name: mini\n", ""), "name is missing"),
         (GOOD.replace("version: 1", "version: 2"), "c.yaml:1: version = 2 is not possible: input should be 1"),
         (

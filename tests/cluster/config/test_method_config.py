@@ -12,8 +12,8 @@ from cluster.commands import planned_stages
 from cluster.config.method_config import MethodConfig
 from cluster.config.run_config import RunConfig
 from cluster.run import preflight
-from cluster.run.models import scale_squash
-from search.data import ModelRef, Problem
+from cluster.run.models import fit_search
+from search.data import Aggregation, ModelRef, Problem
 from search.errors import UserError
 from search.reward_models import RewardModelKind, read_kind
 from search.strategies.registry import search_config
@@ -181,5 +181,11 @@ def test_a_search_squashes_each_kind_in_its_own_units(
     make_empty_model(tmp_path, labels=labels)
     assert read_kind(tmp_path) is kind
     search = search_config(squash_scale=3.0)
-    assert scale_squash(search, ModelRef("reward_model", str(tmp_path))).squash_scale == scale
-    assert scale_squash(search, None) == search
+    fitted = fit_search(search, ModelRef("reward_model", str(tmp_path)))
+    assert fitted.squash_scale == scale
+    assert fitted.aggregation is (Aggregation.PRODUCT if kind is RewardModelKind.PRM else Aggregation.LAST)
+    chosen = search.model_copy(update={"step_aggregation": Aggregation.MIN})
+    assert fit_search(chosen, ModelRef("reward_model", str(tmp_path))).aggregation is Aggregation.MIN
+    assert fit_search(search, None) == search
+    judge = ModelRef("reward_model", "/any", kind="judge")
+    assert fit_search(search, judge).squash_scale == 6.0

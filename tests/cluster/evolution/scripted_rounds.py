@@ -88,7 +88,7 @@ class Script:
 
 
 @contextmanager
-def running(root: Path, **fields: Any) -> Iterator[Context]:
+def running(root: Path, shots: tuple[str, ...] = (), **fields: Any) -> Iterator[Context]:
     config = RunConfig.model_validate(
         {"name": "r", "problems": {"train": {"name": "curriculum", "count": 2}}, "search": SAMPLING, **fields}
     )
@@ -97,7 +97,7 @@ def running(root: Path, **fields: Any) -> Iterator[Context]:
         yield Context(
             config=config,
             problems=ProblemSets(train=TRAIN, validation=(), evaluation={}),
-            shots=(),
+            shots=shots,
             run=run,
             session=ray,
             progress=progress,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ import pytest
 from actors.engines.manager import EngineManager
 from cluster.evaluation import evaluate
 from cluster.run.models import model_ref
+from cluster.searches import runner
 from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import Problem, StepLabels, Trajectory
-from search.prompts import hint_prompt
+from search.formats.model_prompt import ModelPrompt
+from search.formats.requests import hint_request
 from search.tree import Tree
 from tests.cluster.evolution.scripted_rounds import (
+    BASE,
     POLICY,
     TRAIN,
     Script,
@@ -55,6 +59,16 @@ def test_default_method_is_rstar_math(tmp_path: Path, monkeypatch: pytest.Monkey
     assert set(harvest) == {"counts", "seconds", "finished"}
     assert (harvest["counts"]["trajectories"], harvest["counts"]["solved"]) == (2, 2)
     assert facts(root, "r1/search")["solved"] == 2
+
+
+def test_models_are_trained_without_worked_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(monkeypatch, mixed)
+    with running(tmp_path / "run", shots=("one",), policy={"format": "code"}, rounds=[{}]) as context:
+        run_to_training(context)
+    assert {name: task.prompt for name, task in script.tasks.items()} == {
+        "policy": ModelPrompt(format="code"),
+        "reward_model": ModelPrompt(format="code"),
+    }
 
 
 PRM = {"rule": "checked_labels", "reward_model": {"objective": "prm"}}
@@ -149,7 +163,7 @@ def test_star_searches_failed_problems_with_a_hint(tmp_path: Path, monkeypatch: 
         run_to_training(context, policy=POLICY)
     first, second = script.plans
     assert first.problems == TRAIN
-    assert [problem.question for problem in second.problems] == [hint_prompt(TRAIN[2].question, TRAIN[2].answer)]
+    assert second.problems == (replace(TRAIN[2], request=hint_request(TRAIN[2].answer)),)
     solutions = read(root, Trajectory, "trajectories.jsonl")
     assert [solution.problem for solution in solutions] == list(TRAIN)  # the bare question, the hint taken out
     assert facts(root, "r1/harvest")["counts"]["rationalised"] == 1
@@ -182,11 +196,13 @@ def test_terminals_are_scored_by_the_aggregation_of_the_search(
 ) -> None:
     """The scripted logit is 2 before the mistake and -2 from it on. An ORM's value is tanh(logit / 2)."""
     monkeypatch.setattr(EngineManager, "handles", lambda *_: [])
-    patch_reward_model(monkeypatch, evaluate)
+    patch_reward_model(monkeypatch, runner)
     model = make_empty_model(tmp_path / "orm", labels=["correct"])
     tree = sample_tree(TRAIN[0], 1, 1, 1)
     with running(tmp_path / "run", evaluation={"search": {"step_aggregation": aggregation}}) as context:
-        ranks = evaluate.rank_terminals(context, SearchRunner(context), model_ref("reward_model", model, 1), [tree])
+        ranks = evaluate.rank_terminals(
+            context, SearchRunner(context), model_ref("reward_model", model, 1), [tree], BASE
+        )
     value, steps_before, steps = math.tanh(1.0), first_incorrect_step(TRAIN[0]), len(incorrect_steps(TRAIN[0]))
     expected = value * (2 * steps_before - steps) / steps if aggregation == "mean" else -value
     values = [math.tanh(rank[0] / 2) for rank in ranks[TRAIN[0].id].values()]

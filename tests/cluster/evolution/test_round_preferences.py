@@ -8,8 +8,8 @@ import pytest
 
 from cluster.searches.runner import SearchPlan
 from search.data import PreferencePair, Problem, Step, StepStatus
+from search.formats.requests import JUDGE, parse_mark
 from search.grading.grader import grader
-from search.prompts import parse_mark
 from search.tree import ROOT, Tree
 from tests.cluster.evolution.scripted_rounds import (
     DPO,
@@ -56,7 +56,7 @@ def test_policy_marks_its_own_solutions(tmp_path: Path, monkeypatch: pytest.Monk
             return mixed(plan, problem)
         tree = Tree(problem, strategy="sampling")
         judgements = {0: ("So. Score: 4", "Score: 5"), 1: ("Score: 2",), 2: ("I cannot say",)}[int(problem.id[-1])]
-        for text in judgements if TRAIN[2].question not in problem.question else ("Hm.",):
+        for text in judgements if problem.question != TRAIN[2].question else ("Hm.",):
             tree.add(ROOT, Step(text, status=StepStatus.NO_ANSWER), multiplicity=2 if len(judgements) == 1 else 1)
         return tree
 
@@ -65,7 +65,9 @@ def test_policy_marks_its_own_solutions(tmp_path: Path, monkeypatch: pytest.Monk
         run_to_training(context, policy=POLICY)
     first, second = script.plans
     assert (second.blind, second.config.candidates, len(second.problems)) == (True, 3, 3 + 3 + 1)
-    assert first.problems[0].question in second.problems[0].question
+    judged = second.problems[0].request
+    assert (first.problems[0].question, JUDGE) == (second.problems[0].question, judged and judged.text)
+    assert judged and judged.is_judgement and judged.attempt[-1].is_terminal
     assert not any(grader().grade(problem, None) for problem in second.problems)  # they can be graded: a worker does
     pairs = read(root, PreferencePair, "pairs.jsonl")
     assert [(pair.problem, pair.chosen_q, pair.rejected_q) for pair in pairs] == [(p, 4.5, 2.0) for p in TRAIN[:2]]

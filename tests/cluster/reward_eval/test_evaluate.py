@@ -181,7 +181,9 @@ def test_file_is_measured_with_a_threshold_from_another_file(tmp_path: Path) -> 
     with context(tmp_path / "run") as running:
         evaluate.evaluate_on_file(running, MODEL, RewardModelKind.PPM, Path("/bench.jsonl"), FILE_ROWS, other)
         stage = running.run.stage("reward_eval/steps")
-    assert json.loads((stage.path / "inputs.json").read_text()) == rows_inputs(MODEL, "/bench.jsonl", FILE_ROWS)
+    assert json.loads((stage.path / "inputs.json").read_text()) == rows_inputs(
+        MODEL, RewardModelKind.PPM, "/bench.jsonl", FILE_ROWS
+    )
     result = json.loads((tmp_path / "run" / RESULT).read_text())
     assert result["curves"] is None
     assert result["threshold"] == "chosen on /other.jsonl"

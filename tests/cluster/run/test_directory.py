@@ -53,6 +53,24 @@ def test_changed_config_is_refused_with_its_differences(tmp_path: Path) -> None:
     assert file_contents(root) == before
 
 
+@pytest.mark.parametrize(("before", "now"), [({"far": "no Hub"}, {}), ({}, {"far": "no Hub"})])
+def test_resume_is_refused_when_a_set_became_reachable(
+    before: dict[str, str], now: dict[str, str], tmp_path: Path
+) -> None:
+    root = tmp_path / "x"
+    with open_run(root, CONFIG, seed=1, command="a", unreachable=before):
+        pass
+    with open_run(root, CONFIG, seed=1, command="a", unreachable=before):
+        pass
+    files = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    with (
+        pytest.raises(UserError, match=r"problems\.evaluation\.far can"),
+        open_run(root, CONFIG, seed=1, command="a", unreachable=now),
+    ):
+        pass
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == files
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

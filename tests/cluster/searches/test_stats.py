@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,8 +14,9 @@ from actors.config import EngineConfig
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import WorkerStats
 from actors.workers.messages import Engines, TreeSummary
-from cluster.run.progress import Task
+from cluster.run.progress import Progress
 from cluster.searches import prometheus
+from cluster.searches.estimate import TimeEstimate
 from cluster.searches.monitor import SearchMonitor
 from cluster.searches.prometheus import COUNTERS, GAUGES, SearchMetrics
 from cluster.searches.stats import WINDOW_S, SearchStats
@@ -48,7 +50,8 @@ def advance(clock: Clock, seconds: float) -> None:
 def test_worker_stats_add_up_by_field_and_can_be_pickled() -> None:
     names = [field.name for field in fields(WorkerStats)]
     stats = WorkerStats(**dict(zip(names, range(1, len(names) + 1), strict=True)))
-    assert stats + stats == WorkerStats(**dict(zip(names, range(2, 2 * len(names) + 1, 2), strict=True)))
+    doubled = WorkerStats(**dict(zip(names, range(2, 2 * len(names) + 1, 2), strict=True)))
+    assert stats + stats == replace(doubled, longest_tokens_left=stats.longest_tokens_left)  # the largest of all
     assert pickle.loads(pickle.dumps(stats)) == stats
 
 
@@ -197,18 +200,38 @@ def test_every_metric_is_in_the_docs() -> None:
 def test_monitor_shows_the_reports_of_a_search(
     metrics: dict[str, Any], search_stats: SearchStats, clock: Clock
 ) -> None:
-    task, search_metrics = Task("round 1: search", 2), SearchMetrics("arithmetic", "round 1", open_problems=2)
-    monitor = SearchMonitor(task=task, metrics=search_metrics, stats=search_stats, blind=False)
-    monitor.on_summary(TreeSummary(problem_id="p1", seed=1, solved=True, nodes=3))
-    monitor.on_summary(TreeSummary(problem_id="p2", seed=2, quarantine_reason="broken"))
-    advance(clock, 2)
-    monitor.on_stats(0, WorkerStats(generated_tokens=40, policy_inflight=50))
-    assert (task.done, task.note) == (2, "1 solved, 20 tok/s, engines 50 %")
-    advance(clock, 2)
-    monitor.on_stats(0, WorkerStats(generated_tokens=40))
-    monitor.finish()
+    stream = io.StringIO()
+    with (
+        Progress(stream=stream) as progress,
+        SearchMonitor(
+            progress,
+            "round 1: search",
+            4,
+            2,
+            metrics=SearchMetrics("arithmetic", "round 1", open_problems=2),
+            stats=search_stats,
+            estimate=TimeEstimate(2, None, clock),
+            blind=False,
+        ) as monitor,
+    ):
+        monitor.on_stats(0, WorkerStats(active_trees=2))
+        assert monitor._task is None  # still warming up
+        advance(clock, 2)
+        monitor.on_stats(0, WorkerStats(active_trees=2, generated_tokens=40, policy_inflight=50))
+        task = monitor.task
+        assert (task.done, task.note) == (2, "0 solved, 20 tok/s, engines 50 %")
+        assert "time left not known yet" in task.line()
+        monitor.on_summary(TreeSummary(problem_id="p1", seed=1, solved=True, nodes=3, cost=Cost(generated_tokens=30)))
+        assert (task.done, monitor.solved) == (3, 1)
+        advance(clock, 2)
+        monitor.on_stats(0, WorkerStats(active_trees=1, generated_tokens=40))
+        assert task.note == "1 solved, 10 tok/s, engines 0 %"
+        assert "about 2 s left" in task.line()  # 30 tokens a tree: 20 of 60 are left, at 10 a second
+        monitor.on_summary(TreeSummary(problem_id="p2", seed=2, quarantine_reason="broken"))
+        monitor.finish()
     assert task.note == "1 solved, 10 tok/s, engines 25 %"
     assert monitor.quarantined == {"p2": "broken"}
+    assert stream.getvalue().startswith("round 1: search: 4/4, 100 %, 1 solved, ")
 
 
 def test_second_policy_adds_to_the_capacity() -> None:

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from search.core.expansion import expand, expand_all, mark_code_error
-from search.data import Outcome, Step, StepStatus
+from search.core.expansion import BLANK, expand, expand_all, mark_code_error
+from search.data import Candidate, Finish, Outcome, Step, StepStatus, Until
 from search.strategies.registry import search_config
 from search.tree import ROOT, Tree
+from tests.fakes.policy import ScriptedPolicy
 from tests.fakes.reward_model import ScriptedRewardModel, step_count
 from tests.fakes.scripts import word_policy
 from tests.fakes.services import word_services
@@ -62,3 +63,48 @@ async def test_children_are_attached_in_the_order_of_indices() -> None:
     live = await expand_all(tree, [second, first], search_config(candidates=2).expansion(), services)
     assert live == [[3], [4]]
     assert [word(node.step) for node in tree.nodes] == ["", "a", "b", "d", "c", "!"]
+
+
+async def test_prose_is_written_to_its_end_at_the_depth_limit() -> None:
+    """The last step gets what is left of the solution's tokens, and is all that the model writes."""
+    texts = ["c\n\nd\n\n\\boxed{7}", "c\n\nd\n\nno end"]
+    finishes = [Finish.END, Finish.LENGTH]
+    policy = ScriptedPolicy(
+        lambda _: [Candidate(text, (1, 2, 3), finish) for text, finish in zip(texts, finishes, strict=True)]
+    )
+    tree = Tree(PROBLEM)
+    first = tree.add(ROOT, Step("a\n\n"), tokens=100)
+    config = search_config(candidates=2, max_depth=2, max_step_tokens=50, max_solution_tokens=400).expansion()
+    assert await expand(tree, first, config, word_services(policy)) == [2]
+    assert (policy.requests[0].sampling.until, policy.requests[0].sampling.max_tokens) == (Until.PAUSE, 300)
+    steps = [node.step for node in tree.nodes[2:]]
+    assert steps == [
+        Step(texts[0], status=StepStatus.FINAL, answer="7"),
+        Step(texts[1], status=StepStatus.NO_ANSWER),
+    ]
+    assert tree.failures == {"no_answer": 1}
+
+
+async def test_last_step_has_at_least_the_tokens_of_a_step() -> None:
+    policy = ScriptedPolicy(lambda _: [Candidate("\\boxed{7}", (1,), Finish.END)])
+    tree = Tree(PROBLEM)
+    first = tree.add(ROOT, Step("a\n\n"), tokens=390)
+    config = search_config(candidates=1, max_depth=2, max_step_tokens=50, max_solution_tokens=400).expansion()
+    await expand(tree, first, config, word_services(policy))
+    assert policy.requests[0].sampling.max_tokens == 50
+
+
+async def test_blank_candidates_are_counted_and_make_no_step() -> None:
+    policy = ScriptedPolicy(lambda _: [Candidate("\n\n", (1,), Finish.STOP), Candidate("a\n\n", (1,), Finish.STOP)])
+    tree = Tree(PROBLEM)
+    assert await expand(tree, ROOT, search_config(candidates=2).expansion(), word_services(policy)) == [1]
+    assert [word(node.step) for node in tree.nodes] == ["", "a"]
+    assert tree.failures == {BLANK: 1}
+
+
+async def test_step_at_its_token_limit_goes_on() -> None:
+    policy = ScriptedPolicy(lambda _: [Candidate("one line\nhalf a l", (1, 2), Finish.LENGTH)])
+    tree = Tree(PROBLEM)
+    assert await expand(tree, ROOT, search_config(candidates=1).expansion(), word_services(policy)) == [1]
+    assert tree.nodes[1].step == Step("one line\n")
+    assert tree.failures == {}

@@ -50,11 +50,23 @@ def test_answers_and_ends_without_one() -> None:
 def test_segments_show_output_as_the_world() -> None:
     steps = (Step("x=1<end_of_step>", code="x=1"), Step("print(x)<end_of_code>", code="print(x)", output="1\n"))
     assert CodeFormat().segments(State(PROBLEM, steps)) == (
-        Segment("<|user|>: How many?\n<|assistant|>: <code>\n", Source.PROMPT),
+        Segment("<|user|>: How many?\n<|assistant|>: <code>\n", Source.PROMPT, ("How many?",)),
         Segment("x=1<end_of_step>\n", Source.MODEL),
         Segment("print(x)<end_of_code>\n", Source.MODEL),
-        Segment("<output>1<end_of_output>\n", Source.WORLD),
+        Segment("<output>1<end_of_output>\n", Source.WORLD, ("1",)),
     )
+
+
+def test_segment_sends_its_literals_with_its_text() -> None:
+    assert Segment("a b", Source.PROMPT).piece == "a b"
+    assert Segment("a b c", Source.PROMPT, ("a", "c")).piece == ("a b c", "a", "c")
+
+
+def test_released_prompt_is_that_of_rstar_math() -> None:
+    """The prompt of microsoft/rStar, branch rStar-math, rstar_deepthink/few_shots/sft_prompt.json."""
+    (prompt,) = step_format("code_released").segments(State(PROBLEM))
+    released = "<|user|>:\nHow many?\n<|assistant|>: Let's think step by step and solve the problem with code."
+    assert prompt.text == f"{released}<code>\n"
 
 
 def test_a_reward_model_reads_what_every_step_printed() -> None:
@@ -68,7 +80,8 @@ def test_a_reward_model_reads_what_every_step_printed() -> None:
         "x=1<end_of_step>\n<output>1<end_of_output>\n# so<end_of_step>\n"
         "print(x)<end_of_code>\n<output>1<end_of_output>\n"
     )
-    assert PlainFormat().for_reward_model() == PlainFormat()
+    assert PlainFormat(shots=("Q A",)).for_reward_model() == PlainFormat()
+    assert CodeFormat(shots=("Q A",)).for_reward_model() == CodeFormat(outputs=True)
 
 
 def test_stops_depend_on_where_the_solution_is() -> None:
@@ -80,17 +93,17 @@ def test_stops_depend_on_where_the_solution_is() -> None:
     assert CodeFormat().concluding(ran) and not CodeFormat().concluding(begun)
 
 
-def test_plain_steps() -> None:
-    def plain(text: str, finish: Finish) -> list[tuple[StepStatus, str | None]]:
-        return [(s.status, s.answer) for s in PlainFormat().parse(Candidate(text, (), finish))]
-
-    assert plain("Step 1: a\n\n", Finish.STOP) == [(StepStatus.OPEN, None)]
-    assert plain("Step 1: a\n\nSo \\boxed{3}", Finish.END) == [(StepStatus.OPEN, None), (StepStatus.FINAL, "3")]
-    assert plain("Step 1: a", Finish.LENGTH) == [(StepStatus.NO_ANSWER, None)]
+def test_plain_examples_stand_a_blank_line_apart() -> None:
+    shots = ("Question: One?\nAnswer.\n\n\\boxed{1}", "Question: Two?\nAnswer.\n\n\\boxed{2}")
+    (prompt,) = PlainFormat(shots).segments(State(PROBLEM))
+    assert prompt.text == (
+        "Question: One?\nAnswer.\n\n\\boxed{1}\n\nQuestion: Two?\nAnswer.\n\n\\boxed{2}\n\nQuestion: How many?\n"
+        "Answer step by step, a blank line after each step, the final answer in \\boxed{}.\n\n"
+    )
 
 
 def test_unknown_formats_are_named() -> None:
-    with pytest.raises(KeyError, match="one of code, plain"):
+    with pytest.raises(KeyError, match="one of chat, code, code_released, plain"):
         step_format("latex")
 
 

@@ -88,6 +88,40 @@ def test_parts_are_disjoint_and_complete(tmp_path: Path) -> None:
     assert 290 <= len(parts[0]) <= 350
 
 
+@pytest.mark.parametrize(("count", "sizes"), [(8, [7, 1]), (3, [3, 0]), (20, [18, 2]), (199, [179, 20])])
+def test_parts_of_a_small_file_are_as_large_as_they_say(tmp_path: Path, count: int, sizes: list[int]) -> None:
+    name = str(numbered(tmp_path / "n.jsonl", count))
+    first = load_problems(ProblemSetConfig(name=name, part=(0.0, 0.9)))
+    assert len(first.problems) == sizes[0]
+    assert first.selection == ("" if sizes[0] == count else f"{sizes[0]} of {count} by part [0.0, 0.9]")
+    rest = ProblemSetConfig(name=name, part=(0.9, 1.0))
+    if sizes[1]:
+        second = load_problems(rest).problems
+        assert len(second) == sizes[1]
+        assert {p.id for p in first.problems}.isdisjoint(p.id for p in second)
+    else:
+        assert refusal(rest) == f"{name}: no problem in part [0.9, 1.0] of 3: make the part wider, or name another file"
+
+
+def test_selection_says_what_part_and_count_leave_out(tmp_path: Path) -> None:
+    name, other = (
+        str(numbered(tmp_path / "n.jsonl", 10)),
+        str(write(tmp_path / "o.jsonl", {"question": "Else?", "answer": "1"})),
+    )
+    sets = load_problem_sets(
+        ProblemsConfig(
+            train=ProblemSetConfig(name=name, part=(0.0, 0.8), count=3),
+            validation=ProblemSetConfig(name=name, part=(0.8, 1.0)),
+            evaluation={"h": ProblemSetConfig(name=other)},
+        )
+    )
+    assert dict(sets.selections) == {
+        "train": "8 of 10 by part [0.0, 0.8], 3 of 8 at random by count",
+        "validation": "2 of 10 by part [0.8, 1.0]",
+    }
+    assert [len(sets.train), len(sets.validation)] == [3, 2]
+
+
 def test_repeats_are_counted_and_given_ids_must_differ(tmp_path: Path) -> None:
     row = {"question": "q", "answer": "1"}
     loaded = load_problems(ProblemSetConfig(name=str(write(tmp_path / "a.jsonl", row, row))))

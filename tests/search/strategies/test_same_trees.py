@@ -65,9 +65,9 @@ DIGESTS = [
     "6129d2cc5ddde157",
     "a073e2963c79df72",
     "47f885c4c52a6f3d",
-    "3baf578cc9a271a5",
+    "2e09e13e6382124c",
     "0794e7e510c9b7bc",
-    "3f37df0d05d9edbb",
+    "a4adeae381c30539",
     "b92a89416c7fa886",
     "44deee12e188e12e",
 ]

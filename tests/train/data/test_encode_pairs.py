@@ -25,9 +25,9 @@ def test_reward_model_sees_no_end_token() -> None:
 
 
 def test_policy_targets_follow_the_shared_prefix() -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     samples, _ = encode_preferences([pair((OPEN,), (FINAL,), (OTHER,))], code, 100, PAD)
-    assert tokenise.text(samples.tokens[samples.targets].tolist()) == ["ba", " ", "two", "<eos>", "three"]
+    assert tokens.text(samples.tokens[samples.targets].tolist()) == ["ba", " ", "two", "<eos>", "three"]
     assert len(samples) == 1 and samples.items().tolist() == [1]
     assert samples.targets[
         samples.starts[1] - 4 : samples.starts[1]
@@ -35,21 +35,21 @@ def test_policy_targets_follow_the_shared_prefix() -> None:
 
 
 def test_whole_solutions_are_targets_from_the_first_token() -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     samples, _ = encode_preferences([pair((), (OPEN, FINAL), (OTHER,))], code, 100, PAD)
     ours = ["one", " ", "ab", "ba", " ", "two", "<eos>", "three"]
-    assert tokenise.text(samples.tokens[samples.targets].tolist()) == ours
+    assert tokens.text(samples.tokens[samples.targets].tolist()) == ours
 
 
 def test_code_output_is_no_target() -> None:
-    tokenise = Merging()
-    code = Encoder(tokenise, CodeFormat(), EOS)
+    tokens = Merging()
+    code = Encoder(tokens, CodeFormat(), EOS)  # type: ignore[arg-type]
     program = Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK)
     samples, _ = encode_preferences([pair((program,), (FINAL,), (OTHER,))], code, 1000, PAD)
-    assert tokenise.text(samples.tokens[samples.targets].tolist()) == ["ba", " ", "two", "<eos>", "three"]
+    assert tokens.text(samples.tokens[samples.targets].tolist()) == ["ba", " ", "two", "<eos>", "three"]
     samples, _ = encode_preferences([pair((), (program, FINAL), (OTHER,))], code, 1000, PAD)
-    assert "printed" in tokenise.text(samples.tokens.tolist())
-    assert "printed" not in tokenise.text(samples.tokens[samples.targets].tolist())
+    assert "printed" in tokens.text(samples.tokens.tolist())
+    assert "printed" not in tokens.text(samples.tokens[samples.targets].tolist())
 
 
 def test_useless_pairs_are_counted() -> None:

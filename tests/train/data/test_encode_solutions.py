@@ -16,18 +16,18 @@ CORRECT, NEUTRAL, INCORRECT = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 MIDDLE = Step("three ab", outcome=Outcome.OK)
 
 
-def learnt(samples: TokenizedSet, tokenise: Merging) -> list[tuple[str, list[float]]]:
+def learnt(samples: TokenizedSet, tokens: Merging) -> list[tuple[str, list[float]]]:
     """The target tokens as text, with their labels."""
-    pieces = tokenise.text(samples.tokens[samples.targets].tolist())
+    pieces = tokens.text(samples.tokens[samples.targets].tolist())
     return list(zip(pieces, samples.labels[samples.targets].tolist(), strict=True))
 
 
 def test_only_steps_are_targets_each_tokenised_by_itself() -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     samples, dropped = encode_trajectories([Trajectory(PROBLEM, (OPEN, FINAL), correct=True, q=1.0)], code, 100, PAD)
-    i = tokenise.id
+    i = tokens.id
     ours = [i("one"), i(" "), i("ab"), i("ba"), i(" "), i("two"), EOS]
-    assert "abba" not in tokenise.ids
+    assert "abba" not in tokens.ids
     assert samples.tokens[-7:].tolist() == ours
     assert samples.targets.tolist() == [False] * (len(samples.tokens) - 7) + [True] * 7
     assert samples.items().tolist() == [7]
@@ -35,13 +35,13 @@ def test_only_steps_are_targets_each_tokenised_by_itself() -> None:
 
 
 def test_code_output_is_no_target() -> None:
-    tokenise = Merging()
-    code = Encoder(tokenise, CodeFormat(), EOS)
+    tokens = Merging()
+    code = Encoder(tokens, CodeFormat(), EOS)  # type: ignore[arg-type]
     steps = (Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK), FINAL)
     samples, _ = encode_trajectories([Trajectory(PROBLEM, steps, correct=True, q=1.0)], code, 1000, PAD)
-    printed = samples.tokens.tolist().index(tokenise.ids["printed"])
+    printed = samples.tokens.tolist().index(tokens.ids["printed"])
     assert not samples.targets[printed]
-    assert samples.targets[samples.tokens.tolist().index(tokenise.ids["print"])]
+    assert samples.targets[samples.tokens.tolist().index(tokens.ids["print"])]
 
 
 def test_no_end_token_without_an_answer() -> None:
@@ -60,14 +60,14 @@ def test_too_long_and_empty_solutions_are_counted() -> None:
 
 
 def test_every_token_after_the_prompt_has_the_outcome() -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     records = [
         Trajectory(PROBLEM, (OPEN, FINAL), correct=True, q=1.0),
         Trajectory(PROBLEM, (OPEN,), correct=False, q=-1.0),
     ]
     samples, dropped = encode_outcomes(records, code, 100, PAD)
     solution = ["one", " ", "ab", "ba", " ", "two"]
-    assert learnt(samples, tokenise) == [(piece, [1.0]) for piece in solution] + [(p, [0.0]) for p in solution[:3]]
+    assert learnt(samples, tokens) == [(piece, [1.0]) for piece in solution] + [(p, [0.0]) for p in solution[:3]]
     assert samples.targets[samples.starts[1:] - 1].tolist() == [True, True]
     assert EOS not in samples.tokens
     assert samples.items().tolist() == [6, 3]
@@ -75,13 +75,13 @@ def test_every_token_after_the_prompt_has_the_outcome() -> None:
 
 
 def test_labels_stand_at_the_last_token_of_each_step() -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     records = [
         StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(1, 0, 1)),
         StepLabels(PROBLEM, (OPEN, FINAL), labels=(0.5, -0.25), scale=LabelScale.VALUE),
     ]
     samples, dropped = encode_step_labels(records, code, 100, PAD)
-    assert learnt(samples, tokenise) == [
+    assert learnt(samples, tokens) == [
         ("ab", list(CORRECT)),
         ("ab", list(NEUTRAL)),
         ("two", list(CORRECT)),
@@ -90,20 +90,20 @@ def test_labels_stand_at_the_last_token_of_each_step() -> None:
     ]
     assert EOS not in samples.tokens and samples.items().tolist() == [3, 2]
     samples, _ = encode_step_values(records, code, 100, PAD)
-    assert learnt(samples, tokenise) == [("ab", [1.0]), ("ab", [0.0]), ("two", [1.0]), ("ab", [0.5]), ("two", [-0.25])]
+    assert learnt(samples, tokens) == [("ab", [1.0]), ("ab", [0.0]), ("two", [1.0]), ("ab", [0.5]), ("two", [-0.25])]
     assert set(dropped.values()) == {0}
 
 
 def test_sequence_ends_with_the_first_incorrect_step() -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     record = StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(1, -1, 1))
     samples, _ = encode_step_labels([record], code, 100, PAD)
-    assert learnt(samples, tokenise) == [("ab", list(CORRECT)), ("ab", list(INCORRECT))]
-    assert tokenise.text(samples.tokens[-3:].tolist()) == ["three", " ", "ab"]
+    assert learnt(samples, tokens) == [("ab", list(CORRECT)), ("ab", list(INCORRECT))]
+    assert tokens.text(samples.tokens[-3:].tolist()) == ["three", " ", "ab"]
 
 
 def test_step_without_a_label_is_context_only() -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     records = [
         StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(None, -1)),
         StepLabels(PROBLEM, (OPEN, MIDDLE, FINAL), labels=(0.5, None, 1.0), scale=LabelScale.SHARE),
@@ -111,17 +111,17 @@ def test_step_without_a_label_is_context_only() -> None:
         StepLabels(PROBLEM, (OPEN, MIDDLE), labels=(None, None)),
     ]
     samples, dropped = encode_step_labels(records, code, 100, PAD)
-    assert learnt(samples, tokenise) == [
+    assert learnt(samples, tokens) == [
         ("ab", list(INCORRECT)),
         ("ab", [0.5, 0.0, 0.5]),
         ("two", [1.0, 0.0, 0.0]),
         ("ab", list(CORRECT)),
     ]
     assert samples.items().tolist() == [1, 2, 1]
-    assert tokenise.text(samples.tokens[-3:].tolist()) == ["one", " ", "ab"]  # nothing after the last label
+    assert tokens.text(samples.tokens[-3:].tolist()) == ["one", " ", "ab"]  # nothing after the last label
     assert dropped == {"too_long": 0, "nothing_to_learn": 1, "empty_step": 0, "cut": 0}
     samples, _ = encode_step_values(records, code, 100, PAD)
-    assert learnt(samples, tokenise) == [("ab", [-1.0]), ("ab", [0.0]), ("two", [1.0]), ("ab", [1.0])]
+    assert learnt(samples, tokens) == [("ab", [-1.0]), ("ab", [0.0]), ("two", [1.0]), ("ab", [1.0])]
 
 
 def test_solution_without_a_label_before_the_cut_is_left_out() -> None:
@@ -150,11 +150,11 @@ def test_labels_are_read_on_their_scale() -> None:
 
 @pytest.mark.parametrize(("room", "kept"), [(6, ["ab", "two"]), (5, ["ab"]), (3, ["ab"])])
 def test_long_solution_is_cut_after_the_last_step_that_fits(room: int, kept: list[str]) -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     record = StepLabels(PROBLEM, (OPEN, FINAL), labels=(1, -1))
     prompt = len(encode_step_labels([record], code, 1000, PAD)[0].tokens) - 6
     samples, dropped = encode_step_labels([record], code, prompt + room, PAD)
-    assert [piece for piece, _ in learnt(samples, tokenise)] == kept
+    assert [piece for piece, _ in learnt(samples, tokens)] == kept
     assert len(samples.tokens) == prompt + (6 if kept == ["ab", "two"] else 3)
     assert dropped == {"too_long": 0, "nothing_to_learn": 0, "empty_step": 0, "cut": int(len(kept) == 1)}
 

@@ -9,62 +9,45 @@ from transformers import AutoTokenizer
 from search.data import Outcome, State, Step
 from search.formats.code_format import CodeFormat
 from search.formats.plain_format import PlainFormat
+from search.tokens import TokenEncoder
 from tests.fakes.tokenizer import EOS, FINAL, OPEN, PROBLEM, Merging, encoder
 from train.data.encoding import Encoder
 
 
 def test_step_end_is_its_last_token_despite_merges() -> None:
-    code, tokenise = encoder()
+    code, tokens = encoder()
     state = State(PROBLEM, (OPEN, FINAL))
-    code.tokenise_segments([state])
     encoded = code.encode(state, end=True)
-    assert "abba" not in tokenise.ids
-    assert tokenise.text([encoded.tokens[end] for end in encoded.ends]) == ["ab", "two"]
-    assert tokenise.text(encoded.tokens[encoded.prompt :]) == ["one", " ", "ab", "ba", " ", "two", "<eos>"]
+    assert "abba" not in tokens.ids
+    assert tokens.text([encoded.tokens[end] for end in encoded.ends]) == ["ab", "two"]
+    assert tokens.text(encoded.tokens[encoded.prompt :]) == ["one", " ", "ab", "ba", " ", "two", "<eos>"]
     assert encoded.is_generated == [False] * encoded.prompt + [True] * 7
 
 
 def test_step_end_holds_with_a_real_bpe_tokenizer(tiny_model: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-
-    def tokenise(texts: list[str]) -> list[list[int]]:
-        return tokenizer(texts, add_special_tokens=False)["input_ids"]  # type: ignore[no-any-return]
-
+    tokens = TokenEncoder.of(AutoTokenizer.from_pretrained(tiny_model))
     first, second = "What is pri", "nt(x0 + x1)"
-    assert tokenise([first + second])[0] != tokenise([first])[0] + tokenise([second])[0]
-    code = Encoder(tokenise, PlainFormat(), EOS)
-    state = State(PROBLEM, (Step(first), Step(second)))
-    code.tokenise_segments([state])
-    encoded = code.encode(state, end=False)
-    lengths = [len(tokenise([text])[0]) for text in (first, second)]
+    assert tokens.ids((first + second,)) != tokens.ids((first, second))
+    encoded = Encoder(tokens, PlainFormat(), EOS).encode(State(PROBLEM, (Step(first), Step(second))), end=False)
+    lengths = [len(tokens.ids((text,))) for text in (first, second)]
     assert encoded.ends == [encoded.prompt + lengths[0] - 1, encoded.prompt + sum(lengths) - 1]
 
 
 def test_step_end_is_where_a_reward_model_reads_the_state() -> None:
-    tokenise = Merging()
-    code = Encoder(tokenise, CodeFormat(), EOS)
+    tokens = Merging()
+    code = Encoder(tokens, CodeFormat(), EOS)  # type: ignore[arg-type]
     steps = (Step("x = 1<end_of_step>"), Step("print(2)<end_of_code>", output="printed", outcome=Outcome.OK), FINAL)
     states = [State(PROBLEM, steps[:k]) for k in range(4)]
-    code.tokenise_segments(states)
     encoded = code.encode(states[3], end=False)
     scored = [code.encode(state, end=False).tokens for state in states]
     assert encoded.prompt == len(scored[0])
     assert encoded.ends == [len(tokens) - 1 for tokens in scored[1:]]
     assert encoded.tokens[: encoded.ends[1] + 1] == scored[2]
-    assert "printed" in tokenise.text(encoded.tokens[encoded.ends[0] + 1 : encoded.ends[1] + 1])
+    assert "printed" in tokens.text(encoded.tokens[encoded.ends[0] + 1 : encoded.ends[1] + 1])
 
 
 def test_step_without_tokens_is_noticed() -> None:
     code, _ = encoder()
     empty = Step("")
     states = [State(PROBLEM, steps) for steps in ((OPEN, FINAL), (OPEN, empty), (empty, OPEN), ())]
-    code.tokenise_segments(states)
     assert [code.encode(state, end=False).has_no_empty_step for state in states] == [True, False, False, True]
-
-
-def test_equal_segments_are_tokenised_once() -> None:
-    code, tokenise = encoder()
-    state = State(PROBLEM, (OPEN, FINAL))
-    code.tokenise_segments([state, state])
-    code.tokenise_segments([state])
-    assert len(tokenise.calls) == 3

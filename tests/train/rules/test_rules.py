@@ -123,12 +123,12 @@ def test_star_rationalises_failed_problems() -> None:
 
 def test_rationalised_solution_has_the_bare_question() -> None:
     hinted = add_hint(problem("p3"))
-    assert (hinted.id, hinted.answer) == ("p3", "7")
-    assert hinted.question.startswith("What is p3?\n\n(The answer is 7.")
+    assert (hinted.id, hinted.question, hinted.answer) == ("p3", "What is p3?", "7")
+    assert hinted.request is not None and hinted.request.text.startswith("(The answer is 7.")
     helped = samples("p3", "i 7")
     helped.problem = hinted
     (record,) = first_set(harvest("star", RuleInputs(trees=(INCORRECT,), hinted_trees=(helped,)))).records
-    assert record.problem.question == "What is p3?"
+    assert (record.problem.question, record.problem.request) == ("What is p3?", None)
 
 
 def test_vstar_makes_records_for_two_models() -> None:

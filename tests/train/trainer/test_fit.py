@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -12,8 +13,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from search.errors import UserError
-from search.formats.code_format import CodeFormat
+from search.formats.code_format import CODE_TAGS
+from search.formats.model_prompt import BUILT_IN_PROMPT, read_model_prompt
 from tests.fakes.plain_training import fit_in_one_process
+from tests.fakes.tiny_architectures import make_architecture
+from tests.fakes.tiny_model import make_tokenizer
 from train.config import TrainConfig
 from train.objectives import OBJECTIVES
 from train.trainer import launch
@@ -40,7 +44,7 @@ def make_task(objective: str, init: Path, data: Path, tmp_path: Path) -> TrainTa
         objective=objective,
         initial_model=init,
         data=(data,),
-        format=CodeFormat(),
+        prompt=BUILT_IN_PROMPT,
         output=tmp_path / "out",
         work_directory=tmp_path / "work",
         seed=5,
@@ -71,6 +75,7 @@ def test_two_workers_train_as_one_process(stage: int, tmp_path: Path, tiny_model
     text = "x1 = 3<end_of_step>"
     ids = AutoTokenizer.from_pretrained(result.output)(text)["input_ids"]
     assert ids == AutoTokenizer.from_pretrained(tiny_model)(text)["input_ids"]
+    assert read_model_prompt(result.output) == BUILT_IN_PROMPT
     assert list((tmp_path / "work" / "tensorboard").rglob("events.out.tfevents.*"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "work"]
     if stage == 3:
@@ -92,6 +97,7 @@ def test_two_workers_train_as_one_process_for_every_objective(
     reports: list[TrainReport] = []
     result = fit(config, task, reports.append)
     losses, model = fit_in_one_process(config, task)
+    assert read_model_prompt(result.output) == replace(BUILT_IN_PROMPT, reward_kind=OBJECTIVES[name].reward_model)
     assert len(reports) == result.steps == len(losses) == 21
     assert [report.loss for report in reports] == pytest.approx(losses, abs=1e-4)
     assert list(result.metrics) == list(OBJECTIVES[name].functions().metrics)
@@ -99,6 +105,26 @@ def test_two_workers_train_as_one_process_for_every_objective(
     exported = (AutoModelForSequenceClassification if head else AutoModelForCausalLM).from_pretrained(result.output)
     assert not head or exported.config.id2label == dict(enumerate(head))
     assert largest_difference(exported, model) < 1e-4
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("architecture", "objective"), [("gemma2", "sft"), ("llama", "sft"), ("qwen3", "ppm")])
+def test_tags_become_tokens_as_in_one_process(
+    architecture: str, objective: str, tmp_path: Path, data: dict[str, Path]
+) -> None:
+    init = make_architecture(tmp_path / "init", architecture, make_tokenizer(tags=()), max_position_embeddings=512)
+    config = CONFIG.model_copy(update={"zero_stage": 3, "tag_tokens": True})
+    task = make_task(objective, init, data[objective], tmp_path)
+    reports: list[TrainReport] = []
+    result = fit(config, task, reports.append)
+    losses, model = fit_in_one_process(config, task)
+    assert [report.loss for report in reports] == pytest.approx(losses, abs=1e-4)
+    head = OBJECTIVES[objective].head
+    exported = (AutoModelForSequenceClassification if head else AutoModelForCausalLM).from_pretrained(result.output)
+    assert largest_difference(exported, model) < 1e-4
+    tokenizer = AutoTokenizer.from_pretrained(result.output)
+    assert exported.get_input_embeddings().num_embeddings == len(tokenizer)
+    assert set(CODE_TAGS) <= set(tokenizer.get_vocab()) - set(AutoTokenizer.from_pretrained(init).get_vocab())
 
 
 def _worker_pid() -> int:

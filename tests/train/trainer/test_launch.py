@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from search.errors import UserError
-from search.formats.code_format import CodeFormat
+from search.formats.model_prompt import BUILT_IN_PROMPT
 from train.config import TrainConfig
 from train.data.loading import NothingToLearn
 from train.data.tokenized import TokenizedSet
@@ -31,7 +31,7 @@ def task(tmp_path: Path, **fields: Any) -> TrainTask:
         objective="sft",
         initial_model=tmp_path / "m",
         data=(),
-        format=CodeFormat(),
+        prompt=BUILT_IN_PROMPT,
         output=tmp_path / "out",
         work_directory=tmp_path / "work",
         seed=0,

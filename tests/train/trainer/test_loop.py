@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, distributed
 
 from search.formats.code_format import CodeFormat
+from search.formats.model_prompt import ModelPrompt
 from train.config import TrainConfig
 from train.data.batches import PlanConfig, plan_epoch, step_batches
 from train.data.loading import load_samples
@@ -74,6 +75,8 @@ def test_dpo_nll_trains_from_its_reference_and_reports(tmp_path: Path, tiny_mode
         seed=5,
         threads=1,
         config=CONFIG,
+        tags=(),
+        prompt=ModelPrompt(format="code"),
         summary={"dropped": dropped},
     )
     engine = PlainEngine(load_model(tiny_model, objective.head, CONFIG, samples.pad_id))

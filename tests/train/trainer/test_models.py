@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 from search.errors import UserError
 from train.config import TrainConfig
-from train.data.loading import check_directory, reward_outputs
+from train.data.trainable import check_trainable, reward_outputs
 from train.objectives import OBJECTIVES, Objective
 from train.trainer.models import load_model
 
@@ -52,11 +52,11 @@ def test_reward_model_is_refused_when_its_labels_do_not_fit(tmp_path: Path, tiny
     with torch.no_grad():
         model.model.score.weight.fill_(0.25)
     model.model.save_pretrained(tmp_path)
-    check_directory(tmp_path, OBJECTIVES["orm"].head)
+    check_trainable(tmp_path, OBJECTIVES["orm"].head)
     loaded = load_model(tmp_path, OBJECTIVES["orm"].head, CONFIG, pad_id=1)
     assert loaded.model.score.weight.unique().tolist() == [0.25]
     assert loaded.model.config.id2label == {0: "correct"}
     with pytest.raises(UserError, match=r"gives 1 number\(s\), 3 \(correct, neutral, incorrect\) are needed here"):
-        check_directory(tmp_path, OBJECTIVES["prm"].head)
+        check_trainable(tmp_path, OBJECTIVES["prm"].head)
     with pytest.raises(UserError, match="is a reward model: a causal language model is needed here"):
-        check_directory(tmp_path, OBJECTIVES["dpo"].head)
+        check_trainable(tmp_path, OBJECTIVES["dpo"].head)

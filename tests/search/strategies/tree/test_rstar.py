@@ -220,7 +220,7 @@ async def test_too_deep_is_counted_when_no_action_can_end() -> None:
 
 def code_lines(table: Mapping[str, Sequence[str] | None], request: Request) -> list[Candidate]:
     """Return the lines of ``table`` for the text so far: programs if the rest is drawn, its output where it has None."""
-    assert request.state.problem.question == PROBLEM.question  # no instructions
+    assert request.state.request is None  # no instructions
     lines = table["".join(step.text for step in request.state.steps)]
     if lines is None:
         lines = [f"\\boxed{{{request.state.steps[-1].output}}}<end_of_answer>"]

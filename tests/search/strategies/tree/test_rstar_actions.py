@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.data import Candidate, Finish, Proposal, Sampling, State, Step
+from search.data import Candidate, Finish, Proposal, Request, Sampling, State, Step
 from search.formats.code_format import CodeFormat
 from search.formats.plain_format import PlainFormat
-from search.prompts import add_instruction, hint_prompt, reflection_prompt
 from search.seeds import derive
 from search.strategies.tree.prompted_policy import PromptedPolicy
 from search.strategies.tree.rstar_actions import GRAMMAR, Action, actions_to, permitted, subquestion_of
-from search.strategies.tree.rstar_prompts import INSTRUCTIONS, step_prefix
+from search.strategies.tree.rstar_prompts import INSTRUCTIONS, request_for, step_prefix
 from search.tree import ROOT, Tree
 from tests.fakes.policy import ScriptedPolicy
 from tests.fakes.words import PROBLEM
@@ -96,24 +95,26 @@ def test_step_prefix_by_action_and_format() -> None:
     assert step_prefix(A3, PlainFormat(), 2, False) == step_prefix(A1, PlainFormat(), 2, True) == ""
 
 
-def test_instructions_are_added_to_the_question() -> None:
-    assert add_instruction("Why?", "Go on.") == "Why?\n\nGo on."
-    assert add_instruction("Why?", "") == "Why?"
+def test_instructions_differ_by_action() -> None:
     assert set(INSTRUCTIONS) == set(Action)
     assert len(set(INSTRUCTIONS.values())) == 5
-    told = reflection_prompt("Why?", " It is {7}.\n")
-    assert told.startswith("Why?\n\nHere is an attempt at this problem:\n\nIt is {7}.\n\nIts answer is wrong.")
-    assert hint_prompt("Why?", "{7}").startswith("Why?\n\n(The answer is {7}.")
+    assert [request_for(action, 3).asks_for_step for action in EVERY] == [True, False, True, True, True]
+    assert request_for(A1, 3).steps_before == 3
 
 
-async def test_prompted_policy_rewords_its_request_only() -> None:
+async def test_prompted_policy_changes_its_request_only() -> None:
     policy = ScriptedPolicy(lambda request: [Candidate("three", (1, 2), Finish.STOP)], version=4)
-    state = State(PROBLEM, (Step("one"),))
-    prompted = PromptedPolicy(policy, "A3", lambda question: question.upper(), "So: ")
+    state = State(PROBLEM, (Step("one"),), Request("Go on.", steps_before=1))
+    prompted = PromptedPolicy(policy, "A3", head="So: ")
     proposal = await prompted.propose(state, 2, Sampling(), 9)
     (request,) = policy.requests
-    assert (request.state.problem.id, request.state.problem.question) == ("p1", "WHAT IS 3 + 4?")
-    assert [step.text for step in request.state.steps] == ["one", "So: "]
+    assert request.state == State(PROBLEM, (Step("one"), Step("So: ")), Request("Go on.", steps_before=1))
     assert (request.n, request.seed) == (2, derive(9, "A3"))
     assert proposal == Proposal((Candidate("So: three", (1, 2), Finish.STOP),), 12, 2, 4)
-    assert state == State(PROBLEM, (Step("one"),))
+
+
+async def test_reflection_stands_before_the_new_solution() -> None:
+    policy = ScriptedPolicy(lambda request: [Candidate("three", (1, 2), Finish.STOP)])
+    reflection = Request("Reflect.", attempt=(Step("wrong"),))
+    await PromptedPolicy(policy, "correct", reflection).propose(State(PROBLEM, (Step("one"),)), 1, Sampling(), 9)
+    assert policy.requests[0].state == State(PROBLEM, (Step("one"),), reflection)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from search import serialization
 from search.data import Step, StepStatus
 from search.errors import UserError
+from search.formats.requests import REFLECT
 from search.strategies.registry import search_config
 from search.strategies.tree.sphere import (
     NO_SOLUTION,
@@ -147,10 +148,13 @@ async def test_sphere_is_refused_without_a_reward_model() -> None:
 
 
 def attempt_in(request: Request) -> str:
-    """Return the attempt that the policy was shown in the question, empty without one."""
-    question = request.state.problem.question
-    assert question.startswith(PROBLEM.question)
-    return question.split("problem:\n\n")[1].split("\n\nIts answer")[0] if "Here is an attempt" in question else ""
+    """Return the attempt that the policy is to correct, empty without one."""
+    assert request.state.problem == PROBLEM
+    reflection = request.state.request
+    if reflection is None:
+        return ""
+    assert (reflection.text, reflection.steps_before) == (REFLECT, 0)
+    return "".join(step.text for step in reflection.attempt)
 
 
 def reflecting(

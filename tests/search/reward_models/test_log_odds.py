@@ -6,7 +6,20 @@ import math
 
 import pytest
 
-from search.reward_models import KIND_BY_LABELS, KINDS, RewardModelKind, logit_unit, probability, to_logit
+from search.data import Aggregation
+from search.reward_models import (
+    KIND_BY_LABELS,
+    KINDS,
+    JudgeConfig,
+    ReadingConfig,
+    RewardModelKind,
+    default_aggregation,
+    logit_unit,
+    probability,
+    sigmoid,
+    to_logit,
+)
+from search.reward_models.log_odds import class_log_odds, to_log_odds
 
 
 def test_logit_is_the_output_or_log_odds_of_not_incorrect() -> None:
@@ -40,5 +53,27 @@ def test_probability_stays_in_range_and_keeps_low_logits_apart(kind: RewardModel
     assert probability(0.0, kind) == (1.0 if kind is RewardModelKind.DPO else 0.5)
 
 
-def test_every_kind_has_labels_and_an_aggregation() -> None:
-    assert set(KIND_BY_LABELS.values()) == set(KINDS) == set(RewardModelKind)
+def test_class_log_odds_by_hand() -> None:
+    # P = 0.1, 0.6, 0.3: the odds of the last two are 0.9 / 0.1
+    outputs = [math.log(0.1) - 3, math.log(0.6) - 3, math.log(0.3) - 3]
+    assert class_log_odds(outputs, (1, 2)) == pytest.approx(math.log(9))
+    assert class_log_odds([-900.0, 900.0], (1,)) == 1800.0  # no probability that saturates is computed
+    assert sigmoid(to_log_odds(0.25)) == pytest.approx(0.25)
+
+
+def test_every_kind_is_registered_and_trained_ones_have_labels() -> None:
+    assert set(KINDS) == set(RewardModelKind)
+    assert all(KIND_BY_LABELS[entry.labels] is kind for kind, entry in KINDS.items() if entry.labels)
+    trained = {RewardModelKind(name) for name in ("ppm", "q_regression", "orm", "dpo", "prm")}
+    assert set(KIND_BY_LABELS.values()) == trained
+
+
+def test_aggregation_has_a_default_per_kind() -> None:
+    of = {kind: default_aggregation(kind) for kind in RewardModelKind}
+    products = {kind for kind, aggregation in of.items() if aggregation is Aggregation.PRODUCT}
+    assert products == {RewardModelKind.PRM, RewardModelKind.QWEN_PRM, RewardModelKind.JUDGE}
+    assert of[RewardModelKind.MATH_SHEPHERD] is Aggregation.MIN
+    assert of[RewardModelKind.RLHFLOW] is Aggregation.MEAN
+    assert of[RewardModelKind.PPM] is default_aggregation(None) is Aggregation.LAST
+    judges_solutions = ReadingConfig(judge=JudgeConfig(scope="solution"))
+    assert default_aggregation(RewardModelKind.JUDGE, judges_solutions) is Aggregation.LAST

@@ -1,0 +1,1 @@
+"""Policies behind an OpenAI-compatible server: its settings, what it accepts, and the client that searches call."""

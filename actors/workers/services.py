@@ -1,0 +1,67 @@
+"""Make the policies and the reward model that a job's trees call: pools of engines, or a server in their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+from actors.pools.engine_pool import PolicyPool, RewardModelPool
+from actors.workers.messages import Engines, SearchJob
+from search.reward_models.judge import Judge
+from search.tokens import Vocabulary, read_vocabulary
+
+if TYPE_CHECKING:
+    from actors.endpoints.judge import EndpointJudge
+    from actors.endpoints.policy import EndpointPolicy
+
+AnyPolicy: TypeAlias = Union[PolicyPool, "EndpointPolicy"]
+AnyRewardModel: TypeAlias = Union[RewardModelPool, "EndpointJudge"]
+
+
+def make_policy(job: SearchJob) -> AnyPolicy:
+    """Return the policy of a job."""
+    engines, spec = job.engines, job.spec
+    if engines.endpoint is None:
+        return PolicyPool(engines.policy, spec.format, engines.policy_config, engines.policy_ref)
+    # The client of OpenAI takes a second to import, and most searches have no server.
+    from actors.endpoints.formats import read_encoder
+    from actors.endpoints.policy import EndpointPolicy
+
+    encode = read_encoder(engines.endpoint.tokenizer)
+    return EndpointPolicy(engines.endpoint, spec.format, share=1 / spec.worker.workers, encode=encode)
+
+
+def make_second_policy(job: SearchJob, policy: AnyPolicy) -> AnyPolicy | None:
+    """Return the second policy of a job, which may be the first behind its server; None without one."""
+    engines, spec = job.engines, job.spec
+    if engines.second_policy:
+        step_format = spec.second_format or spec.format
+        return PolicyPool(
+            engines.second_policy, step_format, engines.policy_config, engines.second_policy_ref, "second_policy"
+        )
+    shares_server = engines.endpoint is not None and engines.second_policy_ref is not None
+    return policy if shares_server and engines.second_policy_ref == engines.policy_ref else None
+
+
+def policy_vocabularies(engines: Engines) -> dict[str, Vocabulary]:
+    """Return the vocabularies of the policies on engines, by their digests. A model of an unknown layout has none."""
+    models = (engines.policy_ref, engines.second_policy_ref)
+    vocabularies = [read_vocabulary(Path(model.path)) for model in models if model is not None]
+    return {vocabulary.digest: vocabulary for vocabulary in vocabularies if vocabulary is not None}
+
+
+def make_reward_model(job: SearchJob) -> AnyRewardModel | None:
+    """Return the reward model of a job, None without one."""
+    engines, spec = job.engines, job.spec
+    if engines.reward_model:
+        if spec.reward_adapter is None:
+            raise ValueError("a search with a reward model needs an adapter for it (SearchSpec.reward_adapter)")
+        return RewardModelPool(
+            engines.reward_model, spec.reward_adapter, engines.reward_model_config, engines.reward_model_ref
+        )
+    if engines.judge_endpoint is None or not isinstance(spec.reward_adapter, Judge):
+        return None
+    # The client of OpenAI takes a second to import, and most searches have no server.
+    from actors.endpoints.judge import EndpointJudge
+
+    return EndpointJudge(engines.judge_endpoint, spec.reward_adapter, share=1 / spec.worker.workers)

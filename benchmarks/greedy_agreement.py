@@ -1,0 +1,164 @@
+"""Compare a chat model's greedy accuracy as RayStar asks it with plain transformers generation.
+
+    python benchmarks/greedy_agreement.py MODEL PROBLEMS.jsonl [--count N] [--max-tokens T] [--work DIR] [--batch B]
+
+Both sides are in float32 and get the same prompt ids, the same limit of tokens, the same stops and the same extraction
+and grading of answers. RayStar's side is ``raystar search`` with one greedy sample a problem; its trees stay in the work
+directory, and a second call goes on where the first one stopped. The other side is ``model.generate`` on batches padded
+on the left. Prints both accuracies with 95 % intervals, their paired difference, and how many answers and texts differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from search.data import Candidate, Finish, Problem, State
+from search.evaluation.confidence import wilson
+from search.formats.base import StepFormat
+from search.formats.model_prompt import PromptSettings, prompt_format
+from search.grading.grader import grader
+from search.storage import tree_store
+from search.tokens import TokenEncoder
+from search.tree import Tree
+
+NAME = "greedy_agreement"
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A greedy solution: its text and the answer in it."""
+
+    text: str
+    answer: str | None
+
+
+def by_search(args: argparse.Namespace) -> list[Tree]:
+    """Return the trees of ``raystar search``, one greedy sample each."""
+    # A hash of the question takes the problems; both splits that are not searched are as small as can be.
+    problems = {"name": str(args.problems.absolute()), "count": args.count}
+    config = {
+        "name": NAME,
+        "problems": {"train": problems, "validation": {**problems, "count": 1}, "evaluation": {}},
+        "policy": {
+            "path": str(args.model),
+            "format": "chat",
+            "engine": {
+                "dtype": "float32",
+                "max_num_seqs": args.batch,
+                "cpu_threads": 0,
+                "kv_cache_gib": 2,
+                "num_cpus": 0,
+            },
+        },
+        "search": {
+            "strategy": "sampling",
+            "candidates": 1,
+            "temperature": 0.0,
+            "max_solution_tokens": args.max_tokens,
+        },
+        "workers": {"trees_in_flight": args.batch, "num_cpus": 0},
+        "executor": {"num_cpus": 0},
+    }
+    args.work.mkdir(parents=True, exist_ok=True)
+    file = args.work / f"{NAME}.yaml"
+    file.write_text(yaml.safe_dump(config))
+    run = args.work / "run"
+    command = [Path(sys.executable).with_name("raystar"), "search", file, "--run-dir", run]
+    subprocess.run([str(part) for part in command], check=True)
+    folders = sorted({path.parent for path in run.rglob(tree_store.PATTERN)})
+    return [tree for folder in folders for tree in tree_store.read_trees(folder)]
+
+
+def of_tree(tree: Tree) -> Solution:
+    steps = [node.step for node in tree.nodes if node.step is not None]
+    return Solution("".join(step.text for step in steps), next((s.answer for s in steps if s.answer is not None), None))
+
+
+def by_transformers(args: argparse.Namespace, problems: list[Problem], form: StepFormat) -> list[Solution]:
+    """Return the greedy solutions of ``model.generate``, in the order of ``problems``."""
+    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    encoder = TokenEncoder.of(tokenizer)
+    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    stops = sorted({tokenizer.eos_token_id, *_as_list(model.generation_config.eos_token_id)} - {None})
+    settings = GenerationConfig(do_sample=False, max_new_tokens=args.max_tokens, eos_token_id=stops, pad_token_id=pad)
+    prompts = [encoder.ids([s.piece for s in form.segments(State(problem))]) for problem in problems]
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    solutions: dict[int, Solution] = {}
+    for begin in range(0, len(order), args.batch):
+        batch = order[begin : begin + args.batch]
+        width = max(len(prompts[i]) for i in batch)
+        ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch])
+        mask = torch.tensor([[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in batch])
+        with torch.inference_mode():
+            output = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)
+        for i, row in zip(batch, output[:, width:].tolist(), strict=True):
+            solutions[i] = _solution(row, stops, encoder, form, State(problems[i]))
+        print(f"transformers: {len(solutions)}/{len(prompts)}", flush=True)
+    return [solutions[i] for i in range(len(prompts))]
+
+
+def _solution(row: list[int], stops: list[int], encoder: TokenEncoder, form: StepFormat, state: State) -> Solution:
+    length = next((i for i, token in enumerate(row) if token in stops), None)
+    text = encoder.text(row if length is None else row[:length])
+    finish = Finish.LENGTH if length is None else Finish.END
+    steps = form.parse(Candidate(text, (), finish), state)
+    return Solution("".join(step.text for step in steps), next((s.answer for s in steps if s.answer is not None), None))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", type=Path, help="model directory with a chat template")
+    parser.add_argument("problems", type=Path, help="JSON lines of question and answer")
+    parser.add_argument("--count", type=int, default=200, help="problems, drawn at random with the seed 0")
+    parser.add_argument("--max-tokens", type=int, default=400)
+    parser.add_argument("--batch", type=int, default=32, help="sequences at once, on both sides")
+    parser.add_argument("--work", type=Path, default=Path("runs") / NAME, help="directory of the config and the trees")
+    args = parser.parse_args()
+    form = prompt_format(args.model, PromptSettings(format="chat"))
+    started = time.monotonic()
+    trees = by_search(args)
+    seconds = [time.monotonic() - started]
+    problems = [tree.problem for tree in trees]
+    started = time.monotonic()
+    others = by_transformers(args, problems, form)
+    seconds.append(time.monotonic() - started)
+    ours = [of_tree(tree) for tree in trees]
+    grade = grader().grade
+    right = [[grade(p, s.answer) for p, s in zip(problems, side, strict=True)] for side in (ours, others)]
+    for name, verdicts, spent in zip(("raystar", "transformers"), right, seconds, strict=True):
+        low, high = wilson(sum(verdicts), len(verdicts))
+        print(
+            f"{name:13s}{100 * sum(verdicts) / len(verdicts):6.1f} % [{100 * low:.1f}, {100 * high:.1f}], {spent:.0f} s"
+        )
+    differing = sum(a.answer != b.answer for a, b in zip(ours, others, strict=True))
+    texts = sum(a.text != b.text for a, b in zip(ours, others, strict=True))
+    gained = sum(a and not b for a, b in zip(*right, strict=True))
+    lost = sum(b and not a for a, b in zip(*right, strict=True))
+    difference = 100 * (gained - lost) / len(problems)
+    print(f"difference {difference:+.1f} points: {gained} correct here only, {lost} there only")
+    print(f"{differing} of {len(problems)} answers and {texts} texts differ")
+    rows = [
+        {"id": p.id, "reference": p.answer, "raystar": a.answer, "transformers": b.answer}
+        for p, a, b in zip(problems, ours, others, strict=True)
+    ]
+    (args.work / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+if __name__ == "__main__":
+    main()

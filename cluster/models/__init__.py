@@ -1,0 +1,1 @@
+"""Models by Hub name, directory or stage: resolved once to directories, checked, described."""

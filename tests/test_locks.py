@@ -89,11 +89,17 @@ def test_only_the_cpu_lock_points_at_a_page_of_its_own() -> None:
     assert not any(line.startswith("-") for line in (REQUIREMENTS / "gpu.lock").read_text().splitlines())
 
 
-@pytest.mark.parametrize("lock", ["cpu", "gpu"])
+def test_serve_lock_only_adds_to_the_cpu_lock() -> None:
+    added = pins("serve")
+    assert {"uvicorn", "prometheus-fastapi-instrumentator"} <= added.keys()
+    assert not added.keys() & pins("cpu").keys()
+
+
+@pytest.mark.parametrize("lock", ["cpu", "gpu", "serve"])
 def test_writing_a_lock_again_changes_nothing(lock: str, tmp_path: Path) -> None:
     script = runpy.run_path(str(REQUIREMENTS / "make_locks.py"))
     before = (REQUIREMENTS / f"{lock}.lock").read_text()
-    for name in ("left_out.txt",):
+    for name in ("left_out.txt", "cpu.lock"):
         (tmp_path / name).write_text((REQUIREMENTS / name).read_text())
     script["write"].__globals__["HERE"] = tmp_path
     script["write"](lock, dict(pins(lock)))

@@ -88,7 +88,9 @@ def _introduction(origin: Provenance) -> str:
     what = f"A reward model (kind {origin.kind})" if origin.kind else "A policy: it writes solutions step by step"
     base = f", from `{origin.base}`" if origin.base else ""
     revision = f" at revision `{origin.revision}`" if origin.revision else ""
-    return f"{what}{base}{revision}, made by RayStar."
+    if not origin.is_trained:
+        return f"{what}{base}{revision}. RayStar did not train it: template, stops and card are its own, the weights as they were."
+    return f"{what}{base}{revision}, trained by RayStar."
 
 
 def _policy_use(facts: CardFacts) -> Iterator[str]:
@@ -175,7 +177,8 @@ def _accuracy(origin: Provenance) -> str:
 
 
 def _limits(facts: CardFacts, origin: Provenance) -> Iterator[str]:
-    yield "Trained on mathematical word problems; nothing else was measured."
+    if origin.is_trained:
+        yield "Trained on mathematical word problems; nothing else was measured."
     if not origin.kind:
         yield "One question a conversation: later turns were no part of training."
     if facts.step_format.runs_code and not origin.kind:

@@ -91,6 +91,11 @@ class Provenance:
     commit: str | None
     dirty: bool | None
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether this project trained the model."""
+        return bool(self.training or self.run)
+
 
 def read_provenance(directory: Path) -> Provenance:
     """Return where the model in ``directory`` comes from.

@@ -47,14 +47,19 @@ class Export:
     origin: Provenance
 
 
-def plan_export(source: Path, name: str, license: str | None) -> Export:
+def plan_export(
+    source: Path, name: str, license: str | None, *, hub_name: str = "", commit: str | None = None
+) -> Export:
     """Work out how the model in ``source`` is prompted, and its card. Raises UserError. Writes nothing.
 
-    ``name``: of the model on its card. ``license``: identifier of its licence, None if it is not stated.
+    ``name``: of the model on its card. ``license``: identifier of its licence, None if it is not stated. ``hub_name`` and
+    ``commit``: where the model itself comes from, if that is the Hub.
     """
     prompt = choose_prompt(source, PromptSettings())
     step_format = build_format(prompt, source)
     origin = read_provenance(source)
+    if commit:
+        origin = replace(origin, base=hub_name, revision=commit)
     tokenizer = load_tokenizer(source, step_format.turn_end)
     template = exact_template(step_format, tokenizer.tokenizer)
     if origin.kind is not None:

@@ -27,7 +27,7 @@ from cluster.models.snapshot import ModelUnavailable, Snapshot, needed_files
 from search.errors import UserError
 from search.problems.hub import absence_of_hub
 
-METADATA_S = 10.0
+METADATA_S = 7.0
 HUB_ERRORS = (httpx2.HTTPError, OSError, ValueError)
 UNAUTHORIZED = (401, 403)
 COMMIT_SHOWN = 8  # characters of a commit in messages
@@ -60,7 +60,7 @@ def fetch(field: str, name: str, revision: str | None, *, weights: bool = True) 
             raise UserError(
                 f"{field}: {constants.ENDPOINT} refuses access to {name}: set HF_TOKEN to a token that it accepts"
             ) from error
-        return _from_cache(field, name, revision, f"{constants.ENDPOINT} gives no answer ({_reason(error)})", weights)
+        return _from_cache(field, name, revision, f"{constants.ENDPOINT} gives no usable answer ({_reason(error)})", weights)
     return _download(field, name, revision, info, weights)
 
 
@@ -153,8 +153,8 @@ def _holds(directory: Path, files: list[str]) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return an error as one short line."""
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    """Return the first line of an error, shortened."""
+    return str(error).strip().partition("\n")[0][:160] or type(error).__name__
 
 
 def _say(text: str) -> None:

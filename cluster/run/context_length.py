@@ -260,8 +260,8 @@ def _engine_length(
         return wanted
     if prompt is None:
         return limit if limit is not None and limit < UNCHECKED_LENGTH else UNCHECKED_LENGTH
-    enough = GRANULARITY * math.ceil((prompt.tokens + share * solution.path + reserve) / GRANULARITY)
-    return enough if limit is None else min(enough, limit)
+    rounded = GRANULARITY * math.ceil((prompt.tokens + share * solution.path + reserve) / GRANULARITY)
+    return rounded if limit is None else min(rounded, limit)
 
 
 def _smaller_need(prompt: LongestPrompt, limit: int, solution: LongestSolution) -> str:

@@ -39,7 +39,7 @@ class SearchMonitor:
     _task: Task | None = None
 
     def __enter__(self) -> Self:
-        self._shown.enter_context(self.progress.phase(f"{self.label}: warm-up", quiet=True))
+        self._shown.enter_context(self.progress.phase(f"{self.label}: warm-up until the first tokens", quiet=True))
         return self
 
     def __exit__(

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
 
     check_target(target)
     account = hub.check_access(args.push_to_hub) if args.push_to_hub else None
-    export = plan_export(model.directory, args.push_to_hub or target.name, args.license)
+    name = args.push_to_hub or target.name
+    export = plan_export(model.directory, name, args.license, hub_name=model.name, commit=model.commit)
     if args.dry_run:
         print(export.card)
         return 0

@@ -25,6 +25,7 @@ from search.formats.base import Source
 from search.formats.code_format import CODE_TAGS, END_OF_CODE, END_OF_STEP, CodeFormat
 from search.reward_models import RewardAdapter, RewardModelKind, reward_adapter
 from search.tokens import read_vocabulary
+from search.tokens.drawn_ids import pack_ids
 from tests.fakes.tiny_model import make_reward_model
 
 if TYPE_CHECKING:
@@ -83,12 +84,17 @@ async def test_next_prompt_has_the_ids_that_were_drawn(
     assert vocabulary is not None
     proposal = await pool.propose(STATES[0], 64, Sampling(max_tokens=3), 3)
     assert {candidate.vocabulary for candidate in proposal.candidates} == {vocabulary.digest}
-    kept = [(vocabulary.keep_ids((Step(c.text),), c)[0], c) for c in proposal.candidates if c.finish is Finish.LENGTH]
-    respelt = [(step, c) for step, c in kept if step.drawn_ids and len(words.encode(step.text)) < 3]
-    assert respelt  # a tokenizer would have merged these ids
-    for step, candidate in respelt:
+    cut_off = [candidate for candidate in proposal.candidates if candidate.finish is Finish.LENGTH]
+    drawn = [(vocabulary.keep_ids((Step(c.text),), c)[0], len(c.token_ids)) for c in cut_off]
+    kept = [(step, tokens) for step, tokens in drawn if step.drawn_ids and not step.text.endswith(">")]
+    spelt = words.convert_tokens_to_ids(["a", "b"])  # a tokenizer merges them
+    states = [*kept[:4], (Step("ab", drawn_ids=pack_ids(vocabulary.digest, spelt)), 2)]
+    assert len(states) == 5
+    for step, tokens in states:
         following = await pool.propose(STATES[0].then(step), 1, Sampling(0, max_tokens=1), 1)
-        assert following.prompt_tokens == proposal.prompt_tokens + len(candidate.token_ids)
+        assert following.prompt_tokens == proposal.prompt_tokens + tokens
+    encoded = await pool.propose(STATES[0].then(Step("ab")), 1, Sampling(0, max_tokens=1), 1)
+    assert encoded.prompt_tokens == proposal.prompt_tokens + 1
 
 
 async def test_prompts_beyond_one_pass_wait_for_the_next(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
@@ -15,13 +16,15 @@ from actors.stats import WorkerStats
 from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, WorkerReport, summarise
 from actors.workers.search_worker import SearchWorker
 from search.core.values import back_up
-from search.data import Cost, Problem, Step, StepStatus
+from search.data import Candidate, Cost, Finish, ModelRef, Problem, Step, StepStatus
 from search.formats.code_format import CodeFormat
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.storage.tree_store import read_trees
 from search.strategies.registry import search_config
+from search.tokens import TokenEncoder, vocabulary_digest
 from search.tree import ROOT, Tree
+from tests.fakes.token_families import FAMILIES
 
 PROBLEMS = tuple(Problem(id=f"p{number}", question="?", answer=str(number), source="test") for number in range(12))
 ENGINES = Engines(
@@ -193,3 +196,26 @@ async def test_second_policy_has_a_pool_of_its_own(
     services = strategy.calls[0][1]
     assert (services.second_policy is not None) == bool(second_policy)
     assert services.second_policy is not services.policy
+
+
+async def test_stored_steps_keep_the_ids_of_the_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = FAMILIES[0].save(tmp_path / "policy")
+    tokenizer = AutoTokenizer.from_pretrained(policy)
+    spelt = tokenizer.convert_tokens_to_ids(["a", "n", "s"])
+    vocabulary = vocabulary_digest(policy)
+
+    class Drawing(Scripted):
+        async def search(self, problem: Problem, services: SearchServices, seed: int) -> Tree:
+            tree = Tree(problem)
+            candidate = Candidate("ans", (*spelt, tokenizer.eos_token_id), Finish.END, vocabulary)
+            tree.add(ROOT, *services.keep_ids((Step("ans"),), candidate))
+            return tree
+
+    job, _ = make_job(tmp_path / "trees", monkeypatch)
+    monkeypatch.setattr("actors.workers.search_worker.build", lambda config: Drawing({}))
+    engines = replace(ENGINES, policy_ref=ModelRef("policy", str(policy)))
+    await run_worker(SearchJob("first", job.spec, engines))
+    state = next(read_trees(tmp_path / "trees")).state(1)
+    pieces = [segment.piece for segment in CodeFormat().segments(state)]
+    assert TokenEncoder.of(tokenizer, vocabulary=vocabulary).ids(pieces)[-3:] == spelt
+    assert TokenEncoder.of(tokenizer).ids(pieces)[-3:] != spelt

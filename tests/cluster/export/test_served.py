@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from cluster.export.write import plan_export, write_export
 from search.formats.model_prompt import ModelPrompt, write_model_prompt
-from tests.fakes.tiny_model import make_policy
+from tests.fakes.tiny_model import make_policy, make_reward_model
 
 START_DEADLINE_S = 240
 CUT_CHARACTER = "\ufffd"  # of which the last token has a part: the server holds it back
@@ -119,3 +119,22 @@ def test_server_answers_step_by_step(tmp_path: Path) -> None:
             )
         assert refusal.value.code == 400
         assert "takes one user message" in refusal.value.read().decode()
+
+
+def test_server_scores_by_an_exported_reward_model(tmp_path: Path) -> None:
+    source = make_reward_model(tmp_path / "reward")
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**config, "id2label": {"0": "reward"}, "label2id": {"reward": 0}}))
+    write_model_prompt(source, ModelPrompt(format="code", trained_on_format=True))
+    directory = tmp_path / "model"
+    write_export(plan_export(source, "model", None), directory)
+    steps = {"role": "assistant", "content": "# Step 1\nx = 3\n<end_of_step>\n"}
+    chat = [{"role": "user", "content": "What is 3 + 4?"}, steps]
+    ids = AutoTokenizer.from_pretrained(directory).apply_chat_template(chat, return_dict=False)
+    model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32)
+    with torch.no_grad():
+        logit = model(input_ids=torch.tensor([ids])).logits.item()
+    with server(directory, tmp_path / "log", "--runner", "pooling") as address:
+        request = {"model": str(directory), "messages": chat, "add_generation_prompt": False, "use_activation": False}
+        answer = post(address, "/classify", **request)["data"][0]
+    assert answer["probs"] == pytest.approx([logit], abs=1e-4) and abs(logit) > 0.01

@@ -100,7 +100,7 @@ def test_hub_that_falls_silent_is_given_up(
         silent.listen()
         use_endpoint(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr(hub, "absence_of_hub", lambda endpoint, offline: None)
-        with pytest.raises(ModelUnavailable, match="gives no answer"):
+        with pytest.raises(ModelUnavailable, match="gives no usable answer"):
             resolve("policy.path", NAME)
 
 

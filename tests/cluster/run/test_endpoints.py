@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,3 +108,31 @@ def test_dry_run_asks_no_server(server: ScriptedServer, capsys: pytest.CaptureFi
     assert main(["search", "served.yaml", "--dry-run"]) == 0
     assert f"policy.endpoint: m at {server.url}, not asked yet" in capsys.readouterr().out
     assert server.requests == []
+
+
+@pytest.mark.slow
+def test_search_over_a_server_keeps_no_key(server: ScriptedServer, tmp_path: Path) -> None:
+    """Prices of 1 and 2 a million: what the tokens of the tree cost is a fact of the search."""
+    server.key, server.apis = SECRET, frozenset({"chat"})
+    server.write = lambda body: ["It is \\boxed{2}.", "It is \\boxed{3}."][: body.get("n", 1)]
+    options = ["--search.strategy=best_of_n", "--search.candidates=2", "--ray.dashboard=false", "--ray.num_cpus=2"]
+    prices = ["--policy.endpoint.price_prompt=1", "--policy.endpoint.price_generated=2"]
+    result = subprocess.run(
+        [sys.executable, "-m", "cluster.cli", "search", "served.yaml", "--policy.endpoint.api_key_env=MY_KEY"]
+        + options
+        + prices,
+        env={**os.environ, "MY_KEY": SECRET, "RAY_ADDRESS": "local", "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "r1/search" in result.stdout and "1 (100 %)" in result.stdout
+    files = [file for file in (tmp_path / "runs").rglob("*") if file.is_file()]
+    assert any(file.name == "manifest.json" for file in files)
+    kept = [str(file) for file in files if SECRET.encode() in file.read_bytes()]
+    assert kept == [] and SECRET not in result.stdout + result.stderr
+    facts = json.loads((tmp_path / "runs/served-search/rounds/r1/search/done.json").read_text())
+    assert facts["price"] == pytest.approx((facts["prompt_tokens"] + 2 * facts["tokens"]) / 1e6)

@@ -13,8 +13,8 @@ from typing import Any
 from search.data import Problem, State
 from search.errors import UserError
 from search.formats.base import StepFormat
-from search.formats.chat_format import ChatFormat
-from search.formats.chat_template import TODAY, ChatTemplate, TemplateRefused
+from search.formats.chat_format import ChatFormat, takes_system_text
+from search.formats.chat_template import TODAY, ChatTemplate
 from search.tokens import TokenEncoder
 
 QUESTION = "\x00question\x00"  # stands for the user's text; no format writes it
@@ -95,27 +95,15 @@ def learnt_template(step_format: StepFormat, leading: str) -> ChatTemplate:
 
 def _with_defaults(step_format: ChatFormat) -> ChatTemplate:
     """Return the model's own template with the format's system text, thinking and date as defaults."""
-    own = step_format.template
-    text = STRFTIME.sub(lambda match: _literal(TODAY.strftime(match["format"])), own.text)
+    model_template = step_format.template
+    text = STRFTIME.sub(lambda match: _literal(TODAY.strftime(match["format"])), model_template.text)
     if "enable_thinking" in text:
         text = DEFAULT_THINKING.format(thinking=str(step_format.thinking).lower()) + text
     if step_format.system is not None:
-        default = DEFAULT_SYSTEM if _takes_system_text(own) else SYSTEM_IN_QUESTION
+        default = DEFAULT_SYSTEM if takes_system_text(model_template) else SYSTEM_IN_QUESTION
         suffix = "" if default is DEFAULT_SYSTEM else "\n\n"
         text = default.format(system=_literal(step_format.system + suffix)) + text
-    return ChatTemplate(text, own.special_tokens)
-
-
-def _takes_system_text(template: ChatTemplate) -> bool:
-    """Return whether the template renders a system message, not refuses or drops it."""
-    try:
-        rendered = template.render(
-            [{"role": "system", "content": QUESTION}, {"role": "user", "content": SAMPLE_QUESTION}],
-            add_generation_prompt=True,
-        )
-    except TemplateRefused:
-        return False
-    return QUESTION in rendered
+    return ChatTemplate(text, model_template.special_tokens)
 
 
 def _literal(text: str) -> str:

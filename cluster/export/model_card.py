@@ -85,12 +85,12 @@ def _sections(facts: CardFacts, origin: Provenance) -> Iterator[str]:
 
 
 def _introduction(origin: Provenance) -> str:
-    what = f"A reward model (kind {origin.kind})" if origin.kind else "A policy: it writes solutions step by step"
+    role = f"A reward model (kind {origin.kind})" if origin.kind else "A policy: it writes solutions step by step"
     base = f", from `{origin.base}`" if origin.base else ""
     revision = f" at revision `{origin.revision}`" if origin.revision else ""
     if not origin.is_trained:
-        return f"{what}{base}{revision}. RayStar did not train it: template, stops and card are its own, the weights as they were."
-    return f"{what}{base}{revision}, trained by RayStar."
+        return f"{role}{base}{revision}. RayStar did not train it: template, stops and card are its own, the weights as they were."
+    return f"{role}{base}{revision}, trained by RayStar."
 
 
 def _policy_use(facts: CardFacts) -> Iterator[str]:

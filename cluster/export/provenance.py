@@ -158,8 +158,8 @@ def _rule(config: Mapping[str, Any], number: int | None) -> str:
     rounds = config.get("rounds") or []
     if not number:
         return ""
-    own = (rounds[number - 1].get("method") if number <= len(rounds) else None) or config.get("method") or {}
-    return str(own.get("rule") or "")
+    of_round = rounds[number - 1].get("method") if number <= len(rounds) else None
+    return str((of_round or config.get("method") or {}).get("rule") or "")
 
 
 def _base(config: Mapping[str, Any], data: RunData) -> dict[str, str]:

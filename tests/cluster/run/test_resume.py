@@ -20,7 +20,9 @@ from search.errors import UserError
 def resolved(strategy: str = "mcts") -> dict[str, Any]:
     some = {"name": "curriculum", "count": 2}
     problems = {"train": some, "evaluation": {"heldout": some}}
-    return RunConfig.model_validate({"name": "x", "problems": problems, "search": {"strategy": strategy}}).resolved()
+    served = {"endpoint": {"url": "http://h/v1", "model": "m"}}
+    fields = {"name": "x", "problems": problems, "search": {"strategy": strategy}}
+    return RunConfig.model_validate({**fields, "policy": served, "reward_model": served}).resolved()
 
 
 def leaves(tree: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -60,7 +60,9 @@ def fetch(field: str, name: str, revision: str | None, *, weights: bool = True) 
             raise UserError(
                 f"{field}: {constants.ENDPOINT} refuses access to {name}: set HF_TOKEN to a token that it accepts"
             ) from error
-        return _from_cache(field, name, revision, f"{constants.ENDPOINT} gives no usable answer ({_reason(error)})", weights)
+        return _from_cache(
+            field, name, revision, f"{constants.ENDPOINT} gives no usable answer ({_reason(error)})", weights
+        )
     return _download(field, name, revision, info, weights)
 
 

@@ -63,6 +63,12 @@ def test_model_without_template_is_prompted_plainly(tmp_path: Path) -> None:
         describe_model(resolve("model", str(directory)))
 
 
+def test_config_that_transformers_refuses_is_one_line(tmp_path: Path) -> None:
+    directory = make_model(tmp_path / "model", "qwen2.5", "LlamaForCausalLM", model_type="llama", eos_token_id="x")
+    with pytest.raises(UserError, match=r"^transformers cannot read config and tokenizer in .*model: .*eos_token_id"):
+        describe_model(resolve("model", str(directory)))
+
+
 def test_command_prints_a_table_of_80_columns(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directory = make_model(tmp_path / "model", "qwen2.5", "Qwen2ForCausalLM")
     lay_out_cache(cache, "me/tiny", read_files(directory))
@@ -71,7 +77,7 @@ def test_command_prints_a_table_of_80_columns(tmp_path: Path, cache: Path, capsy
     )
     assert main(["models", "me/tiny", str(reward_model)]) == 0
     text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 80
+    assert max(len(line) for line in text.splitlines() if line != str(reward_model)) <= 80  # a name stays whole
     for line in (
         f"  commit         {COMMIT}",
         "  architecture   Qwen2ForCausalLM",

@@ -29,6 +29,8 @@ def refusal(directory: Path) -> str:
         ("config.json", b"", "config.json is damaged: "),
         ("config.json", b"[]", "config.json is damaged: a JSON object is needed"),
         ("config.json", b'{"model_type": "qwen2"}', "config.json names no architecture"),
+        ("config.json", b'{"architectures": ["A"], "id2label": ["a"]}', "config.json is damaged: id2label must map 0, 1"),
+        ("config.json", b'{"architectures": ["A"], "id2label": {"a": 0}}', "config.json is damaged: id2label must map 0, 1"),
         ("tokenizer.json", b'{"model": ', "tokenizer.json is damaged: "),
         ("model.safetensors", b"", "model.safetensors is damaged: it does not begin like a safetensors file"),
         ("model.safetensors", WHOLE[:-1], f"is truncated: it has {len(WHOLE) - 1} bytes and its header describes {len(WHOLE)}"),
@@ -54,6 +56,12 @@ def test_damaged_file_is_named(model: Path, file: str, content: bytes, message: 
 def test_incomplete_directory_is_refused(model: Path, missing: str, message: str) -> None:
     (model / missing).unlink()
     assert message in refusal(model)
+
+
+def test_link_to_deleted_weights_is_refused(model: Path) -> None:
+    (model / "model.safetensors").unlink()
+    (model / "model.safetensors").symlink_to(model / "nowhere")
+    assert "model.safetensors cannot be read: No such file or directory" in refusal(model)
 
 
 def test_adapter_is_told_from_a_model(model: Path) -> None:

@@ -58,7 +58,9 @@ def test_name_that_is_nowhere_is_one_line(cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
-@pytest.mark.parametrize("reference", ["nowhere", "./me/tiny", "../me/tiny", "~/tiny", "/me/tiny", "a/b/c"])
+@pytest.mark.parametrize(
+    "reference", ["nowhere", "./me/tiny", "../me/tiny", "~/tiny", "/me/tiny", "~no_such_user/a", "a/b/c"]
+)
 def test_missing_directory_is_no_name(reference: str) -> None:
     with pytest.raises(UserError, match=rf"^--init: no model directory {reference}: .* or a Hugging Face name"):
         resolve("--init", reference)
@@ -69,3 +71,27 @@ def test_cached_snapshot_without_weights_is_refused(cache: Path, files: dict[str
     with pytest.raises(UserError, match=r"^policy.path: .* holds no weights"):
         resolve("policy.path", NAME)
     assert resolve("policy.path", NAME, weights=False).commit == COMMIT
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("", "the name is empty: a directory, a stage of a run, or a Hugging Face name"),
+        ("a\nb/c", "no model directory a b/c: "),
+        ("me/tiny.git", "me/tiny.git is no Hugging Face name: "),
+        ("me/ti--ny", "me/ti--ny is no Hugging Face name: "),
+    ],
+)
+def test_reference_that_can_be_no_model_is_one_line(reference: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve("--policy", reference)
+    assert str(caught.value).startswith(f"--policy: {message}") and "\n" not in str(caught.value)
+
+
+def test_broken_weights_are_refused_unless_absent(model: Path) -> None:
+    whole = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(whole[:-1])
+    with pytest.raises(UserError, match=r"^policy.path: .*model.safetensors is truncated"):
+        resolve("policy.path", str(model), weights=False)
+    (model / "model.safetensors").unlink()
+    assert resolve("policy.path", str(model), weights=False).directory == model

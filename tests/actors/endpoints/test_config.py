@@ -14,6 +14,9 @@ from search.errors import UserError
     ("fields", "message"),
     [
         ({"url": "host:8000"}, "an address such as https"),
+        ({"url": "http://a b/v1"}, "an address such as https"),
+        ({"url": "http://host:99999/v1"}, "Port out of range"),
+        ({"url": "http://host:x/v1"}, "Port could not be cast"),
         ({"url": "https://me:secret@host/v1"}, "without user, key or query"),
         ({"url": "https://host/v1?key=1"}, "without user, key or query"),
         ({"api_key_env": "sk-proj-123"}, "not the key itself"),

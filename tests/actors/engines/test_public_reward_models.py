@@ -238,7 +238,8 @@ def scored(
 ) -> dict[str, tuple[dict[str, Any], list[float]]]:
     """By case: what the engine gave, and the probabilities of the torch forward pass."""
     root = tmp_path_factory.mktemp("public")
-    wanted = {item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")} & set(CASES)
+    mine = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
+    wanted = {item.callspec.params["name"] for item in mine} & set(CASES)
     cases = {name: CASES[name](root / name.replace(" ", "_")) for name in CASES if name in wanted}
     file = root / "cases.json"
     file.write_text(json.dumps([case for case, _ in cases.values()]))

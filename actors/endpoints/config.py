@@ -46,8 +46,9 @@ class EndpointConfig(StrictConfig):
     @classmethod
     def _plain_address(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or any(map(str.isspace, parts.netloc)):
             raise ValueError("an address such as https://HOST/v1 is needed")
+        _ = parts.port  # raises ValueError where it is no port
         if parts.username or parts.password or parts.query or parts.fragment:
             raise hidden_value("an address without user, key or query is needed: api_key_env names the key's variable")
         return url.rstrip("/")

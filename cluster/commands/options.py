@@ -183,14 +183,14 @@ def add_reward_eval_arguments(parser: argparse.ArgumentParser, split: str) -> No
     parser.add_argument("--model", metavar="MODEL", required=True, help="reward model, by name or directory")
     parser.add_argument(
         "--kind",
-        choices=list(RewardModelKind),
+        choices=[kind.value for kind in RewardModelKind],
         metavar="KIND",
         help=f"kind of the reward model: {', '.join(RewardModelKind)} (default: reward_model.kind of the config, by default "
         "as it is recognised)",
     )
     parser.add_argument(
         "--step-aggregation",
-        choices=list(Aggregation),
+        choices=[aggregation.value for aggregation in Aggregation],
         help="how step scores become the score of a solution, for weighted votes and selection (default: by kind)",
     )
     parser.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ from search.errors import UserError
 
 Config = TypeVar("Config", bound=BaseModel)
 Location = tuple[str, ...]  # keys from the root of the config to a value, such as ("search", "rollouts")
+# What pydantic puts behind the name of a field that takes values of several types.
+VALUE_VARIANT = re.compile(r"(literal|str-enum)\[.*\]|(constrained-)?(int|float|str)|bool")
 MISSPELLING_SIMILARITY = 0.75  # from this ratio on, one key counts as a misspelling of the other
 
 
@@ -113,10 +116,23 @@ def _describe_errors(
 ) -> str:
     """Return the first error as one line. Unknown keys come first: they are the likeliest cause of the others."""
     errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    first, others = errors[0], len(errors) - 1
+    first = _joined_variants(errors)
+    others = sum(error["loc"][: len(first["loc"])] != first["loc"] for error in errors)
     location = _without_tags(model, tuple(str(part) for part in first["loc"]))
     more = f" (and {others} more)" if others else ""
     return f"{_origin(location, source, lines, overrides)}: {_describe_error(model, first, location)}{more}"
+
+
+def _joined_variants(errors: Sequence[ErrorDetails]) -> ErrorDetails:
+    """Return the first error; of a value that is a number, say, or "auto", one error with the remedies of all variants."""
+    first = errors[0]
+    if not first["loc"] or not VALUE_VARIANT.fullmatch(str(first["loc"][-1])):
+        return first
+    place = first["loc"][:-1]
+    messages = dict.fromkeys(error["msg"] for error in errors if error["loc"][:-1] == place)
+    ask, *others = messages
+    joined = " or ".join([ask, *(message.removeprefix("Input should be ") for message in others)])
+    return ErrorDetails(type=first["type"], loc=place, input=first["input"], msg=joined)
 
 
 def _origin(location: Location, source: str, lines: Mapping[Location, int], overrides: Sequence[Override]) -> str:

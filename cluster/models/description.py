@@ -162,7 +162,8 @@ def first_token(directory: Path, tokenizer: Tokenizer | None) -> str | None:
     """Return the token that stands before every text, None without one.
 
     It is that of transformers' tokenizer, which engines and training use and which can differ from the file alone. A
-    tokenizer that is code of the model's own is not run: there the file decides.
+    tokenizer that is code of the model's own is not run: there the file decides. Raises UserError if transformers refuses the
+    config.
     """
     from transformers import AutoTokenizer  # takes seconds, and only this command needs it
 
@@ -172,6 +173,9 @@ def first_token(directory: Path, tokenizer: Tokenizer | None) -> str | None:
         if tokenizer is None:
             return None
         encoder = TokenEncoder(tokenizer)
+    except Exception as error:  # what transformers raises for a field of the wrong type has no common class
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"transformers cannot read config and tokenizer in {directory}: {reason}") from error
     return encoder.text(encoder.leading_ids) or None
 
 

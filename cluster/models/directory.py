@@ -91,10 +91,14 @@ def _check_config(field: str, directory: Path) -> None:
         raise UserError(f"{field}: {directory} holds an adapter without its model: merge it into the model first")
     if not (directory / CONFIG).is_file():
         raise UserError(f"{field}: {directory} is no model directory: it has no config.json")
-    if architecture(read_object(field, directory / CONFIG)) is None:
+    config = read_object(field, directory / CONFIG)
+    if architecture(config) is None:
         raise UserError(
             f"{field}: {directory / CONFIG} names no architecture (architectures): give a model's own config"
         )
+    labels = config.get("id2label") or {}
+    if not isinstance(labels, dict) or not all(str(key).isdecimal() for key in labels):
+        raise UserError(f"{field}: {directory / CONFIG} is damaged: id2label must map 0, 1 … to names; copy it again")
 
 
 def _check_tokenizer(field: str, directory: Path) -> None:

@@ -17,11 +17,13 @@ from huggingface_hub import HfApi, constants, get_cached_repo_tree, snapshot_dow
 from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
     HfHubHTTPError,
+    HFValidationError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import REGEX_COMMIT_HASH
 from huggingface_hub.hf_api import ModelInfo
+from huggingface_hub.utils import validate_repo_id
 
 from cluster.models.snapshot import ModelUnavailable, Snapshot, needed_files
 from search.errors import UserError
@@ -39,6 +41,10 @@ def fetch(field: str, name: str, revision: str | None, *, weights: bool = True) 
     ``revision``: branch, tag or commit; None is the Hub's main. A commit that is in the cache is not asked for again.
     Without ``weights`` only the small files are fetched. Raises UserError; ModelUnavailable where no Hub answers.
     """
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise UserError(f"{field}: {name} is no Hugging Face name: {_reason(error)}") from error
     if revision and REGEX_COMMIT_HASH.fullmatch(revision) and (cached := find_cached(name, revision, weights=weights)):
         return cached
     absence = absence_of_hub(constants.ENDPOINT, constants.HF_HUB_OFFLINE)

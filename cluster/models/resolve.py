@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster.models.directory import CONFIG, check_model, header_digest
+from cluster.models.directory import CONFIG, check_model, header_digest, weight_files
 from cluster.models.snapshot import Snapshot
 from search.errors import UserError
 
 HUB_NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[\w./+-]+))?")
 STAGE_MODEL = "model"  # directory of the model in a finished stage
 STAGES = "rounds"  # directory of the stages in a run
+WANTED = "a directory, a stage of a run, or a Hugging Face name (OWNER/NAME or OWNER/NAME@REVISION)"
 COMMIT_SHOWN = 8
 
 
@@ -63,13 +64,16 @@ def resolve(option: str, reference: str, *, commit: str | None = None, weights: 
     """Return the model that ``reference`` names, fetched if need be and checked. Raises UserError, ModelUnavailable.
 
     ``option``: field or option that names it, for messages. ``commit``: of a run that is resumed, in place of what the
-    name's branch is now. Without ``weights`` only a Hub model's small files are fetched, and weights are not checked.
+    name's branch is now. Without ``weights`` only a Hub model's small files are fetched, and a directory may lack them.
     """
-    path = Path(reference).expanduser()
+    if not reference.strip():
+        raise UserError(f"{option}: the name is empty: {WANTED} is needed")
+    path = _expanded(Path(reference))
     hub_name = HUB_NAME.fullmatch(reference)
     if path.exists() or hub_name is None:
         directory = _model_directory(option, path.absolute(), reference)
-        check_model(option, directory, weights=weights)
+        # Weights that lie here cost nothing to check.
+        check_model(option, directory, weights=weights or bool(weight_files(directory)))
         return ResolvedModel(reference=reference, directory=directory, header_digest=header_digest(directory))
     snapshot = _fetch(option, hub_name["name"], commit or hub_name["revision"], weights)
     check_model(option, snapshot.directory, weights=weights)
@@ -82,6 +86,14 @@ def resolve(option: str, reference: str, *, commit: str | None = None, weights: 
     )
 
 
+def _expanded(path: Path) -> Path:
+    """Return the path with ~ or ~USER replaced; as it is where there is no such user."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def _fetch(option: str, name: str, revision: str | None, weights: bool) -> Snapshot:
     # Imported here: the Hub's library takes half a second, and most runs name directories.
     from cluster.models import hub
@@ -92,10 +104,7 @@ def _fetch(option: str, name: str, revision: str | None, weights: bool) -> Snaps
 def _model_directory(option: str, path: Path, reference: str) -> Path:
     """Return the model directory that ``path`` is, or that the stage at ``path`` holds. Raises UserError."""
     if not path.exists():
-        raise UserError(
-            f"{option}: no model directory {reference}: "
-            "a directory, a stage of a run, or a Hugging Face name (OWNER/NAME or OWNER/NAME@REVISION) is needed"
-        )
+        raise UserError(f"{option}: no model directory {' '.join(reference.split())}: {WANTED} is needed")
     if (path / CONFIG).is_file():
         return path
     if (path / STAGE_MODEL / CONFIG).is_file():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.config.run_config import PolicyConfig, RunConfig
+from cluster.models.directory import CONFIG, architecture
 from cluster.run.endpoints import NO_ENDPOINTS, Endpoints
 from cluster.run.model_fields import POLICY_PATH, REWARD_MODEL_PATH, SECOND_POLICY, RunModels
 from search.data import Problem, State
@@ -25,9 +26,11 @@ from search.formats.model_prompt import (
     read_model_prompt,
 )
 from search.formats.prose import Delimiter
+from search.serialization import read_json_object
 
 SHOT_SEPARATOR = re.compile(r"^---$", re.MULTILINE)
 SHOWN_SYSTEM_TEXT = 60  # characters of a system text in messages
+REWARD_ARCHITECTURES = ("Classification", "RewardModel", "PrmModel")  # ends of their names
 SAMPLE_PROBLEM = Problem(id="sample", question="What is 3 + 4?", answer="7", source="sample")
 
 
@@ -89,11 +92,17 @@ def check_prompt(option: str, directory: Path | None, settings: PromptSettings, 
 
     ``option``: field or option that names it. ``shows_examples``: False for a model that is only trained.
     """
+    check_language_model(option, directory)
     try:
         prompt, step_format = choose_prompt(directory, settings), prompt_format(directory, settings)
-        step_format.segments(State(SAMPLE_PROBLEM))  # some templates refuse some conversations
+        segments = step_format.segments(State(SAMPLE_PROBLEM))  # some templates refuse some conversations
     except UserError as error:
         raise UserError(f"{option}: {error}") from error
+    if not any(SAMPLE_PROBLEM.question in segment.text for segment in segments):
+        raise UserError(
+            f"{option}: the chat template in {directory} leaves the question out: choose policy.format plain, or copy "
+            "the model again"
+        )
     has_examples = prompt.trained_on_format or settings.shots
     if shows_examples and step_format.tags and not has_examples:  # nobody guesses a format's own tags
         has_template = directory is not None and read_chat_template(directory) is not None
@@ -101,6 +110,16 @@ def check_prompt(option: str, directory: Path | None, settings: PromptSettings, 
         raise UserError(
             f"{option}: the model in {directory} was not trained on the step format {prompt.format!r}: "
             f"{chat}give worked examples in policy.shots"
+        )
+
+
+def check_language_model(option: str, directory: Path | None) -> None:
+    """Raise UserError if the config of a policy is that of a reward model, which writes no text."""
+    name = architecture(read_json_object(directory / CONFIG)) if directory is not None else None
+    if name is not None and name.endswith(REWARD_ARCHITECTURES):
+        raise UserError(
+            f"{option}: {directory} is a {name}, which writes no text: name a language model (…ForCausalLM) here, and "
+            "reward models in reward_model.path"
         )
 
 

@@ -85,6 +85,8 @@ def read_chat_template(directory: Path) -> ChatTemplate | None:
         text: object = (directory / TEMPLATE_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         text = config.get("chat_template")
+    except OSError as error:
+        raise UserError(f"{directory / TEMPLATE_FILE} cannot be read: {error.strerror}; copy it again") from error
     except ValueError as error:
         raise UserError(f"{directory / TEMPLATE_FILE} is not text: {error}") from error
     if isinstance(text, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import threading
 import urllib.error
@@ -74,7 +75,7 @@ def _probe(endpoint: str) -> str | None:
         return None
     except urllib.error.URLError as error:
         return None if isinstance(error.reason, ssl.SSLError) else str(error.reason)
-    except OSError as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # the latter two: HF_ENDPOINT is no address
         return str(error)
 
 

@@ -35,8 +35,8 @@ class TensorInfo:
 
 def read_header(file: Path) -> dict[str, TensorInfo]:
     """Return the tensors of a file by name. Raises UserError if the file is truncated or has no such header."""
-    size = file.stat().st_size
     content = read_header_bytes(file)
+    size = file.stat().st_size
     try:
         header = json.loads(content)
         tensors = {name: entry for name, entry in header.items() if name != METADATA}
@@ -54,13 +54,16 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
 
 
 def read_header_bytes(file: Path) -> bytes:
-    """Return the JSON of a file's header, unparsed. Raises UserError if the file ends before it does."""
-    with file.open("rb") as stream:
-        prefix = stream.read(LENGTH_BYTES)
-        length = int.from_bytes(prefix, "little")
-        if len(prefix) < LENGTH_BYTES or length > MAX_HEADER_BYTES:
-            raise UserError(f"{file} is damaged: it does not begin like a safetensors file; copy it again")
-        content = stream.read(length)
+    """Return the JSON of a file's header, unparsed. Raises UserError if it is cut off or cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            prefix = stream.read(LENGTH_BYTES)
+            length = int.from_bytes(prefix, "little")
+            if len(prefix) < LENGTH_BYTES or length > MAX_HEADER_BYTES:
+                raise UserError(f"{file} is damaged: it does not begin like a safetensors file; copy it again")
+            content = stream.read(length)
+    except OSError as error:  # such as a link into a cache that was deleted
+        raise UserError(f"{file} cannot be read: {error.strerror}; copy it again") from error
     if len(content) < length:
         raise UserError(f"{file} is truncated: its header is cut off; copy it again")
     return content

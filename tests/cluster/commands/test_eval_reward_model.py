@@ -21,6 +21,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("mini.yaml").write_text(CONFIG)
     for name, label in (("reward_model", "reward"), ("unlabelled", "LABEL_0")):
         (make_empty_model(Path(name), labels=[label]) / "tokenizer.json").rename(Path(name) / "vocab.json")
+    policy = make_empty_model(Path("policy"), architecture="Qwen2ForCausalLM")
+    (policy / "tokenizer.json").rename(policy / "vocab.json")
     store_trees(Path("trees"), [sample_tree(problem, 1, 1, 0) for problem in PROBLEMS[:2]])
     rows = [
         ProcessRow(
@@ -85,12 +87,13 @@ def test_dry_run_prints_the_stages(
             "what it is for is unclear; name its kind (reward_model.kind or --kind): ppm, q_regression, orm, classifier",
         ),
         ((*EVAL, "--kind", "prm"), "reward_model (reward) are those of the kind ppm"),
-        ((*EVAL, "--step-aggregation", "sum"), "invalid choice: 'sum'"),
+        ((*EVAL, "--step-aggregation", "sum"), "invalid choice: 'sum' (choose from '"),
+        ((*EVAL, "--kind", "best"), "invalid choice: 'best' (choose from 'ppm', 'q_regression'"),
         ((*EVAL, "--split", "moon"), "--split 'moon' is unknown"),
         ((*EVAL, "--policy", "none"), "--policy: no model directory none"),
         ((*EVAL, "--trees", "reward_model"), "--trees: no trees in reward_model"),
         (
-            (*EVAL, "--trees", "trees", "--policy", "reward_model"),
+            (*EVAL, "--trees", "trees", "--policy", "policy"),
             "--policy: no samples are drawn if --trees is given",
         ),
         ((*EVAL, "--steps", "none.jsonl"), "none.jsonl: no such file; expected JSON lines with id, generator"),

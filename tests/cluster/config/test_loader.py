@@ -78,6 +78,15 @@ def test_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, line: str) -
         ("--problems.evaluation.heldout.cont=3", "command line: unknown key problems.evaluation.heldout.cont: did you"),
         ("--seed=-1", "command line: seed = -1 is not possible"),
         ("--name=a/b", "command line: name = 'a/b' is not possible"),
+        (
+            "--policy.engine.max_model_len=0",
+            "command line: policy.engine.max_model_len = 0 is not possible: "
+            "input should be 'auto' or greater than or equal to 32",
+        ),
+        (
+            "--policy.delimiter=foo",
+            "policy.delimiter = 'foo' is not possible: input should be 'blank_line', 'line' or 'numbered' or 'auto'",
+        ),
     ],
 )
 def test_error_of_an_override_names_the_command_line(tmp_path: Path, override: str, line: str) -> None:

@@ -88,6 +88,21 @@ def test_prompt_that_the_template_refuses_is_refused_early(tmp_path: Path) -> No
         prompting.check_prompt("policy.path", directory, PromptSettings())
 
 
+def test_template_without_the_question_is_refused(tmp_path: Path) -> None:
+    directory = make_prompted_model(tmp_path / "m")
+    (directory / "chat_template.jinja").write_text("hello")
+    with pytest.raises(UserError, match=r"^policy\.path: the chat template in .*m leaves the question out"):
+        prompting.check_prompt("policy.path", directory, PromptSettings())
+
+
+@pytest.mark.parametrize("name", ["LlamaForSequenceClassification", "Qwen2ForProcessRewardModel", "Qwen2ForPrmModel"])
+def test_reward_model_is_refused_as_a_policy(tmp_path: Path, name: str) -> None:
+    directory = make_prompted_model(tmp_path / "m", template=True)
+    (directory / "config.json").write_text(f'{{"architectures": ["{name}"]}}')
+    with pytest.raises(UserError, match=rf"^--policy: .*m is a {name}, which writes no text"):
+        prompting.check_prompt("--policy", directory, PromptSettings())
+
+
 def test_second_policy_of_another_format_is_refused(tmp_path: Path) -> None:
     chat = make_prompted_model(tmp_path / "chat", template=True)
     code = make_prompted_model(tmp_path / "code", prompt=BUILT_IN_PROMPT)

@@ -76,3 +76,7 @@ def test_damaged_template_names_its_directory(tmp_path: Path) -> None:
     (tmp_path / "chat_template.jinja").write_text("{% for %}")
     with pytest.raises(UserError, match=f"{tmp_path}: its chat template is not one: "):
         read_chat_template(tmp_path)
+    (tmp_path / "chat_template.jinja").unlink()
+    (tmp_path / "chat_template.jinja").mkdir()
+    with pytest.raises(UserError, match=r"chat_template.jinja cannot be read: Is a directory"):
+        read_chat_template(tmp_path)

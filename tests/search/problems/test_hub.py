@@ -64,6 +64,14 @@ def test_hub_that_is_not_there_is_noticed_at_once(monkeypatch: pytest.MonkeyPatc
     assert not (constants.HF_HUB_OFFLINE or datasets.config.HF_HUB_OFFLINE)  # as before
 
 
+@pytest.mark.parametrize("endpoint", ["nonsense", "http://a b", "http://127.0.0.1:port"])
+def test_address_that_is_none_is_noticed(endpoint: str) -> None:
+    absence_of_hub.cache_clear()
+    started = time.monotonic()
+    assert (absence_of_hub(endpoint, False) or "").startswith(f"{endpoint} cannot be reached (")
+    assert time.monotonic() - started < hub.PROBE_S
+
+
 def test_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "PROBE_S", 0.05)
     with socket.socket() as silent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,9 +86,12 @@ def plan_export(
 
 
 def check_target(target: Path) -> None:
-    """Raise UserError if ``target`` exists and is not an empty directory."""
+    """Raise UserError if ``target`` exists and is not an empty directory, or cannot be made."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"DIR: {target} exists and is not an empty directory: choose another place, or remove it")
+    parent = next(folder for folder in target.parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise UserError(f"DIR: {target} cannot be made: {parent} is no directory that can be written to")
 
 
 def write_export(export: Export, target: Path) -> None:

@@ -28,12 +28,12 @@ def run(args: argparse.Namespace) -> int:
     if args.private and args.push_to_hub is None:
         raise UserError("--private: nothing is pushed: give --push-to-hub, or leave it out")
     target = args.directory.expanduser().absolute()
-    model = resolve("MODEL", args.model)
     # Heavy: the tokenizer's library.
     from cluster.export import hub
     from cluster.export.write import check_target, plan_export, write_export
 
     check_target(target)
+    model = resolve("MODEL", args.model)
     account = hub.check_access(args.push_to_hub) if args.push_to_hub else None
     name = args.push_to_hub or target.name
     export = plan_export(model.directory, name, args.license, hub_name=model.name, commit=model.commit)

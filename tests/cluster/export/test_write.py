@@ -169,6 +169,12 @@ def test_export_is_refused_when_the_target_is_not_empty(exported: Path, policy: 
         write_export(plan_export(policy, "model", None), exported)
 
 
+def test_export_is_refused_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is no directory that can be written to"):
+        check_target(tmp_path / "file" / "x" / "y")
+
+
 def test_export_leaves_nothing_when_it_fails(policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export = plan_export(policy, "model", None)
 

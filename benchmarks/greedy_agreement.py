@@ -15,6 +15,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from search.data import Candidate, Finish, Problem, State
-from search.evaluation.confidence import wilson
+from search.data import Candidate, Finish, Problem, State, Step
+from search.evaluation.confidence import paired_difference, wilson
 from search.formats.base import StepFormat
 from search.formats.model_prompt import PromptSettings, prompt_format
 from search.grading.grader import grader
@@ -80,8 +81,8 @@ def by_search(args: argparse.Namespace) -> list[Tree]:
     return [tree for folder in folders for tree in tree_store.read_trees(folder)]
 
 
-def of_tree(tree: Tree) -> Solution:
-    steps = [node.step for node in tree.nodes if node.step is not None]
+def of_steps(steps: Sequence[Step]) -> Solution:
+    """Return the text of steps and the answer in it."""
     return Solution("".join(step.text for step in steps), next((s.answer for s in steps if s.answer is not None), None))
 
 
@@ -114,7 +115,7 @@ def _solution(row: list[int], stops: list[int], encoder: TokenEncoder, form: Ste
     text = encoder.text(row if length is None else row[:length])
     finish = Finish.LENGTH if length is None else Finish.END
     steps = form.parse(Candidate(text, (), finish), state)
-    return Solution("".join(step.text for step in steps), next((s.answer for s in steps if s.answer is not None), None))
+    return of_steps(steps)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -138,7 +139,7 @@ def main() -> None:
     started = time.monotonic()
     others = by_transformers(args, problems, form)
     seconds.append(time.monotonic() - started)
-    ours = [of_tree(tree) for tree in trees]
+    ours = [of_steps([node.step for node in tree.nodes if node.step is not None]) for tree in trees]
     grade = grader().grade
     right = [[grade(p, s.answer) for p, s in zip(problems, side, strict=True)] for side in (ours, others)]
     for name, verdicts, spent in zip(("raystar", "transformers"), right, seconds, strict=True):
@@ -150,8 +151,9 @@ def main() -> None:
     texts = sum(a.text != b.text for a, b in zip(ours, others, strict=True))
     gained = sum(a and not b for a, b in zip(*right, strict=True))
     lost = sum(b and not a for a, b in zip(*right, strict=True))
-    difference = 100 * (gained - lost) / len(problems)
-    print(f"difference {difference:+.1f} points: {gained} correct here only, {lost} there only")
+    difference = paired_difference(*right)
+    interval = f"[{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+    print(f"difference {100 * difference.mean:+.1f} {interval} points: {gained} correct here only, {lost} there only")
     print(f"{differing} of {len(problems)} answers and {texts} texts differ")
     rows = [
         {"id": p.id, "reference": p.answer, "raystar": a.answer, "transformers": b.answer}

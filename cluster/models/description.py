@@ -16,7 +16,7 @@ from cluster.models.resolve import ResolvedModel
 from search.data import Problem, State
 from search.errors import UserError
 from search.formats.base import StepFormat
-from search.formats.chat_template import read_chat_template
+from search.formats.chat_template import TOKENIZER_CONFIG, read_chat_template, token_text
 from search.formats.model_prompt import PromptSettings, choose_prompt, prompt_format
 from search.reward_models import recognise
 from search.serialization import read_json_object
@@ -116,7 +116,7 @@ def load_tokenizer(directory: Path) -> Tokenizer | None:
 
 def describe_tokenizer(directory: Path, tokenizer: Tokenizer | None) -> str:
     """Return the family of the tokenizer, its class and its number of tokens."""
-    name = read_json_object(directory / "tokenizer_config.json").get("tokenizer_class")
+    name = read_json_object(directory / TOKENIZER_CONFIG).get("tokenizer_class")
     suffix = f", {name}" if name else ""
     if tokenizer is None:
         return f"no tokenizer.json{suffix}"
@@ -148,8 +148,7 @@ def end_of_turn_tokens(directory: Path, tokenizer: Tokenizer | None, step_format
     ids = configured if isinstance(configured, list) else [configured]
     names: list[str | None] = [step_format.turn_end] if step_format is not None else []
     names += [tokenizer.id_to_token(index) for index in ids if tokenizer is not None and isinstance(index, int)]
-    eos = read_json_object(directory / "tokenizer_config.json").get("eos_token")
-    names.append(eos.get("content") if isinstance(eos, dict) else eos)
+    names.append(token_text(read_json_object(directory / TOKENIZER_CONFIG).get("eos_token")))
     return tuple(dict.fromkeys(name for name in names if name))
 
 

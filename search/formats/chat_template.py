@@ -104,11 +104,16 @@ def read_chat_template(directory: Path) -> ChatTemplate | None:
 def _special_tokens(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     tokens: list[tuple[str, str]] = []
     for name in TOKEN_NAMES:
-        token = config.get(name)
-        text = token.get("content") if isinstance(token, dict) else token
-        if isinstance(text, str):
+        text = token_text(config.get(name))
+        if text is not None:
             tokens.append((name, text))
     return tuple(tokens)
+
+
+def token_text(token: object) -> str | None:
+    """Return the text of a special token as tokenizer_config.json has it: a string, or an object with "content"."""
+    text = token.get("content") if isinstance(token, dict) else token
+    return text if isinstance(text, str) else None
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from search.data import State
 from search.formats.base import Piece, StepFormat
+from search.formats.chat_template import TOKENIZER_CONFIG, token_text
 from search.reward_models.base import (
     KindEntry,
     ModelFacts,
@@ -50,9 +51,8 @@ class Skywork(RewardAdapter):
 
 
 def _make(facts: ModelFacts, step_format: StepFormat, config: ReadingConfig) -> RewardAdapter:
-    bos = read_json_object(facts.directory / "tokenizer_config.json").get("bos_token")
-    text = bos.get("content") if isinstance(bos, dict) else bos
-    return Skywork(step_format=step_format, bos=text if isinstance(text, str) else "")
+    bos = token_text(read_json_object(facts.directory / TOKENIZER_CONFIG).get("bos_token"))
+    return Skywork(step_format=step_format, bos=bos or "")
 
 
 ENTRY = KindEntry(

@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from actors.config import EngineConfig
@@ -113,6 +114,12 @@ class RewardModelEngine(RewardEngine):
 
             value_head.register(self._adapter.value_head)
         return super()._start()
+
+    def _arguments(self) -> dict[str, Any]:
+        from actors.engines.classifier import classifier_arguments  # it imports vLLM
+
+        arguments = super()._arguments()
+        return arguments | classifier_arguments(Path(self._model.path), arguments.get("hf_overrides", {}))
 
 
 def without_padding(ids: list[int], pad: int | None) -> list[int]:

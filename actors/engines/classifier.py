@@ -1,8 +1,8 @@
 """Name the class by which vLLM serves a sequence classifier whose architecture it does not list.
 
 vLLM derives such a class from the name: Qwen2ForSequenceClassification is Qwen2ForCausalLM with a head. The name
-Gemma3TextForSequenceClassification leads it to Gemma3TextModel instead, whose weights have other names than the saved ones.
-Imported in vLLM's processes only.
+Gemma3TextForSequenceClassification, of the text part of a family, leads it to Gemma3TextModel instead, whose weights have
+other names than the saved ones. Imported in vLLM's processes only.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from vllm import ModelRegistry
 
 from search.serialization import read_json_object
 
-CLASSIFIER, LANGUAGE_MODEL = "ForSequenceClassification", "ForCausalLM"
+CLASSIFIER, LANGUAGE_MODEL, TEXT_PART = "ForSequenceClassification", "ForCausalLM", "Text"
 
 
 def classifier_arguments(
@@ -24,17 +23,17 @@ def classifier_arguments(
 ) -> dict[str, Any]:
     """Return the arguments that make vLLM serve a classifier as the language model of its family with a head.
 
-    Empty where the classifier's own name leads vLLM to that language model, and where transformers names none that vLLM
-    has. ``overrides``: the config's own ``hf_overrides``, which are kept. ``supported``: architectures that vLLM has, by
+    Empty where the classifier's own name leads vLLM to that language model, and where vLLM has none for its text part.
+    ``overrides``: the config's own ``hf_overrides``, which are kept. ``supported``: architectures that vLLM has, by
     default those of its registry.
     """
-    config = read_json_object(directory / "config.json")
-    architectures = config.get("architectures") or [""]
+    architectures = read_json_object(directory / "config.json").get("architectures") or [""]
     name = str(architectures[0])
+    family = name.removesuffix(CLASSIFIER)
     supported = supported if supported is not None else set(ModelRegistry.get_supported_archs())
-    if not name.endswith(CLASSIFIER) or {name, name.removesuffix(CLASSIFIER) + LANGUAGE_MODEL} & supported:
+    if family == name or {name, family + LANGUAGE_MODEL} & supported:
         return {}
-    language_model = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(str(config.get("model_type")))
+    language_model = family.removesuffix(TEXT_PART) + LANGUAGE_MODEL
     if language_model not in supported:
         return {}
     return {"hf_overrides": {"architectures": [language_model], **overrides}, "convert": "classify"}

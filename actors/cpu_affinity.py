@@ -17,7 +17,7 @@ TASKS = "/proc/self/task"
 
 
 def affinity_env(role: str, engine_cores: int) -> dict[str, str]:
-    """Return the environment variables that pin an engine of ``role``; none for a second policy: it is not pinned."""
+    """Return the environment variables that pin an engine of ``role``; none for a further policy: it is not pinned."""
     names = {"policy": ENGINE_CORES_ENV, "reward_model": OTHER_CORES_ENV}
     return {names[role]: str(engine_cores)} if role in names else {}
 

@@ -1,6 +1,6 @@
 """Compare a chat model's greedy accuracy as RayStar asks it with plain transformers generation.
 
-    python benchmarks/greedy_agreement.py MODEL PROBLEMS.jsonl [--count N] [--max-tokens T] [--work DIR] [--batch B]
+    python benchmarks/greedy_agreement.py MODEL PROBLEMS.jsonl [--count N] [--max-tokens T] [--work DIR]
 
 Both sides are in float32 and get the same prompt ids, the same limit of tokens, the same stops and the same extraction
 and grading of answers. RayStar's side is ``raystar search`` with one greedy sample a problem; its trees stay in the work
@@ -46,11 +46,12 @@ class Solution:
 
 def by_search(args: argparse.Namespace) -> list[Tree]:
     """Return the trees of ``raystar search``, one greedy sample each."""
-    # A hash of the question takes the problems; both splits that are not searched are as small as can be.
-    problems = {"name": str(args.problems.absolute()), "count": args.count}
+    # A hash of the question parts the problems; the split that is not searched is as small as can be.
+    problems = {"name": str(args.problems.absolute()), "count": args.count, "part": [0.0, 0.95]}
+    validation = {**problems, "count": 1, "part": [0.95, 1.0]}
     config = {
         "name": NAME,
-        "problems": {"train": problems, "validation": {**problems, "count": 1}, "evaluation": {}},
+        "problems": {"train": problems, "validation": validation, "evaluation": {}},
         "policy": {
             "path": str(args.model),
             "format": "chat",
@@ -97,8 +98,8 @@ def by_transformers(args: argparse.Namespace, problems: list[Problem], form: Ste
     prompts = [encoder.ids([s.piece for s in form.segments(State(problem))]) for problem in problems]
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     solutions: dict[int, Solution] = {}
-    for begin in range(0, len(order), args.batch):
-        batch = order[begin : begin + args.batch]
+    for begin in range(0, len(order), args.generate_batch):
+        batch = order[begin : begin + args.generate_batch]
         width = max(len(prompts[i]) for i in batch)
         ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch])
         mask = torch.tensor([[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in batch])
@@ -128,7 +129,8 @@ def main() -> None:
     parser.add_argument("problems", type=Path, help="JSON lines of question and answer")
     parser.add_argument("--count", type=int, default=200, help="problems, drawn at random with the seed 0")
     parser.add_argument("--max-tokens", type=int, default=400)
-    parser.add_argument("--batch", type=int, default=32, help="sequences at once, on both sides")
+    parser.add_argument("--batch", type=int, default=32, help="sequences at once of RayStar's engine")
+    parser.add_argument("--generate-batch", type=int, default=100, help="sequences at once of transformers")
     parser.add_argument("--work", type=Path, default=Path("runs") / NAME, help="directory of the config and the trees")
     args = parser.parse_args()
     form = prompt_format(args.model, PromptSettings(format="chat"))

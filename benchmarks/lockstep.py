@@ -93,7 +93,7 @@ async def answer_all(calls: PendingCalls) -> None:
     """Make all calls at once and answer them when all have their result."""
     results = await asyncio.gather(*(call() for call, _ in calls))
     for (_, answer), result in zip(calls, results, strict=True):
-        if not answer.done():  # its rollout may be cancelled: another one of the tree found enough
+        if not answer.done():  # its rollout may be cancelled: another one of the tree failed
             answer.set_result(result)
 
 

@@ -22,7 +22,7 @@ def cached_share(cached: int, prompt: int) -> float | None:
 
 def format_count(number: float) -> str:
     """Return "950", "12.3k" or "4.56M"."""
-    for size, unit, digits in ((1e9, "G", 2), (1e6, "M", 2), (1e4, "k", 1)):
+    for size, unit, digits in ((1e12, "T", 2), (1e9, "G", 2), (1e6, "M", 2), (1e4, "k", 1)):
         if number >= size:
             return f"{number / (size if unit != 'k' else 1e3):.{digits}f}{unit}"
     return f"{number:.0f}"

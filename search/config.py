@@ -12,6 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from search.data import Aggregation, Sampling, Until
 
+AnswerRule = Literal["best", "weighted", "posterior", "majority"]
+
 HIDDEN_VALUE = "hidden_value"  # type of the error of a value that may be a secret, and that no message repeats
 
 
@@ -31,6 +33,11 @@ class SearchConfig(StrictConfig):
 
     strategy: str = Field(description="which strategy grows the tree")
     preset: str | None = Field(None, description="a paper's settings to start from, by name")
+    trees: int = Field(
+        1,
+        ge=1,
+        description="trees a problem, each with a seed of its own; budgets and other limits are those of one tree",
+    )
     max_depth: int = Field(
         16, ge=2, description="longest path (steps); there prose is written to its end, and code has failed"
     )
@@ -40,10 +47,10 @@ class SearchConfig(StrictConfig):
     max_step_tokens: int = Field(192, ge=4, description="longest step (tokens)")
     max_solution_tokens: int = Field(768, ge=8, description="longest stretch that is drawn in one go (tokens)")
     squash_scale: float = Field(1.0, gt=0, description="value of a state = tanh(logit / this); released code: 5")
-    answer_rule: Literal["best", "weighted", "posterior"] = Field(
+    answer_rule: AnswerRule = Field(
         "best",
-        description="the answer of a tree: of the best-scored solution, by score-weighted vote, or by a vote weighted with "
-        "strength under the reward model times the policy's share of the path",
+        description="the answer of a tree: of the best-scored solution, by score-weighted vote, by a vote weighted with "
+        "strength under the reward model times the policy's share of the path, or by majority",
     )
     step_aggregation: Aggregation | None = Field(
         None,
@@ -77,6 +84,11 @@ class SearchConfig(StrictConfig):
     def aggregation(self) -> Aggregation:
         """How the rewards of a solution's steps become one score."""
         return self.step_aggregation or Aggregation.LAST
+
+    @property
+    def longest_path(self) -> int:
+        """Tokens of the longest solution: step by step to the depth limit, or in one go."""
+        return max(self.max_solution_tokens, self.max_depth * self.max_step_tokens)
 
     def step_sampling(self) -> Sampling:
         """How one step is drawn."""

@@ -198,7 +198,9 @@ class Cost:
     """Resources that a search has used. ``seconds`` is the tree's wall time, waiting included.
 
     Tokens are counted at the engines. Prompt tokens include those that the prefix cache served (``cached_tokens`` for
-    the policy, ``scored_cached_tokens`` for the reward model).
+    the policy, ``scored_cached_tokens`` for the reward model). ``requests`` are those to all models, of which
+    ``reward_model_requests`` went to the reward model and had ``scored_states`` states in all. Trees stored before these two
+    were counted have 0 there.
     """
 
     generated_tokens: int = 0
@@ -209,6 +211,8 @@ class Cost:
     executions: int = 0
     seconds: float = 0.0
     scored_cached_tokens: int = 0
+    reward_model_requests: int = 0
+    scored_states: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)})
@@ -241,11 +245,16 @@ class Trajectory:
     values: tuple[float, ...] = ()
 
 
+def _is_one(weight: float) -> bool:
+    return weight == 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreferencePair:
     """Two continuations of ``prefix``, of which ``chosen`` is preferred, with their Q-values in [-1, 1].
 
-    In a step pair both are one step. In an answer pair the prefix is empty and both are whole solutions.
+    In a step pair both are one step. In an answer pair the prefix is empty and both are whole solutions. ``weight`` is that
+    of the pair in the mean of the losses.
     """
 
     problem: Problem
@@ -254,6 +263,7 @@ class PreferencePair:
     rejected: tuple[Step, ...]
     chosen_q: float
     rejected_q: float
+    weight: Annotated[float, Field(gt=0.0, exclude_if=_is_one)] = 1.0
 
 
 @dataclass(frozen=True, slots=True)

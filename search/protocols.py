@@ -50,6 +50,15 @@ class Grader(Protocol):
         ...
 
 
+SECOND_POLICY = "second_policy"  # role of ``SearchServices.second_policy``
+FURTHER_POLICY = "policy_"  # roles of ``SearchServices.policies`` begin with it
+
+
+def policy_role(place: int) -> str:
+    """Return the role of a search's policy: "policy" for the first (0), then "policy_2", "policy_3" and so on."""
+    return "policy" if place == 0 else f"{FURTHER_POLICY}{place + 1}"
+
+
 def ignore_tree(tree: Tree) -> None:
     """Do nothing with a tree that begins to grow."""
 
@@ -59,9 +68,10 @@ class SearchServices:
     """The services that a strategy may call.
 
     Without ``reward_model`` steps have no scores; without ``grader`` solutions have no grades. ``second_policy`` is the
-    discriminator of the strategy "rstar" and the smaller model of "sphere". ``on_start`` is called with the empty tree by
-    strategies whose trees are watched while they grow (``StrategyEntry.rollouts``). ``vocabularies`` are those of the
-    policies, by their digests: steps keep the ids that a policy drew.
+    discriminator of the strategy "rstar" and the smaller model of "sphere". ``policies`` draw steps beside ``policy``, for
+    strategies that choose among several. ``on_start`` is called with the empty tree by strategies whose trees are watched
+    while they grow (``StrategyEntry.rollouts``). ``vocabularies`` are those of all policies, by their digests: steps keep
+    the ids that a policy drew.
     """
 
     policy: Policy
@@ -70,8 +80,14 @@ class SearchServices:
     reward_model: RewardModel | None = None
     grader: Grader | None = None
     second_policy: Policy | None = None
+    policies: tuple[Policy, ...] = ()
     on_start: Callable[[Tree], None] = ignore_tree
     vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
+
+    @property
+    def drawing_policies(self) -> dict[str, Policy]:
+        """The policies that draw steps, by role: ``policy`` and ``policies``."""
+        return {policy_role(place): policy for place, policy in enumerate((self.policy, *self.policies))}
 
     def keep_ids(self, steps: tuple[Step, ...], candidate: Candidate) -> tuple[Step, ...]:
         """Return steps parsed from a candidate with the ids that were drawn for them, where these say exactly their texts."""

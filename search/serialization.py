@@ -31,6 +31,11 @@ def load(cls: type[Record], line: str | bytes) -> Record:
     return _adapter(cls).validate_json(line)  # type: ignore[no-any-return, arg-type]
 
 
+def load_value(cls: type[Record], value: object) -> Record:
+    """Return the record of type ``cls`` in plain data, as JSON has it. Raises pydantic.ValidationError."""
+    return _adapter(cls).validate_python(value)  # type: ignore[no-any-return, arg-type]
+
+
 def fast_pickle(record: type[Record]) -> type[Record]:
     """Make a dataclass of two or more fields pickle as a positional call of itself. Put it above ``@dataclass``.
 

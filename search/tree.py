@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
+from operator import not_
+from typing import Annotated
+
+from pydantic import Field
 
 from search.data import Cost, Problem, State, Step, StepStatus
 from search.reward_models.kinds import RewardModelKind
 from search.reward_models.log_odds import squash, value_log_odds
 
 ROOT = 0
+
+TreeKey = tuple[str, int]  # what a tree is of: its problem's id, its number
 
 
 @dataclass(slots=True)
@@ -26,7 +32,8 @@ class Node:
     ``action`` names how the step was drawn, in strategies that have several ways. ``replaces_parent``: the step stands
     in place of its parent, which is then not part of the solution (rStar answers a sub-question again). ``label`` is the
     share in [0, 1] of completions from here that end correct, ``completions`` how many were drawn to find it
-    (step_labelling.py).
+    (step_labelling.py). ``votes`` is how many draws a step of rStar is the majority of, of which ``multiplicity`` gave its
+    answer; 0 for a step without votes.
     """
 
     parent: int
@@ -47,6 +54,7 @@ class Node:
     replaces_parent: bool = False
     label: float | None = None
     completions: int = 0
+    votes: Annotated[int, Field(exclude_if=not_)] = 0
 
     @property
     def is_terminal(self) -> bool:
@@ -94,14 +102,17 @@ class Node:
 
 @dataclass(slots=True)
 class Tree:
-    """The search tree of one problem; node 0 is the question.
+    """A search tree of one problem; node 0 is the question.
 
+    ``number`` counts the trees that one search grows for the problem, from 0; a stored tree without it is number 0.
     ``answer`` is the strategy's final answer, ``tied_answers`` the number of other answers that were as good as it by the
     rule that chose it: their order decided. ``models`` has the models that grew the tree, by role, and ``reward_kind`` is
     the kind of the reward model, None if there was none or it names none. ``failures`` counts failed steps and requests
     by reason.
     """
 
+    # The number comes first, so that the beginning of a stored line names the tree (search/storage/tree_store.py).
+    number: Annotated[int, Field(ge=0, exclude_if=not_)] = field(default=0, kw_only=True)
     problem: Problem
     _: KW_ONLY
     strategy: str = ""
@@ -113,6 +124,16 @@ class Tree:
     models: dict[str, str] = field(default_factory=dict)
     reward_kind: RewardModelKind | None = None
     failures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def key(self) -> TreeKey:
+        """The problem's id and the tree's number: no two trees of a search share them."""
+        return self.problem.id, self.number
+
+    @property
+    def name(self) -> str:
+        """The name of the tree beside others of its problem; of the first the problem's id."""
+        return tree_name(*self.key)
 
     def add(self, parent: int, step: Step, **fields: object) -> int:
         """Append a child of ``parent`` and return its index. ``fields`` are those of Node."""
@@ -168,3 +189,8 @@ class Tree:
     def is_solved(self) -> bool:
         """True if a solution of the tree was graded correct."""
         return any(node.correct for node in self.nodes)
+
+
+def tree_name(problem_id: str, number: int) -> str:
+    """Return "p7" for the first tree of problem p7, "p7, tree 2" for its tree number 2."""
+    return f"{problem_id}, tree {number}" if number else problem_id

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from search.config import StrictConfig
+from train.presets import POLICY_PRESETS, REWARD_MODEL_PRESETS
 from train.trainer.trackers.registry import TRACKERS
 
 # Settings of how a training is carried out, not of what it learns. They may change when a run is resumed.
@@ -104,6 +106,46 @@ class TrainConfig(StrictConfig):
             if name not in TRACKERS:
                 raise ValueError(f"tracker {name!r} is not known: one of {', '.join(TRACKERS)}")
         return names
+
+
+class PresetTrainConfig(TrainConfig):
+    """Training of a model for which there are papers' settings. ``preset`` fills in what is not given here.
+
+    A preset is only a name for values: it is not in a training's fingerprint.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    preset: Literal["paper", "released"] | None = Field(
+        None,
+        description="rStar-Math's settings to start from: of the paper, or of the released code (train/presets.py)",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return {**cls.presets.get(str(values.get("preset")), {}), **values}
+
+    def revise(self, changes: Mapping[str, Any]) -> Self:
+        """Return the settings with ``changes``. A preset among them replaces what was set before, other changes replace it.
+
+        Raises pydantic.ValidationError if a change is impossible.
+        """
+        preset = self.presets.get(str(changes.get("preset")), {})
+        return type(self).model_validate({**self.model_dump(), **preset, **changes})
+
+
+class PolicyTrainConfig(PresetTrainConfig):
+    """Training of a round's policy."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = POLICY_PRESETS
+
+
+class RewardModelTrainConfig(PresetTrainConfig):
+    """Training of a round's reward model."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = REWARD_MODEL_PRESETS
 
 
 class BasePolicySize(StrictConfig):

@@ -20,6 +20,7 @@ from actors.endpoints.config import EndpointConfig
 from actors.errors import EndpointRefused, EngineGaveUp, PromptTooLong
 
 Response = TypeVar("Response")
+CONNECT_S = 10.0  # longest wait for a connection: a host that drops packets gives no other sign
 NO_KEY = "none"  # servers without keys accept any, the library wants one
 MAX_BACKOFF_S = 60.0
 RETRIED = (408, 409, 429)  # and every status from 500 on
@@ -42,7 +43,7 @@ class EndpointClient:
             base_url=config.url,
             api_key=key.get_secret_value() if key is not None else NO_KEY,
             max_retries=0,
-            timeout=config.request_deadline_s,
+            timeout=openai.Timeout(config.request_deadline_s, connect=min(CONNECT_S, config.request_deadline_s)),
         )
 
     async def call(self, send: Callable[[], Awaitable[Response]], key: str) -> Response:

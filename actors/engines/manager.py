@@ -70,8 +70,9 @@ def actor_options(model: ModelRef, config: EngineConfig) -> dict[str, Any]:
 class EngineManager:
     """The engines of one driver, by role. Use it as a context manager, or call ``stop``.
 
-    ``adapter_of`` says how a reward model is read. ``engine_classes`` gives the class of engine for each role; that of a
-    reward model follows from its reading unless it is there.
+    ``further`` are the settings of policies beside the first, by role; the second policy's are the first's unless it is
+    there. ``adapter_of`` says how a reward model is read. ``engine_classes`` gives the class of engine for each role; that
+    of a reward model follows from its reading unless it is there, and other policies have the first one's.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class EngineManager:
         reward_model: EngineConfig,
         engine_classes: Mapping[str, type[Engine]] = ENGINE_CLASSES,
         adapter_of: Callable[[ModelRef], RewardAdapter] = read_adapter,
+        further: Mapping[str, EngineConfig] | None = None,
     ) -> None:
         self._engine_classes, self._adapter_of = engine_classes, adapter_of
         self._configs: Mapping[str, EngineConfig] = {
             "policy": policy,
             "second_policy": policy,
             REWARD_MODEL: reward_model,
+            **(further or {}),
         }
         self._groups: dict[str, EngineGroup] = {}
 
@@ -160,9 +163,8 @@ class EngineManager:
 
     def _launch(self, model: ModelRef) -> EngineGroup:
         config, adapter = self._configs[model.role], self._adapter(model)
-        engine_class = self._engine_classes.get(model.role)
-        if engine_class is None and adapter is not None:
-            engine_class = REWARD_ENGINE_CLASSES[adapter.reading]
+        default = self._engine_classes["policy"] if adapter is None else REWARD_ENGINE_CLASSES[adapter.reading]
+        engine_class = self._engine_classes.get(model.role, default)
         actor = ray.remote(concurrency_groups={"control": CONTROL_CONCURRENCY})(engine_class)
         names = tuple(f"{model.role}-{index}" for index in range(config.replicas))
         more = () if adapter is None else (adapter,)

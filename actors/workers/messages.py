@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,32 @@ from actors.endpoints.capabilities import Endpoint
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import WorkerStats
 from search.config import SearchConfig
-from search.data import Cost, ModelRef
+from search.data import Cost, ModelRef, Problem
 from search.formats.base import StepFormat
 from search.grading.grader import grader
 from search.reward_models import RewardAdapter, RewardModelKind
-from search.tree import ROOT, Tree
+from search.tree import ROOT, Tree, TreeKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyEngines:
+    """Handles of the engines of one policy and the settings of their pool; none for a policy behind the first one's server.
+
+    ``model`` is the one that the engines must serve; None accepts any.
+    """
+
+    handles: tuple[Any, ...]
+    config: EngineConfig
+    model: ModelRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
     """Handles of the actors that a worker calls, with the settings of their pools.
 
-    ``reward_model`` is empty for a search without one. ``second_policy`` shares the settings of ``policy``. Each
-    ModelRef is the model that the engines must serve; None accepts any. ``endpoint`` and ``judge_endpoint`` are servers
-    that are asked in place of ``policy`` and ``reward_model``.
+    ``reward_model`` is empty for a search without one. ``further`` holds the policies beside the first, by role:
+    "second_policy", "policy_2" and so on. Each ModelRef is the model that the engines must serve; None accepts any.
+    ``endpoint`` and ``judge_endpoint`` are servers that are asked in place of ``policy`` and ``reward_model``.
     """
 
     policy: tuple[Any, ...]
@@ -35,15 +48,15 @@ class Engines:
     reward_model_config: EngineConfig = field(default_factory=EngineConfig)
     policy_ref: ModelRef | None = None
     reward_model_ref: ModelRef | None = None
-    second_policy: tuple[Any, ...] = ()
-    second_policy_ref: ModelRef | None = None
+    further: Mapping[str, PolicyEngines] = field(default_factory=dict)
     endpoint: Endpoint | None = None
     judge_endpoint: Endpoint | None = None
 
     @property
     def capacity(self) -> tuple[int, int]:
         """Sequences that all policy engines, and all reward models, process at once."""
-        policies = (len(self.policy) + len(self.second_policy)) * self.policy_config.max_num_seqs
+        policies = len(self.policy) * self.policy_config.max_num_seqs
+        policies += sum(len(engines.handles) * engines.config.max_num_seqs for engines in self.further.values())
         reward_models = len(self.reward_model) * self.reward_model_config.max_num_seqs
         return (
             policies + (self.endpoint.config.max_inflight if self.endpoint else 0),
@@ -55,18 +68,18 @@ class Engines:
 class SearchSpec:
     """The settings that all workers of one search share.
 
-    ``format`` is the policy's, and that of the steps in the trees. ``second_format`` is the second policy's;
-    None: as the policy's. ``reward_adapter`` shows states to the reward model.
+    ``format`` is the policy's, and that of the steps in the trees. ``further_formats`` are those in which the policies beside
+    it are prompted, by role; without one: as the policy. ``reward_adapter`` shows states to the reward model.
     ``blind``: strategies see neither reference answers nor a grader; a summary still says whether the answer was
     correct. ``models``: names stored in every tree, by role, and ``reward_kind`` with them. Trees go to ``directory``. A
-    tree's seed is derived from ``seed`` and its problem's id.
+    tree's seed is derived from ``seed``, its problem's id and its number.
     """
 
     search: SearchConfig
     format: StepFormat
     directory: Path
     seed: int
-    second_format: StepFormat | None = None
+    further_formats: Mapping[str, StepFormat] = field(default_factory=dict)
     reward_adapter: RewardAdapter | None = None
     blind: bool = False
     models: dict[str, str] = field(default_factory=dict)
@@ -83,15 +96,28 @@ class SearchJob:
     engines: Engines
 
 
+@dataclass(frozen=True, slots=True)
+class TreeTask:
+    """A tree to grow: its problem and its number among the trees of that problem."""
+
+    problem: Problem
+    number: int = 0
+
+    @property
+    def key(self) -> TreeKey:
+        return self.problem.id, self.number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeSummary:
-    """The result of one problem. ``quarantine_reason`` says why there is no tree; empty where there is one.
+    """The result of one tree. ``quarantine_reason`` says why there is none; empty where there is one.
 
     ``solved``: some node of the tree is correct. ``correct``: the answer that the strategy chose is correct.
     ``rollouts``: passes from the root to an end, 0 for a strategy that has none.
     """
 
     problem_id: str
+    number: int = 0
     seed: int
     answer: str | None = None
     solved: bool = False
@@ -101,6 +127,10 @@ class TreeSummary:
     cost: Cost = field(default_factory=Cost)
     failures: dict[str, int] = field(default_factory=dict)
     quarantine_reason: str = ""
+
+    @property
+    def key(self) -> TreeKey:
+        return self.problem_id, self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +145,7 @@ def summarise(tree: Tree) -> TreeSummary:
     """Return the summary of a finished tree. Without a reference answer its answer counts as not correct."""
     return TreeSummary(
         problem_id=tree.problem.id,
+        number=tree.number,
         seed=tree.seed,
         answer=tree.answer,
         solved=tree.is_solved,

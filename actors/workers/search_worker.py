@@ -2,9 +2,9 @@
 
 No tree passes through Ray: a finished tree goes to the worker's own file, and only its summary travels.
 
-    problem ──> wait for one of trees_in_flight slots ──> strategy.search ──> store the tree ──> TreeSummary
-                       ^                                        │
-                       └── an exception: retry with the same ───┘
+    TreeTask ──> wait for one of trees_in_flight slots ──> strategy.search ──> store the tree ──> TreeSummary
+                       ^                                         │
+                       └── an exception: retry with the same ────┘
                            seed; after max_attempts tries: TreeSummary with a quarantine reason
 
     TreeSummary ──> wait BATCH_S for more of them ──> WorkerReport to the driver
@@ -25,23 +25,22 @@ from time import monotonic
 from actors.cpu_affinity import apply_affinity
 from actors.pools.executor_pool import ExecutorPool
 from actors.stats import PoolStats, WorkerStats
-from actors.workers.messages import SearchJob, TreeSummary, WorkerReport, summarise
+from actors.workers.messages import SearchJob, TreeSummary, TreeTask, WorkerReport, summarise
 from actors.workers.services import (
     AnyPolicy,
     AnyRewardModel,
+    make_further_policies,
     make_policy,
     make_reward_model,
-    make_second_policy,
     policy_vocabularies,
 )
-from search.data import Problem
 from search.grading.algebra import pool as algebra
 from search.grading.grader import grader
-from search.protocols import SearchServices
-from search.seeds import derive
+from search.protocols import SECOND_POLICY, SearchServices
+from search.seeds import tree_seed
 from search.storage.tree_store import TreeWriter, worker_file
 from search.strategies.registry import build, entry_of
-from search.tree import ROOT, Tree
+from search.tree import ROOT, Tree, TreeKey
 
 GC_THRESHOLD = 20_000  # new objects between two garbage collections; an expansion makes more than Python's default
 BATCH_S = 0.25  # trees finished within it are reported together, since each report costs Ray a millisecond
@@ -58,13 +57,13 @@ class JobState:
         self.writer = TreeWriter(worker_file(job.spec.directory, worker_index), SYNC_EVERY)
         self._slots = asyncio.Semaphore(job.spec.worker.trees_in_flight)
         self._active_trees, self._last_heartbeat = 0, monotonic()
-        self.growing: dict[str, Tree] = {}  # by problem id, of strategies that show theirs
+        self.growing: dict[TreeKey, Tree] = {}  # of strategies that show theirs
         rollouts = entry_of(job.spec.search).rollouts
         self._rollouts = rollouts(job.spec.search) if rollouts is not None else 0
         self._graded_before = algebra.counts()  # this process may have graded for earlier jobs
         engines, step_format = job.engines, job.spec.format
         self._policy = make_policy(job)
-        self._second_policy = make_second_policy(job, self._policy)
+        self._further = make_further_policies(job, self._policy)
         self._reward_model = make_reward_model(job)
         self._executor = ExecutorPool(engines.executors, engines.executor_config)
         self.services = SearchServices(
@@ -73,7 +72,8 @@ class JobState:
             format=step_format,
             reward_model=self._reward_model,
             grader=None if job.spec.blind else grader(),
-            second_policy=self._second_policy,
+            second_policy=self._further.get(SECOND_POLICY),
+            policies=tuple(policy for role, policy in self._further.items() if role != SECOND_POLICY),
             vocabularies=policy_vocabularies(engines),
         )
 
@@ -89,8 +89,7 @@ class JobState:
 
     @property
     def _policies(self) -> list[AnyPolicy]:
-        second = self._second_policy
-        return [self._policy] if second is None or second is self._policy else [self._policy, second]
+        return [self._policy, *(policy for policy in self._further.values() if policy is not self._policy)]
 
     @property
     def _pools(self) -> list[AnyPolicy | AnyRewardModel]:
@@ -109,7 +108,7 @@ class JobState:
         return monotonic() - self._last_heartbeat >= HEARTBEAT_S
 
     def heartbeat(self) -> WorkerStats:
-        """Return this worker's stats in this job. The second policy counts with the first."""
+        """Return this worker's stats in this job. All policies count together."""
         self._last_heartbeat = monotonic()
         policy = sum((pool.stats for pool in self._policies), PoolStats())
         reward_model = self._reward_model.stats if self._reward_model else PoolStats()
@@ -142,7 +141,7 @@ class JobState:
 
 
 class SearchWorker:
-    """Grows trees for the problems it receives. A Ray async actor that its pool keeps between searches."""
+    """Grows the trees of the tasks it receives. A Ray async actor that its pool keeps between searches."""
 
     def __init__(self, index: int) -> None:
         self._index = index
@@ -154,8 +153,8 @@ class SearchWorker:
     def __repr__(self) -> str:
         return f"search-{self._index}"
 
-    async def run(self, job: SearchJob, problems: tuple[Problem, ...]) -> AsyncIterator[WorkerReport]:
-        """Search all ``problems`` and yield reports, with one summary a problem in all.
+    async def run(self, job: SearchJob, tree_tasks: tuple[TreeTask, ...]) -> AsyncIterator[WorkerReport]:
+        """Grow the trees of all ``tree_tasks`` and yield reports, with one summary a tree in all.
 
         Trees that are finished within BATCH_S share a report. A report without summaries is yielded where there would
         be none for HEARTBEAT_S.
@@ -164,7 +163,7 @@ class SearchWorker:
             await self.release()
             self._state = JobState(job, self._index)
         state = self._state
-        tasks = {asyncio.ensure_future(_grow_tree(state, problem)) for problem in problems}
+        tasks = {asyncio.ensure_future(_grow_tree(state, task)) for task in tree_tasks}
         try:
             while tasks:
                 done, _ = await asyncio.wait(tasks, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
@@ -199,33 +198,33 @@ def guess_tokens_left(tree: Tree, rollouts: int) -> int:
     return round(tree.cost.generated_tokens / done * max(0.0, rollouts - done))
 
 
-async def _grow_tree(state: JobState, problem: Problem) -> TreeSummary:
-    """Grow and store the tree of one problem; return its summary, or a quarantine reason after ``max_attempts`` tries.
+async def _grow_tree(state: JobState, task: TreeTask) -> TreeSummary:
+    """Grow and store the tree of one task; return its summary, or a quarantine reason after ``max_attempts`` tries.
 
     An OSError of the store is not the problem's fault and ends the search.
     """
-    seed, reason = derive(state.spec.seed, problem.id), ""
+    seed, reason = tree_seed(state.spec.seed, *task.key), ""
     for attempt in range(state.spec.worker.max_attempts):
         async with state.tree_slot():
             try:
-                tree = await _search(state, problem, seed)
+                tree = await _search(state, task, seed)
                 summary = summarise(tree)
             except Exception as error:  # noqa: BLE001 the boundary of a problem: a failure is counted, the run goes on
                 reason = f"{type(error).__name__}: {_last_line(error)} (try {attempt + 1})"
                 continue
             state.writer.append(tree)
             return summary
-    return TreeSummary(problem_id=problem.id, seed=seed, quarantine_reason=reason)
+    return TreeSummary(problem_id=task.problem.id, number=task.number, seed=seed, quarantine_reason=reason)
 
 
-async def _search(state: JobState, problem: Problem, seed: int) -> Tree:
-    visible = problem.without_answer() if state.spec.blind else problem
-    services = replace(state.services, on_start=partial(state.growing.__setitem__, problem.id))
+async def _search(state: JobState, task: TreeTask, seed: int) -> Tree:
+    visible = task.problem.without_answer() if state.spec.blind else task.problem
+    services = replace(state.services, on_start=partial(state.growing.__setitem__, task.key))
     try:
         tree = await state.strategy.search(visible, services, seed)
     finally:
-        state.growing.pop(problem.id, None)
-    tree.problem = problem
+        state.growing.pop(task.key, None)
+    tree.problem, tree.number = task.problem, task.number
     tree.models, tree.reward_kind = dict(state.spec.models), state.spec.reward_kind
     return tree
 

@@ -31,21 +31,22 @@ def make_policy(job: SearchJob) -> AnyPolicy:
     return EndpointPolicy(engines.endpoint, spec.format, share=1 / spec.worker.workers, encode=encode)
 
 
-def make_second_policy(job: SearchJob, policy: AnyPolicy) -> AnyPolicy | None:
-    """Return the second policy of a job, which may be the first behind its server; None without one."""
+def make_further_policies(job: SearchJob, policy: AnyPolicy) -> dict[str, AnyPolicy]:
+    """Return the policies of a job beside the first, by role. One of them may be the first behind its server."""
     engines, spec = job.engines, job.spec
-    if engines.second_policy:
-        step_format = spec.second_format or spec.format
-        return PolicyPool(
-            engines.second_policy, step_format, engines.policy_config, engines.second_policy_ref, "second_policy"
-        )
-    shares_server = engines.endpoint is not None and engines.second_policy_ref is not None
-    return policy if shares_server and engines.second_policy_ref == engines.policy_ref else None
+    policies: dict[str, AnyPolicy] = {}
+    for role, further in engines.further.items():
+        if further.handles:
+            step_format = spec.further_formats.get(role, spec.format)
+            policies[role] = PolicyPool(further.handles, step_format, further.config, further.model, role)
+        elif engines.endpoint is not None and further.model is not None and further.model == engines.policy_ref:
+            policies[role] = policy
+    return policies
 
 
 def policy_vocabularies(engines: Engines) -> dict[str, Vocabulary]:
     """Return the vocabularies of the policies on engines, by their digests. A model of an unknown layout has none."""
-    models = (engines.policy_ref, engines.second_policy_ref)
+    models = (engines.policy_ref, *(further.model for further in engines.further.values()))
     vocabularies = [read_vocabulary(Path(model.path)) for model in models if model is not None]
     return {vocabulary.digest: vocabulary for vocabulary in vocabularies if vocabulary is not None}
 

@@ -1,16 +1,16 @@
-"""Distribute the problems of a search over workers: first a share for each, then small chunks as they fall idle.
+"""Distribute the trees of a search over workers: first a share for each, then small chunks as they fall idle.
 
-No worker has more problems than it grows at once plus one chunk, so nobody waits long for the slowest chunk. The
-driver's loop (``stream_summaries``):
+A tree is a task of its own (``TreeTask``), so several trees of one problem grow side by side. No worker has more tasks
+than it grows at once plus one chunk, so nobody waits long for the slowest chunk. The driver's loop (``stream_summaries``):
 
     waiting ───┐  a chunk for the least loaded worker     ┌── report ──────────> yield its summaries
                ├──────────────> inflight chunks ──────────┼── end of stream ───> drop the chunk
-    solo ──────┘  one problem for an idle worker          └── worker died ──────> requeue, see below
+    solo ──────┘  one task for an idle worker             └── worker died ──────> requeue, see below
 
-    worker died:  a problem whose tree is stored ───────────> yield its summary
-                  a problem with two deaths or more left ───> waiting
-                  a problem with one death left ────────────> solo
-                  a problem with none left (max_deaths) ────> yield a quarantine reason
+    worker died:  a task whose tree is stored ──────────────> yield its summary
+                  a task with two deaths or more left ──────> waiting
+                  a task with one death left ───────────────> solo
+                  a task with none left (max_deaths) ───────> yield a quarantine reason
                   the worker itself ──> restarting, polled every PAUSE_S ──> available again, or dead for good
 
     SearchStalled ends the loop when no summary came for stall_s, or when all workers are dead.
@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -33,11 +33,12 @@ from ray.exceptions import ActorUnavailableError, RayActorError
 from actors.config import WorkerConfig
 from actors.cpu_affinity import OTHER_CORES_ENV
 from actors.stats import WorkerStats
-from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, summarise
+from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, TreeTask, summarise
 from actors.workers.search_worker import SearchWorker
 from search.data import Problem
-from search.seeds import derive
+from search.seeds import tree_seed
 from search.storage.tree_store import read_trees
+from search.tree import TreeKey, tree_name
 
 MAX_CONCURRENCY = 1024
 RELEASE_S = 60.0  # a worker has this long to close its file
@@ -52,47 +53,47 @@ class SearchStalled(TimeoutError):
 
 @dataclass(eq=False, kw_only=True)
 class InflightChunk:
-    """Problems that one worker has, by id, and the stream of its reports on them."""
+    """Tasks that one worker has, by the keys of their trees, and the stream of its reports on them."""
 
     worker: int
     stream: Any
-    problems: dict[str, Problem]
+    tasks: dict[TreeKey, TreeTask]
     is_solo: bool = False
 
 
 @dataclass(kw_only=True)
 class DispatchState:
-    """Which worker has which problems.
+    """Which worker has which tasks.
 
-    ``solo``: problems with one death left before ``max_deaths``. Each is alone on a worker, so that a problem that
-    kills its worker takes no other with it. ``deaths``: for each problem, workers that died with it in hand.
+    ``solo``: tasks with one death left before ``max_deaths``. Each is alone on a worker, so that a tree that kills its
+    worker takes no other with it. ``deaths``: for each tree, workers that died with it in hand.
     ``restarting``: dead workers with their pending liveness check. ``dead``: workers that Ray will not restart.
     """
 
     job: SearchJob
     workers: Sequence[Any]
-    waiting: deque[Problem]
+    waiting: deque[TreeTask]
     on_stats: OnStats | None = None
-    solo: deque[Problem] = field(default_factory=deque)
+    solo: deque[TreeTask] = field(default_factory=deque)
     chunks: list[InflightChunk] = field(default_factory=list)
-    deaths: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[TreeKey] = field(default_factory=Counter)
     restarting: dict[int, Any] = field(default_factory=dict)
     dead: set[int] = field(default_factory=set)
 
     def load(self, worker: int) -> int:
-        """Return how many problems the worker has."""
-        return sum(len(chunk.problems) for chunk in self.chunks if chunk.worker == worker)
+        """Return how many tasks the worker has."""
+        return sum(len(chunk.tasks) for chunk in self.chunks if chunk.worker == worker)
 
     def available(self) -> list[int]:
-        """Return the workers that may get problems."""
+        """Return the workers that may get tasks."""
         excluded = self.dead | set(self.restarting) | {chunk.worker for chunk in self.chunks if chunk.is_solo}
         return [index for index in range(len(self.workers)) if index not in excluded]
 
-    def dispatch(self, worker: int, problems: tuple[Problem, ...], is_solo: bool = False) -> None:
-        """Send a chunk of problems to a worker."""
-        stream = self.workers[worker].run.remote(self.job, problems)
-        by_id = {problem.id: problem for problem in problems}
-        self.chunks.append(InflightChunk(worker=worker, stream=stream, problems=by_id, is_solo=is_solo))
+    def dispatch(self, worker: int, tasks: tuple[TreeTask, ...], is_solo: bool = False) -> None:
+        """Send a chunk of tasks to a worker."""
+        stream = self.workers[worker].run.remote(self.job, tasks)
+        by_key = {task.key: task for task in tasks}
+        self.chunks.append(InflightChunk(worker=worker, stream=stream, tasks=by_key, is_solo=is_solo))
 
     def check_liveness(self, worker: int) -> None:
         """Call a worker that died; the call returns once Ray has restarted it."""
@@ -126,11 +127,12 @@ class SearchWorkerPool:
         problems: Sequence[Problem],
         on_summary: Callable[[TreeSummary], None] | None = None,
         on_stats: OnStats | None = None,
+        finished: Collection[TreeKey] = (),
     ) -> list[TreeSummary]:
-        """Search all problems; return the summaries in the order of their arrival.
+        """Grow ``spec.search.trees`` trees for each problem, but those that are ``finished``.
 
-        ``on_stats`` gets the heartbeat of each worker about once a second. Raises SearchStalled where no tree is
-        finished for ``stall_s``, and ValueError for two problems with one id.
+        Returns the summaries in the order of their arrival. ``on_stats`` gets the heartbeat of each worker about once a
+        second. Raises SearchStalled where no tree is finished for ``stall_s``, and ValueError for two problems with one id.
         """
         if len({problem.id for problem in problems}) < len(problems):
             raise ValueError("two problems have the same id: a tree belongs to one problem")
@@ -138,7 +140,8 @@ class SearchWorkerPool:
         self._start(engines.policy_config.reserved_cores)
         job, summaries = SearchJob(uuid4().hex, spec, engines), []
         try:
-            for summary in stream_summaries(self._workers, job, problems, on_stats):
+            tasks = tree_tasks(problems, spec.search.trees, finished)
+            for summary in stream_summaries(self._workers, job, tasks, on_stats):
                 summaries.append(summary)
                 if on_summary is not None:
                     on_summary(summary)
@@ -180,11 +183,17 @@ class SearchWorkerPool:
             self._workers = [actor.remote(index) for index in range(config.workers)]
 
 
+def tree_tasks(problems: Sequence[Problem], trees: int, finished: Collection[TreeKey] = ()) -> tuple[TreeTask, ...]:
+    """Return a task for every tree that is not finished, the trees of a problem one after the other."""
+    tasks = (TreeTask(problem, number) for problem in problems for number in range(trees))
+    return tuple(task for task in tasks if task.key not in finished)
+
+
 def stream_summaries(
-    workers: Sequence[Any], job: SearchJob, problems: Sequence[Problem], on_stats: OnStats | None = None
+    workers: Sequence[Any], job: SearchJob, tasks: Sequence[TreeTask], on_stats: OnStats | None = None
 ) -> Iterator[TreeSummary]:
-    """Yield summaries as they come, exactly one for every problem. Raises SearchStalled."""
-    state = DispatchState(job=job, workers=workers, waiting=deque(problems), on_stats=on_stats)
+    """Yield summaries as they come, exactly one for every task. Raises SearchStalled."""
+    state = DispatchState(job=job, workers=workers, waiting=deque(tasks), on_stats=on_stats)
     stall_s = job.spec.worker.stall_s
     last_summary = time.monotonic()
     while state.waiting or state.solo or state.chunks:
@@ -193,7 +202,7 @@ def stream_summaries(
         checks = {check: worker for worker, check in state.restarting.items()}
         if not streams and not checks:
             left = len(state.waiting) + len(state.solo)
-            raise SearchStalled(f"no worker is left for {left} problems: all died for good")
+            raise SearchStalled(f"no worker is left for {left} trees: all died for good")
         timeout_s = max(0.0, last_summary + stall_s - time.monotonic())
         for ready in ray.wait([*streams, *checks], num_returns=1, timeout=timeout_s)[0]:
             if ready in checks:
@@ -225,7 +234,7 @@ def _poll_stream(state: DispatchState, chunk: InflightChunk) -> Iterator[TreeSum
     else:
         _report_stats(state, chunk.worker, report.stats)
         for summary in report.summaries:
-            del chunk.problems[summary.problem_id]
+            del chunk.tasks[summary.key]
             yield summary
 
 
@@ -276,25 +285,28 @@ def _first_chunk_size(waiting: int, workers: int, config: WorkerConfig) -> int:
 
 
 def _requeue(state: DispatchState, chunk: InflightChunk, error: Exception) -> Iterator[TreeSummary]:
-    """After a worker's death yield the summaries of its stored trees; queue the other problems or quarantine them."""
+    """After a worker's death yield the summaries of its stored trees; queue the other tasks or quarantine them."""
     spec = state.job.spec
     for tree in read_trees(spec.directory):
-        if tree.problem.id in chunk.problems:
-            del chunk.problems[tree.problem.id]
+        if tree.key in chunk.tasks:
+            del chunk.tasks[tree.key]
             yield summarise(tree)
-    for problem in chunk.problems.values():
-        state.deaths[problem.id] += 1
-        deaths_left = spec.worker.max_deaths - state.deaths[problem.id]
+    for key, task in chunk.tasks.items():
+        state.deaths[key] += 1
+        deaths_left = spec.worker.max_deaths - state.deaths[key]
         if deaths_left > 1:
-            state.waiting.append(problem)
+            state.waiting.append(task)
         elif deaths_left == 1:
-            state.solo.append(problem)
+            state.solo.append(task)
         else:
-            reason = f"its worker died {state.deaths[problem.id]} times; last: {str(error).splitlines()[0]}"
-            seed = derive(spec.seed, problem.id)
-            yield TreeSummary(problem_id=problem.id, seed=seed, quarantine_reason=reason)
+            reason = f"its worker died {state.deaths[key]} times; last: {str(error).splitlines()[0]}"
+            seed = tree_seed(spec.seed, *key)
+            yield TreeSummary(problem_id=task.problem.id, number=task.number, seed=seed, quarantine_reason=reason)
 
 
 def _stall_message(state: DispatchState, stall_s: float) -> str:
-    loads = [f"search-{chunk.worker}: {', '.join(sorted(chunk.problems)[:3])}" for chunk in state.chunks]
+    loads = [
+        f"search-{chunk.worker}: {', '.join(tree_name(*key) for key in sorted(chunk.tasks)[:3])}"
+        for chunk in state.chunks
+    ]
     return f"no tree was finished in {stall_s:g} s; under way in {'; '.join(loads[:4])}"

@@ -27,6 +27,7 @@ from search.seeds import derive
 from search.storage.files import write_text
 from train.labels.active_selection import ScoredSolution, choose
 from train.labels.annotation_files import write_annotation_file
+from train.rules.solutions import join_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +56,12 @@ class SelectionResult:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelCandidate:
-    """A solution that may be labelled: the finished solution number ``index`` of the problem's tree, with its score."""
+    """A solution that may be labelled: the finished solution number ``index`` of the ``tree`` of that name, with its score."""
 
     problem_id: str
+    tree: str
     index: int
     scored: ScoredSolution
 
@@ -90,17 +92,21 @@ def select_solutions(
 def read_candidates(
     context: Context, request: RewardEvalRequest, logits: dict[str, SolutionLogits]
 ) -> list[LabelCandidate]:
-    """Return all different finished solutions, graded and scored as a whole (log-odds). Unfinished ones are left out."""
+    """Return all finished solutions, graded and scored as a whole (log-odds), of equal ones of several trees the first."""
     scale, candidates = context.config.evaluation.search.squash_scale, []
+    seen: set[tuple[str, str]] = set()
     for tree in request.read_trees(context.run):
-        problem_id = tree.problem.id
-        step_scores = samples.step_log_odds(logits[problem_id], request.kind, scale)
+        step_scores = samples.step_log_odds(logits[tree.name], request.kind, scale)
         for index, (terminal, scores) in enumerate(zip(tree.terminals(), step_scores, strict=True)):
+            text = (tree.problem.id, join_texts(tree.steps(terminal)))
+            if text in seen:
+                continue
+            seen.add(text)
             correct = grader().grade(tree.problem, tree.nodes[terminal].answer)
             scored = ScoredSolution(
-                name=f"{problem_id}/{index}", score=aggregate_log_odds(scores, request.aggregation), correct=correct
+                name=f"{tree.name}/{index}", score=aggregate_log_odds(scores, request.aggregation), correct=correct
             )
-            candidates.append(LabelCandidate(problem_id, index, scored))
+            candidates.append(LabelCandidate(problem_id=tree.problem.id, tree=tree.name, index=index, scored=scored))
     return candidates
 
 
@@ -116,14 +122,14 @@ def choose_candidates(
 
 def _trajectories(context: Context, request: RewardEvalRequest, chosen: Sequence[LabelCandidate]) -> list[Trajectory]:
     """Return the chosen solutions, in the order of ``chosen``."""
-    is_correct = {(candidate.problem_id, candidate.index): candidate.scored.correct for candidate in chosen}
+    is_correct = {(candidate.tree, candidate.index): candidate.scored.correct for candidate in chosen}
     trajectories: dict[tuple[str, int], Trajectory] = {}
     for tree in request.read_trees(context.run):
         for index, terminal in enumerate(tree.terminals()):
-            key = (tree.problem.id, index)
+            key = (tree.name, index)
             if key in is_correct:
                 correct = is_correct[key]
                 trajectories[key] = Trajectory(
                     tree.problem, tree.steps(terminal), correct=correct, q=1.0 if correct else -1.0
                 )
-    return [trajectories[candidate.problem_id, candidate.index] for candidate in chosen]
+    return [trajectories[candidate.tree, candidate.index] for candidate in chosen]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cluster.annotation.file import solutions_file
 from cluster.annotation.gold_solutions import gold_solutions
+from cluster.annotation.stored_rounds import trees_by_round
 from cluster.reward_eval import exact_check
 from cluster.run import directory as run_directory
 from cluster.run.context import Invocation
@@ -102,7 +103,12 @@ def tree_records_writer(invocation: Invocation, directories: Sequence[Path]) -> 
     def write(out_dir: Path) -> HarvestResult:
         gold = gold_solutions(config.method, invocation.problems.train)
         labels = exact_check.step_labels(trees(), config.executor) if RuleInput.CHECKED_LABELS in rule.needs else ()
-        inputs = RuleInputs(trees=trees(), references=gold, checked_labels=labels)
+        inputs = RuleInputs(
+            trees=trees(),
+            rounds=trees_by_round(directories, _with_grades),
+            references=gold,
+            checked_labels=labels,
+        )
         return rule.write(inputs, config.method.options, out_dir)
 
     return write

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from cluster.config import overrides, run_config
 from cluster.config.loader import ConfigField, Location, config_fields
-from cluster.config.run_config import RewardModelConfig, RunConfig
+from cluster.config.model_config import RewardModelConfig
+from cluster.config.run_config import RunConfig
 from cluster.host import ray_session
 from cluster.reward_eval.request import RewardEvalRequest
 from cluster.run import directory as run_directory
@@ -66,7 +67,8 @@ def read_invocation(args: argparse.Namespace, *, serves_models: bool = True, tra
     written = read_config(args)
     root = (args.run_dir or RUNS / f"{written.name}{args.suffix}").expanduser().absolute()
     exists = run_directory.check_run_dir(root, written.resolved())
-    problems = loading.load_problem_sets(written.problems)  # before models, which may take long to download
+    # Before models, which may take long to download.
+    problems = loading.load_problem_sets(written.problems, lazy=args.dry_run)
     models = model_fields.resolve_models(
         written,
         _model_references(args),
@@ -77,6 +79,8 @@ def read_invocation(args: argparse.Namespace, *, serves_models: bool = True, tra
     for flag in MODEL_OPTIONS:
         if (directory := models.directory(f"--{flag}")) is not None:
             setattr(args, flag.replace("-", "_"), directory)
+    if serves_models:
+        _check_kind(args, written)
     config = model_fields.with_directories(written, models)
     model_fields.check_engines(config, models)
     preflight.check_models(config, models.missing)
@@ -84,7 +88,7 @@ def read_invocation(args: argparse.Namespace, *, serves_models: bool = True, tra
         check_reward_model("--reward-model", args.reward_model, config.reward_model.kind, config.reward_model)
     shots = load_shots(config.policy)
     if serves_models:
-        config = preflight.fit_prompts(config, problems, shots, models, trains=trains)
+        config = preflight.fit_prompts(config, problems, shots, models, trains=trains, command=args.command)
     endpoints = NO_ENDPOINTS
     if serves_models and not args.dry_run:
         endpoints = connect(config, config.policy.prompt_settings(shots), _searches(args, config))
@@ -99,6 +103,17 @@ def read_invocation(args: argparse.Namespace, *, serves_models: bool = True, tra
         written=written,
         endpoints=endpoints,
     )
+
+
+def _check_kind(args: argparse.Namespace, config: RunConfig) -> None:
+    """Raise UserError if the config says how a reward model is read, and neither it nor an option names one."""
+    is_named = any(getattr(args, name, None) is not None for name in ("reward_model", "model"))
+    if config.reward_model.kind != AUTO and not (config.reward_model.is_named or is_named):
+        option = ", or give --reward-model" if hasattr(args, "reward_model") else ""
+        raise UserError(
+            f"reward_model.kind: {config.reward_model.kind} is the kind of no model: name it in reward_model.path, a judge "
+            f"behind a server in reward_model.endpoint{option}"
+        )
 
 
 def _searches(args: argparse.Namespace, config: RunConfig) -> dict[str, SearchConfig]:
@@ -117,9 +132,8 @@ def _searches(args: argparse.Namespace, config: RunConfig) -> dict[str, SearchCo
     if args.command == "evaluate" and (scored or entry_of(config.evaluation.search).chooses_without_scores):
         searches["evaluation.search.strategy"] = config.evaluation.search
     if args.command == "compare":
-        budget, base = config.compare.budgets[0], config.evaluation.search
         for name, contender in config.compare.strategies.items():
-            searches[f"compare.strategies.{name}"] = contender.search(base, budget, budget)
+            searches[f"compare.strategies.{name}"] = contender.search(config.evaluation.search)
     return searches
 
 
@@ -176,6 +190,16 @@ def read_problems(args: argparse.Namespace, sets: ProblemSets) -> tuple[Problem,
     if args.split not in splits:
         raise UserError(f"--split {args.split!r} is unknown: one of {', '.join(splits)}")
     return splits[args.split][: args.limit]
+
+
+def count_problems(args: argparse.Namespace, sets: ProblemSets) -> int:
+    """Return how many problems ``--split`` and ``--limit`` name, also of a set that a dry run has not at hand."""
+    problems = len(read_problems(args, sets))
+    name = args.split if args.split in ("train", "validation") else f"{loading.EVALUATION}.{args.split}"
+    if name not in sets.planned:
+        return problems
+    size = sets.size(name)
+    return size if args.limit is None else min(size, args.limit)
 
 
 def add_reward_eval_arguments(parser: argparse.ArgumentParser, split: str) -> None:

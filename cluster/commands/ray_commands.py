@@ -16,13 +16,14 @@ from cluster.reward_eval.evaluate import evaluate_on_file, evaluate_on_samples
 from cluster.reward_eval.request import RewardEvalRequest
 from cluster.reward_eval.threshold import Threshold
 from cluster.run.context import Context
-from cluster.run.models import POLICY, REWARD_MODEL, Models, model_ref, second_policy, write_kind
+from cluster.run.models import POLICY, REWARD_MODEL, Models, further_policies, model_ref, write_kind
 from cluster.run.progress import training_task
 from cluster.run.reward_models import first_reward_model
 from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import ModelRef, Problem
 from search.errors import UserError
 from search.evaluation.process_bench import ProcessRow
+from search.evaluation.tree_votes import majority_tree
 from search.reward_models import RewardModelKind
 from search.storage.tree_store import read_trees
 from search.tree import Tree
@@ -55,7 +56,7 @@ def search(context: Context, problems: tuple[Problem, ...], policy: Path | None,
             problems=problems,
             seed=("search", 1, 1),
             label="search",
-            second_policy=second_policy(models, config.second_policy, config.search),
+            further=further_policies(models, config, config.search),
         )
         with SearchRunner(context) as runner, stage.writing(keep=True) as writer:
             result = runner.run(plan, writer.directory)
@@ -63,7 +64,10 @@ def search(context: Context, problems: tuple[Problem, ...], policy: Path | None,
 
 
 def solve(context: Context, problem: Problem, reward_model: Path | None) -> Tree:
-    """Return the tree of one problem, grown without its reference answer. Raises UserError if it was given up."""
+    """Return the tree of one problem, grown without its reference answer; of several one with the answer of most.
+
+    Raises UserError if all were given up.
+    """
     models, config = resolve_models(context, None, reward_model), context.config
     plan = SearchPlan(
         config=config.search,
@@ -73,14 +77,18 @@ def solve(context: Context, problem: Problem, reward_model: Path | None) -> Tree
         seed=("solve",),
         label="search",
         blind=True,
-        second_policy=second_policy(models, config.second_policy, config.search),
+        further=further_policies(models, config, config.search),
     )
     directory = context.run.stage("r1/search").partial
     with SearchRunner(context) as runner:
         result = runner.run(plan, directory)
-    for reason in result.quarantined.values():
-        raise UserError(f"the search gave up: {reason}")
-    return next(read_trees(directory))
+    trees = list(read_trees(directory))
+    if not trees:
+        raise UserError(f"the search gave up: {next(iter(result.quarantined.values()))}")
+    tree, votes = majority_tree(trees)
+    if len(trees) > 1:
+        context.progress.log(f"{votes} of {len(trees)} trees have the answer; the first of them is shown")
+    return tree
 
 
 def evaluate(context: Context, policy: Path | None, reward_model: Path | None) -> None:
@@ -102,15 +110,10 @@ def evaluate(context: Context, policy: Path | None, reward_model: Path | None) -
 def compare(
     context: Context, policy: Path | None, reward_model: Path | None, problems: tuple[Problem, ...], split: str
 ) -> None:
-    """Compare strategies at equal token budgets; print the table and write comparison.html."""
-    models, config = resolve_models(context, policy, reward_model), context.config.compare
-    results = compare_strategies(context, models, problems)
-    context.progress.console.print(comparison.table(results, config.against))
-    about = (
-        f"{len(problems)} {split} problems, {config.repeats} seeds, policy {models.policy.path}, "
-        f"reward model {reward_model or 'none'}"
-    )
-    context.progress.log(f"comparison: {comparison.write(context.run.root, results, config.against, about)}")
+    """Compare strategies at equal numbers of tokens; print the tables and write comparison.html."""
+    result = compare_strategies(context, resolve_models(context, policy, reward_model), problems, split)
+    comparison.show(result, context.progress.console)
+    context.progress.log(f"comparison: {comparison.write(context.run.root, result)}")
 
 
 def eval_reward_model(context: Context, request: RewardEvalRequest, threshold: Threshold) -> None:

@@ -52,9 +52,10 @@ class RewardModelTrainingConfig(StrictConfig):
         description=f"what it is trained by: {', '.join(REWARD_MODEL_OBJECTIVES)}; "
         "dpo: a language model whose likelihood is the score (V-STaR)",
     )
-    start: Literal["base", "policy"] = Field(
+    start: Literal["base", "policy", "sft"] = Field(
         "policy",
-        description="model it starts from; policy: the round's new one (train_together: the one that searched)",
+        description="model it starts from, which is also the reference of dpo; policy: the round's new one (train_together: "
+        "the one that searched); sft: the first policy that a round of the run trained by sft (V-STaR)",
     )
 
 
@@ -74,6 +75,9 @@ class MethodConfig(StrictConfig):
         None,
         description="checked_labels: file of labels by people, in PRM800K's schema or from raystar label; default: the "
         "built-in curriculum's exact check of every step",
+    )
+    labelled_solutions: int | None = Field(
+        None, ge=1, description="solutions in the file of labels, for a dry run that has it not at hand"
     )
     policy: PolicyTrainingConfig | None = Field(
         PolicyTrainingConfig(), description="how the policy learns; null: no new one"
@@ -114,6 +118,13 @@ class MethodConfig(StrictConfig):
         if self.labels is not None and RuleInput.CHECKED_LABELS not in self.harvest_rule.needs:
             rules = ", ".join(repr(name) for name in rules_that_need(RuleInput.CHECKED_LABELS))
             raise ValueError(f"labels are for rule {rules}, not for {self.rule!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _start_is_trained(self) -> MethodConfig:
+        wants_sft = self.reward_model is not None and self.reward_model.start == "sft"
+        if wants_sft and (self.policy is None or self.policy.objective != "sft"):
+            raise ValueError("reward_model.start 'sft' needs a policy that is trained by it: policy: {objective: sft}")
         return self
 
     @model_validator(mode="after")

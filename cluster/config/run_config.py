@@ -9,170 +9,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from actors.config import EngineConfig, WorkerConfig
-from actors.endpoints.config import EndpointConfig
+from actors.config import WorkerConfig
 from actors.sandbox.config import ExecutorConfig
 from cluster.config import loader
 from cluster.config.compare_config import CompareConfig
 from cluster.config.method_config import MethodConfig
+from cluster.config.model_config import FurtherPolicyConfig, PolicyConfig, RewardModelConfig
 from cluster.config.overrides import Override
+from cluster.config.round_config import ModelsTrainConfig, RoundConfig, describe_option
 from cluster.host.ray_session import RayConfig
 from cluster.models.size import ModelSize
 from search.config import SearchConfig, StrictConfig
-from search.data import Problem
-from search.formats.model_prompt import AUTO, FORMAT_NAMES, PromptSettings
-from search.formats.prose import Delimiter
+from search.evaluation.tree_votes import VoteRule
 from search.problems.config import ProblemsConfig
-from search.reward_models import ReadingConfig, RewardModelKind
 from search.strategies.entry import Need
 from search.strategies.registry import DEFAULT as DEFAULT_STRATEGY
-from search.strategies.registry import AnySearchConfig, entry_of, revise, search_config
-from train.config import BasePolicySize, TrainConfig
-
-
-class RecipeConfig(StrictConfig):
-    """The built-in base policy: a small Qwen2 model trained from nothing on shallow worked solutions."""
-
-    solutions: tuple[NonNegativeInt, ...] = Field(
-        (500, 500, 500), min_length=1, description="worked solutions it is trained on, of 1, 2, 3 … reasoning steps"
-    )
-    seed: int = Field(
-        0,
-        ge=0,
-        description="of its worked solutions, first weights and order; runs of any seed start from the same base",
-    )
-    size: BasePolicySize = Field(BasePolicySize(), description="shape of the model")
-    train: TrainConfig = Field(TrainConfig(), description="how it is trained")
-
-
-class PolicyConfig(StrictConfig):
-    """The model that writes steps."""
-
-    path: str | None = Field(
-        None,
-        description="Hugging Face name (OWNER/NAME or OWNER/NAME@REVISION), model directory or stage of a run; default: the "
-        "built-in recipe",
-    )
-    size: ModelSize | None = Field(None, description="of a model that a dry run has not at hand, to plan by")
-    recipe: RecipeConfig = Field(RecipeConfig(), description="how the built-in base policy is made")
-    format: str = Field(
-        AUTO,
-        description=f"step format: {', '.join(FORMAT_NAMES)}; auto: what the model was trained on by its raystar.json, else "
-        "chat if it has a chat template, else plain; of the built-in recipe: code",
-    )
-    system: str | None = Field(
-        AUTO, description="system text of the format chat; empty: the template's own; auto: to reason step by step"
-    )
-    thinking: bool | Literal["auto"] = Field(
-        AUTO, description="let the chat template switch thinking on; auto: only for a model that was trained so"
-    )
-    delimiter: Delimiter | Literal["auto"] = Field(
-        AUTO, description=f"what ends a step in prose: {', '.join(Delimiter)}; auto: blank_line"
-    )
-    shots: str | None = Field(
-        None,
-        description="file of worked examples put before the question, for models that were not trained on the format",
-    )
-    sampling_defaults: Literal["none", "generation_config"] = Field(
-        "none",
-        description="temperature, top_p and top_k where search and evaluation say none; generation_config: the model's own",
-    )
-    engine: EngineConfig = Field(EngineConfig(), description="engines that run it")
-    endpoint: EndpointConfig | None = Field(
-        None,
-        description="an OpenAI-compatible server in place of engines; path then names a directory with the model's tokenizer "
-        "and chat template, if there is one",
-    )
-
-    @field_validator("format")
-    @classmethod
-    def _known_format(cls, name: str) -> str:
-        if name not in (AUTO, *FORMAT_NAMES):
-            raise ValueError(f"one of {', '.join((AUTO, *FORMAT_NAMES))} is known")
-        return name
-
-    def prompt_settings(self, shots: Sequence[str] = ()) -> PromptSettings:
-        """Return how the config wants models to be prompted. ``shots``: the worked examples in the file."""
-        return PromptSettings(
-            format=self.format,
-            system=self.system,
-            thinking=self.thinking,
-            delimiter=self.delimiter,
-            shots=tuple(shots),
-        )
-
-
-class RewardModelConfig(ReadingConfig):
-    """The model that scores steps."""
-
-    path: str | None = Field(
-        None,
-        description="reward model that scores until a round trains one: Hugging Face name (OWNER/NAME or "
-        "OWNER/NAME@REVISION), model directory or stage of a run; default: none",
-    )
-    kind: Literal["auto"] | RewardModelKind = Field(
-        AUTO,
-        description=f"how it is read: {', '.join(RewardModelKind)}; auto: as its architecture, labels and name say; refused "
-        "where they leave doubt",
-    )
-    size: ModelSize | None = Field(None, description="of a model that a dry run has not at hand, to plan by")
-    engine: EngineConfig = Field(EngineConfig(), description="engines that run it")
-    endpoint: EndpointConfig | None = Field(
-        None, description="an OpenAI-compatible server of a judge (kind judge), in place of a path and engines"
-    )
-
-    @model_validator(mode="after")
-    def _path_or_endpoint(self) -> RewardModelConfig:
-        if self.endpoint is not None and self.path is not None:
-            raise ValueError("a reward model has a path or an endpoint: leave one of them out")
-        if self.endpoint is not None and self.kind not in (AUTO, RewardModelKind.JUDGE):
-            raise ValueError(f"kind {self.kind}: an endpoint serves a judge only: leave kind out")
-        return self
-
-    @property
-    def is_named(self) -> bool:
-        """Whether the config names a reward model."""
-        return self.path is not None or self.endpoint is not None
-
-
-class ModelsTrainConfig(StrictConfig):
-    """How each model is trained in a round."""
-
-    policy: TrainConfig = Field(TrainConfig(), description="of the policy")
-    reward_model: TrainConfig = Field(TrainConfig(epochs=1), description="of the reward model")
-
-
-class RoundConfig(StrictConfig):
-    """One round of self-evolution; what is not given stands as in ``search``."""
-
-    values: Literal["terminal", "reward_model"] = Field(
-        "terminal", description="where values come from: graded ends, or the reward model"
-    )
-    search: dict[str, Any] = Field(
-        {}, description="options of search that differ; another strategy takes over the common ones only"
-    )
-    method: MethodConfig | None = Field(None, description="what this round learns; default: as the run's method says")
-    levels: tuple[int, int] | None = Field(
-        None, description="search training problems of so many reasoning steps, least and most (default: all)"
-    )
-    only_unsolved: bool = Field(False, description="search only what no earlier round solved, with fresh seeds")
-    passes: int = Field(1, ge=1, description="searches in all; each after the first goes over what is still unsolved")
-    growth: float = Field(
-        2.0,
-        ge=1,
-        description="rollouts, or what the strategy grows with, of a pass over the pass before (paper: 16, 64, 128)",
-    )
-    train_reward_model: bool = Field(
-        True, description="train a reward model on this round's trees, where the method has one"
-    )
-
-    def covers(self, problem: Problem) -> bool:
-        """Whether the round searches the problem, as far as its level says."""
-        if self.levels is None:
-            return True
-        return problem.level is not None and self.levels[0] <= problem.level <= self.levels[1]
+from search.strategies.registry import STRATEGIES, AnySearchConfig, entry_of, revise, search_config
 
 
 class PromotionConfig(StrictConfig):
@@ -190,6 +44,12 @@ class EvaluationConfig(StrictConfig):
     samples: int = Field(8, ge=1, description="samples a problem for majority and best-of")
     temperature: float = Field(0.7, ge=0, le=5, description="of those samples")
     search: AnySearchConfig = Field(search_config(rollouts=4), description="the search that is measured")
+    answers_per_tree: int = Field(
+        1, ge=1, description="best solutions of each tree that vote, where the search grows several trees a problem"
+    )
+    top_answers: int | None = Field(
+        None, ge=1, description="of these the best of all trees that vote; default: all (rStar-Math's code: 4)"
+    )
     midway: float = Field(
         1.0,
         gt=0,
@@ -203,6 +63,11 @@ class EvaluationConfig(StrictConfig):
         if entry_of(search).needs_answers:
             raise ValueError(f"strategy {search.strategy!r} needs the answers: it is for the search of rounds only")
         return search
+
+    @property
+    def vote_rule(self) -> VoteRule:
+        """Which solutions vote, where the search grows several trees a problem."""
+        return VoteRule(per_tree=self.answers_per_tree, top=self.top_answers)
 
     def greedy(self) -> SearchConfig:
         """One solution at temperature 0."""
@@ -218,6 +83,7 @@ class EvaluationConfig(StrictConfig):
             "candidates": solutions,
             "temperature": temperature,
             "budget_tokens": None,
+            "trees": 1,
         }
         return revise(self.search, changes)
 
@@ -249,6 +115,12 @@ class RunConfig(StrictConfig):
         None,
         description="another policy for strategies that ask one (rstar's discriminator, sphere's smaller model): "
         "policy, the one that searches, base, or a model by name or directory",
+    )
+    second_policy_size: ModelSize | None = Field(
+        None, description="of a second policy that a dry run has not at hand, to plan by"
+    )
+    policies: tuple[FurtherPolicyConfig, ...] = Field(
+        (), description="policies that draw steps beside policy, for strategies that choose among several (ab_mcts)"
     )
     train: ModelsTrainConfig = Field(ModelsTrainConfig(), description="how models are trained")
     rounds: tuple[RoundConfig, ...] = Field(
@@ -282,33 +154,62 @@ class RunConfig(StrictConfig):
     @model_validator(mode="after")
     def _searches_are_possible(self) -> RunConfig:
         for number, entry in enumerate(self.rounds):
+            for attempt in range(1, entry.passes + 1):
+                try:
+                    self.round_search(entry, attempt)
+                except ValidationError as error:
+                    place = f"rounds.{number}.{entry.search_place(attempt)}"
+                    raise ValueError(describe_option(place, error, type(self.search), tags=1)) from error
+        return self
+
+    @model_validator(mode="after")
+    def _trainings_are_possible(self) -> RunConfig:
+        for number, entry in enumerate(self.rounds):
             try:
-                self.round_search(entry)
-            except ValidationError as error:
-                first = error.errors()[0]
-                message = first["msg"].removeprefix("Value error, ")
-                where = ".".join(str(part) for part in ("rounds", number, "search", *first["loc"][1:]))
-                raise ValueError(f"{where}: {message[0].lower()}{message[1:]}") from error
+                self.round_training(entry)
+            except ValueError as error:
+                raise ValueError(f"rounds.{number}.{error}") from error
         return self
 
     @model_validator(mode="after")
     def _trees_fit_methods(self) -> RunConfig:
         for number, entry in enumerate(self.rounds):
-            search, method = self.round_search(entry), self.method_of(entry)
-            rule = method.harvest_rule
-            required = entry_of(search).reward_model is Need.REQUIRED
-            if entry.values != "reward_model" and (rule.needs_scores or required):
-                reader = f"rule {rule.name!r}" if rule.needs_scores else f"strategy {search.strategy!r}"
-                raise ValueError(f"rounds.{number}: {reader} needs scores of a reward model: values: reward_model")
-            if rule.strategy not in (None, search.strategy):
-                raise ValueError(
-                    f"rounds.{number}: rule {rule.name!r} reads trees of strategy {rule.strategy!r}, not of {search.strategy!r}"
-                )
+            rule = self.method_of(entry).harvest_rule
+            for search in self.round_searches(entry):
+                required = entry_of(search).reward_model is Need.REQUIRED
+                if entry.values != "reward_model" and (rule.needs_scores or required):
+                    reader = f"rule {rule.name!r}" if rule.needs_scores else f"strategy {search.strategy!r}"
+                    raise ValueError(f"rounds.{number}: {reader} needs scores of a reward model: values: reward_model")
+                if rule.strategy not in (None, search.strategy):
+                    raise ValueError(
+                        f"rounds.{number}: rule {rule.name!r} reads trees of strategy {rule.strategy!r}, not of "
+                        f"{search.strategy!r}"
+                    )
         return self
 
     @model_validator(mode="after")
     def _contenders(self) -> RunConfig:
         self.compare.check(self.evaluation.search)
+        return self
+
+    @model_validator(mode="after")
+    def _policies_are_used(self) -> RunConfig:
+        paths = [self.policy.path, *(policy.path for policy in self.policies)]
+        if twice := next((path for path in paths if path is not None and paths.count(path) > 1), None):
+            raise ValueError(f"policies: {twice!r} is there twice (policy.path is the first policy): leave one out")
+        if self.policies and self.policy.endpoint is not None:
+            raise ValueError("policies: engines serve them, and policy.endpoint is a server: leave one of them out")
+        searches = [self.search, *(search for entry in self.rounds for search in self.round_searches(entry))]
+        searches.append(self.evaluation.search)
+        if "strategies" in self.compare.model_fields_set:
+            contenders = self.compare.strategies.values()
+            searches += [revise(self.evaluation.search, contender.settings) for contender in contenders]
+        if self.policies and not any(entry_of(search).several_policies for search in searches):
+            able = " or ".join(name for name, entry in STRATEGIES.items() if entry.several_policies)
+            raise ValueError(
+                f"policies: strategy {self.search.strategy!r} draws by one policy: choose {able} in search, evaluation.search "
+                "or compare.strategies, or leave policies out"
+            )
         return self
 
     def measured_share(self, number: int) -> float:
@@ -322,11 +223,15 @@ class RunConfig(StrictConfig):
 
     def round_search(self, entry: RoundConfig, attempt: int = 1) -> SearchConfig:
         """The search of a round's pass (1 is the first): ``search`` with what the round says itself."""
-        search = revise(self.search, entry.search)
-        if attempt == 1:
-            return search
-        option = entry_of(search).budget_option
-        return revise(search, {option: round(getattr(search, option) * entry.growth ** (attempt - 1))})
+        return entry.revise_search(self.search, attempt)
+
+    def round_searches(self, entry: RoundConfig) -> list[SearchConfig]:
+        """The searches of all passes of a round, in order."""
+        return [self.round_search(entry, attempt) for attempt in range(1, entry.passes + 1)]
+
+    def round_training(self, entry: RoundConfig) -> ModelsTrainConfig:
+        """How the models of a round are trained: ``train`` with what the round says itself."""
+        return entry.revise_training(self.train)
 
     def resolved(self) -> dict[str, Any]:
         """Every value, defaults included, as plain data: what the run directory keeps and compares."""
@@ -344,6 +249,16 @@ def _follow_strategy(tree: dict[str, Any], overrides: Sequence[Override]) -> Non
     before = search.get("strategy", DEFAULT_STRATEGY) if isinstance(search, dict) else DEFAULT_STRATEGY
     changed = any(override.path == ("search", "strategy") and override.value != before for override in overrides)
     for entry in rounds if changed and isinstance(rounds, list) else ():
-        options = entry.get("search") if isinstance(entry, dict) else None
-        if isinstance(options, dict) and not options.keys() & {"strategy", "preset"}:
-            entry["search"] = {name: value for name, value in options.items() if name in SearchConfig.model_fields}
+        if not isinstance(entry, dict):
+            continue
+        if "search" in entry:
+            entry["search"] = _common_options(entry["search"])
+        if isinstance(entry.get("pass_search"), list):
+            entry["pass_search"] = [_common_options(options) for options in entry["pass_search"]]
+
+
+def _common_options(options: Any) -> Any:
+    """Return the options that all strategies have; all if they name a strategy themselves."""
+    if not isinstance(options, dict) or options.keys() & {"strategy", "preset"}:
+        return options
+    return {name: value for name, value in options.items() if name in SearchConfig.model_fields}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 
 from cluster.evaluation.records import Measure
 from search.core.values import reward_rank
@@ -83,9 +84,14 @@ def total_cost(trees: Iterable[Tree]) -> Cost:
     return cost
 
 
-def answer_accuracies(trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader) -> ProblemAccuracies:
-    """Return 1.0 for each problem whose tree has the correct answer, else 0.0. A tree of one sample has its answer."""
-    return _by_problem(trees, problems, lambda tree, problem: float(grader.grade(problem, _answer(tree))))
+def answer_accuracies(
+    trees: Sequence[Tree], problems: Mapping[str, Problem], grader: Grader, number: int = 1
+) -> ProblemAccuracies:
+    """Return for each problem the share of its ``number`` trees that have the correct answer.
+
+    A tree of one sample has its answer.
+    """
+    return _by_problem(trees, problems, lambda tree, problem: float(grader.grade(problem, _answer(tree))), number)
 
 
 def _answer(tree: Tree) -> str | None:
@@ -120,11 +126,11 @@ def best_of_n_accuracies(
     """Return for each problem the expected accuracy of the best-scored of ``n`` samples.
 
     The expectation is over all subsets of n samples (the unbiased estimator of V-STaR, arXiv 2402.06457). ``ranks``
-    (problem id -> node index -> rank) replace those of the trees.
+    (name of the tree -> node index -> rank) replace those of the trees.
     """
 
     def best_of_n_accuracy(tree: Tree, problem: Problem) -> float:
-        tree_ranks = None if ranks is None else ranks[problem.id]
+        tree_ranks = None if ranks is None else ranks[tree.name]
         solutions = read_solutions(tree, problem, grader, tree_ranks, aggregation)
         return voting.best_of_k(solutions.correct, solutions.ranks, min(n, len(solutions.correct)))
 
@@ -143,11 +149,16 @@ def count_ties(trees: Iterable[Tree], aggregation: Aggregation = Aggregation.LAS
 
 
 def _by_problem(
-    trees: Sequence[Tree], problems: Mapping[str, Problem], accuracy: Callable[[Tree, Problem], float]
+    trees: Sequence[Tree],
+    problems: Mapping[str, Problem],
+    accuracy: Callable[[Tree, Problem], float],
+    number: int = 1,
 ) -> ProblemAccuracies:
-    """Return the accuracy of each problem. A problem without a tree (it was quarantined) counts as incorrect."""
-    by_id = {tree.problem.id: accuracy(tree, problems[tree.problem.id]) for tree in trees}
-    return {problem_id: by_id.get(problem_id, 0.0) for problem_id in problems}
+    """Return the accuracy of each problem, the mean over its ``number`` trees. One that was quarantined is incorrect."""
+    of_problem: dict[str, list[float]] = {problem_id: [] for problem_id in problems}
+    for tree in trees:
+        of_problem[tree.problem.id].append(accuracy(tree, problems[tree.problem.id]))
+    return {problem_id: fsum(values) / max(number, len(values)) for problem_id, values in of_problem.items()}
 
 
 def measure(accuracies: ProblemAccuracies, trees: Sequence[Tree], seconds: float, ties: int = 0) -> Measure:

@@ -1,130 +1,121 @@
 """Compare strategies (``raystar compare``) on the same problems, models and seeds, each at several token budgets.
 
-    strategy x budget x seed ──> one blind search, a stage ──> accuracy of each problem, tokens, seconds
-                                                                       │
-    comparison.json, comparison.html <── accuracy, interval, cost <────┘
+    strategy            ──> its option for each budget, by its spend on other problems    stage compare/NAME/calibration
+    x budget x seed     ──> one blind search, a stage                                     stage compare/NAME/BUDGET-SEED
+    its trees           ──> accuracy by every rule for an answer, coverage, costs         search/evaluation/readings.py
+    all of them         ──> curves over the tokens really spent, differences at equal tokens, by the same rule
 
-A tree stops at its budget. The result states the tokens that it really generated.
+No tree is cut off at the budget: the mean spend over problems meets it. The result states the tokens really generated.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from statistics import fmean
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict
 
-from cluster.evaluation import accuracy
+from cluster.evaluation.cells import Cell, Setting, read_accuracies
+from cluster.evaluation.contenders import Contender, calibrate, facts_of_plan, measure_latency
+from cluster.evaluation.costs import count_parameters, problem_cost
 from cluster.evaluation.evaluate import run_search
+from cluster.evaluation.stored_comparison import (
+    CELL,
+    Comparison,
+    ComparisonHeader,
+    write_comparison,
+    write_problems,
+)
 from cluster.run.context import Context
-from cluster.run.models import Models, second_policy
-from cluster.searches.runner import SearchPlan, SearchRunner
-from search.config import SearchConfig
+from cluster.run.models import Models
+from cluster.searches.runner import SearchRunner
 from search.data import Problem
-from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
+from search.errors import UserError
 from search.grading.grader import grader
-from search.storage.files import write_text
-from search.strategies.registry import entry_of
-from search.tree import Tree
+from search.serialization import load_value
 
-COMPARISON = "comparison.json"
+LATENCY = "latency"  # directory of the trees that grew one at a time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrategyResult:
-    """One strategy at one budget of generated tokens a problem.
-
-    ``difference``: accuracy minus that of the baseline strategy at the same budget, with its 95 % interval.
-    ``tokens`` and ``seconds`` are means over seeds and problems. ``accuracy_by_seed``: the accuracy with each seed.
-    """
-
-    strategy: str
-    budget: int
-    accuracy: Interval
-    difference: Interval
-    tokens: float
-    seconds: float
-    accuracy_by_seed: tuple[float, ...]
-
-
-SearchFacts = dict[tuple[str, int, int], dict[str, Any]]  # (strategy, budget, seed index) -> facts of the search
-
-
-def compare(context: Context, models: Models, problems: tuple[Problem, ...]) -> list[StrategyResult]:
-    """Run all searches that are not done yet, write ``comparison.json`` and return the results."""
-    config, facts = context.config.compare, SearchFacts()
-    with SearchRunner(context) as runner:
-        for repeat in range(config.repeats):
-            for budget in config.budgets:
-                for name in config.strategies:
-                    facts[name, budget, repeat] = _search(context, runner, models, problems, name, budget, repeat)
-    results = [
-        _strategy_result(config.against, name, budget, facts) for budget in config.budgets for name in config.strategies
-    ]
-    write_text(context.run.root / COMPARISON, json.dumps([asdict(result) for result in results], indent=1) + "\n")
-    return results
-
-
-def _search(
-    context: Context,
-    runner: SearchRunner,
-    models: Models,
-    problems: tuple[Problem, ...],
-    name: str,
-    budget: int,
-    repeat: int,
-) -> dict[str, Any]:
-    """Run one search as a stage. Its facts: ``accuracies`` of the problems, ``tokens`` and ``search_seconds`` of all."""
-    config = context.config
-    stage = context.run.stage(f"compare/{name}/{budget}-{repeat}")
-    if not stage.is_done:
-        search = config.compare.strategies[name].search(config.evaluation.search, budget, config.compare.budgets[0])
-        plan = SearchPlan(
-            config=search,
-            policy=models.policy,
-            reward_model=models.reward_model if entry_of(search).reads_scores else None,
-            problems=problems,
-            seed=("compare", repeat),
-            label=f"{name}, {budget} tokens, seed {repeat}",
-            blind=True,
-            second_policy=second_policy(models, config.second_policy, search),
-        )
-        with stage.writing(keep=True) as writer:
-            trees, seconds = run_search(runner, plan, writer.directory)
-            writer.facts.update(
-                accuracies=_accuracies(trees, problems, search),
-                tokens=accuracy.total_cost(trees).generated_tokens,
-                search_seconds=seconds,
-            )
-    return stage.facts()
-
-
-def _accuracies(trees: Sequence[Tree], problems: Sequence[Problem], search: SearchConfig) -> list[float]:
-    """Return the accuracy of each problem in order. Equally frequent answers share a majority."""
-    accuracies = accuracy.answer_accuracies if entry_of(search).chooses_answer else accuracy.majority_accuracies
-    return list(accuracies(trees, {problem.id: problem for problem in problems}, grader()).values())
-
-
-def _strategy_result(against: str, name: str, budget: int, facts: SearchFacts) -> StrategyResult:
-    by_seed = _facts_by_seed(facts, name, budget)
-    accuracies = _mean_over_seeds(by_seed)
-    baseline_accuracies = _mean_over_seeds(_facts_by_seed(facts, against, budget))
-    return StrategyResult(
-        strategy=name,
-        budget=budget,
-        accuracy=mean_of_shares(accuracies),
-        difference=paired_difference(accuracies, baseline_accuracies),
-        tokens=fmean(search["tokens"] for search in by_seed) / len(accuracies),
-        seconds=fmean(search["search_seconds"] for search in by_seed) / len(accuracies),
-        accuracy_by_seed=tuple(fmean(search["accuracies"]) for search in by_seed),
+def compare(context: Context, models: Models, problems: tuple[Problem, ...], split: str) -> Comparison:
+    """Run all searches that are not done yet, write ``comparison.json`` and return the comparison."""
+    config = context.config.compare
+    calibrated_on, others = calibration_problems(context, split)
+    header = ComparisonHeader(
+        split=split,
+        calibrated_on=calibrated_on,
+        problems=len(problems),
+        budgets=config.budgets,
+        strategies=tuple(config.strategies),
+        against=config.against,
+        policy=models.policy.path,
+        reward_model=models.reward_model.path if models.reward_model else None,
     )
+    write_problems(context.run, problems, header)
+    with SearchRunner(context) as runner:
+        contenders = {
+            name: Contender(name=name, config=contender, context=context, runner=runner, models=models)
+            for name, contender in config.strategies.items()
+        }
+        settings = {name: calibrate(contender, others) for name, contender in contenders.items()}
+        cells = [
+            _cell(contenders[name], setting, budgets, problems, repeat)
+            for repeat in range(config.repeats)
+            for name, setting, budgets in _in_order(settings)
+        ]
+    comparison = Comparison(header=header, cells=tuple(cells))
+    write_comparison(context.run.root, comparison)
+    return comparison
 
 
-def _facts_by_seed(facts: SearchFacts, name: str, budget: int) -> list[dict[str, Any]]:
-    return [search for (strategy, limit, _), search in facts.items() if (strategy, limit) == (name, budget)]
+def calibration_problems(context: Context, split: str) -> tuple[str, tuple[Problem, ...]]:
+    """Return the set that strategies are set to their budgets on, and its problems: validation, or train if that is measured.
+
+    Raises UserError if there are none.
+    """
+    name = "train" if split == "validation" else "validation"
+    problems = tuple(getattr(context.problems, name)[: context.config.compare.calibration.problems])
+    if not problems:
+        raise UserError(f"problems.{name} is empty: budgets are met on its problems when {split} is measured")
+    return name, problems
 
 
-def _mean_over_seeds(searches: Sequence[dict[str, Any]]) -> list[float]:
-    """Return each problem's mean accuracy over seeds, since seeds on one problem are no independent problems."""
-    return [fmean(by_seed) for by_seed in zip(*(search["accuracies"] for search in searches), strict=True)]
+def _in_order(settings: Mapping[str, tuple[Setting, ...]]) -> list[tuple[str, Setting, tuple[int, ...]]]:
+    """Return the contenders with their distinct settings and the budgets of each, the least budgets first."""
+    searches = []
+    for name, of_contender in settings.items():
+        for value in dict.fromkeys(setting.value for setting in of_contender):
+            alike = [setting for setting in of_contender if setting.value == value]
+            searches.append((name, alike[0], tuple(setting.budget for setting in alike)))
+    return sorted(searches, key=lambda search: search[2][0])
+
+
+def _cell(
+    contender: Contender, setting: Setting, budgets: tuple[int, ...], problems: tuple[Problem, ...], repeat: int
+) -> Cell:
+    """Run one search as a stage and return its cell. The first seed also measures the latency."""
+    context, models = contender.context, contender.models
+    stage = context.run.stage(f"compare/{contender.name}/{setting.budget}-{repeat}")
+    if not stage.is_done:
+        plan = contender.plan(
+            setting.value, problems, ("compare", setting.budget, repeat), f"{setting.budget} tokens, seed {repeat}"
+        )
+        aggregation = contender.aggregation(plan)
+        parameters = {
+            "policy": count_parameters(models.policy.path),
+            "reward_model": count_parameters(models.reward_model.path) if models.reward_model else None,
+        }
+        with stage.writing(keep=True) as writer:
+            alone = problems[: context.config.compare.latency_problems] if repeat == 0 else ()
+            latency = measure_latency(
+                contender, plan, alone, writer.directory / LATENCY
+            )  # before caches hold the trees
+            trees, seconds = run_search(contender.runner, plan, writer.directory)
+            cell = Cell(
+                strategy=contender.name,
+                budgets=budgets,
+                repeat=repeat,
+                setting=setting,
+                cost=problem_cost(trees, len(problems), seconds, parameters, latency),
+                accuracies=read_accuracies(trees, problems, aggregation, grader()),
+            )
+            writer.facts.update({CELL: asdict(cell), **facts_of_plan(plan, aggregation)})
+    return load_value(Cell, stage.facts()[CELL])

@@ -13,16 +13,17 @@ import asyncio
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
 from cluster.evaluation import accuracy
 from cluster.evaluation.accuracy import ProblemAccuracies
-from cluster.evaluation.records import EVALUATION, METHODS, Evaluation, Measure
+from cluster.evaluation.records import EVALUATION, METHODS, Evaluation, Measure, TreeCurve
+from cluster.evaluation.tree_curves import measure_trees
 from cluster.run.context import Context
 from cluster.run.inventory import read_json
-from cluster.run.models import Models, fit_search, second_policy
+from cluster.run.models import Models, fit_search, further_policies
 from cluster.searches.runner import SearchPlan, SearchRunner
 from search.config import SearchConfig
 from search.data import Aggregation, ModelRef, Problem
@@ -39,10 +40,16 @@ SEARCH_SECONDS, PROBLEM_ACCURACIES = "seconds.json", "problem_accuracies.json"
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
-    """The accuracies of one method on one split: of each problem, and their mean with its cost."""
+    """The accuracies of one method on one split: of each problem, and their mean with its cost.
+
+    ``curve`` and ``together``: of a search with several trees a problem, what they answer together, by number of trees, and
+    for each reading by problem.
+    """
 
     accuracies: ProblemAccuracies
     measure: Measure
+    curve: TreeCurve | None = None
+    together: Mapping[str, ProblemAccuracies] = field(default_factory=dict)
 
     @classmethod
     def of(cls, accuracies: ProblemAccuracies, trees: list[Tree], seconds: float, ties: int = 0) -> MethodResult:
@@ -95,10 +102,13 @@ def _find_earlier_stage(
 
 
 def _generated_tokens(evaluation: Evaluation) -> int:
-    """Return the generated tokens of all measures. Best-of-N reads the samples of majority and generates none."""
+    """Return the generated tokens of all measures. Best-of-N reads the samples of majority and generates none.
+
+    The measure of a search is that of one of its trees.
+    """
     return sum(
-        measure.tokens
-        for methods in evaluation.splits.values()
+        measure.tokens * (evaluation.trees[split].trees if name == "search" and split in evaluation.trees else 1)
+        for split, methods in evaluation.splits.items()
         for name, measure in methods.items()
         if measure is not None and name != "best_of_n"
     )
@@ -115,14 +125,25 @@ def _evaluation(
         for split, methods in results.items()
     }
     margins = {split: margin for split, methods in accuracies.items() if (margin := accuracy.margins(methods))}
-    return Evaluation(round=round_number, splits=splits, k=k, margins=margins)
+    searches = {split: methods["search"].curve for split, methods in results.items() if "search" in methods}
+    trees = {split: curve for split, curve in searches.items() if curve is not None}
+    return Evaluation(round=round_number, splits=splits, k=k, margins=margins, trees=trees)
 
 
 def _problem_accuracies(
     results: Mapping[str, Mapping[str, MethodResult]],
 ) -> dict[str, dict[str, ProblemAccuracies]]:
-    """Return split -> method -> problem id -> accuracy, which lets runs be compared problem by problem."""
-    return {split: {name: result.accuracies for name, result in methods.items()} for split, methods in results.items()}
+    """Return split -> method -> problem id -> accuracy, which lets runs be compared problem by problem.
+
+    Several trees together are methods of their own: "trees_best", "trees_majority" and so on.
+    """
+    return {
+        split: {
+            **{name: result.accuracies for name, result in methods.items()},
+            **{f"trees_{reading}": of for result in methods.values() for reading, of in result.together.items()},
+        }
+        for split, methods in results.items()
+    }
 
 
 def _measure_split(
@@ -149,7 +170,7 @@ def _measure_split(
             seed=("evaluate", split, name),
             label=f"{split}: {name}",
             blind=True,
-            second_policy=second_policy(models, context.config.second_policy, search_config),
+            further=further_policies(models, context.config, search_config),
         )
         return run_search(runner, plan, directory / name)
 
@@ -166,9 +187,24 @@ def _measure_split(
         results["best_of_n"] = MethodResult.of(best, trees, seconds, accuracy.count_ties(trees, aggregation))
     if reward_model is not None or entry_of(config.search).chooses_without_scores:
         trees, seconds = search("search", config.search, reward_model, first_problems)
-        ties = sum(tree.tied_answers > 0 for tree in trees)
-        results["search"] = MethodResult.of(accuracy.answer_accuracies(trees, first_by_id, grade), trees, seconds, ties)
+        results["search"] = _search_result(context, reward_model, first_problems, trees, seconds)
     return results
+
+
+def _search_result(
+    context: Context, reward_model: ModelRef | None, problems: tuple[Problem, ...], trees: list[Tree], seconds: float
+) -> MethodResult:
+    """Return the result of a search: of one tree, the mean over all of a problem, and of all together."""
+    config, grade = context.config.evaluation, grader()
+    number, ties = config.search.trees, sum(tree.tied_answers > 0 for tree in trees)
+    accuracies = accuracy.answer_accuracies(trees, {problem.id: problem for problem in problems}, grade, number)
+    result = MethodResult.of(accuracies, trees, seconds, ties)
+    if number == 1:
+        return result
+    aggregation = fit_search(config.search, reward_model, context.config.reward_model).aggregation
+    curve, together = measure_trees(trees, problems, grade, number, aggregation, config.vote_rule)
+    of_one = replace(result.measure, tokens=round(result.measure.tokens / number), ties=round(ties / number))
+    return replace(result, measure=of_one, curve=curve, together=together)
 
 
 def run_search(runner: SearchRunner, plan: SearchPlan, directory: Path) -> tuple[list[Tree], float]:
@@ -179,9 +215,9 @@ def run_search(runner: SearchRunner, plan: SearchPlan, directory: Path) -> tuple
     seconds_file = directory / SEARCH_SECONDS
     remedy = "remove it to count the seconds from 0"
     earlier_seconds = float(read_json(seconds_file, remedy)) if seconds_file.exists() else 0.0
-    if runner.keep_trees(plan, directory).issuperset(problem.id for problem in plan.problems):
+    if runner.keep_trees(plan, directory) >= plan.tree_keys:
         return list(read_trees(directory)), earlier_seconds
-    runner.engines(plan.policy, plan.reward_model, plan.second_policy)
+    runner.engines(plan.policy, plan.reward_model, plan.further)
     start = monotonic()
     runner.run(plan, directory)
     seconds = earlier_seconds + monotonic() - start
@@ -236,7 +272,7 @@ def validate_reward_model(
 def rank_terminals(
     context: Context, runner: SearchRunner, reward_model: ModelRef, trees: list[Tree], policy: ModelRef
 ) -> dict[str, dict[int, Rank]]:
-    """Return the ranks of the finished solutions in ``trees`` by a reward model: problem id -> node index -> rank.
+    """Return the ranks of the finished solutions in ``trees`` by a reward model: name of the tree -> node index -> rank.
 
     ``policy`` wrote them.
     """
@@ -254,6 +290,6 @@ def rank_terminals(
             return {end: rank([next(log_odds) for _ in path], aggregation) for end, path in paths.items()}
 
         ranks_by_tree = await asyncio.gather(*(rank_tree(tree) for tree in trees))
-        return {tree.problem.id: ranks for tree, ranks in zip(trees, ranks_by_tree, strict=True)}
+        return {tree.name: ranks for tree, ranks in zip(trees, ranks_by_tree, strict=True)}
 
     return asyncio.run(score_all())

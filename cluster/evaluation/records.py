@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from search.evaluation.confidence import Interval
+from search.evaluation.readings import BEST, COVERAGE, MAJORITY, WEIGHTED
+from search.serialization import load_value
 from search.storage.files import write_text
 
 EVALUATION = "evaluation.json"
 METHODS = {"greedy": "greedy", "majority": "majority", "best_of_n": "best-of-N", "search": "search"}  # key -> title
+TREE_READINGS = {BEST: "best", WEIGHTED: "weighted", MAJORITY: "majority", COVERAGE: "any correct"}  # key -> title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +35,41 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TreePoint:
+    """What ``k`` trees a problem answer together: accuracy by each of TREE_READINGS, and the generated tokens of a problem."""
+
+    k: int
+    tokens: float
+    accuracies: Mapping[str, Interval]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeCurve:
+    """Accuracies of a search by the number of trees, up to all ``trees`` that were grown for each problem.
+
+    Those of fewer are expectations over all subsets. ``per_tree`` and ``top``: which solutions vote
+    (``search.evaluation.tree_votes.VoteRule``).
+    """
+
+    trees: int
+    per_tree: int
+    top: int | None
+    points: tuple[TreePoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """The measures of one pair of models: split -> method -> measure. Votes and best-of-N use ``k`` samples a problem.
 
-    ``margins``: split -> method -> by how much search exceeds that method on the same problems.
+    ``margins``: split -> method -> by how much search exceeds that method on the same problems. ``trees``: split -> what the
+    search answers with several trees a problem, where it grew several; its measure is then that of one of them.
     """
 
     round: int
     splits: dict[str, dict[str, Measure | None]]
     k: int = 8
     margins: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    trees: dict[str, TreeCurve] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
         write_text(directory / EVALUATION, json.dumps(asdict(self), indent=1) + "\n")
@@ -56,4 +85,5 @@ class Evaluation:
             split: {method: Interval(**values) for method, values in methods.items()}
             for split, methods in data.get("margins", {}).items()
         }
-        return Evaluation(round=data["round"], splits=splits, k=data.get("k", 8), margins=margins)
+        trees = {split: load_value(TreeCurve, curve) for split, curve in data.get("trees", {}).items()}
+        return Evaluation(round=data["round"], splits=splits, k=data.get("k", 8), margins=margins, trees=trees)

@@ -8,7 +8,8 @@ import shutil
 from itertools import chain
 from pathlib import Path
 
-from cluster.config.run_config import RecipeConfig, RunConfig
+from cluster.config.model_config import RecipeConfig
+from cluster.config.run_config import RunConfig
 from cluster.run.progress import Progress, training_task
 from search import serialization
 from search.data import State, Trajectory

@@ -7,13 +7,15 @@ from typing import Any
 
 from cluster.evolution.round_context import RoundContext, search_stage
 from cluster.evolution.self_judging import JUDGEMENTS, judgement_problems, read_marks
-from cluster.run.models import Models, second_policy
+from cluster.run.models import Models, further_policies
 from cluster.searches.runner import SearchPlan
 from search.data import Problem
+from search.formats.judge_prompts import read_judge_prompt
 from search.storage.tree_store import read_trees
 from search.strategies.entry import Need
 from search.strategies.registry import entry_of, revise
 from train.rules.base import RuleInput
+from train.rules.self_rewarding import DEFAULT_PROMPT, SelfRewardingOptions
 from train.rules.star import add_hint
 
 SEARCH_HINTED, SELF_JUDGEMENTS = "search_hinted", "self_judgements"  # stages
@@ -58,9 +60,11 @@ def judge_solutions(this_round: RoundContext, models: Models) -> None:
     if RuleInput.MARKS not in this_round.method.harvest_rule.needs or stage.is_done:
         return
     config = this_round.context.config.round_search(this_round.settings)
-    problems = judgement_problems(this_round.trees(history=False))
+    options = this_round.method.options
+    prompt = read_judge_prompt(options.prompt if isinstance(options, SelfRewardingOptions) else DEFAULT_PROMPT)
+    problems = judgement_problems(this_round.trees(history=False), prompt)
     plan = SearchPlan(
-        config=revise(config, {"strategy": "sampling", "candidates": JUDGEMENTS}),
+        config=revise(config, {"strategy": "sampling", "candidates": JUDGEMENTS, "trees": 1}),
         policy=models.policy,
         reward_model=None,
         problems=problems,
@@ -92,7 +96,7 @@ def _plan(
         problems=problems,
         seed=seed,
         label=label,
-        second_policy=second_policy(models, config.second_policy, search_config),
+        further=further_policies(models, config, search_config),
     )
 
 

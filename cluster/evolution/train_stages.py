@@ -57,6 +57,7 @@ def _rule_inputs(this_round: RoundContext) -> RuleInputs:
         )
     return RuleInputs(
         trees=this_round.trees(rule.reads_history),
+        rounds=this_round.trees_by_round(rule.reads_history),
         references=gold_solutions(this_round.method, context.problems.train),
         **inputs,
     )
@@ -72,16 +73,31 @@ def train_models(this_round: RoundContext, models: Models) -> tuple[ModelRef | N
         start = models.base if method.policy.begins == "base" else models.policy
         return _train(this_round, POLICY, start.path, method.policy.objective)
 
-    def train_reward_model(policy: ModelRef) -> ModelRef | None:
+    def train_reward_model(policy: ModelRef, trained_rounds: int) -> ModelRef | None:
         if method.reward_model is None:
             return None
-        start = models.base if method.reward_model.start == "base" else policy
+        start = {"base": models.base, "policy": policy}.get(method.reward_model.start)
+        start = start or first_sft_policy(this_round, trained_rounds) or policy
         return _train(this_round, REWARD_MODEL, start.path, method.reward_model.objective)
 
+    number = this_round.number
     if method.reward_model is not None and this_round.context.config.placement.train_together:
-        return run_both(train_policy, lambda: train_reward_model(models.policy))
+        return run_both(train_policy, lambda: train_reward_model(models.policy, number - 1))
     policy = train_policy()
-    return policy, train_reward_model(policy or models.policy)
+    return policy, train_reward_model(policy or models.policy, number)
+
+
+def first_sft_policy(this_round: RoundContext, rounds: int) -> ModelRef | None:
+    """Return the policy of the first of so many rounds that trained one by SFT, promoted or not; None without one.
+
+    It is V-STaR's G_SFT (arXiv 2402.06457, section 3): all its verifiers start from it and are compared with it.
+    """
+    config = this_round.context.config
+    for number, settings in enumerate(config.rounds[:rounds], start=1):
+        training, stage = config.method_of(settings).policy, this_round.context.run.stage(f"r{number}/train_{POLICY}")
+        if training is not None and training.objective == "sft" and stage.is_done and "skipped" not in stage.facts():
+            return model_ref(POLICY, stage.path / MODEL, number)
+    return None
 
 
 def _train(this_round: RoundContext, role: str, start: str, objective_name: str) -> ModelRef | None:
@@ -101,7 +117,8 @@ def _train(this_round: RoundContext, role: str, start: str, objective_name: str)
         )
         label = f"round {this_round.number}: train {role}"
         with stage.writing(keep=True) as writer, training_task(context.progress, label) as reporter:
-            writer.facts.update(start=start, **_fit(this_round, getattr(context.config.train, role), task, reporter))
+            settings = getattr(context.config.round_training(this_round.settings), role)
+            writer.facts.update(start=start, **_fit(this_round, settings, task, reporter))
             if role == REWARD_MODEL and objective.reward_model and task.output.is_dir():
                 write_kind(task.output, objective.reward_model)
     if "skipped" in stage.facts():

@@ -17,6 +17,7 @@ from typing import Any
 from actors.config import EngineConfig
 from actors.engines.arguments import RAYSTAR_ARGUMENTS, saved_quantization
 from cluster.host import machine
+from cluster.models.package_source import assigned, parse_module
 from search.errors import UserError
 from search.serialization import read_json_object
 
@@ -25,6 +26,11 @@ ARGUMENT_CLASSES = ("EngineArgs", "AsyncEngineArgs")
 MIN_CAPABILITY = {"awq": 75, "gptq": 60, "fp8": 75, "bitsandbytes": 70}
 CPU_FLAG_OF_FP8 = "amx_tile"  # vLLM's float8 kernels for CPUs (vllm/model_executor/kernels/linear/scaled_mm/cpu.py)
 CPU_BITS = 4  # of AWQ and GPTQ weights (vllm/model_executor/kernels/linear/mixed_precision/cpu.py)
+# What vLLM reads of a saved quantization, by either name (auto_awq.py, auto_gptq.py beside its quantizations).
+SAVED_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "awq": (("bits", "w_bit"), ("group_size", "q_group_size"), ("zero_point",)),
+    "gptq": (("bits",), ("group_size",), ("desc_act",), ("sym",)),
+}
 PACKAGES = {"bitsandbytes": "bitsandbytes"}  # that vLLM imports for a quantization and does not bring
 
 
@@ -39,6 +45,8 @@ def check_engine(option: str, engine: EngineConfig, directory: Path | None) -> N
     _check_quantization(f"{option}.quantization", engine.quantization, saved, directory)
     method = engine.quantization or saved
     config = read_json_object(directory / "config.json") if directory is not None else {}
+    if directory is not None and config.get("quantization_config"):
+        _check_saved_quantization(option, directory, config["quantization_config"])
     if method is not None:
         _check_device(option, method, engine, config.get("quantization_config") or {})
 
@@ -59,7 +67,7 @@ def check_extra(option: str, extra: dict[str, Any]) -> None:
 def vllm_arguments() -> frozenset[str]:
     """Return the names of AsyncEngineArgs' fields in the installed vLLM; empty where there is none."""
     names: set[str] = set()
-    for node in ast.walk(_parse("engine/arg_utils.py")):
+    for node in ast.walk(parse_module("vllm", "engine/arg_utils.py")):
         if isinstance(node, ast.ClassDef) and node.name in ARGUMENT_CLASSES:
             names |= {
                 entry.target.id
@@ -72,23 +80,10 @@ def vllm_arguments() -> frozenset[str]:
 @cache
 def vllm_quantizations() -> frozenset[str]:
     """Return the names of the quantizations of the installed vLLM; empty where there is none."""
-    for node in ast.walk(_parse("model_executor/layers/quantization/__init__.py")):
-        if isinstance(node, ast.Assign) and _targets(node) == ["QuantizationMethods"]:
-            return frozenset(entry.value for entry in ast.walk(node.value) if _is_text(entry))  # type: ignore[attr-defined]
-    return frozenset()
-
-
-def _parse(file: str) -> ast.Module:
-    """Return the parsed source of a file of the installed vLLM; an empty module where there is none."""
-    spec = util.find_spec("vllm")
-    if spec is None or not spec.submodule_search_locations:
-        return ast.Module(body=[], type_ignores=[])
-    path = Path(next(iter(spec.submodule_search_locations))) / file
-    return ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module(body=[], type_ignores=[])
-
-
-def _targets(node: ast.Assign) -> list[str]:
-    return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    methods = assigned(parse_module("vllm", "model_executor/layers/quantization/__init__.py"), "QuantizationMethods")
+    if methods is None:
+        return frozenset()
+    return frozenset(entry.value for entry in ast.walk(methods) if _is_text(entry))  # type: ignore[attr-defined]
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -114,6 +109,19 @@ def _check_quantization(option: str, wanted: str | None, saved: str | None, dire
             f"{option}: the weights in {directory} are not quantized, and {wanted} has to be done beforehand: "
             f"name a model that was saved so, or take fp8"
         )
+
+
+def _check_saved_quantization(option: str, directory: Path, saved: Any) -> None:
+    """Raise UserError if config.json says of no quantization that the installed vLLM has how its weights are packed."""
+    place = f"{option}: quantization_config in {directory / 'config.json'}"
+    if not isinstance(saved, dict) or not {"quant_method", "quant_algo"} & saved.keys():
+        raise UserError(f"{place} is damaged: it names no quant_method; copy the model again")
+    method, known = str(saved.get("quant_method", "")).replace("_", "-"), vllm_quantizations()
+    if method and known and method not in {name.replace("_", "-") for name in known}:
+        raise UserError(f"{place}: the installed vLLM ({_vllm_version()}) has no quantization {saved['quant_method']}")
+    missing = [names for names in SAVED_KEYS.get(method, ()) if not set(names) & saved.keys()]
+    if missing:
+        raise UserError(f"{place} is damaged: {method} needs {' or '.join(missing[0])}; copy the model again")
 
 
 def _check_device(option: str, method: str, engine: EngineConfig, saved: dict[str, Any]) -> None:

@@ -50,6 +50,7 @@ def fetch(field: str, name: str, revision: str | None, *, weights: bool = True) 
     absence = absence_of_hub(constants.ENDPOINT, constants.HF_HUB_OFFLINE)
     if absence is not None:
         return _from_cache(field, name, revision, absence, weights)
+    _say(f"{field}: looking {name} up on {constants.ENDPOINT}")
     try:
         info = _model_info(name, revision)
     except RevisionNotFoundError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster.report import page, search_result, searches, summary
+from cluster.report import page, search_result, searches, several_trees, summary
 from cluster.report.summary import SUMMARY
 from cluster.run import manifest as manifests
 from cluster.run.directory import MANIFEST
@@ -35,7 +35,7 @@ def finish(root: Path, progress: Progress, config: str = "CONFIG") -> None:
         search_result.show_searches(root, rounds, progress, config)
     else:
         progress.console.print(summary.table(content))
-        for line in summary.margins(rounds):
+        for line in (*summary.margins(rounds), *several_trees.lines(rounds)):
             progress.log(line)
     if warning := manifests.read_manifest(root / MANIFEST).isolation_warning:
         progress.log(warning)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from cluster.report import markup
 from cluster.report.data import RunData
-from search.data import Outcome
 from search.storage import tree_store
 from search.tree import Tree
 
@@ -63,7 +62,7 @@ def _render(tree: Tree, index: int) -> str:
             f'<div class="step"><span class="soft">Step {number}: N {node.visits}, Q {node.q:+.2f}{score}</span>'
         )
         parts.append(markup.pre(node.step.text.strip()))
-        if node.step.outcome is not Outcome.NOT_RUN and node.step.output.strip():
+        if node.step.output.strip():
             parts.append(markup.pre(node.step.output.strip(), "out"))
         parts.append("</div>")
     return markup.card("".join(parts))

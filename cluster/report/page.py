@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster.evaluation.records import METHODS, Measure
 from cluster.formatting import format_count, format_duration, format_percent
-from cluster.report import curves, data, example, markup, searches
+from cluster.report import curves, data, example, markup, searches, several_trees
 from cluster.report.data import RunData, format_fact
 from cluster.report.summary import METHOD_NAMES, margins
 
@@ -18,7 +18,18 @@ SHOWN_ELSEWHERE = {"tokens", "seconds", "finished", "failures", "quarantined", "
 def render(root: Path) -> str:
     """Return the report of the run at ``root``, finished or not."""
     run = data.read_run(root)
-    sections = (_header, _accuracy, _results, _losses, _searches, _models, _failures, example.section, _provenance)
+    sections = (
+        _header,
+        _accuracy,
+        _results,
+        several_trees.section,
+        _losses,
+        _searches,
+        _models,
+        _failures,
+        example.section,
+        _provenance,
+    )
     body = "".join(section(run) for section in sections)
     body += f"<footer>Made by raystar report from {escape(run.name)}; all numbers are in summary.json.</footer>"
     return markup.document(f"{run.name}: RayStar report", body)

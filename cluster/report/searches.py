@@ -45,7 +45,10 @@ def table(run: RunData) -> str:
 
 
 def terminal_table(rounds: Sequence[RoundRecord]) -> Table:
-    """Return a table with a row for each search: problems, how many were solved, and the cost. It fits 80 columns."""
+    """Return a table with a row for each search: problems, how many were solved, and the cost. It fits 80 columns.
+
+    A search with several trees a problem counts problems all the same.
+    """
     grid = Table(box=None, padding=(0, 1), header_style="bold")
     grid.add_column("search", no_wrap=True, overflow="ellipsis")
     for title in ("problems", "solved", "tokens", "time", "tokens/s", "engines"):
@@ -54,7 +57,7 @@ def terminal_table(rounds: Sequence[RoundRecord]) -> Table:
         facts, seconds = stage.facts, stage.seconds
         grid.add_row(
             f"r{record.round}/{stage.name}",
-            str(facts["trees"] + len(facts.get("quarantined", {}))),
+            str(facts.get("problems_searched", facts["trees"] + len(facts.get("quarantined", {})))),
             _solved(facts),
             format_count(stage.tokens),
             format_duration(seconds),
@@ -71,6 +74,8 @@ def describe(facts: dict[str, Any]) -> Iterator[str]:
     yield f"failures: {describe_failures(facts.get('failures', {}))}"
     for problem, reason in list(facts.get("quarantined", {}).items())[:3]:
         yield f"given up: {problem}: {reason}"
+    if facts["trees"] > facts.get("problems_searched", facts["trees"]):
+        yield f"{facts['trees']} trees, {facts['trees_solved']} of them solved"
     if facts.get("trees_tied"):
         yield f"ties: the answers of {facts['trees_tied']} trees were chosen by order only"
     if facts.get("price") is not None:
@@ -78,8 +83,9 @@ def describe(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _solved(facts: dict[str, Any]) -> str:
-    solved, trees = facts.get("trees_solved", 0), facts["trees"]
-    return f"{solved} ({100 * solved / trees:.0f} %)" if trees else "–"
+    solved = facts.get("problems_solved", facts.get("trees_solved", 0))
+    problems = facts.get("problems_searched", facts["trees"])
+    return f"{solved} ({100 * solved / problems:.0f} %)" if facts["trees"] else "–"
 
 
 def _engine_shares(facts: dict[str, Any]) -> tuple[str, str, str]:

@@ -38,8 +38,9 @@ def solution_lines(tree: Tree, width: int) -> Iterator[Text]:
         score = "" if node.score is None else f"  score {node.score:+.2f}"
         yield Text(f"Step {number}{score}", style="bold")
         yield from _wrapped(node.step.text, width)
-        if node.step.outcome is not Outcome.NOT_RUN and node.step.output.strip():
-            yield from (Text(f"{line.plain}", style="dim") for line in _wrapped(f"prints {node.step.output}", width))
+        if node.step.output.strip():
+            verb = "put in:" if node.step.outcome is Outcome.NOT_RUN else "prints"
+            yield from (Text(f"{line.plain}", style="dim") for line in _wrapped(f"{verb} {node.step.output}", width))
     yield Text(f"answer: {printable(tree.answer)}{describe_support(tree)}", style="bold green")
 
 

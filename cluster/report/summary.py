@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.table import Table
 
-from cluster.evaluation.records import EVALUATION, METHODS, Evaluation, Measure
+from cluster.evaluation.records import EVALUATION, METHODS, Evaluation, Measure, TreeCurve
 from cluster.formatting import format_count, format_difference, format_duration, format_percent
 from cluster.run.directory import DONE, Stage
 from search.storage.files import write_text
@@ -98,7 +98,10 @@ def _read_stages(folder: Path) -> Iterator[StageRecord]:
 
 
 def summarise(records: tuple[RoundRecord, ...]) -> dict[str, Any]:
-    """Return ``{"base": E, "rounds": [E, …]}``. E has round, solved, tokens, seconds, and for each split its measures."""
+    """Return ``{"base": E, "rounds": [E, …]}``. E has round, solved, tokens, seconds, and for each split its measures.
+
+    A split whose search grew several trees a problem also has "search_4_trees": what all of them answer together.
+    """
     entries = {record.round: _entry(record) for record in records}
     return {"base": entries.get(0), "rounds": [entry for number, entry in entries.items() if number > 0]}
 
@@ -112,7 +115,19 @@ def _entry(record: RoundRecord) -> dict[str, Any]:
     }
     for split, methods in (record.evaluation.splits if record.evaluation else {}).items():
         entry[split] = {method: _measure(methods.get(method)) for method in METHODS}
+    for split, curve in (record.evaluation.trees if record.evaluation else {}).items():
+        entry[split][f"search_{curve.trees}_trees"] = _trees(curve)
     return entry
+
+
+def _trees(curve: TreeCurve) -> dict[str, Any]:
+    """Return what all trees of a problem answer together, by reading, and their tokens a problem."""
+    point = curve.points[-1]
+    accuracies = {
+        reading: {"accuracy": round(share.mean, 6), "low": round(share.low, 6), "high": round(share.high, 6)}
+        for reading, share in point.accuracies.items()
+    }
+    return {**accuracies, "tokens_a_problem": round(point.tokens, 1)}
 
 
 def _measure(measure: Measure | None) -> dict[str, float | int] | None:

@@ -24,6 +24,7 @@ from rich.text import Text
 from cluster.report.failures import describe_failure
 from search.data import StepStatus
 from search.formats.code_format import CODE_TAGS
+from search.protocols import FURTHER_POLICY
 from search.tree import ROOT, Node, Tree
 
 MIN_TEXT = 12  # columns left for a step, however deep it stands
@@ -123,7 +124,7 @@ def describe_answer(tree: Tree) -> str:
 
 def _head(tree: Tree, width: int) -> Iterator[Text]:
     problem = tree.problem
-    question = f"{printable(problem.id)}: {printable(problem.question)}"
+    question = f"{printable(tree.name)}: {printable(problem.question)}"
     for row in textwrap.wrap(shorten(question, QUESTION_LINES * (width - 10)), width):
         yield Text(row, style="bold")
     facts = [describe_answer(tree)]
@@ -163,8 +164,12 @@ def _step_text(tree: Tree, index: int) -> str:
 
 
 def _suffix(node: Node) -> tuple[str, str]:
-    """Return what follows a step's text, and its style: how often it was drawn, its answer and grade, or why it failed."""
+    """Return what follows a step's text, and its style: how often it was drawn, its answer and grade, or why it failed.
+
+    Of a policy beside the first its role follows too.
+    """
     times = f" ×{node.multiplicity}" if node.multiplicity > 1 else ""
+    times += f" by {node.action}" if node.action.startswith(FURTHER_POLICY) else ""
     if node.answer is not None:
         grade = {True: ", correct", False: ", incorrect", None: ""}[node.correct]
         style = {True: "green", False: "red", None: "cyan"}[node.correct]

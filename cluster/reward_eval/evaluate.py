@@ -98,9 +98,9 @@ def measure_curves(context: Context, request: RewardEvalRequest, logits: dict[st
     by_problem: dict[str, list[ScoredSample]] = {problem.id: [] for problem in request.problems}
     generated_tokens = scored_tokens = 0
     for tree in request.read_trees(context.run):
-        of_tree = logits[tree.problem.id]
+        of_tree = logits[tree.name]
         scores = samples.step_log_odds(of_tree, request.kind, scale)
-        by_problem[tree.problem.id] = list(samples.read_samples(tree, scores))
+        by_problem.setdefault(tree.problem.id, []).extend(samples.read_samples(tree, scores))
         generated_tokens += accuracy.total_cost([tree]).generated_tokens
         scored_tokens += of_tree.tokens
     most = max(map(len, by_problem.values()), default=0)

@@ -34,7 +34,7 @@ def is_checkable(problem: Problem, step_format: StepFormat) -> bool:
 async def process_rows(
     trees: Iterable[Tree], step_format: StepFormat, executor: Executor
 ) -> dict[str, list[ProcessRow]]:
-    """Return by problem id one row per finished solution, in the order of ``tree.terminals``."""
+    """Return by name of the tree one row per finished solution, in the order of ``tree.terminals``."""
 
     def rows_of_tree(tree: Tree) -> Iterable[Coroutine[Any, Any, ProcessRow]]:
         return (
@@ -64,13 +64,13 @@ def step_labels(trees: Iterable[Tree], config: ExecutorConfig) -> list[StepLabel
 async def _map_trees(
     trees: Iterable[Tree], coroutines_of: Callable[[Tree], Iterable[Coroutine[Any, Any, T]]]
 ) -> list[tuple[str, list[T]]]:
-    """Return (problem id, results of the tree's coroutines) in the order of the trees, CONCURRENT_TREES at a time."""
+    """Return (name, results of the tree's coroutines) in the order of the trees, CONCURRENT_TREES at a time."""
     results: dict[int, tuple[str, list[T]]] = {}
     remaining = enumerate(trees)
 
     async def run_in_turn() -> None:
         for number, tree in remaining:
-            results[number] = (tree.problem.id, await gather_or_cancel(coroutines_of(tree)))
+            results[number] = (tree.name, await gather_or_cancel(coroutines_of(tree)))
 
     await gather_or_cancel(run_in_turn() for _ in range(CONCURRENT_TREES))
     return [results[number] for number in sorted(results)]
@@ -90,7 +90,7 @@ async def _process_row(
     state = tree.state(terminal)
     first_error = await check_steps(composition_of(tree.problem.id), state, executor)
     return ProcessRow(
-        id=f"{tree.problem.id}/{index}",
+        id=f"{tree.name}/{index}",
         generator=tree.models.get("policy", ""),
         problem=tree.problem.question,
         steps=step_texts(step_format, state),

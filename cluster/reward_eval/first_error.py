@@ -83,9 +83,9 @@ def _sample_scores(
     """Return the step scores of checked samples, which have logits already. A row's id ends in the sample's index."""
     scores: list[ScoredSteps] = []
     for row in rows:
-        problem_id, _, index = row.id.rpartition("/")
-        of_problem = step_probabilities(logits[problem_id], request.kind, context.config.evaluation.search.squash_scale)
-        scores.append(ScoredSteps(row.label, of_problem[int(index)]))
+        tree, _, index = row.id.rpartition("/")
+        of_tree = step_probabilities(logits[tree], request.kind, context.config.evaluation.search.squash_scale)
+        scores.append(ScoredSteps(row.label, of_tree[int(index)]))
     return scores
 
 
@@ -141,8 +141,8 @@ def _check_samples(context: Context, request: RewardEvalRequest, step_format: St
 
         async def check() -> list[ProcessRow]:
             async with LocalExecutor(context.config.executor) as executor:
-                by_problem = await exact_check.process_rows(request.read_trees(context.run), step_format, executor)
-            return [row for rows in by_problem.values() for row in rows]
+                by_tree = await exact_check.process_rows(request.read_trees(context.run), step_format, executor)
+            return [row for rows in by_tree.values() for row in rows]
 
         with stage.writing() as writer, context.progress.task("check steps"):
             rows = asyncio.run(check())

@@ -17,7 +17,7 @@ from search.data import ModelRef
 from search.evaluation.best_of_n_curves import ScoredSample
 from search.grading.grader import grader
 from search.reward_models import RewardModelKind, log_odds, probability
-from search.storage.tree_store import finished_ids
+from search.storage.tree_store import finished_keys
 from search.tree import Tree
 
 SCORES = "scores.jsonl"
@@ -46,11 +46,11 @@ def draw(context: Context, runner: SearchRunner, request: RewardEvalRequest, pol
 
 
 def score(context: Context, runner: SearchRunner, request: RewardEvalRequest) -> dict[str, SolutionLogits]:
-    """Return the logits of all finished samples, by problem id."""
+    """Return the logits of all finished samples, by the names of their trees."""
     stage = request.scores_stage(context.run)
     if not stage.is_done:
         model = model_ref(REWARD_MODEL, request.model, 0, request.kind)
-        total = len(finished_ids(request.trees_directory(context.run)))
+        total = len(finished_keys(request.trees_directory(context.run)))
         with stage.writing(keep=True) as writer:
             write_inputs(writer.directory, request.scores_inputs)
             logits = step_scores.score(

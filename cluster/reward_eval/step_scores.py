@@ -45,7 +45,7 @@ def prefixes(state: State) -> tuple[State, ...]:
 def scoring_tasks(trees: Iterable[Tree]) -> Iterator[ScoringTask]:
     """Yield one task per tree: its finished solutions, in the order of ``tree.terminals``."""
     for tree in trees:
-        yield ScoringTask(tree.problem.id, tuple(prefixes(tree.state(end)) for end in tree.terminals()))
+        yield ScoringTask(tree.name, tuple(prefixes(tree.state(end)) for end in tree.terminals()))
 
 
 def score(

@@ -8,17 +8,20 @@ is not at hand, such as the built-in one before it is made, is not checked.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from actors.engines.context_limit import context_limit
+from cluster.config.model_config import FurtherPolicyConfig
 from cluster.config.run_config import RunConfig
 from cluster.models.description import load_tokenizer
-from cluster.run.model_fields import POLICY_PATH, REWARD_MODEL_PATH, SECOND_POLICY, RunModels
+from cluster.run.model_fields import POLICY_PATH, REWARD_MODEL_PATH, RunModels, further_path
 from cluster.run.prompting import Prompting
+from cluster.run.used_searches import used_searches
+from search.config import SearchConfig
 from search.data import Problem, State
 from search.errors import UserError
 from search.formats.base import StepFormat
@@ -78,17 +81,25 @@ class ServedModel:
 
 
 def with_contexts(
-    config: RunConfig, problems: ProblemSets, prompting: Prompting, models: RunModels, *, trains: bool
+    config: RunConfig,
+    problems: ProblemSets,
+    prompting: Prompting,
+    models: RunModels,
+    *,
+    trains: bool,
+    searches: Mapping[str, SearchConfig] | None = None,
 ) -> RunConfig:
     """Return the config with a number for each ``max_model_len`` of "auto". Raises UserError, one line, if too little fits.
 
-    ``trains``: whether models are trained on the solutions, so that samples must fit ``max_length`` too.
+    ``trains``: whether models are trained on the solutions, so that samples must fit ``max_length`` too. ``searches``: that
+    are run, by field; default: all of ``raystar evolve``.
     """
-    solution, sample = longest_solution(config), sample_problems(problems)
+    solution, sample = longest_solution(searches or used_searches(config)), sample_problems(problems)
     policies = list(_policies(config, prompting, models, sample))
+    apart = {further_path(place) for place, policy in enumerate(config.policies) if policy.engine is not None}
     reward_model = _reward_model(config, prompting, models, sample, policies[0])
     lengths = {
-        "policy": _policy_length(config, policies, solution),
+        "policy": _policy_length(config, [policy for policy in policies if policy.option not in apart], solution),
         "reward_model": _engine_length(
             "reward_model.engine",
             config.reward_model.engine.max_model_len,
@@ -106,7 +117,22 @@ def with_contexts(
         section = getattr(config, role)
         engine = section.engine.model_copy(update={"max_model_len": length})
         changes[role] = section.model_copy(update={"engine": engine})
+    changes["policies"] = tuple(
+        _with_context(place, policy, policies, solution) for place, policy in enumerate(config.policies)
+    )
     return config.model_copy(update=changes)
+
+
+def _with_context(
+    place: int, policy: FurtherPolicyConfig, served: Sequence[ServedModel], solution: LongestSolution
+) -> FurtherPolicyConfig:
+    """Return one of ``policies`` with a number for the ``max_model_len`` of engines of its own, if it has such."""
+    if policy.engine is None:
+        return policy
+    # "base" names no directory here: it is the first policy, or was made like it.
+    model = next((model for model in served if model.option == further_path(place)), served[0])
+    length = _engine_length(f"policies.{place}.engine", policy.engine.max_model_len, model, solution)
+    return policy.model_copy(update={"engine": policy.engine.model_copy(update={"max_model_len": length})})
 
 
 def check_samples(
@@ -114,18 +140,16 @@ def check_samples(
 ) -> None:
     """Raise UserError if a bare prompt and the longest solution are longer than a training's ``max_length``."""
     prompt = longest_prompt(start, prompting.bare_format(start), problems)
-    methods = [config.method_of(entry) for entry in config.rounds]
-    trained = {
-        "policy": any(method.policy is not None for method in methods),
-        "reward_model": any(method.reward_model is not None for method in methods),
-    }
-    for role, settings in (("policy", config.train.policy), ("reward_model", config.train.reward_model)):
-        needed = prompt.tokens + solution.tokens if prompt is not None else 0
-        if trained[role] and needed > settings.max_length:
-            raise UserError(
-                f"train.{role}.max_length: {settings.max_length} is less than {prompt} and a solution of up to "
-                f"{solution.tokens} ({solution.option}): set it to at least {needed}"
-            )
+    needed = prompt.tokens + solution.tokens if prompt is not None else 0
+    for number, entry in enumerate(config.rounds):
+        for role in ("policy", "reward_model"):
+            length = getattr(config.round_training(entry), role).max_length
+            if getattr(config.method_of(entry), role) is not None and needed > length:
+                place = f"rounds.{number}.train" if "max_length" in getattr(entry.train, role) else "train"
+                raise UserError(
+                    f"{place}.{role}.max_length: {length} is less than {prompt} and a solution of up to "
+                    f"{solution.tokens} ({solution.option}): set it to at least {needed}"
+                )
 
 
 def sample_problems(sets: ProblemSets) -> tuple[Problem, ...]:
@@ -149,17 +173,13 @@ def longest_prompt(directory: Path, step_format: StepFormat, problems: Sequence[
     return LongestPrompt(tokens=tokens, problem_id=longest.id, examples=examples)
 
 
-def longest_solution(config: RunConfig) -> LongestSolution:
-    """Return the longest solutions that the searches of a config draw."""
-    searches = {"search": config.search, "evaluation.search": config.evaluation.search}
-    searches |= {f"rounds.{number}.search": config.round_search(entry) for number, entry in enumerate(config.rounds)}
+def longest_solution(searches: Mapping[str, SearchConfig]) -> LongestSolution:
+    """Return the longest solutions that some searches draw. ``searches``: by the field that holds each."""
     option, longest = max(searches.items(), key=lambda item: item[1].max_solution_tokens)
     return LongestSolution(
         tokens=longest.max_solution_tokens,
         option=f"{option}.max_solution_tokens",
-        path=max(
-            max(search.max_solution_tokens, search.max_depth * search.max_step_tokens) for search in searches.values()
-        ),
+        path=max(search.longest_path for search in searches.values()),
     )
 
 
@@ -181,7 +201,7 @@ def _prompt_tokens(encoder: TokenEncoder, step_format: StepFormat, problem: Prob
 def _policies(
     config: RunConfig, prompting: Prompting, models: RunModels, problems: Sequence[Problem]
 ) -> Iterator[ServedModel]:
-    """Yield the policy, and the second policy if a directory of its own is named: they share their engines' settings."""
+    """Yield the policy, then each further one that has a directory of its own or is not at hand."""
     option = "--policy" if "--policy" in (*models.resolved, *models.missing) else POLICY_PATH
     directory = models.directory(option) if config.policy.endpoint is None else None
     if directory is None:
@@ -190,9 +210,11 @@ def _policies(
         yield ServedModel(option=option, directory=None, limit=limit, prompt=None)
     else:
         yield _served_policy(option, directory, prompting, problems)
-    second = models.directory(SECOND_POLICY)
-    if second is not None:
-        yield _served_policy(SECOND_POLICY, second, prompting, problems)
+    for further, its_directory in models.further_policies.items():
+        yield _served_policy(further, its_directory, prompting, problems)
+    for further in map(further_path, range(len(config.policies))):
+        if further in models.missing:
+            yield ServedModel(option=further, directory=None, limit=None, prompt=None)
 
 
 def _served_policy(option: str, directory: Path, prompting: Prompting, problems: Sequence[Problem]) -> ServedModel:

@@ -19,7 +19,7 @@ from cluster.run import inventory
 from cluster.run import manifest as manifests
 from cluster.run.inventory import DIGEST, DONE, FILES, read_json, verify_run
 from cluster.run.manifest import Manifest
-from cluster.run.resume import MAY_CHANGE, changes, config_digest, differences
+from cluster.run.resume import changes, config_digest, differences, may_change
 from search.errors import UserError
 from search.storage.files import publish_directory, write_text
 from search.storage.lock import ProcessLock
@@ -145,7 +145,7 @@ class RunDir:
 def check_run_dir(root: Path, config: Mapping[str, Any]) -> bool:
     """Return True if the run at ``root`` can continue with ``config``, False if it has to be created.
 
-    Values in ``MAY_CHANGE`` may differ. Raises UserError if ``root`` is no run directory, one of another config or schema
+    Values that ``may_change`` may differ. Raises UserError if ``root`` is no run directory, one of another config or schema
     version, or its config or manifest is damaged. Writes nothing.
     """
     if not root.exists():
@@ -163,7 +163,7 @@ def check_run_dir(root: Path, config: Mapping[str, Any]) -> bool:
     manifest = manifests.read_manifest(root / MANIFEST)
     manifest.check(root)
     stored = _read_config(root / CONFIG)
-    refused = [text for path, text in changes(stored, config) if path not in MAY_CHANGE]
+    refused = [text for path, text in changes(stored, config) if not may_change(path)]
     if config_digest(stored) != manifest.config_digest:
         named = f" (to the given config: {'; '.join(refused)})" if refused else ""
         raise UserError(f"{root / CONFIG} is damaged: it was changed after the run was started{named}; restore it")

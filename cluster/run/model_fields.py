@@ -5,6 +5,7 @@ After it only absolute directories travel: ``with_directories`` puts them into t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +14,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from cluster.config.run_config import RunConfig
+from cluster.models.architectures import check_architecture
 from cluster.models.engine_options import check_engine
 from cluster.models.resolve import ResolvedModel, resolve
 from cluster.models.sampling import GENERATION_CONFIG, recommended_sampling
 from cluster.models.size import ModelSize
 from cluster.models.snapshot import ModelUnavailable
-from cluster.run.models import POLICY, REWARD_MODEL, SECOND_POLICY
+from cluster.run.models import POLICY, REWARD_MODEL
 from search.errors import UserError
+from search.protocols import SECOND_POLICY, policy_role
 from search.strategies.registry import revise
 
 # The field second_policy is called like its role.
 POLICY_PATH, REWARD_MODEL_PATH, REFERENCE = "policy.path", "reward_model.path", "reward_model.reference"
-ROLES_OF_THE_RUN = ("policy", "base")  # of second_policy, in place of a model
+FURTHER_PATH = re.compile(r"policies\.(\d+)\.path")  # of a policy that draws beside the first
+ROLES_OF_THE_RUN = ("policy", "base")  # of second_policy and policies, in place of a model
 SERVED_POLICIES = (POLICY_PATH, SECOND_POLICY, "--policy")
 SERVED_REWARD_MODELS = (REWARD_MODEL_PATH, "--reward-model", "--model")
 # Roles of those that a run works with from its first round on.
@@ -37,6 +41,20 @@ ROLES = {
 }
 # Models that all results of a run depend on. Others, such as --init, are for one stage, which keeps its own inputs.
 FIXED = (POLICY_PATH, REWARD_MODEL_PATH, REFERENCE, SECOND_POLICY, "--policy", "--reward-model")
+
+
+def role_of(option: str) -> str | None:
+    """Return the role of the model that a field or an option names; None of one that no search or round works with.
+
+    "policies.0.path" → "policy_2".
+    """
+    match = FURTHER_PATH.fullmatch(option)
+    return policy_role(int(match[1]) + 1) if match else ROLES.get(option)
+
+
+def further_path(place: int) -> str:
+    """Return the field that names a policy of ``policies``, which is counted from 0."""
+    return f"policies.{place}.path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +72,12 @@ class RunModels:
         model = self.resolved.get(option)
         return model.directory if model else None
 
+    @property
+    def further_policies(self) -> dict[str, Path]:
+        """The directories of the policies beside the first, by the field that names each."""
+        options = [option for option in self.resolved if option == SECOND_POLICY or FURTHER_PATH.fullmatch(option)]
+        return {option: self.resolved[option].directory for option in options}
+
     def facts(self) -> dict[str, dict[str, str | None]]:
         """Return what the manifest keeps of each."""
         return {option: model.facts() for option, model in self.resolved.items()}
@@ -61,7 +85,7 @@ class RunModels:
     def lineage(self) -> Iterator[dict[str, Any]]:
         """Yield an entry of the lineage for each model that is not of a later round: where it comes from."""
         for option, model in self.resolved.items():
-            if role := ROLES.get(option):
+            if role := role_of(option):
                 facts = model.facts()
                 yield {
                     "role": role,
@@ -76,12 +100,16 @@ class RunModels:
 
 def config_references(config: RunConfig) -> dict[str, str]:
     """Return what the config names models by, by field."""
-    second = None if config.second_policy in ROLES_OF_THE_RUN else config.second_policy
     fields = {
         POLICY_PATH: config.policy.path,
         REWARD_MODEL_PATH: config.reward_model.path,
         REFERENCE: config.reward_model.reference,
-        SECOND_POLICY: second,
+    }
+    further = {further_path(place): policy.path for place, policy in enumerate(config.policies)}
+    fields |= {
+        name: reference
+        for name, reference in {**further, SECOND_POLICY: config.second_policy}.items()
+        if reference not in ROLES_OF_THE_RUN
     }
     return {name: reference for name, reference in fields.items() if reference is not None}
 
@@ -117,7 +145,11 @@ def resolve_models(
                 raise
             missing[option] = _describe_missing(error, declared_size(config, option))
             continue
-        if option in FIXED and old and old.get("header_digest") != model.header_digest:
+        if (
+            (option in FIXED or FURTHER_PATH.fullmatch(option))
+            and old
+            and old.get("header_digest") != model.header_digest
+        ):
             raise UserError(
                 f"{option}: {model.describe()} is another model than {old.get('directory')}, which the run was started with: "
                 "give that one, or choose another --name"
@@ -141,6 +173,12 @@ def with_directories(config: RunConfig, models: RunModels) -> RunConfig:
         changes["reward_model"] = config.reward_model.model_copy(update=updates)
     if second is not None:
         changes["second_policy"] = str(second)
+    if config.policies:
+        directories = [models.directory(further_path(place)) for place in range(len(config.policies))]
+        changes["policies"] = tuple(
+            policy if directory is None else policy.model_copy(update={"path": str(directory)})
+            for policy, directory in zip(config.policies, directories, strict=True)
+        )
     return with_recommended_sampling(config.model_copy(update=changes), models)
 
 
@@ -178,15 +216,22 @@ def sampling_of_policy(config: RunConfig, models: RunModels) -> dict[str, float]
 
 
 def check_engines(config: RunConfig, models: RunModels) -> None:
-    """Raise UserError if an engine option fits neither vLLM nor the model and the device (``engine_options``)."""
-    roles = (
-        ("policy.engine", config.policy.engine, SERVED_POLICIES),
+    """Raise UserError if vLLM has not a model's architecture, or an option of its engine fits neither vLLM nor the device."""
+    served = [further_path(place) for place, policy in enumerate(config.policies) if policy.engine is None]
+    roles = [
+        ("policy.engine", config.policy.engine, (*SERVED_POLICIES, *served)),
         ("reward_model.engine", config.reward_model.engine, SERVED_REWARD_MODELS),
-    )
+    ]
+    for place, policy in enumerate(config.policies):
+        if policy.engine is not None:
+            roles.append((f"policies.{place}.engine", policy.engine, (further_path(place),)))
     for section, engine, options in roles:
-        directories = [models.directory(option) for option in options if option in models.resolved]
-        for directory in directories or [None]:
-            check_engine(section, engine, directory)
+        directories = {option: models.resolved[option].directory for option in options if option in models.resolved}
+        for option, directory in directories.items():
+            if section != "policy.engine" or config.policy.endpoint is None:
+                check_architecture(option, directory, trust_remote_code=engine.trust_remote_code)
+        for served_model in directories.values() or [None]:
+            check_engine(section, engine, served_model)
 
 
 def describe_models(config: RunConfig, models: RunModels) -> Iterator[str]:
@@ -194,7 +239,12 @@ def describe_models(config: RunConfig, models: RunModels) -> Iterator[str]:
     for option, model in models.resolved.items():
         yield f"{option}: {model.describe()}"
     yield from models.missing.values()
-    for section, engine in (("policy", config.policy.engine), ("reward_model", config.reward_model.engine)):
+    for place, policy in enumerate(config.policies):
+        if policy.path == "base":
+            yield f"{further_path(place)}: the policy that the run begins with"
+    engines = {"policy": config.policy.engine, "reward_model": config.reward_model.engine}
+    engines |= {f"policies.{place}": policy.engine for place, policy in enumerate(config.policies) if policy.engine}
+    for section, engine in engines.items():
         if engine.trust_remote_code:
             yield f"{section}.engine.trust_remote_code: Python code that comes with the model runs in its engines"
     if values := sampling_of_policy(config, models):
@@ -206,6 +256,10 @@ def declared_size(config: RunConfig, option: str) -> ModelSize | None:
     """Return the size that the config declares for the model that ``option`` names."""
     if option in (POLICY_PATH, "--policy", "--init"):
         return config.policy.size
+    if option == SECOND_POLICY:
+        return config.second_policy_size
+    if match := FURTHER_PATH.fullmatch(option):
+        return config.policies[int(match[1])].size
     return config.reward_model.size if option in SERVED_REWARD_MODELS else None
 
 

@@ -6,8 +6,11 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from actors.config import EngineConfig
+from cluster.config.run_config import RunConfig
 from search.config import SearchConfig
 from search.data import ModelRef
+from search.protocols import SECOND_POLICY, policy_role
 from search.reward_models import (
     KINDS,
     ReadingConfig,
@@ -20,7 +23,7 @@ from search.reward_models import (
 from search.storage.files import write_text
 from search.strategies.registry import entry_of
 
-POLICY, REWARD_MODEL, SECOND_POLICY = "policy", "reward_model", "second_policy"
+POLICY, REWARD_MODEL = "policy", "reward_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,34 @@ class Models:
         return replace(self, reward_model=model) if model.role == REWARD_MODEL else replace(self, policy=model)
 
 
-def second_policy(models: Models, wanted: str | None, search: SearchConfig) -> ModelRef | None:
-    """Return the second policy of a search, or None for a strategy that uses none.
+def further_policies(models: Models, config: RunConfig, search: SearchConfig) -> dict[str, ModelRef]:
+    """Return the policies of a search beside the first, by role; none for a strategy that uses none.
 
-    ``wanted`` is "policy", "base" or a model directory.
+    The config names each by "policy", "base" or a model directory.
     """
-    if wanted is None or not entry_of(search).second_policy:
-        return None
-    path = {"policy": models.policy.path, "base": models.base.path}.get(wanted, wanted)
-    return models.policy if path == models.policy.path else model_ref(SECOND_POLICY, path, 0)
+    entry, names = entry_of(search), dict[str, str]()
+    if entry.second_policy and config.second_policy is not None:
+        names[SECOND_POLICY] = config.second_policy
+    if entry.several_policies:
+        names |= {policy_role(place): policy.path for place, policy in enumerate(config.policies, start=1)}
+    of_the_run = {"policy": models.policy.path, "base": models.base.path}
+    paths = {role: of_the_run.get(name, name) for role, name in names.items()}
+    return {
+        role: models.policy if path == models.policy.path else model_ref(role, path, 0) for role, path in paths.items()
+    }
+
+
+def further_engines(config: RunConfig) -> dict[str, EngineConfig]:
+    """Return the settings of the engines of the policies that draw beside the first, by role."""
+    return {
+        policy_role(place): policy.engine or config.policy.engine
+        for place, policy in enumerate(config.policies, start=1)
+    }
+
+
+def policy_engine(config: RunConfig, role: str) -> EngineConfig:
+    """Return the settings of the engines of the policy in a role; the second policy has the first one's."""
+    return further_engines(config).get(role, config.policy.engine)
 
 
 def model_ref(role: str, path: object, round_number: int, kind: str = "") -> ModelRef:

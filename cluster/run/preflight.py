@@ -7,14 +7,14 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 
 from cluster.config.method_config import MethodConfig
-from cluster.config.run_config import PolicyConfig, RunConfig
+from cluster.config.model_config import PolicyConfig
+from cluster.config.run_config import RunConfig
 from cluster.host import ray_session, requirements
 from cluster.models.directory import check_model
 from cluster.run import context_length, prompting
 from cluster.run.model_fields import (
     POLICY_PATH,
     REWARD_MODEL_PATH,
-    SECOND_POLICY,
     RunModels,
     check_engines,
     resolve_models,
@@ -22,17 +22,20 @@ from cluster.run.model_fields import (
 )
 from cluster.run.prompting import Prompting, check_prompt, load_shots
 from cluster.run.reward_models import check_reward_model
+from cluster.run.used_searches import used_searches
 from search.data import Problem
 from search.errors import UserError
+from search.formats.judge_prompts import read_judge_prompt
 from search.formats.model_prompt import CHAT, PromptSettings, choose_prompt
 from search.formats.registry import step_format
 from search.problems import loading
 from search.problems.curriculum import is_from_curriculum
 from search.problems.loading import ProblemSets
 from search.storage import tree_store
-from search.strategies.registry import STRATEGIES
+from search.strategies.registry import STRATEGIES, entry_of
 from train.labels.prm800k import read_rows
 from train.rules.base import RuleInput
+from train.rules.self_rewarding import SelfRewardingOptions
 
 
 def check_config(config: RunConfig) -> tuple[RunConfig, ProblemSets]:
@@ -59,12 +62,17 @@ def check_models(config: RunConfig, missing: Container[str] = ()) -> None:
         )
 
 
-def check_rounds(config: RunConfig, train: Sequence[Problem]) -> None:
-    """Raise UserError if a round has no problem to search, or its rule lacks reference solutions or labels."""
+def check_rounds(config: RunConfig, problems: ProblemSets, *, lazy: bool = False) -> None:
+    """Raise UserError if a round has no problem to search, or its rule lacks reference solutions or labels.
+
+    ``lazy``: a dry run, which goes on without problems and labels whose numbers the config declares.
+    """
+    train = problems.train
     for number, entry in enumerate(config.rounds):
         check_reference_solutions(config.method_of(entry), train)
-        check_labels(config, config.method_of(entry), train)
-        if not any(map(entry.covers, train)):
+        check_judge_prompt(config.method_of(entry))
+        check_labels(config, config.method_of(entry), train, lazy=lazy)
+        if "train" not in problems.planned and not any(map(entry.covers, train)):
             levels = sorted({problem.level for problem in train if problem.level is not None})
             raise UserError(
                 f"rounds.{number}.levels is {list(entry.levels or ())}, but training problems have "
@@ -86,10 +94,21 @@ def check_reference_solutions(method: MethodConfig, train: Sequence[Problem]) ->
         )
 
 
-def check_labels(config: RunConfig, method: MethodConfig, train: Sequence[Problem]) -> None:
-    """Raise UserError if a rule needs labels by people and there is neither a file of them nor an exact check."""
+def check_judge_prompt(method: MethodConfig) -> None:
+    """Raise UserError if the text by which the policy marks its solutions cannot be read."""
+    if isinstance(method.options, SelfRewardingOptions):
+        read_judge_prompt(method.options.prompt)
+
+
+def check_labels(config: RunConfig, method: MethodConfig, train: Sequence[Problem], *, lazy: bool = False) -> None:
+    """Raise UserError if a rule needs labels by people and there is neither a file of them nor an exact check.
+
+    ``lazy``: a file whose number of solutions the config declares may be missing.
+    """
     if method.labels is not None:
         if not Path(method.labels).expanduser().is_file():
+            if lazy and method.labelled_solutions is not None:
+                return
             raise UserError(f"method.labels: no file {method.labels}: JSON lines in PRM800K's schema are needed")
         for _ in read_rows([Path(method.labels).expanduser()], Counter()):
             pass  # reading all rows refuses a bad line now instead of after the search
@@ -122,21 +141,33 @@ def check_policy(config: PolicyConfig, settings: PromptSettings) -> None:
 
 
 def fit_prompts(
-    config: RunConfig, sets: ProblemSets, shots: tuple[str, ...], models: RunModels, *, trains: bool = False
+    config: RunConfig,
+    sets: ProblemSets,
+    shots: tuple[str, ...],
+    models: RunModels,
+    *,
+    trains: bool = False,
+    command: str | None = None,
 ) -> RunConfig:
     """Return the config with a number for each ``max_model_len`` of "auto".
 
-    Raises UserError if a policy that an option or ``second_policy`` names cannot be prompted as the config says, or if
-    prompts and solutions do not fit a model's context. ``trains``: or not the ``max_length`` of a training.
+    Raises UserError if a policy that an option, ``second_policy`` or ``policies`` names cannot be prompted as the config
+    says, or if prompts and solutions do not fit a model's context. ``trains``: or not the ``max_length`` of a training.
+    ``command``: whose searches are checked; default: all of the config.
     """
     settings = config.policy.prompt_settings(shots)
     for option in ("--policy", "--init"):
         if (directory := models.directory(option)) is not None:
             check_prompt(option, directory, settings, shows_examples=option == "--policy")
-    if (second := models.directory(SECOND_POLICY)) is not None:
-        policy = models.directory("--policy") or models.directory(POLICY_PATH)
-        prompting.check_second_policy(SECOND_POLICY, second, policy, settings)
-    return context_length.with_contexts(config, sets, Prompting(settings), models, trains=trains)
+    policy = models.directory("--policy") or models.directory(POLICY_PATH)
+    for option, directory in models.further_policies.items():
+        prompting.check_further_policy(option, directory, policy, settings)
+    searches = used_searches(config, command)
+    # The format of a policy that a dry run goes on without is not known, nor is that of one behind a server.
+    is_built_in = config.policy.path is None and config.policy.endpoint is None and "--policy" not in models.missing
+    for search in searches.values() if policy is not None or is_built_in else ():
+        entry_of(search).check_format(Prompting(settings).policy_format(policy))
+    return context_length.with_contexts(config, sets, Prompting(settings), models, trains=trains, searches=searches)
 
 
 def _runs_code(config: PolicyConfig) -> bool:

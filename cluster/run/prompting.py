@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.config.run_config import PolicyConfig, RunConfig
+from cluster.config.model_config import PolicyConfig
+from cluster.config.run_config import RunConfig
 from cluster.models.directory import CONFIG, architecture
 from cluster.run.endpoints import NO_ENDPOINTS, Endpoints
-from cluster.run.model_fields import POLICY_PATH, REWARD_MODEL_PATH, SECOND_POLICY, RunModels
+from cluster.run.model_fields import POLICY_PATH, REWARD_MODEL_PATH, RunModels, role_of
 from search.data import Problem, State
 from search.errors import UserError
 from search.formats.base import StepFormat
@@ -123,13 +124,13 @@ def check_language_model(option: str, directory: Path | None) -> None:
         )
 
 
-def check_second_policy(option: str, second: Path, policy: Path | None, settings: PromptSettings) -> None:
-    """Raise UserError if steps of the second policy cannot stand beside those of the policy: their formats differ."""
-    check_prompt(option, second, settings)
-    ours, its = choose_prompt(policy, settings), choose_prompt(second, settings)
+def check_further_policy(option: str, directory: Path, policy: Path | None, settings: PromptSettings) -> None:
+    """Raise UserError if steps of a further policy cannot stand beside those of the policy: their formats differ."""
+    check_prompt(option, directory, settings)
+    ours, its = choose_prompt(policy, settings), choose_prompt(directory, settings)
     if (ours.format, ours.delimiter) != (its.format, its.delimiter):
         raise UserError(
-            f"{option}: the model in {second} writes steps of the format {its.format!r}, the policy of {ours.format!r}, and "
+            f"{option}: the model in {directory} writes steps of the format {its.format!r}, the policy of {ours.format!r}, and "
             "one tree cannot hold both: name another model, or the format of both in policy.format"
         )
 
@@ -143,8 +144,8 @@ def describe_prompts(config: RunConfig, settings: PromptSettings, models: RunMod
     if directory is None and (config.policy.path is not None or option != POLICY_PATH):
         return  # a model that a dry run goes on without
     yield f"policy: {_describe_prompt(models, option, settings)}"
-    if SECOND_POLICY in models.resolved:
-        yield f"second policy: {_describe_prompt(models, SECOND_POLICY, settings)}"
+    for further in models.further_policies:
+        yield f"{str(role_of(further)).replace('_', ' ')}: {_describe_prompt(models, further, settings)}"
     ours = choose_prompt(directory, settings)
     for option in ("--reward-model", "--model", REWARD_MODEL_PATH):
         reward_model = models.directory(option)

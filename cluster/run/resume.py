@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,11 +37,12 @@ ENDPOINT_PATHS = (
     "price_cached",
     "price_generated",
 )
+INDEX = re.compile(r"\.\d+(?=\.|$)")  # of a list's entry in a path
 # Where and how densely a run works, how long it waits, and what it logs. All else decides results: a step's own time
 # limits and ``parallel_rollouts`` too, and what changes the arithmetic of a model (dtype, tensor_parallel, threads).
 MAY_CHANGE = frozenset(
     [
-        *(f"{role}.engine.{name}" for role in ("policy", "reward_model") for name in ENGINE_PATHS),
+        *(f"{role}.engine.{name}" for role in ("policy", "policies.N", "reward_model") for name in ENGINE_PATHS),
         *(f"{role}.endpoint.{name}" for role in ("policy", "reward_model") for name in ENDPOINT_PATHS),
         *(
             f"executor.{name}"
@@ -74,6 +76,7 @@ MAY_CHANGE = frozenset(
         ),
         "placement.keep_engines",
         "policy.size",
+        "policies.N.size",
         "reward_model.size",
         *(
             f"ray.{name}"
@@ -102,19 +105,26 @@ def differences(old: Any, new: Any) -> Iterator[str]:
     return (text for _, text in changes(old, new))
 
 
+def may_change(path: str) -> bool:
+    """Return whether the value at a path may differ when a run is resumed; "policies.N.size" stands for all N."""
+    return INDEX.sub(".N", path) in MAY_CHANGE
+
+
 def config_digest(config: Mapping[str, Any]) -> str:
     """Return a digest of all values that may not change."""
-    text = json.dumps(_without(config, MAY_CHANGE), sort_keys=True, default=str)
+    text = json.dumps(_fixed_part(config), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _without(tree: Any, paths: frozenset[str], at: str = "") -> Any:
+def _fixed_part(tree: Any, at: str = "") -> Any:
+    if isinstance(tree, list | tuple):
+        return [_fixed_part(entry, f"{at}.{place}") for place, entry in enumerate(tree)]
     if not isinstance(tree, Mapping):
         return tree
     return {
-        key: _without(value, paths, path)
+        key: _fixed_part(value, path)
         for key, value in tree.items()
-        if (path := f"{at}.{key}" if at else str(key)) not in paths
+        if not may_change(path := f"{at}.{key}" if at else str(key))
     }
 
 

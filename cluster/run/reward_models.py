@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster.config.run_config import RewardModelConfig
+from cluster.config.model_config import RewardModelConfig
 from cluster.models.description import load_tokenizer
 from cluster.models.directory import check_model
 from cluster.run.model_fields import REFERENCE

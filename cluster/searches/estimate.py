@@ -1,10 +1,10 @@
 """Estimate the time that a search still takes, from rollouts and tokens done.
 
-The share of finished problems says little for most of a search, because trees grow side by side and end late. So the
+The share of finished trees says little for most of a search, because trees grow side by side and end late. So the
 estimate counts what is done in unfinished trees too:
 
     tokens left  = tokens a rollout * rollouts left        where the strategy has a fixed number of rollouts a tree
-                 = tokens a finished tree * problems - tokens so far        elsewhere
+                 = tokens a finished tree * trees - tokens so far        elsewhere
     seconds left = tokens left / tokens a second, at least those of the tree that has the most left
 
 Rates are those of the later half of the search so far: a slow begin, and first rollouts that are longer than later ones,
@@ -40,12 +40,12 @@ class Sample:
 
 @dataclass(slots=True)
 class TimeEstimate:
-    """Estimate for a search of ``problems`` trees with ``rollouts`` each (None: the strategy has no such number).
+    """Estimate for a search of ``trees`` trees with ``rollouts`` each (None: the strategy has no such number).
 
-    ``clock`` returns seconds.
+    Several trees of one problem count one by one. ``clock`` returns seconds.
     """
 
-    problems: int
+    trees: int
     rollouts: int | None
     clock: Callable[[], float] = monotonic
     _finished: int = 0
@@ -60,7 +60,7 @@ class TimeEstimate:
         self._samples.append(Sample(self.clock(), 0, 0, 0))
 
     def on_summary(self, summary: TreeSummary) -> None:
-        """Count a finished problem, which the last heartbeat does not count as growing any more."""
+        """Count a finished tree, which the last heartbeat does not count as growing any more."""
         self._finished += 1
         self._finished_rollouts += summary.rollouts
         self._finished_tokens += summary.cost.generated_tokens
@@ -75,7 +75,7 @@ class TimeEstimate:
 
     def seconds_left(self) -> float | None:
         """Return the estimated seconds to the end, None where there is nothing to estimate them from yet."""
-        if self._finished >= self.problems:
+        if self._finished >= self.trees:
             return 0.0
         tokens_left = self._tokens_by_trees() if self.rollouts is None else self._tokens_by_rollouts(self.rollouts)
         rate = self._token_rate()
@@ -108,11 +108,11 @@ class TimeEstimate:
 
     def _tokens_by_trees(self) -> tuple[float, float] | None:
         """Return what ``_tokens_by_rollouts`` returns, from the tokens of finished trees."""
-        if self._finished < max(1.0, MIN_FINISHED_SHARE * self.problems):
+        if self._finished < max(1.0, MIN_FINISHED_SHARE * self.trees):
             return None
         tokens_per_tree = self._finished_tokens / self._finished
-        waiting = tokens_per_tree * max(0, self.problems - self._finished - self._now.active_trees)
-        return max(0.0, tokens_per_tree * self.problems - self._tokens - waiting), waiting
+        waiting = tokens_per_tree * max(0, self.trees - self._finished - self._now.active_trees)
+        return max(0.0, tokens_per_tree * self.trees - self._tokens - waiting), waiting
 
     def _tokens_by_rollouts(self, rollouts: int) -> tuple[float, float] | None:
         """Return the tokens that growing trees, and those that have not begun, will still generate.
@@ -133,7 +133,7 @@ class TimeEstimate:
             tokens_per_tree = self._finished_tokens / self._finished
         else:
             tokens_per_tree = tokens_per_rollout * rollouts
-        waiting = max(0, self.problems - self._finished - self._now.active_trees)
+        waiting = max(0, self.trees - self._finished - self._now.active_trees)
         growing = tokens_per_rollout * rollouts_left - (now.tokens - last.tokens)
         return max(0.0, growing), tokens_per_tree * waiting
 

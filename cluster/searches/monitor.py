@@ -13,15 +13,17 @@ from cluster.run.progress import Progress, Task
 from cluster.searches.estimate import TimeEstimate
 from cluster.searches.prometheus import SearchMetrics
 from cluster.searches.stats import SearchStats
+from search.tree import TreeKey
 
 
 @dataclass(slots=True)
 class SearchMonitor:
     """Callbacks of one search, and what it has counted so far. A context manager: the search is shown inside the block.
 
-    Up to the first tokens it is shown as a phase, the warm-up; then as a task of ``total`` problems, of which an earlier
-    start did ``done``. ``blind``: an evaluation, whose progress does not say how many problems were solved.
-    ``quarantined``: the reason why there is no tree, by problem id.
+    Up to the first tokens it is shown as a phase, the warm-up; then as a task of ``total`` trees, of which an earlier
+    start did ``done``. ``trees``: how many each problem gets. ``blind``: an evaluation, whose progress does not say how many
+    problems were solved. ``solved``: ids of problems that a tree of this start solved. ``quarantined``: the reason why there
+    is no tree, by its key.
     """
 
     progress: Progress
@@ -33,8 +35,9 @@ class SearchMonitor:
     stats: SearchStats
     estimate: TimeEstimate
     blind: bool
-    solved: int = 0
-    quarantined: dict[str, str] = field(default_factory=dict)
+    trees: int = 1
+    solved: set[str] = field(default_factory=set)
+    quarantined: dict[TreeKey, str] = field(default_factory=dict)
     _shown: ExitStack = field(default_factory=ExitStack)
     _task: Task | None = None
 
@@ -57,13 +60,13 @@ class SearchMonitor:
         return self._task
 
     def on_summary(self, summary: TreeSummary) -> None:
-        """Count a finished problem, with or without a tree."""
-        self.solved += summary.solved
+        """Count a finished tree, or one that was given up."""
+        self.solved.update([summary.problem_id] if summary.solved else [])
         self.metrics.count(summary)
         self.estimate.on_summary(summary)
         self.task.advance(1)
         if summary.quarantine_reason:
-            self.quarantined[summary.problem_id] = summary.quarantine_reason
+            self.quarantined[summary.key] = summary.quarantine_reason
 
     def on_stats(self, worker: int, heartbeat: WorkerStats) -> None:
         """Record a worker's heartbeat and show the present state."""
@@ -74,10 +77,11 @@ class SearchMonitor:
             self._show(self.stats.current_line())
 
     def finish(self) -> None:
-        """Show the totals when all problems are done."""
+        """Show the totals when all trees are done."""
         self.metrics.finish()
         self._show(self.stats.total_line())
 
     def _show(self, line: str) -> None:
-        self.task.update(self.task.done, line if self.blind else f"{self.solved} solved, {line}")
+        unit = "problems " if self.trees > 1 else ""  # the task counts trees
+        self.task.update(self.task.done, line if self.blind else f"{len(self.solved)} {unit}solved, {line}")
         self.task.estimate(self.estimate.seconds_left())

@@ -18,7 +18,7 @@ TAGS = ("run", "stage")
 COUNTERS: dict[str, tuple[str, Callable[[TreeSummary], int]]] = {
     "trees": ("finished trees", lambda summary: int(not summary.quarantine_reason)),
     "trees_solved": ("finished trees with a correct answer", lambda summary: int(summary.solved)),
-    "quarantined": ("problems given up", lambda summary: int(bool(summary.quarantine_reason))),
+    "quarantined": ("trees given up", lambda summary: int(bool(summary.quarantine_reason))),
     "nodes": ("steps in finished trees", lambda summary: summary.nodes - 1),  # the root is no step
     "rollouts": ("rollouts of finished trees", lambda summary: summary.rollouts),
     "requests": ("requests to policy and reward model", lambda summary: summary.cost.requests),
@@ -59,18 +59,18 @@ TOTAL_GAUGES = ("policy_cached", "reward_model_cached")  # of the whole search: 
 class SearchMetrics:
     """Metrics of one search, tagged with run and stage. Only the driver sets them."""
 
-    def __init__(self, run: str, stage: str, open_problems: int) -> None:
+    def __init__(self, run: str, stage: str, open_trees: int) -> None:
         tags = {"run": run, "stage": stage}
         self._counters = {name: Counter(f"raystar_{name}", text, tag_keys=TAGS) for name, (text, _) in COUNTERS.items()}
         self._gauges = {name: Gauge(f"raystar_{name}", text, tag_keys=TAGS) for name, (text, _) in GAUGES.items()}
-        self._open_gauge = Gauge("raystar_open_problems", "problems that have no tree yet", tag_keys=TAGS)
+        self._open_gauge = Gauge("raystar_open_trees", "trees that are not finished yet", tag_keys=TAGS)
         for metric in (*self._counters.values(), *self._gauges.values(), self._open_gauge):
             metric.set_default_tags(tags)
-        self._open = open_problems
-        self._open_gauge.set(open_problems)
+        self._open = open_trees
+        self._open_gauge.set(open_trees)
 
     def count(self, summary: TreeSummary) -> None:
-        """Count a finished problem, with or without a tree."""
+        """Count a finished tree, or one that was given up."""
         self._open -= 1
         self._open_gauge.set(self._open)
         for name, (_, value) in COUNTERS.items():

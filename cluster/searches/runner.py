@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,24 +11,25 @@ from typing import Any, Self
 from actors.engines.manager import EngineManager
 from actors.pools.engine_pool import RewardModelPool
 from actors.pools.executor_pool import count_restarts, describe_isolation, start_executors, stop_executors
-from actors.workers.messages import Engines, SearchSpec
+from actors.workers.messages import Engines, PolicyEngines, SearchSpec
 from actors.workers.worker_pool import SearchWorkerPool
 from cluster.config.run_config import RunConfig
 from cluster.run.context import Context
-from cluster.run.models import fit_search
+from cluster.run.models import POLICY, REWARD_MODEL, fit_search, further_engines, policy_engine
 from cluster.searches.estimate import TimeEstimate
 from cluster.searches.monitor import SearchMonitor
 from cluster.searches.prometheus import SearchMetrics
+from cluster.searches.result import SearchResult, summarise_trees
 from cluster.searches.stats import SearchStats
 from cluster.searches.stored_trees import keep_trees
 from search.config import SearchConfig
-from search.data import Cost, ModelRef, Problem, StepStatus
-from search.protocols import RewardModel
+from search.data import Cost, ModelRef, Problem
+from search.protocols import SECOND_POLICY, RewardModel
 from search.reward_models import RewardAdapter
 from search.reward_models.judge import Judge
 from search.seeds import derive
-from search.storage.tree_store import read_trees
 from search.strategies.registry import entry_of
+from search.tree import TreeKey
 
 # Counts of the workers' pools that say that something failed and was tried again or given up; see their ``counts``.
 DISTURBANCES = (
@@ -50,8 +50,8 @@ class SearchPlan:
     """One search: its config, models and problems.
 
     ``seed``: the key that the seeds of its trees are derived from. ``label``: its name in progress, log and metrics.
-    ``blind``: strategies see neither answers nor a grader, as in every evaluation. ``second_policy``: for strategies that
-    use one.
+    ``blind``: strategies see neither answers nor a grader, as in every evaluation. ``further``: the policies beside the first, by the
+    role that each has in the search, for strategies that use them.
     """
 
     config: SearchConfig
@@ -61,64 +61,18 @@ class SearchPlan:
     seed: tuple[object, ...]
     label: str
     blind: bool = False
-    second_policy: ModelRef | None = None
+    further: Mapping[str, ModelRef] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[ModelRef, ...]:
         """All models that the search uses, each once."""
-        refs = (self.policy, self.second_policy, self.reward_model)
+        refs = (self.policy, *self.further.values(), self.reward_model)
         return tuple(dict.fromkeys(ref for ref in refs if ref is not None))
 
-
-@dataclass(slots=True)
-class SearchResult:
-    """Totals over the trees of a search.
-
-    ``ties``: trees whose answer only its order put before an equally good one. ``steps``: steps with code. ``steps_ran``:
-    those whose program ran. ``price``: what the tokens of all trees cost by the prices of ``policy.endpoint``, None without
-    prices. ``occupancy``: mean share of the policy engines' capacity in use during this start; None if
-    nothing was left to search. ``disturbances``: during this start, what failed in engines and executors and was tried
-    again or given up, such as "policy_engine_died", "executor_retries" or "executor_restarts"; those that are not 0.
-    ``algebra``: pairs of answers that normal forms did not decide, during this start: "compared" by algebra, and of these
-    cut by "time", "memory" or "crash", or "undecided".
-    """
-
-    trees: int = 0
-    solved: int = 0
-    ties: int = 0
-    steps: int = 0
-    steps_ran: int = 0
-    cost: Cost = field(default_factory=Cost)
-    failures: Counter[str] = field(default_factory=Counter)
-    quarantined: dict[str, str] = field(default_factory=dict)
-    price: float | None = None
-    occupancy: float | None = None
-    disturbances: dict[str, int] = field(default_factory=dict)
-    algebra: dict[str, int] = field(default_factory=dict)
-
-    def facts(self) -> dict[str, Any]:
-        """Return the result as plain data for the stage's record."""
-        return {
-            "trees": self.trees,
-            "trees_solved": self.solved,
-            "trees_tied": self.ties,
-            "steps": self.steps,
-            "steps_ran": self.steps_ran,
-            "tokens": self.cost.generated_tokens,
-            "prompt_tokens": self.cost.prompt_tokens,
-            "cached_tokens": self.cost.cached_tokens,
-            "scored_tokens": self.cost.scored_tokens,
-            "scored_cached_tokens": self.cost.scored_cached_tokens,
-            "requests": self.cost.requests,
-            "executions": self.cost.executions,
-            "price": self.price,
-            "occupancy": self.occupancy,
-            "failures": dict(self.failures),
-            "disturbances": self.disturbances,
-            "graded_by_algebra": self.algebra.get("compared", 0),
-            "verdicts_cut": {name: self.algebra[name] for name in sorted(self.algebra) if name != "compared"},
-            "quarantined": self.quarantined,
-        }
+    @property
+    def tree_keys(self) -> set[TreeKey]:
+        """The keys of all trees that the search grows."""
+        return {(problem.id, number) for problem in self.problems for number in range(self.config.trees)}
 
 
 class SearchRunner:
@@ -131,6 +85,7 @@ class SearchRunner:
             config.policy.engine,
             config.reward_model.engine,
             adapter_of=lambda model: context.reward_adapter(model, config.policy.path),
+            further=further_engines(config),
         )
         self._worker_pool = SearchWorkerPool(context.config.workers)
         self._executors: tuple[Any, ...] = ()
@@ -151,12 +106,12 @@ class SearchRunner:
         self._executors = ()
 
     def engines(
-        self, policy: ModelRef, reward_model: ModelRef | None, second_policy: ModelRef | None = None
+        self, policy: ModelRef, reward_model: ModelRef | None, further: Mapping[str, ModelRef] | None = None
     ) -> Engines:
         """Start engines for these models, unless they run already, and return the handles of all actors."""
         config = self.context.config
         endpoints = self.context.endpoints
-        refs = (policy, second_policy, reward_model)
+        refs = (policy, *(further or {}).values(), reward_model)
         models = tuple(dict.fromkeys(ref for ref in refs if ref is not None and not endpoints.serves(ref.path)))
         if missing := self.engine_manager.missing(*models):
             with self.context.progress.phase(f"loading {describe_loads(missing, config)}"):
@@ -176,8 +131,10 @@ class SearchRunner:
             reward_model_config=config.reward_model.engine,
             policy_ref=policy,
             reward_model_ref=reward_model,
-            second_policy=self._handles(second_policy),
-            second_policy_ref=second_policy,
+            further={
+                role: PolicyEngines(handles=self._handles(ref), config=policy_engine(config, ref.role), model=ref)
+                for role, ref in (further or {}).items()
+            },
             endpoint=endpoints.policy if endpoints.serves(policy.path) else None,
             judge_endpoint=endpoints.judge if reward_model and endpoints.serves(reward_model.path) else None,
         )
@@ -199,41 +156,40 @@ class SearchRunner:
         handles = self.engine_manager.handles(model)
         return RewardModelPool(handles, adapter, self.context.config.reward_model.engine, model)
 
-    def keep_trees(self, plan: SearchPlan, directory: Path) -> set[str]:
-        """Return the ids of the problems with a tree in ``directory``, after damaged and foreign lines are dropped."""
-        problems, seed = (
-            {problem.id: problem for problem in plan.problems},
-            derive(self.context.config.seed, *plan.seed),
-        )
-        return keep_trees(directory, problems, seed, self.context.progress.log)
+    def keep_trees(self, plan: SearchPlan, directory: Path) -> set[TreeKey]:
+        """Return the keys of the plan's trees in ``directory``, after damaged and foreign lines are dropped."""
+        problems = {problem.id: problem for problem in plan.problems}
+        seed = derive(self.context.config.seed, *plan.seed)
+        return keep_trees(directory, problems, seed, self.context.progress.log, plan.config.trees)
 
     def run(self, plan: SearchPlan, directory: Path) -> SearchResult:
-        """Grow a tree for every problem that has none in ``directory`` yet; return the totals of all trees there."""
+        """Grow the trees that ``directory`` does not hold yet; return the totals of all trees there."""
         directory.mkdir(parents=True, exist_ok=True)
         finished = self.keep_trees(plan, directory)
-        open_problems = tuple(problem for problem in plan.problems if problem.id not in finished)
-        quarantined: dict[str, str] = {}
+        open_trees = len(plan.tree_keys - finished)
+        quarantined: dict[TreeKey, str] = {}
         occupancy, disturbances, algebra = None, dict[str, int](), dict[str, int]()
-        if open_problems:
+        if open_trees:
             config = self.context.config
             spec = search_spec(self.context, plan, directory)
-            engines = self.engines(plan.policy, plan.reward_model, plan.second_policy)
-            metrics = SearchMetrics(config.name, plan.label, len(open_problems))
+            engines = self.engines(plan.policy, plan.reward_model, plan.further)
+            metrics = SearchMetrics(config.name, plan.label, open_trees)
             stats = SearchStats(*engines.capacity)
             restarts_before = count_restarts(self._executors)
             rollouts = entry_of(plan.config).rollouts
-            estimate = TimeEstimate(len(open_problems), rollouts(plan.config) if rollouts is not None else None)
+            estimate = TimeEstimate(open_trees, (rollouts(plan.config) or None) if rollouts is not None else None)
             with SearchMonitor(
                 self.context.progress,
                 plan.label,
-                len(plan.problems),
+                len(plan.tree_keys),
                 len(finished),
                 metrics=metrics,
                 stats=stats,
                 estimate=estimate,
                 blind=plan.blind,
+                trees=plan.config.trees,
             ) as monitor:
-                self._worker_pool.run(spec, engines, open_problems, monitor.on_summary, monitor.on_stats)
+                self._worker_pool.run(spec, engines, plan.problems, monitor.on_summary, monitor.on_stats, finished)
                 monitor.finish()
             quarantined, occupancy = monitor.quarantined, stats.mean_occupancy
             restarts = count_restarts(self._executors) - restarts_before
@@ -242,6 +198,8 @@ class SearchRunner:
             if disturbances:
                 self.context.progress.log(f"{plan.label}: {describe_disturbances(disturbances)}")
         result = summarise_trees(directory, quarantined)
+        if result.repeats:
+            self.context.progress.log(f"{plan.label}: {result.repeats} trees were stored twice and are read once")
         result.price = self._price(result.cost)
         result.occupancy, result.disturbances, result.algebra = occupancy, disturbances, algebra
         return result
@@ -256,27 +214,33 @@ class SearchRunner:
 
 def search_spec(context: Context, plan: SearchPlan, directory: Path) -> SearchSpec:
     """Return what the workers get of a plan. Each of its models is prompted in its own format."""
-    policy, second_policy, reward_model = plan.policy, plan.second_policy, plan.reward_model
+    policy, reward_model = plan.policy, plan.reward_model
     prompting = context.prompting
     adapter = context.reward_adapter(reward_model, policy.path) if reward_model else None
     return SearchSpec(
         search=fit_search(plan.config, reward_model, context.config.reward_model),
         format=prompting.policy_format(policy.path),
-        second_format=prompting.policy_format(second_policy.path) if second_policy else None,
+        further_formats={role: prompting.policy_format(ref.path) for role, ref in plan.further.items()},
         reward_adapter=adapter,
         directory=directory,
         seed=derive(context.config.seed, *plan.seed),
         blind=plan.blind,
-        models={ref.role: f"{ref.role} of round {ref.round}" for ref in plan.models},
+        models={ref.role: _stored_name(ref) for ref in plan.models},
         reward_kind=adapter.kind if adapter else None,
         worker=context.config.workers,
     )
 
 
+def _stored_name(model: ModelRef) -> str:
+    """Return what trees say of a model: its role and round, of one that no round makes its name."""
+    is_made = model.role in (POLICY, REWARD_MODEL, SECOND_POLICY)
+    return f"{model.role} of round {model.round}" if is_made else short_name(model)
+
+
 def describe_loads(models: Sequence[ModelRef], config: RunConfig) -> str:
     """Return which models are loaded on how many engines: "policy Qwen2.5-0.5B, reward model prm on 1 + 2 engines"."""
-    engines = {"reward_model": config.reward_model.engine}
-    counts = [engines.get(model.role, config.policy.engine).replicas for model in models]
+    engines = {REWARD_MODEL: config.reward_model.engine}
+    counts = [engines.get(model.role, policy_engine(config, model.role)).replicas for model in models]
     names = ", ".join(f"{model.role.replace('_', ' ')} {short_name(model)}" for model in models)
     return f"{names} on {' + '.join(map(str, counts))} engine{'' if counts == [1] else 's'}"
 
@@ -310,20 +274,3 @@ def count_algebra(pool_counts: Mapping[str, int]) -> dict[str, int]:
 def describe_disturbances(counts: Mapping[str, int]) -> str:
     """Return counts as text, such as "executor retries 2, policy engine died 1"."""
     return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
-
-
-def summarise_trees(directory: Path, quarantined: dict[str, str]) -> SearchResult:
-    """Return totals over the trees in a directory. Quarantined problems count as failures."""
-    result = SearchResult(quarantined=quarantined)
-    for tree in read_trees(directory):
-        result.trees += 1
-        result.solved += tree.is_solved
-        result.ties += tree.tied_answers > 0
-        result.cost = result.cost + tree.cost
-        result.failures.update(tree.failures)
-        for node in tree.nodes[1:]:
-            if node.step is not None and node.step.code:
-                result.steps += node.multiplicity
-                result.steps_ran += node.multiplicity * (node.step.status is StepStatus.OPEN)
-    result.failures.update({"quarantined": len(quarantined)} if quarantined else {})
-    return result

@@ -51,11 +51,12 @@ class ExpansionConfig:
 
 @dataclass(slots=True)
 class DrawnStep:
-    """A distinct step of a proposal: its length in tokens and how many candidates were identical to it."""
+    """A distinct step of a proposal: its tokens, how many candidates were identical to it, the version of the policy."""
 
     step: Step
     tokens: int
     multiplicity: int = 0
+    version: int = 0
 
 
 async def expand(tree: Tree, index: int, config: ExpansionConfig, services: SearchServices) -> list[int]:
@@ -75,34 +76,61 @@ async def expand_all(
 
 
 async def propose_children(
-    tree: Tree, index: int, config: ExpansionConfig, services: SearchServices, after: State | None = None
+    tree: Tree,
+    index: int,
+    config: ExpansionConfig,
+    services: SearchServices,
+    after: State | None = None,
+    action: str = "",
 ) -> list[Node]:
     """Return children for a node, graded and scored but not attached.
 
-    They continue ``after``, by default the node's own state. Steps that the node has a child for are returned without
-    being run or scored: ``attach_children`` adds them to that child. Stating an answer is greedy, so a node that has
-    been asked for its answer gets no further children.
+    They continue ``after``, by default the node's own state, and carry ``action``. Steps that the node has a child for, by
+    the same action, are returned without being run or scored: ``attach_children`` adds them to that child. Stating an
+    answer is greedy, so a node that has been asked for its answer gets no further children.
     """
     state = tree.state(index) if after is None else after
-    concluding = services.format.concluding(state)
-    if concluding and tree.nodes[index].draws:
+    draws = tree.nodes[index].draws
+    if draws and services.format.concluding(state):
         return []
+    drawn = await draw_steps(tree, index, state, config, services, draws)
+    return await make_children(tree, index, state, drawn, config, services, action)
+
+
+async def draw_steps(
+    tree: Tree, index: int, state: State, config: ExpansionConfig, services: SearchServices, attempt: int
+) -> list[DrawnStep]:
+    """Return the distinct steps of one request for candidates. ``attempt``: its number at the node, for its seed."""
+    concluding = services.format.concluding(state)
     n = 1 if concluding else config.candidates
-    depth = tree.nodes[index].depth + 1
-    to_the_end = depth >= config.max_depth and not services.format.runs_code
+    to_the_end = tree.nodes[index].depth + 1 >= config.max_depth and not services.format.runs_code
     sampling = last_step_sampling(tree, index, config) if to_the_end else config.sampling
     sampling = replace(sampling, temperature=0.0) if concluding else sampling
-    proposal = await services.policy.propose(state, n, sampling, node_seed(tree, index, tree.nodes[index].draws))
+    proposal = await services.policy.propose(state, n, sampling, node_seed(tree, index, attempt))
     add_cost(tree, proposal)
     if not proposal.candidates:
         count_failure(tree, NO_CANDIDATE)
+    return merge_identical(tree, proposal, state, services, concluding, to_the_end)
+
+
+async def make_children(
+    tree: Tree,
+    index: int,
+    state: State,
+    drawn_steps: Sequence[DrawnStep],
+    config: ExpansionConfig,
+    services: SearchServices,
+    action: str = "",
+) -> list[Node]:
+    """Return children for distinct steps drawn at a node by ``action``: run, graded and scored, but not attached."""
+    depth = tree.nodes[index].depth + 1
     repeated: list[DrawnStep] = []
     new: list[DrawnStep] = []
-    for drawn in merge_identical(tree, proposal, state, services, concluding, to_the_end):
-        (new if tree.find_child(index, drawn.step.text) is None else repeated).append(drawn)
+    for drawn in drawn_steps:
+        (new if tree.find_child(index, drawn.step.text, action) is None else repeated).append(drawn)
     executed = await execute_steps(tree, state, [drawn.step for drawn in new], services)
     children = [
-        make_node(tree, index, depth, replace(drawn, step=step), proposal.version, config.max_depth)
+        make_node(tree, index, depth, replace(drawn, step=step), config.max_depth, action)
         for step, drawn in zip(executed, new, strict=True)
     ]
     if not config.keep_failed:
@@ -110,7 +138,8 @@ async def propose_children(
     if config.finish_first:
         children = [node for node in children if node.answer is not None][:1] or children
     await evaluate_children(tree, state, children, config.squash_scale, services)
-    return [Node(index, drawn.step, depth, multiplicity=drawn.multiplicity) for drawn in repeated] + children
+    again = [Node(index, drawn.step, depth, multiplicity=drawn.multiplicity, action=action) for drawn in repeated]
+    return again + children
 
 
 def attach_children(tree: Tree, index: int, children: Sequence[Node]) -> list[int]:
@@ -158,7 +187,7 @@ def merge_identical(
         step = require_answer(step) if concluding or to_the_end else step
         if step.text not in distinct:
             (step,) = services.keep_ids((step,), candidate)
-            distinct[step.text] = DrawnStep(step, len(candidate.token_ids))
+            distinct[step.text] = DrawnStep(step, len(candidate.token_ids), version=proposal.version)
         distinct[step.text].multiplicity += 1
     return list(distinct.values())
 
@@ -195,12 +224,13 @@ def mark_code_error(step: Step) -> Step:
     return replace(step, status=StepStatus.CODE_ERROR)
 
 
-def make_node(tree: Tree, parent: int, depth: int, drawn: DrawnStep, version: int, max_depth: int) -> Node:
+def make_node(tree: Tree, parent: int, depth: int, drawn: DrawnStep, max_depth: int, action: str = "") -> Node:
     """Return the node of a drawn step. A failed one is counted in ``tree.failures`` and has one visit of value -1."""
     step = drawn.step
     if step.status is StepStatus.OPEN and depth >= max_depth:
         step = replace(step, status=StepStatus.TOO_DEEP)
-    node = Node(parent, step, depth, multiplicity=drawn.multiplicity, tokens=drawn.tokens, version=version)
+    node = Node(parent, step, depth, multiplicity=drawn.multiplicity, tokens=drawn.tokens, version=drawn.version)
+    node.action = action
     if node.is_failed:
         count_failure(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
         node.visits, node.value_sum = 1, WORST
@@ -244,7 +274,13 @@ def add_cost(tree: Tree, response: Proposal | Scores) -> None:
             requests=1,
         )
     else:
-        cost = Cost(scored_tokens=response.prompt_tokens, scored_cached_tokens=response.cached_tokens, requests=1)
+        cost = Cost(
+            scored_tokens=response.prompt_tokens,
+            scored_cached_tokens=response.cached_tokens,
+            scored_states=len(response.logits),
+            requests=1,
+            reward_model_requests=1,
+        )
     tree.cost = tree.cost + cost
 
 

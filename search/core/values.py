@@ -11,20 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.data import Aggregation
-from search.evaluation.aggregation import (
-    NO_REWARD,
-    Rank,
-    aggregate,
-    aggregate_log_odds,
-    exact_weights,
-    probability_weights,
-    rank,
-)
+from search.evaluation import readings
+from search.evaluation.aggregation import NO_REWARD, Rank, aggregate, rank
+from search.evaluation.solutions import finished_solutions, path_log_odds
 from search.evaluation.voting import best_of_n, top_answers, vote_sums, weighted_vote
 from search.tree import ROOT, Node, Tree
 
 BEST, WORST = 1.0, -1.0  # BEST: a correct answer; WORST: an incorrect one, failing code or a solution without an answer
-GRADE_LOG_ODDS = 1e4  # of a grade in a posterior vote, where an infinite weight would hide the policy's share
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +64,8 @@ def path_rank(tree: Tree, index: int, aggregation: Aggregation) -> Rank:
 
 def reward_rank(tree: Tree, index: int, aggregation: Aggregation) -> Rank:
     """Return the rank of a path by its rewards, whatever its grade."""
-    log_odds = _path_log_odds(tree, index)
+    log_odds = path_log_odds(tree, index)
     return rank(log_odds, aggregation) if log_odds else NO_REWARD
-
-
-def _path_log_odds(tree: Tree, index: int) -> list[float]:
-    return [log_odds for i in tree.path(index) if (log_odds := tree.nodes[i].log_odds) is not None]
 
 
 def aggregate_rewards(rewards: Sequence[float], aggregation: Aggregation) -> float:
@@ -92,65 +81,22 @@ def aggregate_rewards(rewards: Sequence[float], aggregation: Aggregation) -> flo
     return aggregate(rewards, aggregation)
 
 
-def path_share(tree: Tree, index: int) -> float:
-    """Return an estimate of the policy's probability of a path: the product of its steps' shares of the candidates.
-
-    A step's share is its multiplicity over that of all its siblings. Two of three candidates, then one of four:
-    2/3 * 1/4.
-    """
-    return math.exp(log_path_share(tree, index))
-
-
-def log_path_share(tree: Tree, index: int) -> float:
-    """Return the logarithm of ``path_share``."""
-    log_share = 0.0
-    for i in tree.path(index):
-        drawn = sum(tree.nodes[child].multiplicity for child in tree.nodes[tree.nodes[i].parent].children)
-        log_share += math.log(tree.nodes[i].multiplicity / drawn)
-    return log_share
-
-
-def log_strength(log_odds: float) -> float:
-    """Return the logarithm logit / squash_scale of a solution's Bradley-Terry strength; a grade counts as 1e4 log-odds.
-
-    Bradley and Terry (1952): of two solutions one is preferred with probability strength / (sum of both strengths), the
-    logistic function of the difference of logits that the pairwise loss trains. So a constant that a reward model adds
-    to all its logits changes no vote, while it changes (1 + value) / 2. Value 0.6 is tanh(0.693), strength 2.
-    """
-    return max(-GRADE_LOG_ODDS, min(GRADE_LOG_ODDS, log_odds)) / 2
-
-
 def choose_answer(tree: Tree, rule: str, aggregation: Aggregation = Aggregation.LAST) -> Choice:
     """Return the tree's answer, None without finished solutions, and how many other answers tied with it.
 
     ``rule`` "best" takes the finished solution of highest value. "weighted" is a vote weighted by (1 + value) / 2 times
     the solution's multiplicity. "posterior" is a vote weighted by ``path_share`` times exp(``log_strength``), as a
-    prior times a likelihood. All three compare logits, not values: of logits 25 and 30 the second wins. Between graded
-    solutions no tie is counted, since only the grade decides.
+    prior times a likelihood. "majority" is a vote weighted by the multiplicity. All compare logits, not values: of logits
+    25 and 30 the second wins. Of answers that tie the first is taken; readings of a stored tree share the win
+    (``search/evaluation/readings.py``). Between graded solutions no tie is counted, since only the grade decides.
     """
-    ends = list(tree.terminals())
-    answers = [tree.nodes[i].answer for i in ends]
-    if rule == "best":
-        ranks = [path_rank(tree, i, aggregation) for i in ends]
+    solutions = finished_solutions((tree,), aggregation, with_grades=True)
+    answers = [solution.answer for solution in solutions]
+    if rule == readings.BEST:
+        ranks = [solution.rank for solution in solutions]
         answer, rivals = best_of_n(answers, ranks), top_answers(answers, ranks)
     else:
-        weights = _vote_weights(tree, ends, rule, aggregation)
+        weights = readings.vote_weights(solutions, rule)
         answer, rivals = weighted_vote(answers, weights), top_answers(*vote_sums(answers, weights))
-    is_graded = any(tree.nodes[i].correct is not None for i in ends)
+    is_graded = any(tree.nodes[i].correct is not None for i in tree.terminals())
     return Choice(answer, 0 if is_graded else max(0, rivals - 1))
-
-
-def _vote_weights(tree: Tree, ends: Sequence[int], rule: str, aggregation: Aggregation) -> list[int]:
-    log_odds = [_solution_log_odds(tree, i, aggregation) for i in ends]
-    if rule == "posterior":
-        return exact_weights([log_path_share(tree, i) + log_strength(x) for i, x in zip(ends, log_odds, strict=True)])
-    weights = probability_weights(log_odds)
-    return [tree.nodes[i].multiplicity * weight for i, weight in zip(ends, weights, strict=True)]
-
-
-def _solution_log_odds(tree: Tree, index: int, aggregation: Aggregation) -> float:
-    correct = tree.nodes[index].correct
-    if correct is not None:
-        return math.inf if correct else -math.inf
-    log_odds = _path_log_odds(tree, index)
-    return aggregate_log_odds(log_odds, aggregation) if log_odds else 0.0

@@ -76,6 +76,11 @@ class StepFormat(Protocol):
         ...
 
     @property
+    def begins_in_thinking(self) -> bool:
+        """Whether a model's turn begins with a block of thinking (search/formats/thinking.py)."""
+        ...
+
+    @property
     def turn_end(self) -> str:
         """The token that ends a model's turn in this format; empty: the tokenizer's end-of-sequence token."""
         ...

@@ -19,7 +19,7 @@ from search.formats.base import Segment, Source
 from search.formats.chat_template import ChatTemplate, Message, TemplateRefused
 from search.formats.prose import SEPARATORS, Before, Delimiter, before_candidate, parse_prose, stop_strings
 from search.formats.thinking import BEGIN, END, begins_thinking, is_thinking, without_thinking_steps
-from search.formats.turns import Turns, lay_out, written
+from search.formats.turns import Turns, lay_out, read_on
 
 SYSTEM_TEXT = r"Please reason step by step, and put your final answer within \boxed{}."  # Qwen2.5-Math's
 SHOT = re.compile(r"\s*<\|user\|>:\s*(.+?)\s*\n<\|assistant\|>:\s*(.+?)\s*", re.DOTALL)
@@ -34,7 +34,8 @@ class ChatFormat:
 
     A solution ends where the model ends its turn; its answer is that of its last box, else what it states in
     words (``search.grading.extract_answer``). A block of thinking is one step,
-    however many paragraphs it has. A template that takes no system text gets it in front of the first question.
+    however many paragraphs it has. What a search puts in after a step, the step's ``output``, is shown as the world's text.
+    A template that takes no system text gets it in front of the first question.
 
     Attributes:
         template: the model's own chat template (``read_chat_template``).
@@ -62,6 +63,10 @@ class ChatFormat:
         return SEPARATORS[self.delimiter]
 
     @property
+    def begins_in_thinking(self) -> bool:
+        return opens_thinking(self) or (self.thinking and not skips_thinking(self))
+
+    @property
     def turn_end(self) -> str:
         return end_of_turn(self.template)
 
@@ -81,12 +86,14 @@ class ChatFormat:
         yield from self._steps(turns.steps, Source.MODEL)
 
     def _steps(self, steps: tuple[Step, ...], source: Source) -> Iterator[Segment]:
-        texts = [step.text for step in steps]
+        texts = [text for step in steps for text in (step.text, step.output)]
         if self.for_rewards:
             texts = without_thinking_steps(texts, is_begun=opens_thinking(self))
-        for step, text in zip(steps, texts, strict=True):
+        for step, text, put_in in zip(steps, texts[::2], texts[1::2], strict=True):
             is_whole = source is Source.MODEL and text == step.text
             yield Segment.of_step(step) if is_whole else Segment(text, source)
+            if put_in:
+                yield Segment(put_in, Source.WORLD if source is Source.MODEL else source)
 
     def for_reward_model(self) -> ChatFormat:
         return replace(self, shots=(), for_rewards=True)
@@ -95,11 +102,11 @@ class ChatFormat:
         return False
 
     def stops(self, state: State, until: Until) -> tuple[str, ...]:
-        turn = written(lay_out(state).steps)
+        turn = read_on(lay_out(state).steps)
         ends = (self.turn_end,) if self.turn_end else ()
         if until is Until.PAUSE:
             return ends
-        if is_thinking(turn, is_begun=opens_thinking(self), is_expected=self.thinking and not skips_thinking(self)):
+        if is_thinking(turn, is_begun=opens_thinking(self), is_expected=self.begins_in_thinking):
             return (END, *ends)
         return (*stop_strings(self.delimiter, turn), *ends)
 

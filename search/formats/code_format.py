@@ -44,6 +44,7 @@ class CodeFormat:
     _: KW_ONLY
     released: bool = False
     runs_code: ClassVar[bool] = True
+    begins_in_thinking: ClassVar[bool] = False
     turn_end: ClassVar[str] = ""
     tags: ClassVar[tuple[str, ...]] = CODE_TAGS
 

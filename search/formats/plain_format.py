@@ -32,6 +32,7 @@ class PlainFormat:
     _: KW_ONLY
     delimiter: Delimiter = Delimiter.BLANK_LINE
     runs_code: ClassVar[bool] = False
+    begins_in_thinking: ClassVar[bool] = False
     turn_end: ClassVar[str] = ""
     tags: ClassVar[tuple[str, ...]] = ()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from search.data import Finish, State, Step, StepStatus
-from search.formats.turns import lay_out, written
+from search.formats.turns import lay_out, read_on
 from search.grading.extract import boxed_answer, extract_answer, text_after_box
 
 
@@ -56,7 +56,7 @@ def before_candidate(state: State | None) -> Before:
     if state is None:
         return NOTHING
     asks_for_step = state.request is not None and state.request.asks_for_step
-    return Before(solution=written(state.steps), turn=written(lay_out(state).steps), asks_for_step=asks_for_step)
+    return Before(solution=read_on(state.steps), turn=read_on(lay_out(state).steps), asks_for_step=asks_for_step)
 
 
 def stop_strings(delimiter: Delimiter, turn: str) -> tuple[str, ...]:

@@ -68,3 +68,8 @@ def requests_of(state: State) -> tuple[Request, ...]:
 def written(steps: tuple[Step, ...]) -> str:
     """Return the text of steps."""
     return "".join(step.text for step in steps)
+
+
+def read_on(steps: tuple[Step, ...]) -> str:
+    """Return the text of steps as a model reads it that goes on after them: with what was put in after each of them."""
+    return "".join(step.text + step.output for step in steps)

@@ -32,6 +32,11 @@ class ProblemSetConfig(StrictConfig):
         ge=1,
         description="number of problems; of a file or data set at most so many, drawn at random; all without it",
     )
+    size: int | None = Field(
+        default=None,
+        ge=1,
+        description="problems in the whole data set, for a dry run that cannot reach it; without it: count",
+    )
     seed: int = Field(default=0, ge=0, description="seed of the draw, or of the curriculum")
     levels: tuple[int, int] = Field(default=(2, 5), description="least and most reasoning steps; curriculum only")
     part: tuple[float, float] = Field(
@@ -69,6 +74,16 @@ class ProblemSetConfig(StrictConfig):
         if self.name == CURRICULUM and self.part != (0.0, 1.0):
             raise ValueError("the curriculum has splits, not parts: leave part out")
         return self
+
+    def declared_problems(self) -> int | None:
+        """Return how many problems a dry run plans by where the set cannot be reached; None if the config does not say.
+
+        Of a size of 7500 the part [0.0, 0.9] has 6750, of which count takes at most so many.
+        """
+        if self.size is None:
+            return self.count
+        part = round(self.size * (self.part[1] - self.part[0]))
+        return part if self.count is None else min(part, self.count)
 
 
 def _built_in(split: str, count: int, levels: tuple[int, int] = (2, 5)) -> ProblemSetConfig:

@@ -16,6 +16,7 @@ from search.errors import UserError
 from search.problems.rows import SourceRow
 
 PROBE_S = 8.0  # a name server that does not answer takes longer than that to be given up by the system
+REMEDY = "; name a file"  # at the end of what Unreachable says
 BATCH = 1000  # rows that are turned into Python objects at once
 
 
@@ -40,9 +41,7 @@ def hub_rows(name: str, subset: str | None, split: str) -> Iterator[SourceRow]:
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         reason = " ".join(str(error).split())[:200]
         if absence is not None or isinstance(error, ConnectionError | TimeoutError):
-            raise Unreachable(
-                f"{place}: {absence or reason}, and no copy is in the local cache; name a file"
-            ) from error
+            raise Unreachable(f"{place}: {absence or reason}, and no copy is in the local cache{REMEDY}") from error
         raise UserError(
             f"{place}: cannot load this Hugging Face data set: {reason}; check name, subset and split, or name a file"
         ) from error

@@ -37,4 +37,9 @@ class ReadingConfig(StrictConfig):
     span: Literal["solution", "step"] = Field(
         "solution", description="kind implicit: sum the log-ratio over the whole solution so far, or over its last step"
     )
+    neutral: Literal["correct", "incorrect"] = Field(
+        "correct",
+        description="kind prm: what a neutral step counts as in a score (Let's Verify Step by Step, table 4, by product and "
+        "minimum: correct 78.2 and 77.6, incorrect 77.4 and 77.8 %)",
+    )
     judge: JudgeConfig = Field(JudgeConfig(), description="kind judge: how marks are asked for")

@@ -15,6 +15,7 @@ from search.data import Aggregation, State
 from search.errors import UserError
 from search.formats.base import StepFormat
 from search.formats.chat_template import ChatTemplate, read_chat_template
+from search.formats.marks import parse_mark
 from search.reward_models.base import (
     KindEntry,
     ModelFacts,
@@ -29,7 +30,6 @@ from search.reward_models.kinds import RewardModelKind
 from search.reward_models.log_odds import to_log_odds
 
 HIGHEST_MARK = 10.0
-MARK = re.compile(r"score\W{0,6}(\d+(?:\.\d+)?)", re.IGNORECASE)
 STEP_PROMPT = (
     "Here is a problem and the beginning of its solution, in steps.\n\nProblem:\n{question}\n\nSolution so far:\n"
     "{solution}\n\nLook at step {number} only and take the steps before it as they are. Check its reasoning and every "
@@ -83,8 +83,8 @@ def read_mark(judgement: str) -> float | None:
 
     "Score: 4\\nScore: 7/10" gives 0.7.
     """
-    marks = [float(mark) for mark in MARK.findall(judgement)]
-    return marks[-1] / HIGHEST_MARK if marks and marks[-1] <= HIGHEST_MARK else None
+    mark = parse_mark(judgement, HIGHEST_MARK)
+    return None if mark is None else mark / HIGHEST_MARK
 
 
 def read_prompt(config: JudgeConfig) -> str:

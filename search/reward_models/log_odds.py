@@ -56,11 +56,12 @@ def class_log_odds(outputs: Sequence[float], positive: Sequence[int]) -> float:
     return log_sum_exp([outputs[index] for index in positive]) - log_sum_exp(others)
 
 
-def to_logit(outputs: Sequence[float]) -> float:
+def to_logit(outputs: Sequence[float], *, neutral_is_correct: bool = True) -> float:
     """Return a head's only output, or the log-odds of P(correct) + P(neutral) of a head with three.
 
-    log((e^c + e^n) / e^i) = logsumexp(c, n) - i for the outputs c, n, i of PRM_CLASSES. Raises ValueError for any other
-    number of outputs.
+    log((e^c + e^n) / e^i) = logsumexp(c, n) - i for the outputs c, n, i of PRM_CLASSES. Unless ``neutral_is_correct`` it is
+    that of P(correct) alone, c - logsumexp(n, i): probabilities 0.5, 0.3, 0.2 have odds 0.8 / 0.2 or 0.5 / 0.5. Raises
+    ValueError for any other number of outputs.
     """
     if len(outputs) == 1:
         return outputs[0]
@@ -68,4 +69,4 @@ def to_logit(outputs: Sequence[float]) -> float:
         raise ValueError(
             f"a reward model has one output, or {len(PRM_CLASSES)} ({', '.join(PRM_CLASSES)}), not {len(outputs)}"
         )
-    return class_log_odds(outputs, (0, 1))
+    return class_log_odds(outputs, (0, 1) if neutral_is_correct else (0,))

@@ -29,16 +29,17 @@ LIKELIHOOD_UNIT = 32.0  # nats: tanh(log-likelihood / unit) still separates solu
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedClassifier(RewardAdapter):
-    """A classifier that was trained on states in ``step_format``."""
+    """A classifier that was trained on states in ``step_format``. ``neutral_is_correct`` of a PRM: see ``to_logit``."""
 
     kind: RewardModelKind
     step_format: StepFormat
+    neutral_is_correct: bool = True
 
     def render(self, state: State) -> RenderedState:
         return RenderedState(tuple(segment.piece for segment in self.step_format.segments(state)))
 
     def to_logit(self, outputs: Sequence[float]) -> float:
-        return to_logit(outputs)
+        return to_logit(outputs, neutral_is_correct=self.neutral_is_correct)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,11 @@ class TrainedLikelihood(RewardAdapter):
 
 def _classifier_of(kind: RewardModelKind) -> MakeAdapter:
     def make(facts: ModelFacts, step_format: StepFormat, config: ReadingConfig) -> RewardAdapter:
-        return TrainedClassifier(kind=kind, step_format=step_format.for_reward_model())
+        return TrainedClassifier(
+            kind=kind,
+            step_format=step_format.for_reward_model(),
+            neutral_is_correct=config.neutral == "correct",
+        )
 
     return make
 

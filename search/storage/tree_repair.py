@@ -8,26 +8,26 @@ from pathlib import Path
 from search import serialization
 from search.storage.files import atomic_file
 from search.storage.tree_store import read_lines, tree_files, writer_lock
-from search.tree import Tree
+from search.tree import Tree, TreeKey
 
 CheckFn = Callable[[Tree], str | None]  # why a tree does not belong to the search; None if it does
 
 
-def repair_trees(directory: Path, check: CheckFn) -> tuple[set[str], list[str]]:
+def repair_trees(directory: Path, check: CheckFn) -> tuple[set[TreeKey], list[str]]:
     """Rewrite the directory's tree files without damaged lines.
 
-    Dropped are lines that are no tree, trees that ``check`` refuses, and every further tree of a problem. Returns the ids
-    of the problems with a tree, and a line for each that was dropped, with its file and number. Raises UserError for a
-    line of another schema version, and if a file with a damaged line is being written.
+    Dropped are lines that are no tree, trees that ``check`` refuses, and every further tree with a key that was read
+    before. Returns the keys of the trees that stay, and a line for each that was dropped, with its file and number. Raises
+    UserError for a line of another schema version, and if a file with a damaged line is being written.
     """
-    finished: set[str] = set()
+    finished: set[TreeKey] = set()
     dropped: list[str] = []
     for file in tree_files(directory) if directory.exists() else ():
         damaged: set[int] = set()
         for number, line in read_lines(file):
-            reason, problem_id = _read(line, check, finished)
-            if reason is None:
-                finished.add(problem_id)
+            reason, key = _read(line, check, finished)
+            if key is not None:
+                finished.add(key)
             else:
                 damaged.add(number)
                 dropped.append(f"{file}:{number}: dropped: {reason}")
@@ -36,15 +36,14 @@ def repair_trees(directory: Path, check: CheckFn) -> tuple[set[str], list[str]]:
     return finished, dropped
 
 
-def _read(line: bytes, check: CheckFn, finished: set[str]) -> tuple[str | None, str]:
-    """Return why a line is dropped, None if it is not, and the id of its problem."""
+def _read(line: bytes, check: CheckFn, finished: set[TreeKey]) -> tuple[str, TreeKey | None]:
+    """Return why a line is dropped, or an empty reason and the key of its tree."""
     try:
         tree = serialization.load(Tree, line)
     except ValueError as error:
-        return f"not a tree: {' '.join(str(error).split())[:120]}", ""
-    if tree.problem.id in finished:
-        return f"a second tree of problem {tree.problem.id}", tree.problem.id
-    return check(tree), tree.problem.id
+        return f"not a tree: {' '.join(str(error).split())[:120]}", None
+    reason = f"a second tree of problem {tree.name}" if tree.key in finished else check(tree)
+    return (reason, None) if reason else ("", tree.key)
 
 
 def _rewrite_without(file: Path, damaged: set[int]) -> None:

@@ -1,6 +1,7 @@
 """Finished trees on disk: append-only JSON lines, one file per worker.
 
-A tree is stored once its line, newline included, is in the file. Text after the last newline was torn by a crash: readers
+A directory holds the trees of one search, each of another problem or with another number (``Tree.key``). A tree is stored
+once its line, newline included, is in the file. Text after the last newline was torn by a crash: readers
 skip it and the next writer cuts it off.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -19,18 +21,19 @@ from search.errors import UserError
 from search.storage.files import sync_directory
 from search.storage.lock import ProcessLock
 from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
-from search.tree import Tree
+from search.tree import Tree, TreeKey
 
 PATTERN = "trees-*.jsonl"
 BLOCK = 1 << 16  # bytes read at a time in the search for the last newline, from the end
-# Records are written in the order of their fields, so that a line starts with the schema version and the problem's id.
+# Records are written in the order of their fields, so that a line starts with the schema version, the tree's number (left
+# out if it is 0) and the problem's id.
 LINE_START = f'{{"{SCHEMA_KEY}":{SCHEMA_VERSION},'
 VERSION_PREFIX = re.compile(rb'\{(?:"schema":(\d+),|"problem":\{)')  # the second alternative: lines of version 1
-ID_PREFIX = re.compile(rb'\{"schema":\d+,"problem":\{"id":("(?:[^"\\]|\\.)*")')
+KEY_PREFIX = re.compile(rb'\{"schema":\d+,(?:"number":(\d+),)?"problem":\{"id":("(?:[^"\\]|\\.)*")')
 
 
 class CorruptStore(UserError):
-    """A complete line that is not a tree. The message names file and line."""
+    """A complete line that is not a tree of the directory's search. The message names file and line."""
 
 
 def worker_file(directory: Path, worker: int | str) -> Path:
@@ -108,13 +111,15 @@ def format_line(tree: Tree) -> str:
     return f"{LINE_START}{serialization.dump(tree).removeprefix('{')}\n"
 
 
-def read_trees(path: Path) -> Iterator[Tree]:
+def read_trees(path: Path, repeats: Counter[TreeKey] | None = None) -> Iterator[Tree]:
     """Yield the trees of a file, or of a directory's ``trees-*.jsonl`` in the order of their names.
 
-    Of several trees for a problem only the first is yielded. Raises FileNotFoundError if there is no such path and
-    CorruptStore for a complete line that is not a tree, UserError for a line of another schema version.
+    A problem has as many trees as numbers. Of several trees with one key and seed, which are the same search stored twice,
+    only the first is yielded; the others are counted in ``repeats``. Raises FileNotFoundError if there is no such path,
+    CorruptStore for a complete line that is not a tree or whose key was another seed's, and UserError for a line of
+    another schema version.
     """
-    seen: set[str] = set()
+    seeds: dict[TreeKey, int] = {}
     for file in tree_files(path):
         for number, line in read_lines(file):
             try:
@@ -122,26 +127,33 @@ def read_trees(path: Path) -> Iterator[Tree]:
             except ValueError as error:
                 reason = " ".join(str(error).split())[:200]
                 raise CorruptStore(f"{file}:{number}: not a tree: {reason}") from error
-            if tree.problem.id not in seen:
-                seen.add(tree.problem.id)
+            if tree.key not in seeds:
+                seeds[tree.key] = tree.seed
                 yield tree
+            elif seeds[tree.key] != tree.seed:
+                raise CorruptStore(
+                    f"{file}:{number}: a second tree of problem {tree.name} (seeds {seeds[tree.key]} and {tree.seed}): keep "
+                    "the trees of two searches in two directories"
+                )
+            elif repeats is not None:
+                repeats[tree.key] += 1
 
 
-def finished_ids(path: Path) -> set[str]:
-    """Return the ids of the problems with a stored tree; empty if there is no such path. Does not parse whole trees.
+def finished_keys(path: Path) -> set[TreeKey]:
+    """Return the keys of the stored trees; empty if there is no such path. Does not parse whole trees.
 
     Raises CorruptStore for a complete line that cannot be a tree, UserError for one of another schema version.
     """
     if not path.exists():
         return set()
-    return {_problem_id(line, file, number) for file in tree_files(path) for number, line in read_lines(file)}
+    return {_key(line, file, number) for file in tree_files(path) for number, line in read_lines(file)}
 
 
-def _problem_id(line: bytes, file: Path, number: int) -> str:
-    match = ID_PREFIX.match(line)
+def _key(line: bytes, file: Path, number: int) -> TreeKey:
+    match = KEY_PREFIX.match(line)
     if match is None or not line.endswith(b"}\n"):
         raise CorruptStore(f'{file}:{number}: not a tree: the line should be {LINE_START}"problem":{{"id":…}},…}}')
-    return str(json.loads(match.group(1)))
+    return str(json.loads(match[2])), int(match[1] or 0)
 
 
 def tree_files(path: Path) -> list[Path]:

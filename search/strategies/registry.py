@@ -10,9 +10,11 @@ from pydantic import BeforeValidator, Discriminator, Tag, TypeAdapter
 from search.config import SearchConfig
 from search.protocols import SearchStrategy
 from search.strategies.entry import StrategyEntry
-from search.strategies.labelling import first_error_search, math_shepherd
-from search.strategies.sampling import best_of_n, sampling
-from search.strategies.tree import beam, dvts, mcts, rstar, sphere
+from search.strategies.labelling import first_error_search, math_shepherd, omega_prm
+from search.strategies.sampling import best_of_n, budget_forcing, sampling
+from search.strategies.tree import beam, dvts, mcts, rebase, sphere
+from search.strategies.tree.ab_mcts import strategy as ab_mcts
+from search.strategies.tree.rstar import strategy as rstar
 
 STRATEGIES: dict[str, StrategyEntry] = {
     entry.name: entry
@@ -20,12 +22,16 @@ STRATEGIES: dict[str, StrategyEntry] = {
         mcts.ENTRY,
         sampling.ENTRY,
         best_of_n.ENTRY,
+        budget_forcing.ENTRY,
         beam.ENTRY,
         dvts.ENTRY,
+        rebase.ENTRY,
+        ab_mcts.ENTRY,
         rstar.ENTRY,
         sphere.ENTRY,
         math_shepherd.ENTRY,
         first_error_search.ENTRY,
+        omega_prm.ENTRY,
     )
 }
 DEFAULT = mcts.ENTRY.name
@@ -39,6 +45,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 def entry_of(config: SearchConfig) -> StrategyEntry:
     """Return the registry entry of the strategy that ``config`` is for."""
     return STRATEGIES[config.strategy]
+
+
+def describe(config: SearchConfig) -> str:
+    """Return the settings in a few words, such as "8 rollouts x 4 candidates, 4 trees"."""
+    settings = entry_of(config).describe(config)
+    return f"{settings}, {config.trees} trees" if config.trees > 1 else settings
 
 
 def build(config: SearchConfig) -> SearchStrategy:
@@ -90,6 +102,7 @@ def search_config(**options: Any) -> SearchConfig:
 def revise(config: SearchConfig, changes: Mapping[str, Any]) -> SearchConfig:
     """Return ``config`` with ``changes``. Another strategy takes over the common options only: its own are defaults.
 
+    So are common options that stand at their defaults before, since a strategy may have defaults of its own for these.
     ``{"strategy": "beam", "beam_width": 2}`` over mcts with 8 rollouts at temperature 0.7 → beam of width 2 at 0.7.
     Raises pydantic.ValidationError as ``search_config`` does.
     """
@@ -97,4 +110,7 @@ def revise(config: SearchConfig, changes: Mapping[str, Any]) -> SearchConfig:
     strategy = changes.get("strategy", preset.get("strategy", config.strategy))
     kept = type(config) if strategy == config.strategy else SearchConfig
     base = {name: getattr(config, name) for name in kept.model_fields if name not in ("strategy", "preset")}
+    if strategy != config.strategy:
+        defaults = type(config).model_fields
+        base = {name: value for name, value in base.items() if value != defaults[name].default}
     return search_config(**{**base, **preset, **changes, "strategy": strategy})

@@ -63,6 +63,6 @@ def engine_manager(
     local_ray: None, models: tuple[ModelRef, ModelRef], engine_config: EngineConfig
 ) -> Iterator[EngineManager]:
     """One policy engine and one reward model, started once for all slow tests of this folder."""
-    with EngineManager(engine_config, engine_config) as manager:
+    with EngineManager(engine_config, engine_config, further={"policy_2": engine_config}) as manager:
         manager.start(*models)
         yield manager

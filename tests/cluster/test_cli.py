@@ -73,7 +73,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(config: Path, capsys: pytest
     assert "run other, seed 0, directory" in text
     assert "r1/search" in text and "6 problems, mcts: 3 rollouts x 4 candidates, terminal values" in text
     assert "r4/evaluate" in text and "7 problems in 1 splits" in text
-    assert "policy requests and" in text
+    assert "r4 in all" in text and "  in all " in text
     assert sorted(path.name for path in Path().iterdir()) == ["mini.yaml", "train.jsonl"]
 
 
@@ -83,7 +83,8 @@ def test_dry_run_bounds_a_search_for_step_labels(config: Path, capsys: pytest.Ca
         assert main(["search", "mini.yaml", f"--search.strategy={strategy}", *labels, "--dry-run"]) == 0
         text = capsys.readouterr().out
         assert f"3 problems, {strategy}: 2 solutions, 4 completions of up to {looks} prefixes each" in text
-        assert f"<= {3 * (1 + 2 * (1 + looks))} requests" in text
+        # 2 solutions by one request, 4 completions of each prefix by one, and an answer of each of all these
+        assert f"search{3 * (1 + 2 + 2 * looks * (1 + 4)):>12}" in text
 
 
 @pytest.mark.parametrize(
@@ -91,14 +92,15 @@ def test_dry_run_bounds_a_search_for_step_labels(config: Path, capsys: pytest.Ca
     [
         ["search", "mini.yaml", "--split", "heldout", "--limit", "3"],
         ["evaluate", "mini.yaml"],
-        ["train", "policy", "mini.yaml", "--data", "train.jsonl"],
-        ["train", "reward_model", "mini.yaml", "--data", "train.jsonl"],
+        ["train", "policy", "mini.yaml", "--data", "records.jsonl"],
+        ["train", "reward_model", "mini.yaml", "--data", "records.jsonl"],
         ["doctor"],
     ],
 )
 def test_dry_run_of_other_commands_writes_nothing(
     config: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("records.jsonl").touch()
     assert main([*arguments, "--dry-run"]) == 0
     assert capsys.readouterr().out
     assert not Path("runs").exists()
@@ -122,7 +124,7 @@ def test_dry_run_of_other_commands_writes_nothing(
         (["search", "mini.yaml", "--split", "moon"], "--split 'moon' is unknown: one of train, validation, heldout"),
         (["search", "mini.yaml", "--limit", "0"], "0 is not possible: a whole number from 1"),
         (["search", "mini.yaml", "--reward-model", "nowhere"], "--reward-model: no model directory nowhere"),
-        (["compare", "mini.yaml"], "--reward-model: best_of_n, weighted"),
+        (["compare", "mini.yaml"], "--reward-model: best_of_n, beam"),
         (["evolve", "mini.yaml", "--evaluation.search.strategy=math_shepherd"], "'math_shepherd' needs the answers"),
         (
             ["compare", "mini.yaml", "--compare.strategies={best_of_n: {settings: {strategy: first_error_search}}}"],
@@ -157,6 +159,13 @@ def test_dry_run_of_other_commands_writes_nothing(
             "train.jsonl:1: ",
         ),
         (["train", "policy", "mini.yaml", "--data", "none"], "--data: no file none"),
+        (
+            ["train", "policy", "mini.yaml", "--data", "train.jsonl", "--dry-run"],
+            "--data: sft learns from trajectories.jsonl of a harvest: train.jsonl, line 1: no Trajectory",
+        ),
+        (["evolve", "mini.yaml", "--reward_model.kind=judge"], "reward_model.kind: judge is the kind of no model"),
+        (["evolve", "mini.yaml", "--like", "runs/other"], "--like is for a plan: give --dry-run too"),
+        (["evolve", "mini.yaml", "--like", "none", "--dry-run"], "--like: none is no run directory"),
         (["train", "judge", "mini.yaml", "--data", "train.jsonl"], "invalid choice: 'judge'"),
         (["report", "."], "is not a RayStar run directory"),
         (["report", ".", "--search.rollouts=3"], "raystar report takes no config fields"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.data import Candidate, Proposal, Sampling, State
@@ -41,7 +41,8 @@ class ScriptedPolicy:
 
     A proposal has 10 prompt tokens and one more for each step, of which the steps' were cached, and ``version``.
 
-    Delays: with ``delays`` an answer takes a random number of turns of the event loop, otherwise none.
+    Delays: with ``delays`` an answer takes a random number of turns of the event loop, otherwise as many as ``slow`` says
+    for the words so far, or none.
     Failures: request number ``fails_at``, from 1, raises ConnectionError("engine lost"). Requests from the words in
     ``stuck`` are never answered.
     Records: ``requests`` in the order of arrival, ``counts`` their number by the words so far, and ``inflight``, the
@@ -52,6 +53,7 @@ class ScriptedPolicy:
     delays: random.Random | None = None
     fails_at: int | None = None
     stuck: frozenset[Words] = frozenset()
+    slow: Mapping[Words, int] = field(default_factory=dict)
     version: int = 1
     requests: list[Request] = field(default_factory=list)
     counts: Counter[Words] = field(default_factory=Counter)
@@ -67,6 +69,8 @@ class ScriptedPolicy:
         self.inflight += 1
         try:
             await wait(self.delays)
+            for _ in range(self.slow.get(here, 0)):
+                await asyncio.sleep(0)
             if here in self.stuck:
                 await asyncio.Event().wait()
         finally:

@@ -10,8 +10,8 @@ from typing import Any
 
 from search.data import Candidate, Finish, Until
 from search.seeds import derive
-from search.strategies.tree.rstar_actions import Action
-from search.strategies.tree.rstar_prompts import INSTRUCTIONS
+from search.strategies.tree.rstar.actions import Action
+from search.strategies.tree.rstar.prompts import INSTRUCTIONS
 from tests.fakes.policy import Request, Script, ScriptedPolicy
 from tests.fakes.words import Words, bare, candidate, endings
 
@@ -64,6 +64,25 @@ class CodeTable:
         return [Candidate(text, tuple(range(len(text.split()))), Finish.STOP) for text in texts]
 
 
+def program_table(table: Mapping[str, Sequence[str] | None]) -> Script:
+    """Return a script: the n lines of ``table`` for the text so far, only whole programs where the rest is drawn.
+
+    Where the table has None the output of the program is stated as the answer. There are no requests beside the question.
+    """
+
+    def script(request: Request) -> Sequence[Candidate]:
+        assert request.state.request is None
+        steps = request.state.steps
+        lines = table["".join(step.text for step in steps)]
+        if lines is None:
+            lines = [f"\\boxed{{{steps[-1].output}}}<end_of_answer>"]
+        elif request.sampling.until is Until.PAUSE:
+            lines = [line for line in lines if line.endswith(END_OF_CODE)]
+        return [Candidate(line, (1,), Finish.STOP) for line in lines[: request.n]]
+
+    return script
+
+
 ActionRequest = tuple[Words, Action | None, str, int, Until]
 
 
@@ -81,10 +100,16 @@ def action_request(request: Request) -> ActionRequest:
 
 
 def action_table(table: Mapping[tuple[Words, Action | None], Sequence[str]]) -> Script:
-    """Return a script: the n lines of ``table`` for the words so far and rStar's action, nothing where it has none."""
+    """Return a script: the n lines of ``table`` for the words so far and rStar's action, nothing where it has none.
+
+    Where A3 answers a sub-question that stands there already, such as ``q?``, this is the last of the words.
+    """
 
     def script(request: Request) -> Sequence[Candidate]:
-        here, action, *_ = action_request(request)
+        here, action, begun, *_ = action_request(request)
+        question = begun.rpartition(":")[2]
+        if action is Action.SUBQUESTION and question:
+            here = (*here, question)
         return [candidate(line) for line in table.get((here, action), ())[: request.n]]
 
     return script

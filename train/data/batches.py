@@ -101,8 +101,8 @@ class Batch:
         )
 
 
-def collate(samples: TokenizedSet, units: Integers, items: int) -> Batch:
-    """Make the batch of ``units``. ``items``: number of items of the whole step, over all ranks.
+def collate(samples: TokenizedSet, units: Integers, items: float) -> Batch:
+    """Make the batch of ``units``. ``items``: number of items of the whole step, or their total weight, over all ranks.
 
     A rank without units still has to take part in the collectives: it gets the first unit with weight 0.
     """
@@ -120,7 +120,9 @@ def collate(samples: TokenizedSet, units: Integers, items: int) -> Batch:
         index[row, :length] = np.where(samples.targets[begin:end], np.arange(begin, end), -1)
     positions, position_rows, labels = _head_positions(samples, input_ids, index.reshape(-1), lengths)
     reference = samples.reference[rows] if len(samples.reference) else samples.reference
-    weighted = len(units) if samples.kind.width == 2 else len(positions)
+    weights = torch.full((len(units) if samples.kind.width == 2 else len(positions),), weight, dtype=torch.float32)
+    if len(samples.unit_weights):
+        weights *= torch.from_numpy(samples.unit_weights[units])
     return Batch(
         input_ids=torch.from_numpy(input_ids),
         positions=torch.from_numpy(positions),
@@ -130,7 +132,7 @@ def collate(samples: TokenizedSet, units: Integers, items: int) -> Batch:
             reference=torch.from_numpy(reference),
             sequences=len(rows),
         ),
-        weights=torch.full((weighted,), weight, dtype=torch.float32),
+        weights=weights,
         tokens=int(lengths.sum()) if weight else 0,
     )
 
@@ -158,9 +160,9 @@ def step_batches(
 ) -> Iterator[list[Batch]]:
     """Yield the optimizer steps from ``first_step`` on, each as this rank's micro-batches, in the order of a fresh run."""
     per_epoch = steps_per_epoch(len(samples), config.batch_size)
-    items = samples.items()
+    weights = samples.loss_weights()
     for epoch in range(first_step // per_epoch, epochs):
         skip = max(0, first_step - epoch * per_epoch)
         for step in plan_epoch(samples, config, epoch)[skip:]:
-            total = int(sum(items[units].sum() for micro in step for units in micro))
+            total = float(sum(weights[units].sum() for micro in step for units in micro))
             yield [collate(samples, micro[rank], total) for micro in step]

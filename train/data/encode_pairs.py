@@ -18,14 +18,16 @@ def encode_pairs(
     Left out and counted: pairs with a side over ``max_length`` (too_long) and pairs of equal sides (same_text).
     """
     kept: list[TokenizedRow] = []
+    weights: list[float] = []
     dropped = {"too_long": 0, "same_text": 0}
-    for sides in _encode_sides(records, encoder, end=False):
+    for record, sides in zip(records, _encode_sides(records, encoder, end=False), strict=True):
         reason = _why_left_out(sides, max_length)
         if reason:
             dropped[reason] += 1
         else:
             kept += [TokenizedRow(side.tokens, side.is_generated) for side in sides]
-    return pack(SampleKind.PAIRS, kept, pad_id), dropped
+            weights.append(record.weight)
+    return pack(SampleKind.PAIRS, kept, pad_id, weights), dropped
 
 
 def encode_preferences(
@@ -38,6 +40,7 @@ def encode_preferences(
     and pairs with a side without a target (nothing_to_learn).
     """
     kept: list[TokenizedRow] = []
+    weights: list[float] = []
     dropped = {"too_long": 0, "same_text": 0, "nothing_to_learn": 0}
     for record, sides in zip(records, _encode_sides(records, encoder, end=True), strict=True):
         rows = [TokenizedRow(side.tokens, _targets_after(side, len(record.prefix))) for side in sides]
@@ -48,7 +51,8 @@ def encode_preferences(
             dropped["nothing_to_learn"] += 1
         else:
             kept += rows
-    return pack(SampleKind.PREFERENCES, kept, pad_id), dropped
+            weights.append(record.weight)
+    return pack(SampleKind.PREFERENCES, kept, pad_id, weights), dropped
 
 
 def _encode_sides(records: Sequence[PreferencePair], encoder: Encoder, end: bool) -> list[tuple[Encoded, Encoded]]:

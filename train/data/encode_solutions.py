@@ -86,8 +86,9 @@ def _encode_steps(
     """Encode solutions up to their last labelled step; no step before it depends on what comes later.
 
     One over ``max_length`` is cut after the last step that ends within it (cut), and left out where no label is left
-    of it (too_long). Also left out: solutions without a label (nothing_to_learn), and those with a step of no tokens
-    before the last label (empty_step), which has no last token to read a score at.
+    of it (too_long). A step of no tokens has no last token to read a score at: its label is left out (empty_step), such as
+    that of a block of thinking, which a reward model is not shown. A solution without a label is left out too
+    (nothing_to_learn).
     """
     step_targets = [to_targets(record) for record in records]
     states = [State(r.problem, r.steps[: len(labels)]) for r, labels in zip(records, step_targets, strict=True)]
@@ -95,14 +96,16 @@ def _encode_steps(
     dropped = {"too_long": 0, "nothing_to_learn": 0, "empty_step": 0, "cut": 0}
     for labels, state in zip(step_targets, states, strict=True):
         encoded = encoder.encode(state, end=False)
+        readable = [
+            (end, label)
+            for end, label, is_empty in zip(encoded.ends, labels, encoded.is_empty, strict=True)
+            if label is not None and not is_empty
+        ]
+        dropped["empty_step"] += sum(label is not None for label in labels) - len(readable)
         ends = [end for end in encoded.ends if end < max_length]
-        labelled = [(end, label) for end, label in zip(ends, labels, strict=False) if label is not None]
-        if not labels:
-            dropped["nothing_to_learn"] += 1
-        elif not encoded.has_no_empty_step:
-            dropped["empty_step"] += 1
-        elif not labelled:
-            dropped["too_long"] += 1
+        labelled = [(end, label) for end, label in readable if end < max_length]
+        if not labelled:
+            dropped["too_long" if readable else "nothing_to_learn"] += 1
         else:
             dropped["cut"] += int(len(ends) < len(labels))
             length = labelled[-1][0] + 1

@@ -31,10 +31,10 @@ class Encoded:
     ends: list[int]
 
     @property
-    def has_no_empty_step(self) -> bool:
-        """True if every step has at least one token, and so an end of its own."""
+    def is_empty(self) -> list[bool]:
+        """[steps] whether a step has no token, and so no end of its own: thinking, say, that a reward model is not shown."""
         previous_ends = [self.prompt - 1, *self.ends]
-        return all(a < b for a, b in zip(previous_ends, self.ends, strict=False))
+        return [end == previous for previous, end in zip(previous_ends, self.ends, strict=False)]
 
 
 @dataclass(frozen=True, slots=True)

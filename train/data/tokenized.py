@@ -40,6 +40,7 @@ class TokenizedSet:
         labels: [T, C] for kinds with C labels, 0 where nothing is learnt; else empty.
         reference: [sequences] log-probability of the target tokens under the model that training starts from (nats);
             empty until it is known.
+        unit_weights: [units] of pairs in the mean of their losses; empty if all are 1.
     """
 
     kind: SampleKind
@@ -49,6 +50,7 @@ class TokenizedSet:
     pad_id: int
     labels: Floats = field(default_factory=_no_floats)
     reference: Floats = field(default_factory=_no_floats)
+    unit_weights: Floats = field(default_factory=_no_floats)
 
     def __len__(self) -> int:
         return (len(self.starts) - 1) // self.kind.width
@@ -70,6 +72,10 @@ class TokenizedSet:
         sums = np.concatenate(([0], np.cumsum(self.targets)))
         return np.diff(sums[self.starts])
 
+    def loss_weights(self) -> Floats | Integers:
+        """Return the weight of each unit in the mean over items, [units]: the number of its items, or that of the pair."""
+        return self.unit_weights if len(self.unit_weights) else self.items()
+
     def save(self, path: Path) -> None:
         """Write to ``path``, complete or absent."""
         arrays = {item.name: np.asarray(getattr(self, item.name)) for item in fields(self)}
@@ -83,8 +89,13 @@ class TokenizedSet:
         return cls(**arrays | {"kind": SampleKind(str(arrays["kind"])), "pad_id": int(arrays["pad_id"])})
 
 
-def pack(kind: SampleKind, rows: Sequence[TokenizedRow], pad_id: int) -> TokenizedSet:
-    """Pack ``rows`` end to end. A row of a kind with labels has as many labels as targets."""
+def pack(
+    kind: SampleKind, rows: Sequence[TokenizedRow], pad_id: int, unit_weights: Sequence[float] = ()
+) -> TokenizedSet:
+    """Pack ``rows`` end to end. A row of a kind with labels has as many labels as targets.
+
+    ``unit_weights``: one a pair; empty, or all 1, for pairs that weigh the same.
+    """
     lengths = [len(row.tokens) for row in rows]
     targets = np.fromiter((t for row in rows for t in row.targets), dtype=np.bool_, count=sum(lengths))
     samples = TokenizedSet(
@@ -94,6 +105,7 @@ def pack(kind: SampleKind, rows: Sequence[TokenizedRow], pad_id: int) -> Tokeniz
         starts=np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))).astype(np.int64),
         pad_id=pad_id,
         labels=np.zeros((len(targets), kind.labels), dtype=np.float32) if kind.labels else _no_floats(),
+        unit_weights=np.array([] if set(unit_weights) <= {1.0} else unit_weights, dtype=np.float32),
     )
     if kind.labels:
         labels = [label for row in rows for label in row.labels]

@@ -40,3 +40,14 @@ def to_hard_labels(record: StepLabels, threshold: float = 0.0) -> StepLabels:
         return record
     signs = (None if x is None else -1.0 if is_incorrect(x, record.scale, threshold) else 1.0 for x in record.labels)
     return replace(record, labels=tuple(signs), scale=LabelScale.SIGN)
+
+
+def infer_correct(record: StepLabels) -> StepLabels:
+    """Return signs in which every step without a label that comes before a correct one is correct too.
+
+    The answer was reached from the later step, so it can be reached from the earlier one.
+    (None, 1, None, 1, -1, None) → (1, 1, 1, 1, -1, None).
+    """
+    last = max((place for place, label in enumerate(record.labels) if label == 1), default=-1)
+    labels = (1.0 if label is None and place < last else label for place, label in enumerate(record.labels))
+    return replace(record, labels=tuple(labels))

@@ -7,8 +7,8 @@ answer, too deep). A leaf counts as often as it was drawn (its multiplicity). Th
     SHARE  soft: the share of correct leaves among all leaves at or below the step (its soft estimation)
     VALUE  soft: Q of the node (rStar-Math, section 3.2), which holds the prior score if the search had a reward model
 
-In trees of step labelling (Math-Shepherd, first-error search) SIGN and SHARE come from the completions that the search
-drew: the labels of its nodes.
+In trees of step labelling (Math-Shepherd, first-error search, OmegaPRM) SIGN and SHARE come from the completions that the
+search drew: the labels of its nodes. SIGN is then 1 also for a step without an estimate that comes before a correct one.
 
 A step without any leaf at or below it has no label, and no value if it was never visited or scored either. Steps of the
 same text after the same steps are one step for SIGN and SHARE, in whichever nodes they are: independent samples are chains
@@ -21,20 +21,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from search.data import LabelScale, StepLabels, Trajectory
+from search.strategies.labelling.monte_carlo_labels import COMPLETION
 from search.strategies.registry import STRATEGIES
-from search.tree import ROOT, Node, Tree
-from train.labels.first_error import to_hard_labels
+from search.tree import ROOT, Tree
+from train.labels.first_error import infer_correct, to_hard_labels
+from train.labels.node_values import leaf_outcome, q_with_score
 
 
 def label_tree(tree: Tree, scale: LabelScale, max_correct: int = 4, max_incorrect: int = 4) -> list[StepLabels]:
     """Return labels for every step of the solutions that ``labelled_solutions`` chooses.
 
-    Steps that several solutions share have the same label in each.
+    Steps that several solutions share have the same label in each. Steps that a search for labels did not estimate have
+    none on the scale SHARE.
     """
     by_completion = is_labelled_by_completion(tree) and scale is not LabelScale.VALUE
     if by_completion and scale is LabelScale.SIGN:
         soft = label_tree(tree, LabelScale.SHARE, max_correct, max_incorrect)
-        return [to_hard_labels(record) for record in soft]
+        return [infer_correct(to_hard_labels(record)) for record in soft]
     labels = [node.label for node in tree.nodes] if by_completion else node_labels(tree, scale)
     return [
         StepLabels(tree.problem, tree.steps(end), labels=tuple(labels[node] for node in tree.path(end)), scale=scale)
@@ -52,13 +55,27 @@ def labelled_solutions(tree: Tree, max_correct: int = 4, max_incorrect: int = 4)
     """Choose solutions to label: the indices of graded answers, first correct ones, then incorrect ones.
 
     Of each kind those visited most often come first, then those drawn most often, then those grown first: incorrect
-    answers that a search came back to are the convincing ones.
+    answers that a search came back to are the convincing ones. In a tree of step labelling they are all solutions that
+    labels were made for, whatever their number, and no completion that only served the label of another one's step.
     """
     graded = [index for index in tree.terminals() if tree.nodes[index].correct is not None]
+    if is_labelled_by_completion(tree):
+        graded = [index for index in graded if _was_to_be_labelled(tree, index)]
+        max_correct = max_incorrect = len(graded)
     ranked = sorted(graded, key=lambda index: (-tree.nodes[index].visits, -tree.nodes[index].multiplicity))
     correct = [index for index in ranked if tree.nodes[index].correct]
     incorrect = [index for index in ranked if not tree.nodes[index].correct]
     return correct[:max_correct] + incorrect[:max_incorrect]
+
+
+def _was_to_be_labelled(tree: Tree, end: int) -> bool:
+    """Return whether a solution was drawn from the question, or has a label after the steps that it completes."""
+    for index in reversed(tree.path(end)):
+        if tree.nodes[index].label is not None:
+            return True
+        if tree.nodes[index].action == COMPLETION:
+            return False
+    return True
 
 
 def outcomes(tree: Tree, max_correct: int = 4, max_incorrect: int = 4) -> list[Trajectory]:
@@ -105,12 +122,12 @@ def without_repeats(records: Iterable[StepLabels]) -> Iterator[StepLabels]:
 def node_labels(tree: Tree, scale: LabelScale) -> list[float | None]:
     """Return the label of each node on ``scale`` by the leaves below it; that of the root is the question's."""
     if scale is LabelScale.VALUE:
-        return [_value(node) for node in tree.nodes]
+        return [q_with_score(node) for node in tree.nodes]
     first = _first_equal_nodes(tree)
     correct, leaves = [0] * len(first), [0] * len(first)
     for index in range(len(first) - 1, ROOT - 1, -1):  # children come after their parents
         node, same = tree.nodes[index], first[index]
-        outcome = _outcome(node)
+        outcome = leaf_outcome(node)
         if outcome is not None:
             leaves[same] += node.multiplicity
             correct[same] += node.multiplicity * outcome
@@ -134,19 +151,6 @@ def _first_equal_nodes(tree: Tree) -> Sequence[int]:
         text = node.step.text if node.step is not None else ""
         first.append(known.setdefault((first[node.parent], text), index))
     return first
-
-
-def _outcome(node: Node) -> bool | None:
-    """Return True for a correct leaf, False for an incorrect one, None for a node that is no leaf or ungraded."""
-    return False if node.is_failed else node.correct
-
-
-def _value(node: Node) -> float | None:
-    """Return Q; a leaf that was never visited stands at its outcome."""
-    outcome = _outcome(node)
-    if outcome is not None and not node.visits:
-        return 1.0 if outcome else -1.0
-    return max(-1.0, min(1.0, node.q)) if node.weight else None
 
 
 @dataclass(slots=True)

@@ -14,7 +14,8 @@ def ppm(outputs: Tensor, targets: Targets, options: LossOptions) -> Tensor:
 
     rStar-Math, section 3.3: ``-1/(2*2) * E[sum of log sigmoid(r(x, y+) - r(x, y-))]`` over the two preferred and two
     rejected continuations of a prefix. The constant 1/(2*2) makes the sum over these 2 x 2 pairs a mean, and with
-    records of one pair each the mean over records is that formula; a prefix with fewer than four pairs weighs less.
+    records of one pair each the mean over records is that formula; a prefix with fewer than four pairs weighs less, unless
+    its pairs weigh more (``PreferencePair.weight``, by which the loop multiplies their losses).
     ``outputs`` [2P, 1] raw logits, preferred and rejected in turn; r = tanh(logit) with ``options.squash`` (paper),
     the logit itself without (released code). Returns [P] in nats; log 2 where both sides score the same.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from search.config import StrictConfig
 from search.data import PreferencePair, StepLabels, Trajectory
 from search.tree import Tree
 from train.objectives import OBJECTIVES, POLICY_OBJECTIVES, REWARD_MODEL_OBJECTIVES
+from train.record_files import OUTCOMES, PAIRS, STEP_LABELS, TRAJECTORIES
 
 Record = Trajectory | PreferencePair
 
@@ -55,11 +56,21 @@ class SolutionMarks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTrees:
+    """Trees that one round grew. ``number`` counts from 1; ``has_reward_model``: its values came from a reward model."""
+
+    number: int
+    trees: Iterable[Tree]
+    has_reward_model: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleInputs:
     """Inputs of a harvest.
 
     Attributes:
         trees: graded or scored, as the rule needs them.
+        rounds: the same trees by round, oldest first; empty where it is not known which round grew them.
         references: reference solutions by problem id.
         hinted_trees: trees of problems with the answer as a hint (``train.rules.star.add_hint``).
         marks: a judge's marks of solutions in ``trees``.
@@ -67,10 +78,15 @@ class RuleInputs:
     """
 
     trees: Iterable[Tree]
+    rounds: Sequence[RoundTrees] = ()
     references: Mapping[str, Trajectory] = field(default_factory=dict)
     hinted_trees: Iterable[Tree] = ()
     marks: Iterable[SolutionMarks] = ()
     checked_labels: Iterable[StepLabels] = ()
+
+    def by_round(self) -> Sequence[RoundTrees]:
+        """Return the trees by round, oldest first; all as those of round 1 where the rounds are not known."""
+        return self.rounds or (RoundTrees(number=1, trees=self.trees),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,28 @@ class HarvestResult:
     nothing_to_learn: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TreeSize:
+    """How large a tree can become: nodes that are expanded, solutions that it ends in, those that a search labels itself."""
+
+    expansions: int
+    solutions: int
+    labelled: int | None = None
+
+
+RecordBound = Callable[[Any, Sequence[TreeSize]], Mapping[str, int]]
+
+
+def bound_by_solutions(options: RuleOptions, trees: Sequence[TreeSize]) -> dict[str, int]:
+    """Return the most records, by file, that one problem yields to a rule without limits.
+
+    Every solution is a record of its own, and of n solutions n^2 / 4 pairs set a correct one over an incorrect one: 4
+    solutions make 4 pairs, 2 x 2.
+    """
+    solutions = sum(tree.solutions for tree in trees)
+    return {TRAJECTORIES: solutions, STEP_LABELS: solutions, OUTCOMES: solutions, PAIRS: solutions * solutions // 4}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarvestRule:
     """Registry entry of a harvest rule.
@@ -116,6 +154,7 @@ class HarvestRule:
         reads_history: reads the trees of all rounds so far; otherwise those of the current round.
         needs_scores: the trees must hold scores of a reward model.
         strategy: the only search strategy whose trees it reads; None for any.
+        bound: most records by file that one problem yields, from the options and the sizes of its trees that are read.
     """
 
     name: str
@@ -126,6 +165,7 @@ class HarvestRule:
     reads_history: bool = False
     needs_scores: bool = False
     strategy: str | None = None
+    bound: RecordBound = bound_by_solutions
 
     def objectives(self, role: str) -> tuple[str, ...]:
         """Return the names of the objectives that can train a model of this role on what the rule writes."""

@@ -38,4 +38,5 @@ RULE = HarvestRule(
     write=writer_of(harvest),
     files={POLICY: (TRAJECTORIES,)},
     options=ExpertIterationOptions,
+    bound=lambda options, trees: {TRAJECTORIES: options.max_solutions or sum(tree.solutions for tree in trees)},
 )

@@ -67,4 +67,10 @@ def _add_reference(solutions: ProblemSolutions, references: Mapping[str, Traject
     return ProblemSolutions(solutions.problem, (*solutions.solutions, gold))
 
 
-RULE = HarvestRule(name="irpo", write=writer_of(harvest), files={POLICY: (PAIRS,)}, options=IrpoOptions)
+RULE = HarvestRule(
+    name="irpo",
+    write=writer_of(harvest),
+    files={POLICY: (PAIRS,)},
+    options=IrpoOptions,
+    bound=lambda options, trees: {PAIRS: options.pairs},
+)

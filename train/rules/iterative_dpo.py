@@ -26,4 +26,10 @@ def harvest(inputs: RuleInputs, options: NoOptions) -> Harvest:
     )
 
 
-RULE = HarvestRule(name="iterative_dpo", write=writer_of(harvest), files={POLICY: (PAIRS,)}, needs_scores=True)
+RULE = HarvestRule(
+    name="iterative_dpo",
+    write=writer_of(harvest),
+    files={POLICY: (PAIRS,)},
+    needs_scores=True,
+    bound=lambda options, trees: {PAIRS: 1},
+)

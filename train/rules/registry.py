@@ -11,7 +11,6 @@ from train.rules import (
     expert_iteration,
     irpo,
     iterative_dpo,
-    rstar_math,
     self_rewarding,
     sphere,
     spin,
@@ -19,7 +18,8 @@ from train.rules import (
     vstar,
 )
 from train.rules.base import HarvestRule, RuleInput, RuleOptions
-from train.rules.step_labels import checked_labels, consensus_labels, tree_labels
+from train.rules.rstar_math import harvest as rstar_math
+from train.rules.step_labels import checked_labels, consensus_labels, synthetic_labels, tree_labels
 
 HARVEST_RULES: dict[str, HarvestRule] = {
     rule.name: rule
@@ -30,6 +30,7 @@ HARVEST_RULES: dict[str, HarvestRule] = {
         tree_labels.Q_LABELS,
         consensus_labels.RULE,
         checked_labels.RULE,
+        synthetic_labels.RULE,
         expert_iteration.RULE,
         star.RULE,
         vstar.RULE,

@@ -76,4 +76,5 @@ RULE = HarvestRule(
     files={POLICY: (PAIRS,)},
     needs_scores=True,
     strategy="sphere",
+    bound=lambda options, trees: {PAIRS: 2 * len(trees)},  # both solutions of the first branch, corrected
 )

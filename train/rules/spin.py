@@ -33,5 +33,9 @@ def harvest(inputs: RuleInputs, options: NoOptions) -> Harvest:
 
 
 RULE = HarvestRule(
-    name="spin", write=writer_of(harvest), files={POLICY: (PAIRS,)}, needs=frozenset({RuleInput.REFERENCES})
+    name="spin",
+    write=writer_of(harvest),
+    files={POLICY: (PAIRS,)},
+    needs=frozenset({RuleInput.REFERENCES}),
+    bound=lambda options, trees: {PAIRS: sum(tree.solutions for tree in trees)},
 )

@@ -64,4 +64,5 @@ RULE = HarvestRule(
     files={POLICY: (TRAJECTORIES,)},
     options=StarOptions,
     needs=frozenset({RuleInput.HINTED_TREES}),
+    bound=lambda options, trees: {TRAJECTORIES: options.max_solutions or sum(tree.solutions for tree in trees)},
 )

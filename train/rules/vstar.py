@@ -1,7 +1,7 @@
 """V-STaR (arXiv 2402.06457): correct solutions train the policy, correct over incorrect ones the reward model.
 
-The paper calls the reward model a verifier. It is trained by DPO from the SFT model, and its score of a solution is the
-solution's likelihood.
+The paper calls the reward model a verifier. It is trained by DPO from and against the SFT model (the config says so:
+``method.reward_model.start: sft``), and its score of a solution is the solution's likelihood.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from typing import TypeVar
 from pydantic import Field
 
 from train.record_files import PAIRS, TRAJECTORIES
-from train.rules.base import POLICY, REWARD_MODEL, Harvest, HarvestRule, RuleInputs, RuleOptions, training_set
+from train.rules.base import (
+    POLICY,
+    REWARD_MODEL,
+    Harvest,
+    HarvestRule,
+    RuleInputs,
+    RuleOptions,
+    TreeSize,
+    bound_by_solutions,
+    training_set,
+)
 from train.rules.solutions import (
     collect_solutions,
     count_problems,
@@ -68,10 +78,17 @@ def cross_pairs(correct: Sequence[Item], incorrect: Sequence[Item]) -> list[tupl
     ]
 
 
+def _bound(options: VStarOptions, trees: Sequence[TreeSize]) -> dict[str, int]:
+    """Return the most records of one problem."""
+    records = bound_by_solutions(options, trees)
+    return {TRAJECTORIES: options.max_solutions or records[TRAJECTORIES], PAIRS: options.max_pairs or records[PAIRS]}
+
+
 RULE = HarvestRule(
     name="vstar",
     write=writer_of(harvest),
     files={POLICY: (TRAJECTORIES,), REWARD_MODEL: (PAIRS,)},
     options=VStarOptions,
     reads_history=True,
+    bound=_bound,
 )

@@ -189,12 +189,12 @@ def new_tags(config: TrainConfig, objective: Objective, step_format: StepFormat)
 def fingerprint(config: TrainConfig, task: TrainTask, samples: TokenizedSet) -> str:
     """Return a hash of all that decides what is learnt: settings, seed, tokenised samples and the initial weights."""
     digest = blake2b(digest_size=16)
-    digest.update(config.model_dump_json(exclude=set(NOT_IN_FINGERPRINT)).encode())
+    digest.update(config.model_dump_json(include=set(TrainConfig.model_fields) - NOT_IN_FINGERPRINT).encode())
     digest.update(f"{task.objective}\x1f{task.seed}\x1f{task.initial_model.absolute()}".encode())
     for file in sorted((*task.initial_model.glob("*.safetensors"), *task.initial_model.glob("*.bin"))):
         stat = file.stat()
         digest.update(f"\x1f{file.name}\x1f{stat.st_size}\x1f{stat.st_mtime_ns}".encode())
-    for array in (samples.tokens, samples.targets, samples.starts, samples.labels):
+    for array in (samples.tokens, samples.targets, samples.starts, samples.labels, samples.unit_weights):
         digest.update(array.tobytes())
     return digest.hexdigest()
 

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         action="append",
-        help="stored trees, harvested by the config's rule; can be repeated",
+        help="stored trees, harvested by the config's rule; can be repeated, and RUN/rounds/r2/search is of round 2",
     )
     source.add_argument(
         "--labels",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cluster.commands import dry_run, options, planned_stages
+from cluster.commands import options
+from cluster.plan import stages, text
+from cluster.plan.parameters import model_parameters
 from cluster.reward_eval.request import SELECT
 from cluster.run.context import open_context
 from search.errors import UserError
@@ -44,8 +46,10 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--output: no directory {output.parent}")
     request.check(invocation.root)
     if args.dry_run:
-        stages = planned_stages.score_samples(invocation.config, SELECT, len(request.problems), request.trees)
-        print(dry_run.format_plan(invocation, stages))
+        models = model_parameters(invocation.config, invocation.models)
+        count = options.count_problems(args, invocation.problems)
+        planned = stages.score_samples(invocation.config, SELECT, count, request.trees, models)
+        print(text.format_plan(invocation, planned))
         return 0
     with open_context(invocation) as context:
         from cluster.annotation.choose_solutions import SelectionRequest  # heavy: Ray and vLLM's clients

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from search.storage.tree_store import PATTERN, read_trees
 from search.tree import Tree
 
 HELP = "draw the trees of a search in the terminal: steps with visits, values, scores, answers and grades"
+NEAR = (PATTERN, f"*/{PATTERN}", f"*/*/{PATTERN}", f"*/rounds/**/{PATTERN}")
 LISTED = 20  # problems that are named without --problem
 QUOTED = 44  # columns of a question in the list
 ROUND = re.compile(r"r(\d+)")
@@ -30,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run_dir", metavar="RUN", type=Path, help="run directory, finished or not, or a directory of stored trees"
     )
     parser.add_argument("--problem", metavar="ID", help="problem whose tree is drawn in full; a part of its id will do")
+    parser.add_argument(
+        "--tree", type=int, metavar="N", help="number of its tree, from 0, where it has several (default: a solved one)"
+    )
     parser.add_argument("--stage", metavar="NAME", help="stage with the trees, such as r1/search (default: the last)")
     parser.add_argument("--depth", type=positive_int, metavar="N", help="draw only the first N steps of each path")
     parser.epilog = (
@@ -42,21 +47,13 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     name, directory = find_trees(args.run_dir, args.stage)
     if args.problem is not None:
-        tree = graded(find_tree(directory, args.problem))
-        shown = None
-        if args.depth is not None:
-            shown = [index for index, node in enumerate(tree.nodes) if node.depth <= args.depth]
-        print_lines(console, draw_tree(tree, drawing_width(console), shown))
+        show_problem(console, list(map(graded, find_problem(directory, args.problem))), args.tree, args.depth)
         return 0
     solved_tree, failed_tree = examples(directory)
     show_examples(console, solved_tree, failed_tree)
     trees = list(map(graded, read_trees(directory)))
-    solved = sum(tree.is_solved for tree in trees)
-    console.print(
-        encodable(
-            Text(f"{len(trees)} trees in {name}, {solved} solved; --problem ID draws one in full"), console.encoding
-        )
-    )
+    counts = f"{count_trees(trees)} in {name}, {len(solved_problems(trees))} solved; --problem ID draws one in full"
+    console.print(encodable(Text(counts), console.encoding))
     console.print(list_trees(trees, console.encoding))
     return 0
 
@@ -78,8 +75,11 @@ def find_trees(root: Path, stage: str | None) -> tuple[str, Path]:
 
 def tree_directories(root: Path) -> Iterator[tuple[str, Path]]:
     """Yield the directories below ``root`` that hold trees, with their names, such as r0/evaluate/heldout/greedy."""
-    base = root / "rounds" if (root / "rounds").is_dir() else root
-    for directory in {file.parent for file in base.rglob(PATTERN)}:
+    is_run = (root / "rounds").is_dir()
+    base = root / "rounds" if is_run else root
+    # Of another directory only what lies near: the user may have named one with everything in it.
+    files = base.rglob(PATTERN) if is_run else chain.from_iterable(map(base.glob, NEAR))
+    for directory in {file.parent for file in files}:
         name = directory.relative_to(base).as_posix()
         yield ("." if name == "" else name), directory
 
@@ -91,23 +91,48 @@ def stage_order(name: str) -> tuple[int, bool, str]:
     return int(match[1]) if match else -1, rest.startswith("search"), rest
 
 
-def find_tree(directory: Path, problem: str) -> Tree:
-    """Return the tree of the problem with this id, else of the only one whose id contains it. Raises UserError."""
-    partial: list[Tree] = []
-    ids: list[str] = []
+def show_problem(console: Console, trees: list[Tree], number: int | None, depth: int | None) -> None:
+    """Draw one tree of a problem down to ``depth``, and say what became of the others. Raises UserError without that tree."""
+    chosen = [tree for tree in trees if tree.number == number] if number is not None else trees
+    if not chosen:
+        numbers = ", ".join(str(tree.number) for tree in trees)
+        raise UserError(f"--tree: no tree {number} of problem {printable(trees[0].problem.id)}: one of {numbers}")
+    tree = next((tree for tree in chosen if tree.is_solved), chosen[0])
+    shown = None
+    if depth is not None:
+        shown = [index for index, node in enumerate(tree.nodes) if node.depth <= depth]
+    print_lines(console, draw_tree(tree, drawing_width(console), shown))
+    if len(trees) > 1:
+        print_lines(console, (Text(f"tree {other.number}: {describe_answer(other)}") for other in trees))
+
+
+def find_problem(directory: Path, problem: str) -> list[Tree]:
+    """Return the trees of the problem with this id, else of the only one whose id contains it, by number. Raises UserError."""
+    matching: dict[str, list[Tree]] = {}
+    ids: dict[str, None] = {}
     for tree in read_trees(directory):
-        if tree.problem.id == problem:
-            return tree
-        ids.append(tree.problem.id)
+        ids[tree.problem.id] = None
         if problem in tree.problem.id:
-            partial.append(tree)
-    if len(partial) == 1:
-        return partial[0]
-    candidates = [tree.problem.id for tree in partial] or ids
-    fault = f"{len(partial)} problems match" if partial else "no tree of problem"
+            matching.setdefault(tree.problem.id, []).append(tree)
+    matches = [problem] if problem in matching else list(matching)
+    if len(matches) == 1:
+        return sorted(matching[matches[0]], key=lambda tree: tree.number)
+    candidates = matches or list(ids)
+    fault = f"{len(matches)} problems match" if matches else "no tree of problem"
     raise UserError(
         f"--problem: {fault} {problem!r} in {directory}: one of {', '.join(map(printable, candidates[:5]))} …"
     )
+
+
+def solved_problems(trees: list[Tree]) -> set[str]:
+    """Return the ids of the problems of which a tree is solved."""
+    return {tree.problem.id for tree in trees if tree.is_solved}
+
+
+def count_trees(trees: list[Tree]) -> str:
+    """Return the number of trees, and of their problems where these are fewer: "8 trees of 2 problems"."""
+    problems = len({tree.problem.id for tree in trees})
+    return f"{len(trees)} trees" + (f" of {problems} problems" if problems < len(trees) else "")
 
 
 def graded(tree: Tree) -> Tree:
@@ -125,7 +150,7 @@ def list_trees(trees: list[Tree], encoding: str) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for tree in trees[:LISTED]:
-        cells = (printable(tree.problem.id), describe_answer(tree), shorten(printable(tree.problem.question), QUOTED))
+        cells = (printable(tree.name), describe_answer(tree), shorten(printable(tree.problem.question), QUOTED))
         table.add_row(*(encodable(Text(cell), encoding) for cell in cells))
     if len(trees) > LISTED:
         table.add_row(encodable(Text(f"… {len(trees) - LISTED} more"), encoding))

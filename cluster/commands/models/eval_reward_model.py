@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cluster.commands import dry_run, options, planned_stages
+from cluster.commands import options
+from cluster.plan import stages, text
+from cluster.plan.parameters import model_parameters
 from cluster.reward_eval import threshold as thresholds
 from cluster.reward_eval.request import REWARD_EVAL, STEPS_STAGE, THRESHOLD_STAGE, rows_inputs
 from cluster.reward_eval.threshold import Threshold
@@ -50,8 +52,10 @@ def _run_on_samples(args: argparse.Namespace, invocation: Invocation, threshold:
     request.check(invocation.root)
     _check_threshold_stage(invocation, threshold, request.model, request.kind)
     if args.dry_run:
-        stages = planned_stages.score_samples(invocation.config, REWARD_EVAL, len(request.problems), request.trees)
-        print(dry_run.format_plan(invocation, stages))
+        models = model_parameters(invocation.config, invocation.models)
+        count = options.count_problems(args, invocation.problems)
+        planned = stages.score_samples(invocation.config, REWARD_EVAL, count, request.trees, models)
+        print(text.format_plan(invocation, planned))
         return 0
     with open_context(invocation) as context:
         from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients
@@ -71,8 +75,7 @@ def _run_on_file(args: argparse.Namespace, invocation: Invocation, threshold: Th
     check_inputs(RunDir(invocation.root).stage(STEPS_STAGE), rows_inputs(model, kind, str(file), rows))
     _check_threshold_stage(invocation, threshold, model, kind)
     if args.dry_run:
-        stages = planned_stages.score_file(len(rows), file)
-        print(dry_run.format_plan(invocation, stages))
+        print(text.format_plan(invocation, stages.score_file(len(rows), file)))
         return 0
     with open_context(invocation) as context:
         from cluster.commands import ray_commands  # heavy: Ray and vLLM's clients

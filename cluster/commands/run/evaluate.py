@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from cluster.commands import dry_run, options, planned_stages
+from cluster.commands import options
+from cluster.plan import stages, text
+from cluster.plan.parameters import model_parameters
 from cluster.run.context import open_context
 
 HELP = "measure a policy, with or without a reward model, on the evaluation sets"
@@ -20,10 +22,9 @@ def run(args: argparse.Namespace) -> int:
     invocation = options.read_invocation(args)
     config = invocation.config
     if args.dry_run:
-        sizes = planned_stages.problem_counts(config, invocation.problems)
+        counts, models = stages.problem_counts(config, invocation.problems), model_parameters(config, invocation.models)
         scored = args.reward_model is not None or config.reward_model.endpoint is not None
-        stages = planned_stages.evaluate(config, sizes, reward_model=scored)
-        print(dry_run.format_plan(invocation, stages))
+        print(text.format_plan(invocation, stages.evaluate(config, counts, models, reward_model=scored)))
         return 0
     with open_context(invocation) as context:
         from cluster import report  # heavy: Ray, vLLM's clients and the training loop

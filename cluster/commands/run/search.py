@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from cluster.commands import dry_run, options, planned_stages
+from cluster.commands import options
+from cluster.plan import stages, text
+from cluster.plan.parameters import model_parameters
 from cluster.run.context import describe_problems, open_context
 
 HELP = "search one problem set and store the trees"
@@ -21,8 +23,10 @@ def run(args: argparse.Namespace) -> int:
     invocation = options.read_invocation(args)
     problems = options.read_problems(args, invocation.problems)
     if args.dry_run:
-        stages = planned_stages.search(invocation.config, len(problems))
-        print(dry_run.format_plan(invocation, stages))
+        config, models = invocation.config, model_parameters(invocation.config, invocation.models)
+        scored = args.reward_model is not None or config.reward_model.endpoint is not None
+        count = options.count_problems(args, invocation.problems)
+        print(text.format_plan(invocation, stages.search(config, count, models, reward_model=scored)))
         for line in describe_problems(invocation.problems):
             print(line)
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ def read_invocation(args: argparse.Namespace, directory: Path) -> Invocation:
     file = directory / f"{NAME}.yaml"
     file.write_text(yaml.safe_dump(make_config(args, question)), encoding="utf-8")
     args.config, args.name, args.run_dir, args.suffix, args.skip_bad_lines = file, None, directory / "run", "", False
-    return options.read_invocation(args)
+    invocation = options.read_invocation(args)
+    # How the file of the question was read is of no interest to who asked it.
+    return replace(invocation, problems=replace(invocation.problems, readings={}))
 
 
 def make_config(args: argparse.Namespace, question: Path) -> dict[str, Any]:

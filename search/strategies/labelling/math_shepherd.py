@@ -45,7 +45,7 @@ ENTRY = StrategyEntry(
     bound=lambda config: config.bound(config.max_depth),
     describe=lambda config: config.describe(config.max_depth),
     needs_answers=True,
-    has_independent_samples=True,
+    labelled=lambda config: config.solutions,
     chooses_answer=False,
     budget_option="solutions",
 )

@@ -1,13 +1,14 @@
 """Draw independent solutions and label each of their steps by completions from it: one tree a problem.
 
 What the strategies "math_shepherd" and "first_error_search" share. Solutions are drawn, graded and scored as "sampling"
-does; the labels are kept in the nodes, and train/labels/tree_labels.py reads them there. monte_carlo_labels.py estimates one step.
+does; the labels are kept in the nodes, and train/labels/tree_labels.py reads them there. monte_carlo_labels.py estimates
+one step. Its completions stay in the tree as further graded solutions, each below the step that it continues.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -20,7 +21,12 @@ from search.data import Aggregation, LabelledSolution, LabelScale, Problem, Stat
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.strategies.entry import Bound
-from search.strategies.labelling.monte_carlo_labels import PrefixCompletions, StepTexts, step_texts
+from search.strategies.labelling.monte_carlo_labels import (
+    PrefixCompletions,
+    StepTexts,
+    attach_completions,
+    step_texts,
+)
 from search.strategies.sampling.solutions import draw_solutions, longest_solution, score_solutions
 from search.tree import Tree
 
@@ -34,20 +40,34 @@ class LabellingConfig(SearchConfig):
     candidates: int = Field(4, ge=1, description="k, completions drawn of a prefix (papers: 8)")
 
     def bound(self, prefixes: int) -> Bound:
-        """Upper bounds where at most ``prefixes`` prefixes of each solution are completed."""
-        solutions = self.solutions * (1 + prefixes * self.candidates)
-        return Bound(1 + self.solutions * (1 + prefixes), solutions * longest_solution(self))
+        """Upper bounds where at most ``prefixes`` prefixes of each solution are completed.
+
+        The solutions are drawn by one request, and so are the completions of a prefix; each of all these may take a
+        request for its answer.
+        """
+        completions = self.solutions * prefixes * self.candidates
+        requests = 1 + self.solutions + self.solutions * prefixes + completions
+        return Bound(requests, (self.solutions + completions) * longest_solution(self))
 
     def describe(self, prefixes: int) -> str:
         """Return the settings in a few words."""
         return f"{self.solutions} solutions, {self.candidates} completions of up to {prefixes} prefixes each"
 
 
+def halvings(steps: int) -> int:
+    """Return the most prefixes that a binary search estimates in so many steps, ceil(log2(steps)): 4 in 9 to 16 steps.
+
+    Prose is written to its end at any depth, so a plan for ``max_depth`` steps can be exceeded by it.
+    """
+    return (steps - 1).bit_length()
+
+
 @dataclass(frozen=True, slots=True)
 class StepLabelling:
     """Draws ``config.solutions`` solutions of a problem and labels every finished one by ``label``.
 
-    All steps are scored where there is a reward model, so that its opinion stands beside the labels.
+    All their steps are scored where there is a reward model, so that its opinion stands beside the labels; those of
+    completions are not.
     """
 
     config: LabellingConfig
@@ -64,7 +84,7 @@ class StepLabelling:
         labelled = await gather_or_cancel(self.label(tree.state(end), completions) for end in ends)
         for end, solution in zip(ends, labelled, strict=True):
             write_labels(tree, end, solution)
-        _add_cost(tree, completions)
+        _attach(tree, completions)
         return add_elapsed(tree, started)
 
 
@@ -76,13 +96,11 @@ def write_labels(tree: Tree, end: int, solution: LabelledSolution) -> None:
         tree.nodes[index].label = float(label == 1) if is_sign and label is not None else label
 
 
-def _add_cost(tree: Tree, completions: PrefixCompletions) -> None:
-    """Add the cost of the completions to the tree, and their number to the first node that ends each prefix."""
-    results = completions.results()
-    for estimate in results.values():
-        tree.cost += replace(estimate.cost, seconds=0.0)  # they ran side by side
+def _attach(tree: Tree, completions: PrefixCompletions) -> None:
+    """Add all completions to the first node that ends each prefix, in the order of these nodes."""
     first: dict[StepTexts, int] = {}
     for index in range(1, len(tree.nodes)):
         first.setdefault(step_texts(tree.steps(index)), index)
-    for prefix, estimate in results.items():
-        tree.nodes[first[prefix]].completions = estimate.drawn
+    results = completions.results()
+    for prefix in sorted(results, key=first.__getitem__):
+        attach_completions(tree, first[prefix], results[prefix])

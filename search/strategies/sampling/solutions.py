@@ -104,7 +104,8 @@ async def score_solutions(
     if services.reward_model is None or not answered:
         return
     is_last_enough = aggregation is Aggregation.LAST
-    scored = answered if is_last_enough else [i for end in answered for i in tree.path(end)]
+    paths = [i for end in answered for i in tree.path(end)]
+    scored = answered if is_last_enough else list(dict.fromkeys(paths))  # solutions may share their first steps
     scores = await services.reward_model.score([tree.state(i) for i in scored])
     add_cost(tree, scores)
     for i, logit in zip(scored, scores.logits, strict=True):

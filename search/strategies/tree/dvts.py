@@ -1,49 +1,48 @@
 """Diverse verifier tree search: independent subtrees, each a beam of width 1 (Beeching, Tunstall and Rush, "Scaling
-test-time compute with open models", Hugging Face 2024)."""
+test-time compute with open models", Hugging Face 2024).
+
+Names: search-and-learn has n / beam_width subtrees with beam_width candidates each; here ``rollouts`` and ``candidates``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from search.core.expansion import expand
 from search.core.stopping import finalize
-from search.data import Aggregation, Problem
+from search.core.values import path_rank
+from search.data import Problem
+from search.evaluation.aggregation import Rank
 from search.protocols import SearchServices
 from search.strategies.entry import Bound, StrategyEntry
-from search.strategies.tree.beam import Beam, extend_beams, keep
-from search.strategies.tree.options import TreeConfig
-from search.tree import ROOT, Tree
+from search.strategies.tree.beam import Beam, LookaheadConfig, extend_beams
+from search.strategies.tree.draws import Drawn
+from search.tree import Tree
 
 
-class DvtsConfig(TreeConfig):
+class DvtsConfig(LookaheadConfig):
     """Options of the strategy "dvts"."""
 
     strategy: Literal["dvts"] = Field("dvts", description="which strategy grows the tree")
-    rollouts: int = Field(8, ge=1, description="subtrees, one root-to-leaf pass each")
-
-
-def deal(tree: Tree, first_steps: Sequence[int], subtrees: int, aggregation: Aggregation) -> list[Beam]:
-    """Deal the distinct first steps out in turn and keep the best of each hand: no two subtrees share a step.
-
-    Values 0.1, 0.2, 0.3, 0.4 to two subtrees → hands (0.1, 0.3) and (0.2, 0.4), kept 0.3 and 0.4. With fewer first
-    steps than subtrees the rest stay empty.
-    """
-    return [keep(tree, Beam(), first_steps[hand::subtrees], aggregation) for hand in range(subtrees)]
+    rollouts: int = Field(
+        8, ge=1, description="subtrees, one root-to-leaf pass each: n / beam_width of search-and-learn"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Dvts:
     """The strategy "dvts": ``rollouts`` subtrees, in each ``candidates`` steps are drawn and the best goes on.
 
-    One rollout is one subtree, a single pass from the root to an end: N of the source is rollouts * candidates. Their
-    first steps come from one request for so many. A subtree ends where its best step is finished; all finished
-    solutions of all subtrees count for the answer. ``budget_tokens`` is checked before each depth: once it is exhausted
-    no expansion begins, so it is overdrawn by one expansion a subtree at most.
+    One rollout is one subtree, a single pass from the root to an end: N of the source is rollouts * candidates. Each draws
+    its own candidates, by its own requests and seeds, from the root on, and goes on from the best of these, so no subtree
+    changes another one: the first four of eight are those of four. Subtrees may draw the same step. It is one node, whose
+    multiplicity counts the candidates of both, and each goes on below it by its own draws. A subtree ends where its best
+    step is finished; all finished solutions of all subtrees count for the answer. ``budget_tokens`` is checked before each
+    depth: once it is exhausted nothing more is drawn, so it is overdrawn by one depth at most.
     """
 
     config: DvtsConfig
@@ -51,22 +50,65 @@ class Dvts:
     async def search(self, problem: Problem, services: SearchServices, seed: int) -> Tree:
         """Grow one tree. Raises whatever the services raise; a failing step is no exception but a node."""
         config, tree, started = self.config, Tree(problem, strategy="dvts", seed=seed), monotonic()
-        wide = replace(config.expansion(), candidates=config.rollouts * config.candidates)
-        first_steps = await expand(tree, ROOT, wide, services)
-        beams = deal(tree, first_steps, config.rollouts, config.aggregation)
-        await extend_beams(tree, beams, config, services)
+
+        def keep_best(subtree: Beam, drawn: Drawn) -> Beam:
+            return best_step(tree, drawn, config)
+
+        await extend_beams(tree, [Beam()] * config.rollouts, keep_best, config, services)
         return finalize(tree, config, started)
 
 
+def best_step(tree: Tree, drawn: Drawn, config: DvtsConfig) -> Beam:
+    """Return the subtree at the best step of its own draw: by value, then by how often it drew it, then the first.
+
+    Nothing is open where that step is finished, or where none of them is live.
+    """
+
+    def rank(step: int) -> tuple[Rank, int]:
+        return path_rank(tree, step, config.aggregation), drawn[step]
+
+    best = max(drawn, key=rank, default=None)
+    return Beam(() if best is None or tree.nodes[best].is_terminal else (best,))
+
+
 def _bound(config: DvtsConfig) -> Bound:
-    tokens = config.bound(config.rollouts * config.max_depth).tokens
-    return Bound(1 + config.rollouts * (config.max_depth - 1), tokens)
+    """A request a subtree at each depth; a program's answer is one more for each candidate."""
+    candidates = config.rollouts * config.candidates
+    return config.step_bound(config.rollouts * config.max_depth + candidates, config.max_depth * candidates)
 
 
+# "dvts_paper": the blog post. "dvts_released": src/sal/config.py of search-and-learn and its recipes/*/dvts.yaml.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "dvts_paper": {
+        "candidates": 4,  # M
+        "rollouts": 64,  # N / M of the largest budget, N = 256
+        "lookahead": 0,
+        "max_depth": 40,
+        "temperature": 0.8,
+        "top_p": 1.0,
+        "max_step_tokens": 2048,
+        "max_solution_tokens": 2048,
+        "step_aggregation": "last",
+        "answer_rule": "weighted",
+    },
+    "dvts_released": {
+        "candidates": 4,  # config.py: beam_width
+        "rollouts": 1,  # recipes/*/dvts.yaml: n 4; config.py: n_beams = n // beam_width
+        "lookahead": 0,  # config.py
+        "max_depth": 40,  # config.py: num_iterations
+        "temperature": 0.8,  # config.py
+        "top_p": 1.0,  # config.py
+        "max_step_tokens": 2048,  # diverse_verifier_tree_search.py: max_tokens
+        "max_solution_tokens": 2048,  # the same in the last iteration
+        "step_aggregation": "last",  # config.py: agg_strategy
+        "answer_rule": "best",  # diverse_verifier_tree_search.py: pred is the completion of the highest score
+    },
+}
 ENTRY = StrategyEntry(
     options=DvtsConfig,
     build=Dvts,
     bound=_bound,
     describe=lambda config: f"{config.rollouts} subtrees x {config.candidates} candidates",
     budget_option="rollouts",
+    presets=PRESETS,
 )

@@ -183,13 +183,17 @@ def path_order(tree: Tree, index: int) -> tuple[float, float]:
     return -path_reward(tree, index), -fmean(step_logit(tree, i) for i in tree.path(index))
 
 
-# Two branches with ``candidates`` and one with twice as many: as many tokens as four.
+def _bound(config: SphereConfig) -> Bound:
+    """Two branches with ``candidates``, and one of the second policy with twice as many: as many tokens as four."""
+    expansions = config.max_depth * config.beam_width
+    second = config.bound(2 * expansions).tokens
+    return Bound(3 * expansions, config.bound(2 * expansions).tokens + second, second)
+
+
 ENTRY = StrategyEntry(
     options=SphereConfig,
     build=Sphere,
-    bound=lambda config: Bound(
-        3 * config.max_depth * config.beam_width, config.bound(4 * config.max_depth * config.beam_width).tokens
-    ),
+    bound=_bound,
     describe=lambda config: f"sphere of width {config.beam_width} x {config.candidates} candidates",
     reward_model=Need.REQUIRED,
     second_policy=True,

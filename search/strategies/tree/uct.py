@@ -5,7 +5,7 @@ for each rollout, parallel_rollouts of them at once:
     expand     let ``expand_at`` give the leaf its children,
                or wait for another rollout that is expanding it           (core/inflight.py)
                expand again where a node's visits outgrew its draws       (progressive widening)
-    … repeat until a terminal step or a dead end
+    … repeat until a terminal step, a dead end, or a node of which nothing can be entered any more
     evaluate   ``value_of`` the end
     back up    add the value along the path, and take the unobserved visits back
 """
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ NO_ROLLOUTS: Mapping[int, int] = {}
 
 ExpandFn = Callable[[int], Coroutine[Any, Any, object]]  # gives the node of that index its children
 ValueFn = Callable[[int], float]  # value of the node at which a rollout ended
+OrderFn = Callable[[int], int]  # place of an unvisited child among its siblings: the highest is entered first
 
 
 def uct(child: Node, parent: Node, exploration: float, on_child: int = 0, on_parent: int = 0) -> float:
@@ -54,77 +56,134 @@ def draws_due(node: Node, progressive_widening: float | None, on_node: int = 0) 
 
 
 def select(
-    tree: Tree, index: int, exploration: float, unvisited_value: str, unobserved: Mapping[int, int] = NO_ROLLOUTS
+    tree: Tree,
+    index: int,
+    exploration: float,
+    unvisited_value: str,
+    unobserved: Mapping[int, int] = NO_ROLLOUTS,
+    *,
+    closed: Collection[int] = (),
+    order: OrderFn | None = None,
 ) -> int | None:
-    """Return the child with the highest UCT score, or None if all have failed.
+    """Return the child with the highest UCT score; None if all have failed or are ``closed``.
 
-    Ties go to the child with the fewest rollouts in flight, then to the first. ``unobserved`` counts the rollout that
-    selects at ``index`` too.
+    Ties go to the child with the fewest rollouts in flight, then to the first, of unvisited children to the highest by
+    ``order``. ``unobserved`` counts the rollout that selects at ``index`` too.
     """
-    parent, best, best_rank = tree.nodes[index], None, (-math.inf, 0)
+    parent, best, best_rank = tree.nodes[index], None, (-math.inf, 0, 0)
     on_parent = max(unobserved.get(index, 0) - 1, 0)
     for i in tree.live_children(index):
-        node, on_child = tree.nodes[i], unobserved.get(i, 0)
+        if i in closed:
+            continue
+        node, on_child, place = tree.nodes[i], unobserved.get(i, 0), 0
         if node.weight or (on_child and unvisited_value == "inf"):
             score = uct(node, parent, exploration, on_child, on_parent)
         else:
             score = math.inf if unvisited_value == "inf" else 0.0
-        if (score, -on_child) > best_rank:
-            best, best_rank = i, (score, -on_child)
+            place = order(i) if order is not None else 0
+        if (score, -on_child, place) > best_rank:
+            best, best_rank = i, (score, -on_child, place)
     return best
 
 
-async def rollout(
-    tree: Tree,
-    config: RolloutConfig,
-    inflight: InflightRollouts,
-    expand_at: ExpandFn,
-    value_of: ValueFn,
-    progressive_widening: float | None = None,
-) -> None:
-    """Run one pass from the root to a terminal step or a dead end."""
-    index = ROOT
-    with inflight.descend() as enter:
-        enter(index)
-        while not tree.nodes[index].is_terminal:
-            node = tree.nodes[index]
-            while node.draws < draws_due(node, progressive_widening, inflight.unobserved[index] - 1):
-                await inflight.run_shared(index, node.draws, partial(expand_at, index))
-            child = select(tree, index, config.exploration, config.unvisited_value, inflight.unobserved)
-            if child is None:
-                break
-            enter(child)
-            index = child
-        back_up(tree, index, value_of(index))
+@dataclass(slots=True, kw_only=True)
+class Rollouts:
+    """The rollouts of one tree.
 
-
-async def run_rollouts(
-    tree: Tree,
-    config: RolloutConfig,
-    expand_at: ExpandFn,
-    value_of: ValueFn,
-    progressive_widening: float | None = None,
-    inflight: InflightRollouts | None = None,
-) -> None:
-    """Run all rollouts, or those until ``should_stop``. None is in flight when this returns or raises.
-
-    The first error of a rollout is raised; it cancels the others.
+    Attributes:
+        tree, config: what they grow, and how many of them.
+        expand_at: gives a node its children.
+        value_of: value of a finished solution or of a dead end.
+        progressive_widening: see ``draws_due``.
+        reenter: a finished solution, and a node of which nothing can be entered any more, may be entered again.
+        back_up_at_creation: a finished solution is backed up once, when it is created, and nothing at the end of a rollout.
+        order: in which unvisited children are entered; None: as they were created.
+        inflight: what rollouts at the same time share.
+        closed: nodes that no rollout enters any more.
     """
-    inflight = inflight or InflightRollouts()
-    inflight.sequential = config.parallel_rollouts == 1
-    begun = 0
-    running: set[asyncio.Future[None]] = set()
-    done: set[asyncio.Future[None]] = set()
-    try:
-        while not should_stop(tree, config):
-            while begun < config.rollouts and len(running) < config.parallel_rollouts:
-                task = rollout(tree, config, inflight, expand_at, value_of, progressive_widening)
-                running.add(asyncio.ensure_future(task))
-                begun += 1
-            if not running:
-                break
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for finished in done:
-                finished.result()
-    finally:
-        await cancel_all((*done, *running, *inflight.expansions.values()))
+
+    tree: Tree
+    config: RolloutConfig
+    expand_at: ExpandFn
+    value_of: ValueFn
+    progressive_widening: float | None = None
+    reenter: bool = True
+    back_up_at_creation: bool = False
+    order: OrderFn | None = None
+    inflight: InflightRollouts = field(default_factory=InflightRollouts)
+    closed: set[int] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Run all rollouts, or those until ``should_stop``. None is in flight when this returns or raises.
+
+        Once the tree should stop, no rollout begins. A single one goes on to its end. Of several in flight none draws
+        again: requests in flight are answered and counted, their children are attached, and a rollout that would have to
+        draw ends without a value. The first error of a rollout is raised; it cancels the others.
+        """
+        config, begun = self.config, 0
+        self.inflight.sequential = config.parallel_rollouts == 1
+        running: set[asyncio.Future[None]] = set()
+        done: set[asyncio.Future[None]] = set()
+        try:
+            while True:
+                while begun < config.rollouts and len(running) < config.parallel_rollouts and not self._is_over():
+                    running.add(asyncio.ensure_future(self._run_one()))
+                    begun += 1
+                if not running:
+                    break
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for finished in done:
+                    finished.result()
+        finally:
+            await cancel_all((*done, *running, *self.inflight.expansions.values()))
+
+    def _is_over(self) -> bool:
+        return ROOT in self.closed or should_stop(self.tree, self.config)
+
+    async def _run_one(self) -> None:
+        """Run one pass from the root to an end."""
+        tree, config, index = self.tree, self.config, ROOT
+        with self.inflight.descend() as enter:
+            enter(index)
+            while not tree.nodes[index].is_terminal:
+                while tree.nodes[index].draws < self._draws_due(index):
+                    if not self.inflight.sequential and should_stop(tree, config):
+                        return
+                    await self.inflight.run_shared(index, tree.nodes[index].draws, partial(self._expand, index))
+                child = select(
+                    tree,
+                    index,
+                    config.exploration,
+                    config.unvisited_value,
+                    self.inflight.unobserved,
+                    closed=self.closed,
+                    order=self.order,
+                )
+                if child is None:
+                    break
+                enter(child)
+                index = child
+            self._end_at(index)
+
+    def _draws_due(self, index: int) -> int:
+        others = self.inflight.unobserved[index] - 1
+        return draws_due(self.tree.nodes[index], self.progressive_widening, others)
+
+    async def _expand(self, index: int) -> None:
+        """Give a node children; back up those of them that are finished solutions, if they are due at their creation."""
+        children = self.tree.nodes[index].children
+        known = len(children)
+        await self.expand_at(index)
+        if self.back_up_at_creation:
+            for child in children[known:]:
+                if self.tree.nodes[child].answer is not None:
+                    back_up(self.tree, child, self.value_of(child))
+                    self.closed.add(child)
+
+    def _end_at(self, index: int) -> None:
+        """Back up the value of a rollout's end, unless all that is below it has been backed up already."""
+        is_exhausted = not self.tree.nodes[index].is_terminal and bool(self.tree.live_children(index))
+        if not self.back_up_at_creation and not is_exhausted:
+            back_up(self.tree, index, self.value_of(index))
+        if not self.reenter:
+            self.closed.add(index)

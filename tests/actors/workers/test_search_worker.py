@@ -13,7 +13,16 @@ from transformers import AutoTokenizer
 from actors.config import EngineConfig, WorkerConfig
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import WorkerStats
-from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, WorkerReport, summarise
+from actors.workers.messages import (
+    Engines,
+    PolicyEngines,
+    SearchJob,
+    SearchSpec,
+    TreeSummary,
+    TreeTask,
+    WorkerReport,
+    summarise,
+)
 from actors.workers.search_worker import SearchWorker
 from search.core.values import back_up
 from search.data import Candidate, Cost, Finish, ModelRef, Problem, Step, StepStatus
@@ -27,6 +36,7 @@ from search.tree import ROOT, Tree
 from tests.fakes.token_families import FAMILIES
 
 PROBLEMS = tuple(Problem(id=f"p{number}", question="?", answer=str(number), source="test") for number in range(12))
+TASKS = tuple(map(TreeTask, PROBLEMS))
 ENGINES = Engines(
     policy=(object(),), policy_config=EngineConfig(), executors=(object(),), executor_config=ExecutorConfig()
 )
@@ -78,7 +88,7 @@ def make_job(
 async def run_worker(job: SearchJob) -> dict[str, TreeSummary]:
     worker = SearchWorker(0)
     by_problem = {
-        summary.problem_id: summary async for report in worker.run(job, PROBLEMS) for summary in report.summaries
+        summary.problem_id: summary async for report in worker.run(job, TASKS) for summary in report.summaries
     }
     await worker.release()
     return by_problem
@@ -143,7 +153,7 @@ async def test_heartbeats_are_sent_while_no_tree_is_finished(tmp_path: Path, mon
 
     monkeypatch.setattr(strategy, "search", slow)
     worker, reports = SearchWorker(0), []
-    async for report in worker.run(job, PROBLEMS):
+    async for report in worker.run(job, TASKS):
         reports.append(report)
         if len(reports) == 3:
             can_finish.set()
@@ -160,7 +170,7 @@ async def test_new_job_replaces_the_old_one(tmp_path: Path, monkeypatch: pytest.
     second = SearchJob("second", replace(first.spec, directory=tmp_path / "second", seed=18), ENGINES)
     worker = SearchWorker(0)
     seeds = [
-        [summary.seed async for report in worker.run(job, PROBLEMS[:1]) for summary in report.summaries]
+        [summary.seed async for report in worker.run(job, TASKS[:1]) for summary in report.summaries]
         for job in (first, first, second)
     ]
     await worker.release()
@@ -187,15 +197,19 @@ def test_messages_survive_pickling(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(summary)) == summary
 
 
-@pytest.mark.parametrize("second_policy", [(), (object(),)])
-async def test_second_policy_has_a_pool_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second_policy: tuple[object, ...]
+@pytest.mark.parametrize("roles", [(), ("second_policy",), ("policy_2", "policy_3"), ("second_policy", "policy_2")])
+async def test_further_policies_have_pools_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, roles: tuple[str, ...]
 ) -> None:
     job, strategy = make_job(tmp_path, monkeypatch)
-    await run_worker(replace(job, engines=replace(job.engines, second_policy=second_policy)))
+    further = {role: PolicyEngines(handles=(object(),), config=EngineConfig()) for role in roles}
+    await run_worker(replace(job, engines=replace(job.engines, further=further)))
     services = strategy.calls[0][1]
-    assert (services.second_policy is not None) == bool(second_policy)
-    assert services.second_policy is not services.policy
+    assert (services.second_policy is not None) == ("second_policy" in roles)
+    drawing = [*services.drawing_policies.values()]
+    pools = [pool for pool in (services.second_policy, *drawing) if pool is not None]
+    assert len({id(pool) for pool in pools}) == 1 + len(roles)
+    assert [pool.role for pool in drawing] == ["policy", *(role for role in roles if role != "second_policy")]  # type: ignore[attr-defined]
 
 
 async def test_stored_steps_keep_the_ids_of_the_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,9 @@ from actors.endpoints.judge import EndpointJudge
 from actors.endpoints.policy import EndpointPolicy
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import WorkerStats
-from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary
+from actors.workers.messages import Engines, PolicyEngines, SearchJob, SearchSpec, TreeSummary, TreeTask
 from actors.workers.search_worker import SearchWorker, guess_tokens_left
-from actors.workers.services import make_policy, make_reward_model, make_second_policy
+from actors.workers.services import make_further_policies, make_policy, make_reward_model
 from search.data import Cost, ModelRef, Problem
 from search.formats.chat_format import ChatFormat
 from search.reward_models.config import JudgeConfig
@@ -79,7 +79,7 @@ async def test_tree_search_runs_over_a_server(tmp_path: Path) -> None:
         worker = SearchWorker(0)
         summaries: list[TreeSummary] = []
         heartbeats: list[WorkerStats] = []
-        async for report in worker.run(job, PROBLEMS):
+        async for report in worker.run(job, tuple(map(TreeTask, PROBLEMS))):
             summaries += report.summaries
             heartbeats.append(report.stats)
         counts = await worker.counts()
@@ -106,9 +106,10 @@ async def test_workers_share_the_sequences_of_a_server(tmp_path: Path) -> None:
     policy = make_policy(job)
     assert isinstance(policy, EndpointPolicy) and policy._limit == 3
     assert isinstance(make_reward_model(job), EndpointJudge)
-    assert make_second_policy(job, policy) is None
-    shared = replace(job, engines=replace(job.engines, second_policy_ref=POLICY))
-    assert make_second_policy(shared, policy) is policy
+    assert make_further_policies(job, policy) == {}
+    behind_it = PolicyEngines(handles=(), config=EngineConfig(), model=POLICY)
+    shared = replace(job, engines=replace(job.engines, further={"second_policy": behind_it}))
+    assert make_further_policies(shared, policy) == {"second_policy": policy}
 
 
 def test_tokens_left_of_a_tree_follow_from_its_rollouts() -> None:

@@ -1,4 +1,4 @@
-"""The worker pool with real engines and executors: every problem gets one tree, whichever worker dies."""
+"""The worker pool with real engines and executors: every problem gets its trees, whichever worker dies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,19 @@ from actors.engines.manager import EngineManager
 from actors.pools.executor_pool import start_executors, stop_executors
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import WorkerStats
-from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, WorkerReport
-from actors.workers.worker_pool import SearchStalled, SearchWorkerPool, _first_chunk_size, stream_summaries
+from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, TreeTask, WorkerReport
+from actors.workers.worker_pool import (
+    SearchStalled,
+    SearchWorkerPool,
+    _first_chunk_size,
+    stream_summaries,
+    tree_tasks,
+)
 from search.data import Cost, ModelRef, Problem
 from search.formats.code_format import CodeFormat
 from search.reward_models import RewardModelKind, make_adapter
 from search.storage.tree_store import read_trees
-from search.strategies.registry import search_config
+from search.strategies.registry import revise, search_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -125,15 +132,14 @@ def test_killed_worker_loses_no_tree(engines: Engines, tmp_path: Path) -> None:
 
 def test_problem_that_kills_its_workers_is_quarantined(local_ray: None, tmp_path: Path) -> None:
     class Fragile:
-        """Answers every problem, but "poison" ends its process."""
+        """Answers every problem, but the second tree of "poison" ends its process."""
 
-        async def run(self, job: SearchJob, problems: tuple[Problem, ...]) -> AsyncIterator[WorkerReport]:
-            for problem in problems:
-                if problem.id == "poison":
+        async def run(self, job: SearchJob, tasks: tuple[TreeTask, ...]) -> AsyncIterator[WorkerReport]:
+            for task in tasks:
+                if task.key == ("poison", 1):
                     os._exit(1)
-                yield WorkerReport(
-                    [TreeSummary(problem_id=problem.id, seed=1, answer="x")], WorkerStats(active_trees=1)
-                )
+                summary = TreeSummary(problem_id=task.problem.id, number=task.number, seed=1, answer="x")
+                yield WorkerReport([summary], WorkerStats(active_trees=1))
 
         async def pid(self) -> int:
             return os.getpid()
@@ -145,24 +151,24 @@ def test_problem_that_kills_its_workers_is_quarantined(local_ray: None, tmp_path
     problems = [PROBLEMS[0], Problem(id="poison", question="?", answer="1", source="test"), *PROBLEMS[1:6]]
     heartbeats: list[WorkerStats] = []
     job = SearchJob("j", spec, NO_ENGINES)
-    stream = stream_summaries(workers, job, problems, lambda _, stats: heartbeats.append(stats))
-    summaries = {summary.problem_id: summary for summary in stream}
+    stream = stream_summaries(workers, job, tree_tasks(problems, 2), lambda _, stats: heartbeats.append(stats))
+    summaries = {summary.key: summary for summary in stream}
     for worker in workers:
         ray.kill(worker)
-    assert len(summaries) == 7
+    assert len(summaries) == 14
     assert heartbeats.count(WorkerStats()) == 2  # a dead worker has nothing in flight
-    assert summaries["poison"].quarantine_reason.startswith("its worker died 2 times; last: ")
-    assert {summary.quarantine_reason for name, summary in summaries.items() if name != "poison"} == {""}
+    assert summaries["poison", 1].quarantine_reason.startswith("its worker died 2 times; last: ")
+    assert {summary.quarantine_reason for key, summary in summaries.items() if key != ("poison", 1)} == {""}
 
 
 def test_worker_without_progress_stalls_the_search(local_ray: None, tmp_path: Path) -> None:
     class Busy:
         """Sends heartbeats and finishes nothing."""
 
-        async def run(self, job: SearchJob, problems: tuple[Problem, ...]) -> AsyncIterator[WorkerReport]:
+        async def run(self, job: SearchJob, tasks: tuple[TreeTask, ...]) -> AsyncIterator[WorkerReport]:
             while True:
                 await asyncio.sleep(0.05)
-                yield WorkerReport([], WorkerStats(active_trees=len(problems)))
+                yield WorkerReport([], WorkerStats(active_trees=len(tasks)))
 
         async def pid(self) -> int:
             return os.getpid()
@@ -173,9 +179,23 @@ def test_worker_without_progress_stalls_the_search(local_ray: None, tmp_path: Pa
     heartbeats: list[tuple[int, WorkerStats]] = []
     job = SearchJob("j", spec, NO_ENGINES)
     with pytest.raises(SearchStalled, match=r"no tree was finished in 2 s; under way in search-0: p0, p1"):
-        list(stream_summaries([worker], job, PROBLEMS[:2], lambda *heartbeat: heartbeats.append(heartbeat)))
+        list(stream_summaries([worker], job, tree_tasks(PROBLEMS[:2], 1), lambda *beat: heartbeats.append(beat)))
     ray.kill(worker)
     assert set(heartbeats) == {(0, WorkerStats(active_trees=2))}
+
+
+def test_only_missing_trees_are_grown_when_some_are_finished(engines: Engines, tmp_path: Path) -> None:
+    spec = make_spec(tmp_path)
+    spec = replace(spec, search=revise(SEARCH, {"trees": 2}))
+    with SearchWorkerPool(spec.worker) as pool:
+        pool.run(spec, engines, PROBLEMS[:3])
+        trees = {tree.key: tree for tree in read_trees(tmp_path)}
+        assert set(trees) == {(problem.id, number) for problem in PROBLEMS[:3] for number in (0, 1)}
+        assert len({tree.seed for tree in trees.values()}) == 6
+        again = replace(spec, directory=tmp_path / "again")
+        summaries = pool.run(again, engines, PROBLEMS[:3], finished=set(trees) - {("p1", 1)})
+    assert [(summary.key, summary.seed) for summary in summaries] == [(("p1", 1), trees["p1", 1].seed)]
+    assert [tree.key for tree in read_trees(tmp_path / "again")] == [("p1", 1)]
 
 
 def test_two_problems_with_one_id_are_rejected(engines: Engines, tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def candidate(problem_id: str, index: int, score: float, correct: bool) -> LabelCandidate:
-    return LabelCandidate(problem_id, index, ScoredSolution(name=f"{problem_id}/{index}", score=score, correct=correct))
+    scored = ScoredSolution(name=f"{problem_id}/{index}", score=score, correct=correct)
+    return LabelCandidate(problem_id=problem_id, tree=problem_id, index=index, scored=scored)
 
 
 def request(trees: Path, aggregation: Aggregation) -> RewardEvalRequest:

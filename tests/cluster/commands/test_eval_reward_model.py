@@ -59,7 +59,7 @@ SELECT = ("select", "mini.yaml", "--model", "reward_model")
         ((*EVAL, "--split", "heldout", "--limit", "3", "--evaluation.samples=64"), ["3 problems, 64 samples each"]),
         (
             (*EVAL, "--trees", "trees"),
-            ["reward_eval/scores", "every step of the solutions in", "at most 0 policy requests"],
+            ["reward_eval/scores", "every step of the solutions in"],
         ),
         ((*EVAL, "--steps", "steps.jsonl"), ["reward_eval/steps", "every step of 40 solutions in"]),
         ((*EVAL, "--steps", "steps.jsonl", "--threshold", "0.5"), ["reward_eval/steps"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,12 @@ def test_export_writes_nothing_in_a_dry_run(policy: Path, tmp_path: Path, capsys
         (["{policy}", "{out}", "--private"], "--private: nothing is pushed"),
         (["{policy}", "{out}", "--push-to-hub", "model"], "a name on the Hub is needed, as OWNER/NAME"),
         (["{out}/none", "{out}"], "no model directory"),
+        (["{policy}", " "], "DIR: the name is empty"),
+        (["", "{out}"], "MODEL: the name is empty"),
+        (
+            ["{policy}", "{out}", "--license", "Mine, all mine"],
+            "--license: 'Mine, all mine' is no identifier of a licence",
+        ),
     ],
 )
 def test_export_is_refused_in_one_line(
@@ -51,6 +58,18 @@ def test_export_is_refused_in_one_line(
     message = capsys.readouterr().err
     assert reason in message and message.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_reward_model_of_others_is_not_exported(
+    policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A causal language model whose name says that it scores steps: exported as a policy it would mislead."""
+    other = tmp_path / "math-shepherd-mistral-7b-prm"
+    shutil.copytree(policy, other)
+    (other / "raystar.json").unlink()
+    assert main(["export", str(other), str(tmp_path / "out")]) == 2
+    assert "is a reward model of the kind math_shepherd that RayStar did not train" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cluster.commands import planned_stages
 from cluster.config.method_config import MethodConfig
 from cluster.config.run_config import RunConfig
+from cluster.plan import rounds
+from cluster.plan.parameters import ModelParameters
+from cluster.plan.stages import ProblemCounts
 from cluster.run import preflight
 from cluster.run.models import fit_search
 from search.data import Aggregation, ModelRef, Problem
@@ -87,6 +89,10 @@ def test_a_model_that_the_rule_has_nothing_for_is_not_trained() -> None:
             {"rule": "star", "reward_model": {"objective": "orm"}},
             "rule 'star' writes nothing for that model: reward_model: null fits",
         ),
+        (
+            {"rule": "vstar", "policy": None, "reward_model": {"objective": "dpo", "start": "sft"}},
+            "reward_model.start 'sft' needs a policy that is trained by it: policy: {objective: sft}",
+        ),
         ({"rule": "irpo", "options": {"max_pairs": 4}, "policy": {"objective": "dpo"}}, "method.options.max_pairs"),
     ],
 )
@@ -157,10 +163,10 @@ def test_named_models_are_checked_before_anything_starts(field: str, line: str) 
 
 
 def test_a_ready_reward_model_is_measured_from_the_base_on() -> None:
-    sizes = planned_stages.ProblemCounts((2,), 2, {"heldout": 2})
+    sizes, models = ProblemCounts((2,), 2, {"heldout": 2}), ModelParameters(policy=1)
     for fields, there in (({}, False), ({"reward_model": {"path": "/rm"}}, True)):
         stages = {
-            stage.name: stage.description for stage in planned_stages.evolve(config(**fields, rounds=[{}]), sizes)
+            stage.name: stage.description for stage in rounds.evolve(config(**fields, rounds=[{}]), sizes, models)
         }
         assert ("best of 8" in stages["r0/evaluate"]) is there
 

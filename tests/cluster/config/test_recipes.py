@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from cluster.cli import main
-from cluster.commands import planned_stages
+from cluster.config import overrides
 from cluster.config import run_config as configs
+from cluster.plan import rounds
+from cluster.plan.parameters import ModelParameters
+from cluster.plan.stages import ProblemCounts
+from cluster.run.models import fit_search
+from search.data import ModelRef
+from search.reward_models import RewardModelKind, resolve_kind
+from tests.fakes.public_models import QWEN_TEMPLATE, write_files
 from train.objectives import OBJECTIVES
 from train.rules.base import POLICY, REWARD_MODEL
 
@@ -85,11 +92,30 @@ def test_a_recipe_can_be_planned(
 
 def test_what_a_plan_says_of_rstars_search_and_of_sampling() -> None:
     rstar, irpo = configs.load(RECIPES["rstar"]), configs.load(RECIPES["irpo"])
-    sizes = planned_stages.ProblemCounts((100,) * 2, 60, {"heldout": 100})
-    stages = {stage.name: stage for stage in planned_stages.evolve(rstar, sizes)}
+    sizes, models = ProblemCounts((100,) * 2, 60, {"heldout": 100}), ModelParameters(policy=1)
+    stages = {stage.name: stage for stage in rounds.evolve(rstar, sizes, models)}
     assert "rstar: 4 rollouts x 2 candidates" in stages["r0/evaluate"].description
     assert "best of" not in stages["r0/evaluate"].description
-    stages = {stage.name: stage for stage in planned_stages.evolve(irpo, sizes)}
+    stages = {stage.name: stage for stage in rounds.evolve(irpo, sizes, models)}
     sampled = stages["r1/search"]
-    assert (sampled.requests, sampled.tokens) == (100 * 2 * 8, 100 * 8 * 280)
+    assert (sampled.cost.requests, sampled.cost.generated) == (100 * 2 * 8, 100 * 8 * 280)
     assert "100 problems, sampling: 8 samples" in sampled.description
+
+
+def test_sphere_searches_by_a_ready_prm_from_the_first_round(tmp_path: Path) -> None:
+    prm = write_files(tmp_path / "Qwen2.5-Math-PRM-7B", "Qwen2ForProcessRewardModel", QWEN_TEMPLATE)
+    ready = [f"--reward_model.path={prm}", "--rounds=[{values: reward_model, search: {preset: sphere}}]"]
+    found = configs.load(RECIPES["sphere"], overrides.parse(ready))
+    (only,) = found.rounds
+    search, method = found.round_search(only), found.method_of(only)
+    assert (search.strategy, search.temperature, method.rule, method.reward_model) == ("sphere", 0.8, "sphere", None)
+    kind = resolve_kind("reward_model.path", prm, found.reward_model.kind)
+    fitted = fit_search(search, ModelRef("reward_model", str(prm)), found.reward_model)
+    # R = tanh(logit / 2) = 2 P(correct) - 1
+    assert (kind, fitted.squash_scale) == (RewardModelKind.QWEN_PRM, 2.0)
+
+
+def test_vstar_trains_its_verifier_from_the_sft_model() -> None:
+    found = configs.load(RECIPES["vstar"])
+    starts = [found.method_of(entry).reward_model.start for entry in found.rounds]  # type: ignore[union-attr]
+    assert starts == ["sft", "sft"]

@@ -1,103 +1,161 @@
-"""Compare strategies: what each may spend, what the searches come to, and how it is shown. No search runs."""
+"""A whole comparison on made-up searches: budgets met before measuring, cells as stages, all read again from the trees."""
 
 from __future__ import annotations
 
-import io
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from cluster.config.compare_config import CompareConfig, ContenderConfig
-from cluster.config.run_config import EvaluationConfig
-from cluster.evaluation.compare import StrategyResult, _accuracies, _strategy_result
-from cluster.report import comparison
-from search.data import Problem, Step, StepStatus
-from search.strategies.registry import search_config
-from search.tree import ROOT, Tree
+from cluster.cli import main
+from cluster.config.run_config import RunConfig
+from cluster.evaluation import compare as comparing
+from cluster.evaluation import contenders
+from cluster.evaluation.stored_comparison import Comparison, read_comparison
+from cluster.run.directory import RunDir, open_run
+from cluster.run.models import Models
+from search.data import ModelRef, Problem
+from search.errors import UserError
+from tests.cluster.evaluation import made_up_comparison
+from tests.cluster.evaluation.made_up_comparison import PROBLEMS
 
-BASE = EvaluationConfig().search
-
-
-def test_contender_scales_with_its_budget() -> None:
-    base = search_config(max_depth=7, temperature=0.3)
-    mcts = ContenderConfig(settings={"rollouts": 2, "temperature": 1.0}, scale="rollouts")
-    search: Any = mcts.search(base, 1500, 500)
-    assert (search.rollouts, search.budget_tokens, search.max_depth, search.temperature) == (6, 1500, 7, 1.0)
-    unscaled: Any = ContenderConfig(settings={"candidates": 1}).search(base, 1500, 500)
-    assert unscaled.candidates == 1
-
-
-def test_default_contenders_are_searches_and_greedy_is_unscaled() -> None:
-    config = CompareConfig()
-    config.check(BASE)
-    greedy = config.strategies["greedy"]
-    first, last = (greedy.search(BASE, budget, 500) for budget in (500, 2000))
-    assert first.model_copy(update={"budget_tokens": 2000}) == last
-    assert {contender.search(BASE, 500, 500).strategy for contender in config.strategies.values()} == {
-        "sampling", "best_of_n", "beam", "dvts", "mcts",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"strategies": {"x": {"settings": {"rolouts": 3}}}, "against": "x"}, "compare.strategies.x: .*rolouts"),
-        ({"strategies": {"x": {}}, "against": "y"}, "compare.against is 'y': one of x"),
-        ({"budgets": (500, 500)}, "budgets must rise"),
-    ],
+CONFIG: dict[str, Any] = {
+    "name": "c",
+    "problems": {"train": {"name": "curriculum", "count": 2}},
+    "compare": {
+        "budgets": [500, 1000],
+        "repeats": 2,
+        "latency_problems": 2,
+        "strategies": {
+            "greedy": {"settings": {"strategy": "sampling", "candidates": 1}, "scale": None},
+            "majority": {"settings": {"strategy": "sampling", "candidates": 4}},
+            "best_of_n": {"settings": {"strategy": "best_of_n", "candidates": 4}},
+            "mcts": {"settings": {"rollouts": 50}, "scale": "budget_tokens"},
+        },
+    },
+}
+VALIDATION = tuple(replace(problem, id=f"p{10 + number}") for number, problem in enumerate(PROBLEMS))
+MODELS = Models(
+    base=ModelRef("policy", "/base"),
+    policy=ModelRef("policy", "/policy"),
+    reward_model=ModelRef("reward_model", "/ppm", kind="ppm"),
 )
-def test_impossible_comparison_is_refused(fields: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        CompareConfig.model_validate(fields).check(BASE)
 
 
-def sample_tree(problem: Problem, *answers: str) -> Tree:
-    tree = Tree(problem, strategy="sampling", seed=0)
-    for answer in answers:
-        tree.add(ROOT, Step(answer, status=StepStatus.FINAL, answer=answer))
-    return tree
+class NoRunner:
+    """Stands for the runner of searches, which made-up ones do not need."""
+
+    def __init__(self, context: object) -> None:
+        pass
+
+    def __enter__(self) -> NoRunner:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
 
-def test_tied_majority_is_shared_and_missing_tree_is_incorrect() -> None:
-    a, b, c = (Problem(id=name, question="?", answer="1", source="test") for name in "abc")
-    mcts_tree = Tree(b, strategy="mcts", seed=0)
-    mcts_tree.answer = "1"
-    assert _accuracies([sample_tree(a, "1", "2")], (a, c), search_config(strategy="sampling")) == [0.5, 0.0]
-    assert _accuracies([mcts_tree], (b, c), search_config(strategy="mcts")) == [1.0, 0.0]
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace searches by made-up ones; the list gets the label of each."""
+    labels: list[str] = []
+
+    def run_search(runner: object, plan: Any, directory: Path) -> Any:
+        labels.append(plan.label)
+        return made_up_comparison.run_search(runner, plan, directory)
+
+    monkeypatch.setattr(comparing, "SearchRunner", NoRunner)
+    monkeypatch.setattr(comparing, "run_search", run_search)
+    monkeypatch.setattr(contenders, "run_search", run_search)
+    return labels
 
 
-def strategy_results() -> list[StrategyResult]:
-    def search_facts(accuracies: list[float], tokens: int) -> dict[str, Any]:
-        return {"accuracies": accuracies, "tokens": tokens, "search_seconds": 8.0}
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunDir]:
+    config = RunConfig.model_validate(CONFIG)
+    with open_run(tmp_path / "run", config.resolved(), seed=0, command="test") as run:
+        yield run
 
-    facts = {
-        ("best_of_n", 500, 0): search_facts([1, 0, 0, 0], 1800),
-        ("best_of_n", 500, 1): search_facts([1, 1, 0, 0], 2000),
-        ("a-strategy-of-mine", 500, 0): search_facts([1, 1, 1, 0], 2200),
-        ("a-strategy-of-mine", 500, 1): search_facts([1, 1, 1, 0], 2000),
+
+def compare(run: RunDir, problems: tuple[Problem, ...] = PROBLEMS, split: str = "heldout") -> Comparison:
+    sets = SimpleNamespace(validation=VALIDATION, train=())
+    context: Any = SimpleNamespace(config=RunConfig.model_validate(CONFIG), run=run, problems=sets)
+    return comparing.compare(context, MODELS, problems, split)
+
+
+def test_budgets_are_met_before_measured_problems_are_searched(run: RunDir, searches: list[str]) -> None:
+    comparison = compare(run)
+    calibrations = [label for label in searches if "calibration" in label]
+    assert searches[: len(calibrations)] == calibrations
+    settings = {(cell.strategy, cell.budgets): cell.setting.value for cell in comparison.cells}
+    assert settings == {
+        ("greedy", (500,)): None,
+        ("majority", (500,)): 5,
+        ("majority", (1000,)): 10,
+        ("best_of_n", (500,)): 5,
+        ("best_of_n", (1000,)): 10,
+        ("mcts", (500,)): 500,
+        ("mcts", (1000,)): 1000,
     }
-    return [_strategy_result("best_of_n", name, 500, facts) for name in ("best_of_n", "a-strategy-of-mine")]
+    assert {cell.cost.tokens for cell in comparison.cells} == {100, 500, 1000}
+    mcts = next(cell for cell in comparison.cells if cell.strategy == "mcts")
+    assert set(mcts.setting.validation) == set(mcts.accuracies) and mcts.setting.reading in mcts.accuracies
+    assert (mcts.cost.scored_states, mcts.cost.reward_model_requests, mcts.cost.seconds) == (5, 1, 2.0 / 6)
 
 
-def test_strategy_result_has_mean_and_paired_difference() -> None:
-    best_of_n, mine = strategy_results()
-    assert (best_of_n.accuracy.mean, best_of_n.accuracy.n, best_of_n.accuracy_by_seed) == (0.375, 4, (0.25, 0.5))
-    difference = best_of_n.difference
-    assert (difference.mean, difference.low, difference.high) == (0.0, 0.0, 0.0)
-    assert (mine.accuracy.mean, mine.difference.mean) == (0.75, 0.375)
-    assert (mine.tokens, mine.seconds) == (525.0, 2.0)
-    assert mine.difference.low <= 0.375 <= mine.difference.high
+def test_latency_is_measured_with_one_problem_in_flight(run: RunDir, searches: list[str]) -> None:
+    comparison = compare(run)
+    assert {(cell.repeat, cell.cost.latency) for cell in comparison.cells} == {(0, 0.5), (1, None)}
+    assert searches.count("best_of_n, 500 tokens, seed 0, one at a time") == 2
 
 
-def test_table_fits_80_columns_and_page_is_self_contained(tmp_path: Path) -> None:
-    out = io.StringIO()
-    Console(file=out, width=80).print(comparison.table(strategy_results(), "best_of_n"))
-    lines = [line.rstrip() for line in out.getvalue().splitlines()]
-    assert len(lines) == 3 and max(map(len, lines)) <= 80
-    assert lines[2].split()[:3] == ["a-strategy-of-mine", "500", "75.0"]
-    page = comparison.write(tmp_path, strategy_results(), "best_of_n", "4 <problems>").read_text()
-    assert page.count("<svg") == 2 and "4 &lt;problems&gt;" in page and "http" not in page.replace("xmlns", "")
-    assert json.dumps("75.0")[1:-1] in page
+def test_finished_stages_are_not_searched_again(run: RunDir, searches: list[str]) -> None:
+    first = compare(run)
+    searches.clear()
+    assert compare(run) == first and searches == []
+
+
+def test_all_answers_are_read_again_from_the_trees(run: RunDir, searches: list[str]) -> None:
+    """A stored accuracy is changed: the trees decide."""
+    first = compare(run)
+    stage = run.stage("compare/mcts/500-0")
+    facts = {name: value for name, value in stage.facts().items() if name != "finished"}
+    facts["cell"]["accuracies"] = {"best": [0.0] * len(PROBLEMS)}
+    stage.path.rename(stage.partial)
+    (stage.partial / "done.json").unlink()
+    stage.finish(facts)
+    again = read_comparison(run.root)
+    key = ("strategy", "budgets", "repeat")
+    assert sorted(again.cells, key=str) == sorted(first.cells, key=str) and again.header == first.header
+    assert [getattr(again.cells[0], name) for name in key] == ["greedy", (500,), 0]
+
+
+def test_command_reads_a_run_directory_without_engines(
+    run: RunDir, searches: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(run)
+    (run.root / "comparison.json").unlink()
+    assert main(["compare", str(run.root)]) == 0
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines()[:-1])) <= 80 and "coverage" in printed
+    cells = json.loads((run.root / "comparison.json").read_text())["cells"]
+    assert len(cells) == 14 and "<svg" in (run.root / "comparison.html").read_text()
+    assert main(["compare", str(run.root), "--compare.repeats=1"]) == 2
+    assert "leave out --compare.repeats=1" in capsys.readouterr().err
+
+
+def test_other_problems_or_models_are_refused(run: RunDir, searches: list[str]) -> None:
+    compare(run)
+    with pytest.raises(UserError, match=r"was made from something else: .*ids"):
+        compare(run, PROBLEMS[:2])
+    with pytest.raises(UserError, match=r"problems.train is empty"):
+        compare(run, PROBLEMS, "validation")
+
+
+def test_directory_without_a_comparison_is_refused(run: RunDir) -> None:
+    with pytest.raises(UserError, match="holds no finished search of raystar compare"):
+        read_comparison(run.root)

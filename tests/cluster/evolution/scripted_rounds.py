@@ -20,7 +20,8 @@ from cluster.run.context import Context
 from cluster.run.directory import Stage, open_run
 from cluster.run.models import Models, model_ref
 from cluster.run.progress import Progress
-from cluster.searches.runner import SearchPlan, SearchResult, SearchRunner, summarise_trees
+from cluster.searches.result import SearchResult, summarise_trees
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import ModelRef, Problem
 from search.grading.grader import grader
 from search.problems.loading import ProblemSets

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.config.run_config import RecipeConfig
+from cluster.config.model_config import RecipeConfig
 from cluster.evolution import base_policy
 from cluster.evolution.base_policy import KEY_SOLUTIONS, recipe_key, worked_solutions
 from search.data import Problem, Trajectory

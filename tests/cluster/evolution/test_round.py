@@ -13,7 +13,7 @@ from cluster.evaluation import evaluate
 from cluster.run.models import model_ref
 from cluster.searches import runner
 from cluster.searches.runner import SearchPlan, SearchRunner
-from search.data import Problem, StepLabels, Trajectory
+from search.data import Problem, Step, StepLabels, StepStatus, Trajectory
 from search.formats.model_prompt import ModelPrompt
 from search.formats.requests import hint_request
 from search.tree import Tree
@@ -118,6 +118,33 @@ def test_rule_reads_earlier_rounds_only_when_it_says_so(tmp_path: Path, monkeypa
     assert facts(root, "r2/train_policy")["samples"] == 3
 
 
+def quick_for_the_first(plan: SearchPlan, problem: Problem) -> Tree:
+    """Return a correct answer at once for the first problem, only an incorrect one for the others."""
+    if problem != TRAIN[0]:
+        return all_incorrect(plan, problem)
+    tree = Tree(problem, strategy="mcts")
+    tree.add(0, Step("quick", status=StepStatus.FINAL, answer=problem.answer), visits=1, value_sum=1.0)
+    return graded(plan, tree)
+
+
+def test_trajectories_are_of_the_latest_round_that_solved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(monkeypatch, mixed)
+    kept = {}
+    for rounds in ("latest", "all"):
+        script.grow = mixed
+        root, options = tmp_path / rounds, {"rounds": rounds, "pairs_from": "reward_model_rounds"}
+        with running(root, method={"options": options}, rounds=[{}, {"values": "reward_model"}]) as context:
+            run_to_training(context)
+            script.grow = quick_for_the_first
+            run_to_training(context, 2)
+        solutions = read(root, Trajectory, "trajectories.jsonl", 2)
+        kept[rounds] = [(solution.problem, len(solution.steps) == 1) for solution in solutions]
+        counts = facts(root, "r2/harvest")["counts"]
+        assert (counts["trees_without_pairs"], counts["step_pairs"] + counts["answer_pairs"]) == (3, 0)
+    assert kept["latest"] == [(TRAIN[0], True), (TRAIN[1], False)]
+    assert kept["all"] == [(TRAIN[0], True), (TRAIN[0], False), (TRAIN[1], False)]
+
+
 def test_training_is_skipped_with_the_reason_of_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script, root = Script(monkeypatch, all_incorrect), tmp_path / "run"
     with running(root, method={"rule": "vstar"}, rounds=[{}]) as context:
@@ -186,7 +213,7 @@ def test_second_policy_goes_to_strategies_that_use_one(tmp_path: Path, monkeypat
             tmp_path / str(number), second_policy=setting, rounds=[{"search": {"strategy": strategy}}]
         ) as context:
             run_to_training(context, policy=POLICY)
-        assert script.plans[-1].second_policy == expected
+        assert script.plans[-1].further.get("second_policy") == expected
         assert script.plans[-1].models == tuple(dict.fromkeys(ref for ref in (POLICY, expected) if ref))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.searches.runner import SearchPlan
 from search.data import PreferencePair, Problem, Step, StepStatus
-from search.formats.requests import JUDGE, parse_mark
+from search.formats.judge_prompts import GENERAL
 from search.grading.grader import grader
 from search.tree import ROOT, Tree
 from tests.cluster.evolution.scripted_rounds import (
@@ -61,12 +61,13 @@ def test_policy_marks_its_own_solutions(tmp_path: Path, monkeypatch: pytest.Monk
         return tree
 
     script, root = Script(monkeypatch, search_or_judge), tmp_path / "run"
-    with running(root, method={"rule": "self_rewarding", "policy": DPO}, rounds=[{}]) as context:
+    method = {"rule": "self_rewarding", "options": {"prompt": "general"}, "policy": DPO}
+    with running(root, method=method, rounds=[{}]) as context:
         run_to_training(context, policy=POLICY)
     first, second = script.plans
     assert (second.blind, second.config.candidates, len(second.problems)) == (True, 3, 3 + 3 + 1)
     judged = second.problems[0].request
-    assert (first.problems[0].question, JUDGE) == (second.problems[0].question, judged and judged.text)
+    assert (first.problems[0].question, GENERAL) == (second.problems[0].question, judged and judged.text)
     assert judged and judged.is_judgement and judged.attempt[-1].is_terminal
     assert not any(grader().grade(problem, None) for problem in second.problems)  # they can be graded: a worker does
     pairs = read(root, PreferencePair, "pairs.jsonl")
@@ -74,21 +75,6 @@ def test_policy_marks_its_own_solutions(tmp_path: Path, monkeypatch: pytest.Monk
     judging = facts(root, "r1/self_judgements")
     assert (judging["judged"], judging["marks"]) == (7, 2 * (1 + 1 + 2)) and "failures" not in judging
     assert str(script.tasks["policy"].initial_model) == "/second round"
-
-
-@pytest.mark.parametrize(
-    ("text", "mark"),
-    [
-        ("Score: 4", 4.0),
-        ("score:3.5/5", 3.5),
-        ("Score: 1\nbut no. Score: 2", 2.0),
-        ("Score: 42", None),
-        ("Score: 5.5", None),
-        ("4 points", None),
-    ],
-)
-def test_mark_is_parsed_from_a_judgement(text: str, mark: float | None) -> None:
-    assert parse_mark(text) == mark
 
 
 def test_iterative_dpo_prefers_the_highest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,9 @@ from cluster.models import engine_options
 from cluster.models.engine_options import check_engine, vllm_arguments, vllm_quantizations
 from search.errors import UserError
 
+AWQ = {"quant_method": "awq", "bits": 4, "group_size": 32, "zero_point": True}
+GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 32, "desc_act": False, "sym": True}
+
 
 def test_names_are_read_from_the_installed_vllm() -> None:
     assert {"model", "hf_overrides", "cpu_offload_gb", "enable_log_requests"} <= vllm_arguments()
@@ -35,12 +38,12 @@ def test_extra_arguments_are_those_of_vllm() -> None:
 @pytest.mark.parametrize(
     ("options", "saved", "flags", "capabilities", "message"),
     [
-        ({"quantization": "awq"}, {"quant_method": "awq", "bits": 4}, set(), [], None),
-        ({"quantization": "awq"}, {"quant_method": "awq", "bits": 8}, set(), [], "awq quantization of 8 bits needs a GPU"),
-        ({}, {"quant_method": "gptq", "bits": 8}, set(), [], "gptq quantization of 8 bits needs a GPU"),
+        ({"quantization": "awq"}, AWQ, set(), [], None),
+        ({"quantization": "awq"}, AWQ | {"bits": 8}, set(), [], "awq quantization of 8 bits needs a GPU"),
+        ({}, GPTQ | {"bits": 8}, set(), [], "gptq quantization of 8 bits needs a GPU"),
         ({"quantization": "awq"}, None, set(), [], "are not quantized, and awq has to be done beforehand"),
-        ({"quantization": "awq"}, {"quant_method": "gptq"}, set(), [], "are quantized by gptq, not by awq"),
-        ({"quantization": "gptq", "dtype": "float32"}, {"quant_method": "gptq"}, set(), [], "computes in float16 or bfloat16"),
+        ({"quantization": "awq"}, GPTQ, set(), [], "are quantized by gptq, not by awq"),
+        ({"quantization": "gptq", "dtype": "float32"}, GPTQ, set(), [], "computes in float16 or bfloat16"),
         ({"quantization": "fp8"}, None, set(), [], r"fp8 quantization needs a GPU, or a CPU with AMX \(amx_tile\)"),
         ({"quantization": "fp8"}, None, {"amx_tile"}, [], None),
         ({"quantization": "fp8", "num_gpus": 1}, None, set(), [90], None),
@@ -77,3 +80,29 @@ def test_quantization_without_its_package_is_refused(model: Path, monkeypatch: p
     monkeypatch.setitem(engine_options.PACKAGES, "bitsandbytes", "a_package_that_is_not_there")
     with pytest.raises(UserError, match=r"bitsandbytes needs the package a_package_that_is_not_there: install it"):
         check_engine("policy.engine", engine, model)
+
+
+@pytest.mark.parametrize(
+    ("saved", "message"),
+    [
+        ("awq", "quantization_config in .* is damaged: it names no quant_method"),
+        ({"bits": 4}, "quantization_config in .* is damaged: it names no quant_method"),
+        ({"quant_method": "zip"}, r"the installed vLLM \(.*\) has no quantization zip"),
+        ({"quant_method": "awq", "bits": 4, "zero_point": True}, "is damaged: awq needs group_size or q_group_size"),
+        ({"quant_method": "gptq", "bits": 4, "group_size": 32, "sym": True}, "is damaged: gptq needs desc_act"),
+    ],
+)
+def test_a_broken_quantization_config_is_refused(model: Path, saved: Any, message: str) -> None:
+    (model / "config.json").write_text(
+        json.dumps({"architectures": ["Qwen2ForCausalLM"], "quantization_config": saved})
+    )
+    with pytest.raises(UserError, match=f"^policy.engine: .*{message}"):
+        check_engine("policy.engine", EngineConfig(), model)
+
+
+def test_quantizations_are_known_by_either_spelling(model: Path) -> None:
+    saved = {"quant_method": "compressed_tensors", "config_groups": {}}
+    (model / "config.json").write_text(
+        json.dumps({"architectures": ["Qwen2ForCausalLM"], "quantization_config": saved})
+    )
+    check_engine("policy.engine", EngineConfig(), model)

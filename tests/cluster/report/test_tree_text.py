@@ -52,6 +52,13 @@ def test_tree_is_drawn_with_visits_values_scores_and_grades() -> None:
     ]
 
 
+def test_step_of_a_further_policy_says_who_drew_it() -> None:
+    tree = eggs_tree()
+    tree.nodes[1].action, tree.nodes[3].action = "policy", "policy_2"
+    lines = plain(tree)
+    assert lines[4].endswith("├ eggs = 3 * 4") and lines[5].endswith("so 7 are left. ×2 by policy_2")
+
+
 def test_small_tree_is_the_best_path_with_siblings() -> None:
     tree = eggs_tree()
     assert best_end(tree) == 5

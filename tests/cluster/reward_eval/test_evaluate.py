@@ -16,7 +16,8 @@ from cluster.reward_eval.evaluate import RESULT
 from cluster.reward_eval.first_error import PROCESS_ROWS
 from cluster.reward_eval.request import REWARD_EVAL, RewardEvalRequest, rows_inputs
 from cluster.reward_eval.threshold import Threshold, measure
-from cluster.searches.runner import SearchPlan, SearchResult, SearchRunner, summarise_trees
+from cluster.searches.result import SearchResult, summarise_trees
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import Aggregation, ModelRef
 from search.errors import UserError
 from search.evaluation.confidence import wilson
@@ -234,7 +235,7 @@ def test_samples_are_drawn_blind_and_missing_trees_are_incorrect(
     def run(_: SearchRunner, plan: SearchPlan, directory: Path) -> SearchResult:
         plans.append(plan)
         store_trees(directory, [sample_tree(problem, 2, 2, 0) for problem in plan.problems[:3]])
-        return summarise_trees(directory, {plan.problems[3].id: "its worker died"})
+        return summarise_trees(directory, {(plan.problems[3].id, 0): "its worker died"})
 
     monkeypatch.setattr(SearchRunner, "run", run)
     drawn = RewardEvalRequest(

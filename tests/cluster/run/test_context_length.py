@@ -15,7 +15,7 @@ from tokenizers import models as token_models
 
 from cluster.config.run_config import RunConfig
 from cluster.models.resolve import ResolvedModel
-from cluster.run import context_length
+from cluster.run import context_length, preflight
 from cluster.run.context_length import GRANULARITY, UNCHECKED_LENGTH, sample_problems, with_contexts
 from cluster.run.model_fields import RunModels
 from cluster.run.prompting import Prompting
@@ -141,6 +141,20 @@ def test_what_does_not_fit_is_refused_with_the_smallest_change(
 ) -> None:
     with pytest.raises(UserError, match=message):
         contexts(model, **options)
+
+
+def test_a_search_that_a_command_does_not_run_may_be_too_long(tmp_path: Path) -> None:
+    path = make_model(tmp_path / "short", 700)
+    fields = {"name": "r", "problems": {"train": {"name": "curriculum", "count": 2}}, "policy": {"path": str(path)}}
+    evaluation = {"search": {**SEARCH, "max_solution_tokens": 900}}
+    config = RunConfig.model_validate({**fields, "search": SEARCH, "evaluation": evaluation})
+    models = RunModels(resolved={"policy.path": ResolvedModel(reference=str(path), directory=path)})
+    problems = ProblemSets(train=PROBLEMS, validation=(), evaluation={})
+    fitted = preflight.fit_prompts(config, problems, (), models, command="search")
+    assert fitted.policy.engine.max_model_len == rounded(PROMPT + 4 * 50)
+    for command in ("evaluate", None):
+        with pytest.raises(UserError, match=r"set evaluation\.search\.max_solution_tokens to at most"):
+            preflight.fit_prompts(config, problems, (), models, command=command)
 
 
 def test_samples_are_measured_without_worked_examples(model: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from cluster.run import inventory
 from cluster.run.inventory import DONE, verify_run, verify_stage
-from cluster.searches.runner import SearchPlan, SearchResult, SearchRunner, summarise_trees
+from cluster.searches.result import SearchResult, summarise_trees
+from cluster.searches.runner import SearchPlan, SearchRunner
 from search.data import Problem
 from search.errors import UserError
 from search.seeds import derive
@@ -46,7 +47,7 @@ class ResumingScript(Script):
     def resume(self, plan: SearchPlan, directory: Path) -> SearchResult:
         runner = SearchRunner(self.context)
         finished = runner.keep_trees(plan, directory)
-        missing = [problem for problem in plan.problems if problem.id not in finished]
+        missing = [problem for problem in plan.problems if (problem.id, 0) not in finished]
         self.searched += [problem.id for problem in missing]
         store_trees(directory, [self.grow(plan, problem) for problem in missing])
         return summarise_trees(directory, {})

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.run_config import PolicyConfig
+from cluster.config.model_config import PolicyConfig
+from cluster.config.run_config import RunConfig
 from cluster.run import preflight
+from cluster.run.model_fields import RunModels
 from search.data import Problem
 from search.errors import UserError
 from search.formats.code_format import CODE_TAGS
 from search.formats.model_prompt import PromptSettings
+from search.problems.loading import ProblemSets
 from search.storage import tree_store
 from search.tree import Tree
 from tests.fakes.tiny_model import make_empty_model
@@ -71,3 +74,11 @@ def test_stored_trees_are_checked(tmp_path: Path) -> None:
     file.write_text("{}\n")
     with pytest.raises(UserError, match=r"trees-0\.jsonl:1: not a tree"):
         preflight.check_trees("--trees", tmp_path, independent=False)
+
+
+def test_strategy_that_cannot_work_in_the_format_is_refused() -> None:
+    """The built-in base policy writes code, in which no model thinks."""
+    problems = {"train": {"name": "curriculum", "count": 2}}
+    config = RunConfig.model_validate({"name": "r", "problems": problems, "search": {"strategy": "budget_forcing"}})
+    with pytest.raises(UserError, match="'budget_forcing' needs a model that thinks before it answers"):
+        preflight.fit_prompts(config, ProblemSets(train=(), validation=(), evaluation={}), (), RunModels())

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.run_config import PolicyConfig, RunConfig
+from cluster.config.model_config import PolicyConfig
+from cluster.config.run_config import RunConfig
 from cluster.models.resolve import ResolvedModel
 from cluster.run import prompting
 from cluster.run.model_fields import RunModels
@@ -108,9 +109,9 @@ def test_second_policy_of_another_format_is_refused(tmp_path: Path) -> None:
     code = make_prompted_model(tmp_path / "code", prompt=BUILT_IN_PROMPT)
     other = make_prompted_model(tmp_path / "other", template=True)
     with pytest.raises(UserError, match=r"second_policy: .* writes steps of the format 'code', the policy of 'chat'"):
-        prompting.check_second_policy("second_policy", code, chat, PromptSettings())
-    prompting.check_second_policy("second_policy", other, chat, PromptSettings())
-    prompting.check_second_policy("second_policy", code, chat, SETTINGS)
+        prompting.check_further_policy("second_policy", code, chat, PromptSettings())
+    prompting.check_further_policy("second_policy", other, chat, PromptSettings())
+    prompting.check_further_policy("second_policy", code, chat, SETTINGS)
 
 
 def test_run_says_how_its_models_are_prompted(tmp_path: Path) -> None:

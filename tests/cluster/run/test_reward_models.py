@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.run_config import RewardModelConfig
+from cluster.config.model_config import RewardModelConfig
 from cluster.run.reward_models import check_reward_model, first_reward_model
 from search.errors import UserError
 from search.reward_models import RewardModelKind

@@ -24,7 +24,7 @@ def test_every_model_of_a_search_has_its_own_format(tmp_path: Path) -> None:
     plan = SearchPlan(
         config=search_config(),
         policy=model_ref("policy", base, 0),
-        second_policy=model_ref("second_policy", trained, 1),
+        further={"second_policy": model_ref("second_policy", trained, 1), "policy_2": model_ref("policy_2", base, 0)},
         reward_model=model_ref("reward_model", ppm, 1),
         problems=TRAIN,
         seed=("search",),
@@ -33,7 +33,13 @@ def test_every_model_of_a_search_has_its_own_format(tmp_path: Path) -> None:
     with running(tmp_path / "run", shots=("one",), policy={"format": "code"}) as context:
         spec = search_spec(context, plan, tmp_path)
     assert spec.format == CodeFormat(shots=("one",))
-    assert spec.second_format == CodeFormat()
+    assert spec.further_formats == {"second_policy": CodeFormat(), "policy_2": CodeFormat(shots=("one",))}
+    assert spec.models == {
+        "policy": "policy of round 0",
+        "second_policy": "second_policy of round 1",
+        "policy_2": "base",
+        "reward_model": "reward_model of round 1",
+    }
     assert isinstance(spec.reward_adapter, TrainedClassifier)
     piece = spec.reward_adapter.render(State(TRAIN[0])).pieces[0]
     assert piece[0].startswith("Question: ")
@@ -50,4 +56,4 @@ def test_models_that_a_search_has_not_have_no_format(tmp_path: Path) -> None:
     )
     with running(tmp_path / "run") as context:
         spec = search_spec(context, plan, tmp_path)
-    assert (spec.format.name, spec.second_format, spec.reward_adapter) == ("chat", None, None)
+    assert (spec.format.name, spec.further_formats, spec.reward_adapter) == ("chat", {}, None)

@@ -13,7 +13,7 @@ import pytest
 from actors.config import EngineConfig
 from actors.sandbox.config import ExecutorConfig
 from actors.stats import WorkerStats
-from actors.workers.messages import Engines, TreeSummary
+from actors.workers.messages import Engines, PolicyEngines, TreeSummary
 from cluster.run.progress import Progress
 from cluster.searches import prometheus
 from cluster.searches.estimate import TimeEstimate
@@ -77,6 +77,32 @@ def test_stats_of_all_workers_are_added_up(search_stats: SearchStats, clock: Clo
     assert search_stats.occupancy == 0.75  # of a capacity of 100
     assert search_stats.policy_cached == 0.5
     assert search_stats.current_line() == "400 tok/s, engines 75 %, cached 50 %"
+
+
+def test_monitor_counts_trees_and_the_problems_they_solve(
+    metrics: dict[str, Any], search_stats: SearchStats, clock: Clock
+) -> None:
+    with (
+        Progress(stream=io.StringIO()) as progress,
+        SearchMonitor(
+            progress,
+            "round 1: search",
+            4,
+            0,
+            metrics=SearchMetrics("arithmetic", "round 1", open_trees=4),
+            stats=search_stats,
+            estimate=TimeEstimate(4, None, clock),
+            blind=False,
+            trees=2,
+        ) as monitor,
+    ):
+        for problem, number, solved in (("p1", 0, True), ("p1", 1, True), ("p2", 0, False)):
+            monitor.on_summary(TreeSummary(problem_id=problem, number=number, seed=1, solved=solved))
+        monitor.on_summary(TreeSummary(problem_id="p2", number=1, seed=1, quarantine_reason="broken"))
+        monitor.finish()
+        assert monitor.task.done == 4
+        assert monitor.task.note.startswith("1 problems solved, ")
+    assert monitor.quarantined == {("p2", 1): "broken"}
 
 
 def test_sequences_over_the_capacity_are_queued(search_stats: SearchStats) -> None:
@@ -148,7 +174,7 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_metrics_count_trees_and_show_what_is_in_flight(
     metrics: dict[str, Any], search_stats: SearchStats, clock: Clock
 ) -> None:
-    search_metrics = SearchMetrics("arithmetic", "round 1", open_problems=3)
+    search_metrics = SearchMetrics("arithmetic", "round 1", open_trees=3)
     cost = Cost(generated_tokens=50, scored_tokens=9, requests=4, executions=6)
     search_metrics.count(
         TreeSummary(problem_id="p1", seed=1, solved=True, nodes=5, rollouts=2, cost=cost, failures={"timeout": 1})
@@ -165,7 +191,7 @@ def test_metrics_count_trees_and_show_what_is_in_flight(
     assert {
         name.removeprefix("raystar_"): metric.value for name, metric in metrics.items() if metric.value is not None
     } == {
-        "open_problems": 1,
+        "open_trees": 1,
         "trees": 1,
         "trees_solved": 1,
         "quarantined": 1,
@@ -194,7 +220,7 @@ def test_metrics_count_trees_and_show_what_is_in_flight(
 
 def test_every_metric_is_in_the_docs() -> None:
     text = (Path(__file__).resolve().parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
-    assert [name for name in (*COUNTERS, *GAUGES, "open_problems") if f"`ray_raystar_{name}`" not in text] == []
+    assert [name for name in (*COUNTERS, *GAUGES, "open_trees") if f"`ray_raystar_{name}`" not in text] == []
 
 
 def test_monitor_shows_the_reports_of_a_search(
@@ -208,7 +234,7 @@ def test_monitor_shows_the_reports_of_a_search(
             "round 1: search",
             4,
             2,
-            metrics=SearchMetrics("arithmetic", "round 1", open_problems=2),
+            metrics=SearchMetrics("arithmetic", "round 1", open_trees=2),
             stats=search_stats,
             estimate=TimeEstimate(2, None, clock),
             blind=False,
@@ -222,7 +248,7 @@ def test_monitor_shows_the_reports_of_a_search(
         assert (task.done, task.note) == (2, "0 solved, 20 tok/s, engines 50 %")
         assert "time left not known yet" in task.line()
         monitor.on_summary(TreeSummary(problem_id="p1", seed=1, solved=True, nodes=3, cost=Cost(generated_tokens=30)))
-        assert (task.done, monitor.solved) == (3, 1)
+        assert (task.done, monitor.solved) == (3, {"p1"})
         advance(clock, 2)
         monitor.on_stats(0, WorkerStats(active_trees=1, generated_tokens=40))
         assert task.note == "1 solved, 10 tok/s, engines 0 %"
@@ -230,11 +256,11 @@ def test_monitor_shows_the_reports_of_a_search(
         monitor.on_summary(TreeSummary(problem_id="p2", seed=2, quarantine_reason="broken"))
         monitor.finish()
     assert task.note == "1 solved, 10 tok/s, engines 25 %"
-    assert monitor.quarantined == {"p2": "broken"}
+    assert monitor.quarantined == {("p2", 0): "broken"}
     assert stream.getvalue().startswith("round 1: search: 4/4, 100 %, 1 solved, ")
 
 
-def test_second_policy_adds_to_the_capacity() -> None:
+def test_further_policies_add_to_the_capacity() -> None:
     config = EngineConfig(max_num_seqs=8)
     engines = Engines(
         policy=("a", "b"),
@@ -243,6 +269,9 @@ def test_second_policy_adds_to_the_capacity() -> None:
         executor_config=ExecutorConfig(),
         reward_model=("s",),
         reward_model_config=config,
-        second_policy=("c",),
+        further={
+            "second_policy": PolicyEngines(handles=("c",), config=config),
+            "policy_2": PolicyEngines(handles=("d", "e"), config=EngineConfig(max_num_seqs=3)),
+        },
     )
-    assert engines.capacity == (24, 8)
+    assert engines.capacity == (30, 8)

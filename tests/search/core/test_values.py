@@ -6,8 +6,10 @@ import math
 
 import pytest
 
-from search.core.values import Choice, choose_answer, log_strength, path_rank, path_share, path_value
+from search.core.values import Choice, choose_answer, path_rank, path_value
 from search.data import Aggregation, Step, StepStatus
+from search.evaluation.readings import log_strength
+from search.evaluation.solutions import path_share
 from search.tree import ROOT, Tree
 from tests.fakes.words import PROBLEM
 
@@ -63,6 +65,15 @@ def test_vote_adds_equal_answers_and_multiplicities() -> None:
     tree.nodes[twice].multiplicity = 2
     assert choose_answer(tree, "weighted").answer == "8"
     assert choose_answer(tree, "best").answer == "7"
+
+
+def test_majority_counts_draws_whatever_the_rewards() -> None:
+    tree = Tree(PROBLEM)
+    chain(tree, 0.9, ending="7")
+    twice = chain(tree, -0.9, ending="8")
+    assert choose_answer(tree, "majority") == Choice("7", ties=1)
+    tree.nodes[twice].multiplicity = 2
+    assert choose_answer(tree, "majority") == Choice("8", ties=0)
 
 
 def test_path_share_and_posterior_answer_by_hand() -> None:

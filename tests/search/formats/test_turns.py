@@ -12,8 +12,9 @@ from search.formats.base import Source, StepFormat
 from search.formats.chat_format import ChatFormat
 from search.formats.chat_template import ChatTemplate
 from search.formats.code_format import CodeFormat
+from search.formats.judge_prompts import GENERAL, MATHEMATICS
 from search.formats.plain_format import PlainFormat
-from search.formats.requests import JUDGE, REFLECT, hint_request, judge_request, reflection_request
+from search.formats.requests import REFLECT, hint_request, judge_request, reflection_request
 from search.formats.turns import lay_out
 
 TEMPLATE = ChatTemplate(
@@ -87,10 +88,10 @@ def test_reflection_follows_the_attempt(form: StepFormat, steps: tuple[Step, ...
 def test_judgement_is_asked_without_examples_and_code() -> None:
     judged = State(replace(PROBLEM, request=judge_request(PROGRAM)))
     assert text(replace(CODE, shots=("Q A",)), judged) == (
-        f"{SOLVE}x = 1<end_of_step>\nprint(x)<end_of_code>\n<output>1<end_of_output>\n<|user|>: {JUDGE}\n<|assistant|>:"
+        f"{SOLVE}x = 1<end_of_step>\nprint(x)<end_of_code>\n<output>1<end_of_output>\n<|user|>: {MATHEMATICS}\n<|assistant|>:"
     )
     judged = State(replace(PROBLEM, request=judge_request(PROSE)))
-    assert text(replace(PLAIN, shots=("Q A",)), judged) == f"Question: How many?\n\nOne.\n\nTwo.\n\n{JUDGE}\n\n"
+    assert text(replace(PLAIN, shots=("Q A",)), judged) == f"Question: How many?\n\nOne.\n\nTwo.\n\n{MATHEMATICS}\n\n"
     shot = "<|user|>: Q\n<|assistant|>: A"
     assert text(replace(CHAT, shots=(shot,)), judged) == text(CHAT, judged)
 
@@ -119,7 +120,7 @@ def test_second_request_at_the_same_place_joins_the_first() -> None:
     assert [exchange.request for exchange in turns.exchanges] == [f"{REFLECT}\n\nGo on."]
 
 
-@pytest.mark.parametrize("request_text", [REFLECT, JUDGE, hint_request("2").text])
+@pytest.mark.parametrize("request_text", [REFLECT, MATHEMATICS, GENERAL, hint_request("2").text])
 def test_requests_say_nothing_of_a_step_format(request_text: str) -> None:
     assert not any(mark in request_text for mark in ("boxed", "blank line", "<", "code")) or "<points>" in request_text
 

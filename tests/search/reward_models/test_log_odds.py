@@ -27,6 +27,9 @@ def test_logit_is_the_output_or_log_odds_of_not_incorrect() -> None:
     # P = 0.5, 0.3, 0.2: odds of correct or neutral 0.8 / 0.2 = 4, whatever is added to all three
     assert to_logit([math.log(0.5) + 7, math.log(0.3) + 7, math.log(0.2) + 7]) == pytest.approx(math.log(4))
     assert to_logit([800.0, -800.0, 0.0]) == 800.0
+    # neutral counted as incorrect: 0.5 / (0.3 + 0.2)
+    assert to_logit([math.log(0.5), math.log(0.3), math.log(0.2)], neutral_is_correct=False) == pytest.approx(0.0)
+    assert to_logit([1.25], neutral_is_correct=False) == 1.25
     with pytest.raises(ValueError, match=r"3 \(correct, neutral, incorrect\), not 2"):
         to_logit([0.0, 1.0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -171,3 +172,12 @@ def test_unclear_labels_are_refused(tmp_path: Path) -> None:
     directory = write_files(tmp_path, "Qwen2ForSequenceClassification", labels=("spam", "ham"))
     with pytest.raises(UserError, match=r"which of its labels \(spam, ham\) mean a correct solution"):
         adapter_for(directory, RewardModelKind.CLASSIFIER)
+
+
+def test_neutral_steps_of_a_prm_count_as_the_options_say(tmp_path: Path) -> None:
+    prm = write_files(tmp_path, "Qwen2ForSequenceClassification", labels=("correct", "neutral", "incorrect"))
+    outputs = [math.log(0.5), math.log(0.3), math.log(0.2)]
+    correct = adapter_for(prm, RewardModelKind.PRM)
+    incorrect = adapter_for(prm, RewardModelKind.PRM, neutral="incorrect")
+    assert correct.to_logit(outputs) == pytest.approx(math.log(4))  # 0.8 against 0.2
+    assert incorrect.to_logit(outputs) == pytest.approx(0.0)  # 0.5 against 0.5

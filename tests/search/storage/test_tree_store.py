@@ -1,4 +1,4 @@
-"""The tree store: what survives a crash, what is refused, one tree per problem."""
+"""The tree store: what survives a crash, what is refused, one tree for each number of a problem."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,23 +15,28 @@ from search import serialization
 from search.data import Problem, Step, StepStatus
 from search.errors import UserError
 from search.storage import tree_store
-from search.storage.tree_store import CorruptStore, TreeWriter, finished_ids, read_trees, worker_file
+from search.storage.tree_store import CorruptStore, TreeWriter, finished_keys, read_trees, worker_file
 from search.tree import Tree
 
 
-def tree(name: str, seed: int = 0) -> Tree:
-    grown = Tree(
-        Problem(id=name, question=f"What is {name}?", answer="4", source="test"), strategy="mcts", seed=seed, answer="4"
-    )
+def tree(name: str, seed: int = 0, number: int = 0) -> Tree:
+    problem = Problem(id=name, question=f"What is {name}?", answer="4", source="test")
+    grown = Tree(problem, number=number, strategy="mcts", seed=seed, answer="4")
     first = grown.add(0, Step("a\n", code="a = 1"), visits=3, value_sum=1.5)
     grown.add(first, Step("b", status=StepStatus.FINAL, answer="4"), correct=True, logit=0.25)
     return grown
 
 
-def write(path: Path, *names: str, seed: int = 0) -> None:
+def write(path: Path, *names: str, seed: int = 0, number: int = 0) -> None:
     with TreeWriter(path) as writer:
         for name in names:
-            writer.append(tree(name, seed))
+            writer.append(tree(name, seed, number))
+
+
+def finished_ids(path: Path) -> set[str]:
+    keys = finished_keys(path)
+    assert {number for _, number in keys} <= {0}
+    return {problem_id for problem_id, _ in keys}
 
 
 def test_trees_are_equal_after_round_trip(tmp_path: Path) -> None:
@@ -116,12 +122,47 @@ def test_line_names_the_schema_version_before_its_fields(tmp_path: Path) -> None
     assert path.read_text().startswith('{"schema":3,"problem":{"id":"p1",')
 
 
-def test_first_tree_of_a_problem_wins(tmp_path: Path) -> None:
-    write(worker_file(tmp_path, 0), "p1", seed=1)
-    write(worker_file(tmp_path, 1), "p1", "p2", seed=2)
-    write(worker_file(tmp_path, 1), "p2", seed=3)
-    assert [(t.problem.id, t.seed) for t in read_trees(tmp_path)] == [("p1", 1), ("p2", 2)]
+def test_tree_that_was_stored_twice_is_read_once_and_counted(tmp_path: Path) -> None:
+    write(worker_file(tmp_path, 0), "p1")
+    write(worker_file(tmp_path, 1), "p1", "p2")
+    write(worker_file(tmp_path, 2), "p1")
+    repeats: Counter[tuple[str, int]] = Counter()
+    assert [t.problem.id for t in read_trees(tmp_path, repeats)] == ["p1", "p2"]
+    assert repeats == {("p1", 0): 2}
     assert finished_ids(tmp_path) == {"p1", "p2"}
+
+
+def test_trees_of_two_searches_in_one_directory_are_refused(tmp_path: Path) -> None:
+    write(worker_file(tmp_path, 0), "p1", seed=1)
+    write(worker_file(tmp_path, 1), "p1", seed=2)
+    trees = read_trees(tmp_path)
+    assert next(trees).seed == 1
+    with pytest.raises(
+        CorruptStore, match=r"trees-1\.jsonl:1: a second tree of problem p1 \(seeds 1 and 2\): keep the"
+    ):
+        next(trees)
+
+
+def test_trees_of_one_problem_differ_in_their_numbers(tmp_path: Path) -> None:
+    for number in (0, 2, 11):
+        write(worker_file(tmp_path, 0), "p1", seed=number, number=number)
+    assert list(read_trees(tmp_path)) == [tree("p1", number, number) for number in (0, 2, 11)]
+    assert finished_keys(tmp_path) == {("p1", 0), ("p1", 2), ("p1", 11)}
+    assert [t.name for t in read_trees(tmp_path)] == ["p1", "p1, tree 2", "p1, tree 11"]
+
+
+def test_number_is_left_out_of_the_line_of_a_first_tree(tmp_path: Path) -> None:
+    """Lines that were stored before trees had numbers are those of first trees."""
+    assert tree_store.format_line(tree("p1")).startswith('{"schema":3,"problem":{"id":"p1",')
+    assert "number" not in tree_store.format_line(tree("p1"))
+    assert tree_store.format_line(tree("p1", number=3)).startswith('{"schema":3,"number":3,"problem":{"id":"p1",')
+    path = worker_file(tmp_path, 0)
+    write(path, "p1", number=3)
+    path.write_text(path.read_text().replace('"number":3', '"number":-3'))
+    with pytest.raises(CorruptStore, match=":1: not a tree"):
+        finished_keys(path)
+    with pytest.raises(CorruptStore, match="greater than or equal to 0"):
+        list(read_trees(path))
 
 
 @pytest.mark.parametrize("name", ['quote"s', "back\\slash", "new\nline", "ünïcode ☃", "</b>", '"}', "\u2028"])

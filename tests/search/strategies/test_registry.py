@@ -40,7 +40,12 @@ def test_strategy_is_mcts_when_none_is_named() -> None:
 
 def test_preset_chooses_its_strategy() -> None:
     assert {name: search_config(preset=name).strategy for name in PRESETS} == {
-        "paper": "mcts", "released": "mcts", "rstar": "rstar", "sphere": "sphere",
+        "paper": "mcts", "paper_bootstrap": "mcts", "paper_test": "mcts",
+        "released": "mcts", "released_bootstrap": "mcts", "released_test": "mcts",
+        "rstar": "rstar", "rstar_released": "rstar", "sphere": "sphere",
+        "omega_prm_paper": "omega_prm",
+        "beam_paper": "beam", "beam_released": "beam", "dvts_paper": "dvts", "dvts_released": "dvts",
+        "rebase_released": "rebase", "s1_released": "budget_forcing",
     }  # fmt: skip
 
 
@@ -49,11 +54,11 @@ def test_preset_chooses_its_strategy() -> None:
     [
         (
             {"strategy": "beam", "rollouts": 3},
-            "strategy 'beam' has no option rollouts: it belongs to mcts, dvts, rstar",
+            "strategy 'beam' has no option rollouts: it belongs to mcts, dvts, ab_mcts, rstar",
         ),
         ({"preset": "rstar", "beam_width": 2}, "strategy 'rstar' has no option beam_width: it belongs to beam, sphere"),
         ({"strategy": "magic"}, "strategy 'magic' is not known: one of mcts, sampling"),
-        ({"preset": "magic"}, "preset 'magic' is not known: one of paper, released"),
+        ({"preset": "magic"}, "preset 'magic' is not known: one of paper, "),
         ({"rolouts": 3}, "Extra inputs are not permitted"),
         ({"rollouts": 0}, "greater than or equal to 1"),
     ],
@@ -81,7 +86,10 @@ def test_config_survives_plain_data() -> None:
         assert search_config(**config.model_dump(mode="json")) == config
 
 
-PAPERS = ("mcts", "best_of_n", "beam", "dvts", "rstar", "sphere", "math_shepherd", "first_error_search", "sampling")
+PAPERS = (
+    "mcts", "best_of_n", "beam", "dvts", "rstar", "sphere", "math_shepherd", "first_error_search", "omega_prm", "sampling",
+    "rebase", "budget_forcing",
+)  # fmt: skip
 
 
 def test_needs_are_those_of_the_papers() -> None:
@@ -91,10 +99,11 @@ def test_needs_are_those_of_the_papers() -> None:
     assert names(lambda entry: entry.reward_model is Need.REQUIRED) == {"sphere"}
     assert names(lambda entry: entry.chooses_without_scores) == {"rstar"}
     assert names(lambda entry: entry.second_policy) == {"rstar", "sphere"}
-    assert names(lambda entry: entry.needs_answers) == {"math_shepherd", "first_error_search"}
-    independent = {"sampling", "best_of_n", "math_shepherd", "first_error_search"}
-    assert names(lambda entry: entry.has_independent_samples) == independent
-    assert names(lambda entry: not entry.chooses_answer) == {"sampling", "math_shepherd", "first_error_search"}
+    labelling = {"math_shepherd", "first_error_search", "omega_prm"}
+    assert names(lambda entry: entry.needs_answers) == labelling
+    assert names(lambda entry: entry.labelled is not None) == labelling
+    assert names(lambda entry: entry.has_independent_samples) == {"sampling", "best_of_n", "budget_forcing"}
+    assert names(lambda entry: not entry.chooses_answer) == {"sampling", *labelling}
 
 
 def test_common_options_are_those_of_every_strategy() -> None:

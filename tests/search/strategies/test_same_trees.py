@@ -28,6 +28,9 @@ from tests.fakes.scripts import HashedText
 PROBLEM = Problem(id="p1", question="What is 3 + 4?", answer="2", source="test")
 
 
+NOT_DIGESTED = {"seconds", "reward_model_requests", "scored_states"}  # the last two came after the first digests
+
+
 def neutral(tree: Tree) -> str:
     """A tree as text, without the names of its fields."""
     nodes = [
@@ -41,13 +44,14 @@ def neutral(tree: Tree) -> str:
         ]
         for node in tree.nodes
     ]
-    spent = [value for name, value in sorted(dataclasses.asdict(tree.cost).items()) if name != "seconds"]
+    spent = [value for name, value in sorted(dataclasses.asdict(tree.cost).items()) if name not in NOT_DIGESTED]
     return json.dumps([nodes, tree.answer, sorted(tree.failures.items()), spent], ensure_ascii=True)
 
 
 CASES: list[tuple[str, dict[str, Any], bool, str]] = [
     ("mcts", {"rollouts": 8, "progressive_widening": 0.5, "parallel_rollouts": 3}, True, "GRADED"),
     ("mcts", {"rollouts": 8, "unvisited_value": "zero", "finish_first": True}, False, "SCORED"),
+    ("mcts", {"preset": "released", "rollouts": 8, "candidates": 4}, False, "BOTH"),
     ("sampling", {"candidates": 6}, False, "SCORED"),
     ("best_of_n", {"candidates": 6, "budget_tokens": 300, "step_aggregation": "product"}, True, "SCORED"),
     ("beam", {"candidates": 3, "beam_width": 2, "answer_rule": "posterior"}, False, "SCORED"),
@@ -57,19 +61,39 @@ CASES: list[tuple[str, dict[str, Any], bool, str]] = [
     ("sphere", {"candidates": 4, "instructions": True}, False, "BOTH"),
     ("math_shepherd", {"candidates": 3, "solutions": 3}, False, "BOTH"),
     ("first_error_search", {"candidates": 3, "solutions": 3}, True, "GRADED"),
+    ("omega_prm", {"candidates": 3, "search_limit": 4}, False, "BOTH"),
+    ("omega_prm", {"candidates": 4, "search_limit": 4}, True, "GRADED"),
+    ("ab_mcts", {"rollouts": 8, "posterior": "beta"}, True, "GRADED"),
+    ("ab_mcts", {"rollouts": 12, "policy_choice": "stack", "parallel_rollouts": 3}, False, "SCORED"),
+    (
+        "beam",
+        {"candidates": 3, "beam_width": 2, "lookahead": 2, "filter_duplicates": True, "finished_keep_places": False},
+        True,
+        "SCORED",
+    ),
+    ("rebase", {"candidates": 6}, False, "SCORED"),
+    ("rebase", {"candidates": 6}, True, "BOTH"),
 ]
 DIGESTS = [
     "39465eea878b0480",
     "c82972b5033e072f",
+    "712dfc19360fe5b4",
     "2e8601383798bd7b",
     "6129d2cc5ddde157",
-    "a073e2963c79df72",
-    "47f885c4c52a6f3d",
-    "2e09e13e6382124c",
-    "0794e7e510c9b7bc",
+    "770c0004e1f8689a",
+    "222d103b2641c8b2",
+    "f7f7bd476929c92a",
+    "e6a2daaf75bf18f4",
     "a4adeae381c30539",
-    "b92a89416c7fa886",
-    "44deee12e188e12e",
+    "eaef21d03d710b9f",
+    "1465e879adec8258",
+    "65780b38513dd700",
+    "78e1409aea5c9ace",
+    "041b97315dfbb666",
+    "5b747d3117147c61",
+    "9ac6fe886b2fc999",
+    "1c024c42735832d9",
+    "94882803efea4f6a",
 ]
 
 
@@ -84,6 +108,7 @@ async def digest_of(strategy: str, options: dict[str, Any], code: bool, who: str
             reward_model=ScriptedRewardModel(hashed_logit) if who != "GRADED" else None,
             grader=TextGrader() if who != "SCORED" else None,
             second_policy=ScriptedPolicy(HashedText(code, "second")),
+            policies=(ScriptedPolicy(HashedText(code, "third")),),
         )
         config = search_config(strategy=strategy, max_depth=6, **options)
         texts.append(neutral(await build(config).search(PROBLEM, services, seed)))

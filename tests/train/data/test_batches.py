@@ -50,6 +50,22 @@ def test_pairs_are_read_at_their_last_tokens() -> None:
     assert batch.targets.labels.numel() == 0
 
 
+def test_pairs_weigh_by_their_share_of_the_step() -> None:
+    rows = [TokenizedRow([5, 6], [True, True])] * 6
+    samples = pack(SampleKind.PAIRS, rows, PAD, unit_weights=(1.0, 0.25, 0.25))
+    order = PlanConfig(batch_size=3, micro_batch_tokens=32, world_size=2, seed=0)  # one pair a micro-batch
+    weights = [
+        float(weight)
+        for rank in range(2)
+        for step in step_batches(samples, order, rank, first_step=0, epochs=1)
+        for batch in step
+        for weight in batch.weights
+    ]
+    # Of 1 + 0.25 + 0.25 = 1.5: 2/3, 1/6 and 1/6; and 0 of the rank that has no second pair.
+    assert sorted(weights) == [0.0, pytest.approx(1 / 6), pytest.approx(1 / 6), pytest.approx(2 / 3)]
+    assert len(pack(SampleKind.PAIRS, rows, PAD, unit_weights=(1.0, 1.0, 1.0)).unit_weights) == 0
+
+
 def test_scored_tokens_are_read_at_their_own_positions() -> None:
     rows = [
         TokenizedRow([5, 6], [False, True], [(0.5,)]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from search.data import Outcome, PreferencePair, Step
 from search.formats.code_format import CodeFormat
 from tests.fakes.tokenizer import EOS, FINAL, OPEN, PAD, PROBLEM, Merging, encoder
@@ -22,6 +24,15 @@ def test_reward_model_sees_no_end_token() -> None:
     samples, _ = encode_pairs([pair((), (OPEN, FINAL), (OPEN,))], code, 100, PAD)
     assert EOS not in samples.tokens
     assert len(samples) == 1 and samples.items().tolist() == [1]
+
+
+def test_pairs_keep_their_weights_when_others_are_left_out() -> None:
+    code, _ = encoder()
+    light = replace(pair((), (OPEN,), (OTHER,)), weight=0.25)
+    records = [pair((), (OPEN,), (OPEN,)), light, pair((), (OPEN, FINAL), (OPEN,))]
+    for encode in (encode_pairs, encode_preferences):
+        samples, dropped = encode(records, code, 100, PAD)
+        assert (samples.unit_weights.tolist(), dropped["same_text"]) == ([0.25, 1.0], 1)
 
 
 def test_policy_targets_follow_the_shared_prefix() -> None:

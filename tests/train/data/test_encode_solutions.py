@@ -164,8 +164,20 @@ def test_solutions_without_a_usable_step_are_counted() -> None:
     records = [
         StepLabels(PROBLEM, (Step("x " * 50), FINAL), labels=(1, 1)),
         StepLabels(PROBLEM, (OPEN, FINAL), labels=()),
-        StepLabels(PROBLEM, (OPEN, Step("")), labels=(1, -1)),
+        StepLabels(PROBLEM, (Step(""),), labels=(1,)),
     ]
     samples, dropped = encode_step_labels(records, code, 80, PAD)
     assert len(samples) == 0
-    assert dropped == {"too_long": 1, "nothing_to_learn": 1, "empty_step": 1, "cut": 0}
+    assert dropped == {"too_long": 1, "nothing_to_learn": 2, "empty_step": 1, "cut": 0}
+
+
+def test_a_step_without_tokens_loses_its_label_only() -> None:
+    """Thinking, which a reward model is not shown, is a step of no tokens."""
+    code, tokens = encoder()
+    records = [
+        StepLabels(PROBLEM, (Step(""), OPEN, FINAL), labels=(1, 0, 1)),
+        StepLabels(PROBLEM, (OPEN, Step(""), FINAL), labels=(1, -1)),
+    ]
+    samples, dropped = encode_step_labels(records, code, 100, PAD)
+    assert learnt(samples, tokens) == [("ab", list(NEUTRAL)), ("two", list(CORRECT)), ("ab", list(CORRECT))]
+    assert dropped == {"too_long": 0, "nothing_to_learn": 0, "empty_step": 2, "cut": 0}

@@ -50,4 +50,5 @@ def test_step_without_tokens_is_noticed() -> None:
     code, _ = encoder()
     empty = Step("")
     states = [State(PROBLEM, steps) for steps in ((OPEN, FINAL), (OPEN, empty), (empty, OPEN), ())]
-    assert [code.encode(state, end=False).has_no_empty_step for state in states] == [True, False, False, True]
+    noticed = [code.encode(state, end=False).is_empty for state in states]
+    assert noticed == [[False, False], [False, True], [True, False], []]

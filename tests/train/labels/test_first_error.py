@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from search.data import LabelScale, Problem, Step, StepLabels
 from train.labels.consensus import ConsensusCounts, filter_by_consensus
-from train.labels.first_error import first_error, labels_complete, to_hard_labels
+from train.labels.first_error import first_error, infer_correct, labels_complete, to_hard_labels
 
 PROBLEM = Problem(id="p", question="?", answer="7", source="made up")
 SIGN, SHARE, VALUE = LabelScale.SIGN, LabelScale.SHARE, LabelScale.VALUE
@@ -111,3 +111,20 @@ def test_every_solution_is_kept_or_counted_as_disagreed(places: list[tuple[int, 
     assert kept == [labelled for labelled, (here, there) in zip(ours, places, strict=True) if here == there]
     assert counts.solutions == len(places) == len(kept) + counts.disagreed
     assert counts.agreed_error_free == places.count((3, 3))
+
+
+@pytest.mark.parametrize(
+    ("labels", "inferred"),
+    [
+        ((None, 1, None, 1, -1, None), (1, 1, 1, 1, -1, None)),
+        ((None, None, 1), (1, 1, 1)),
+        ((None, -1), (None, -1)),
+        ((1, 0, None, 1), (1, 0, 1, 1)),
+        ((None, None), (None, None)),
+        ((), ()),
+    ],
+)
+def test_step_before_a_correct_one_is_correct(
+    labels: tuple[float | None, ...], inferred: tuple[float | None, ...]
+) -> None:
+    assert infer_correct(record(labels, steps=6)).labels == inferred

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from search.data import LabelScale, Outcome, Problem, Step, StepLabels, StepStatus
+from search.strategies.labelling.monte_carlo_labels import COMPLETION
 from search.strategies.registry import search_config
 from search.strategies.sampling.sampling import IndependentSampling
 from search.tree import Tree
@@ -139,3 +140,40 @@ async def test_independent_samples_share_common_prefixes() -> None:
         "d \\boxed{7}": (1.0, 1.0),
     }
     assert node_labels(tree, SHARE)[0] == 0.5  # three of six, the one that was cut off among them
+
+
+def omega_tree() -> Tree:
+    """Return what OmegaPRM writes: a searched rollout a b =8, a correct one a c =7, and completions after a."""
+    tree = Tree(PROBLEM, strategy="omega_prm")
+    a = tree.add(0, step("a"), label=0.5, completions=4)
+    b = tree.add(a, step("b"))
+    end = tree.add(b, answer("8"), label=0.0, correct=False)
+    tree.nodes[tree.add(a, answer("9"), action=COMPLETION, correct=False)].multiplicity = 3
+    c = tree.add(a, step("c"), action=COMPLETION)
+    tree.add(c, answer("7"), label=1.0, correct=True)
+    assert end == 3
+    return tree
+
+
+def test_labels_of_omega_prm_are_soft_where_it_estimated() -> None:
+    records = [([s.text for s in record.steps], record.labels) for record in label_tree(omega_tree(), SHARE)]
+    assert records == [(["a", "c", "it is 7"], (0.5, None, 1.0)), (["a", "b", "it is 8"], (0.5, None, 0.0))]
+
+
+def test_hard_labels_of_omega_prm_reach_back_from_correct_steps() -> None:
+    assert [record.labels for record in label_tree(omega_tree(), SIGN)] == [(1, 1, 1), (1, None, -1)]
+
+
+def test_completion_that_only_served_a_label_is_not_labelled() -> None:
+    tree = omega_tree()
+    assert labelled_solutions(tree) == [6, 3]
+    tree.strategy = "mcts"
+    assert labelled_solutions(tree) == [6, 4, 3]  # elsewhere the action says nothing
+    assert labelled_solutions(tree, 0, 1) == [4]
+
+
+def test_all_solutions_of_a_search_for_labels_are_labelled() -> None:
+    tree = Tree(PROBLEM, strategy="math_shepherd")
+    for number in range(9):
+        tree.add(tree.add(0, step(f"s{number}"), label=0.0), answer("8"), label=0.0, correct=False)
+    assert len(label_tree(tree, SHARE)) == len(outcomes(tree)) == 9

@@ -309,7 +309,7 @@ def test_options_of_another_rule_are_refused() -> None:
 
 
 def test_needed_inputs_are_fields_of_the_rule_inputs() -> None:
-    assert {field.name for field in fields(RuleInputs)} == {"trees", *RuleInput}
+    assert {field.name for field in fields(RuleInputs)} == {"trees", "rounds", *RuleInput}
     assert rules_that_need(RuleInput.CHECKED_LABELS) == ["checked_labels"]
 
 

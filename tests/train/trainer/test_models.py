@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from search.errors import UserError
-from train.config import TrainConfig
+from train.config import RewardModelTrainConfig, TrainConfig
 from train.data.trainable import check_trainable, reward_outputs
 from train.objectives import OBJECTIVES, Objective
 from train.trainer.models import load_model
@@ -35,6 +35,27 @@ def test_new_reward_head_has_labels_and_reproducible_weights(
     assert type(loaded).__name__ == "Qwen2ForSequenceClassification"
     assert loaded.config.id2label == dict(enumerate(head))
     assert reward_outputs(tmp_path) == loaded.config.num_labels == len(head)
+
+
+def test_head_dropout_acts_in_training_only(tmp_path: Path, tiny_model: Path) -> None:
+    released = RewardModelTrainConfig(preset="released", precision="fp32", zero_stage=0, gradient_checkpointing=False)
+    model = load_model(tiny_model, OBJECTIVES["ppm"].head, released, pad_id=1)
+    seen: list[torch.Tensor] = []
+    model.model.score.register_forward_pre_hook(lambda head, inputs: seen.append(inputs[0].detach()))
+    states = torch.arange(4, 132).view(8, 16), torch.arange(128)
+    model.eval()
+    evaluated = model(*states)
+    model.train()
+    model(*states)
+    kept, dropped = seen[0], seen[1]
+    assert (kept == 0).sum() == 0
+    share = (dropped == 0).float().mean()  # of 128 hidden states; what is left is scaled by 1 / 0.9
+    assert 0.08 < share < 0.12
+    assert torch.allclose(dropped[dropped != 0] * 0.9, kept[dropped != 0], atol=1e-6)
+    model.model.save_pretrained(tmp_path)
+    exported = AutoModelForSequenceClassification.from_pretrained(tmp_path, num_labels=1).train()
+    scores = exported(input_ids=states[0]).logits  # at each text's last token: no dropout is exported
+    assert torch.allclose(scores, evaluated[15::16], atol=1e-5)
 
 
 @pytest.mark.parametrize("objective", [OBJECTIVES["sft"], OBJECTIVES["dpo"]])

@@ -13,14 +13,14 @@ from train.labels.consensus import filter_by_consensus
 from train.labels.files import LabelHarvest, open_label_files
 from train.labels.tree_labels import LabellingCost, label_tree, outcomes, score_labels, without_repeats
 from train.rules.base import HarvestResult, HarvestRule, NoOptions, RuleInputs
-from train.rules.step_labels.tree_labels import FILES, label_result
+from train.rules.step_labels.tree_labels import FILES, MAX_LABELLED, bound_by_labels, label_result
 
 
 def harvest(
     trees: Iterable[Tree],
     out_dir: Path,
-    max_correct: int = 4,
-    max_incorrect: int = 4,
+    max_correct: int = MAX_LABELLED,
+    max_incorrect: int = MAX_LABELLED,
     score_threshold: float = 0.5,
 ) -> LabelHarvest:
     """Write hard labels of those solutions on whose first error the reward model that scored the trees agrees.
@@ -46,4 +46,11 @@ def _write(inputs: RuleInputs, options: NoOptions, out_dir: Path) -> HarvestResu
     return label_result(harvest(inputs.trees, out_dir))
 
 
-RULE = HarvestRule(name="consensus_labels", write=_write, files=FILES, reads_history=True, needs_scores=True)
+RULE = HarvestRule(
+    name="consensus_labels",
+    write=_write,
+    files=FILES,
+    reads_history=True,
+    needs_scores=True,
+    bound=bound_by_labels,
+)

@@ -35,16 +35,38 @@ async def test_golden_tree() -> None:
     tree = await build(config).search(PROBLEM, graded(policy), 1)
     assert draw(tree) == cleandoc("""
         0   question
-        1   ├─ a x2            label 1.00
-        2   │  └─ b x2         label 1.00 of 4
-        3   │     └─ c x2      label 0.00 of 4
-        4   │        └─ =8 x2                   incorrect
-        5   ├─ a               label 1.00
-        6   │  └─ b            label 1.00
-        7   │     └─ d         label 1.00 of 4
-        8   │        └─ =8     label 0.00       incorrect
-        9   └─ e               label 1.00
-        10     └─ =7           label 1.00       correct
+        1   ├─ a x2                      label 1.00
+        2   │  └─ b x2                   label 1.00 of 4
+        3   │     ├─ c x2                label 0.00 of 4
+        4   │     │  ├─ =8 x2                             incorrect
+        19  │     │  ├─ completion w0
+        20  │     │  │  └─ =8                             incorrect
+        21  │     │  ├─ completion w1
+        22  │     │  │  └─ =8                             incorrect
+        23  │     │  ├─ completion w2
+        24  │     │  │  └─ =8                             incorrect
+        25  │     │  └─ completion w3
+        26  │     │     └─ =8                             incorrect
+        11  │     ├─ completion w
+        12  │     │  └─ =7                                correct
+        13  │     ├─ completion w1
+        14  │     │  └─ =8                                incorrect
+        15  │     ├─ completion w2
+        16  │     │  └─ =8                                incorrect
+        17  │     └─ completion w3
+        18  │        └─ =8                                incorrect
+        5   ├─ a                         label 1.00
+        6   │  └─ b                      label 1.00
+        7   │     └─ d                   label 1.00 of 4
+        8   │        ├─ =8               label 0.00       incorrect
+        27  │        ├─ completion w x2
+        28  │        │  └─ =7 x2                          correct
+        29  │        ├─ completion w2
+        30  │        │  └─ =8                             incorrect
+        31  │        └─ completion w3
+        32  │           └─ =8                             incorrect
+        9   └─ e                         label 1.00
+        10     └─ =7                     label 1.00       correct
     """)
     assert tree.answer is None
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from search.strategies.labelling.monte_carlo_labels import COMPLETION
 from search.strategies.registry import build, search_config
 from search.tree import Tree
 from tests.fakes.policy import ScriptedPolicy
@@ -30,8 +31,10 @@ async def test_reward_model_scores_every_step() -> None:
     policy = ScriptedPolicy(completions_by_word({}, SOLUTIONS))
     services = word_services(policy, graded=True, reward_model=ScriptedRewardModel(step_count))
     tree = await build(search_config(strategy="first_error_search", solutions=4)).search(PROBLEM, services, 1)
-    finished = [i for end in tree.terminals() for i in tree.path(end)]
-    assert all(tree.nodes[i].score is not None for i in finished)
+    completed = {i for i, node in enumerate(tree.nodes) if node.action == COMPLETION}
+    finished = [path for end in tree.terminals() if completed.isdisjoint(path := tree.path(end))]
+    assert len(finished) == 3
+    assert {i for path in finished for i in path} == {i for i, n in enumerate(tree.nodes) if n.score is not None}
 
 
 @pytest.mark.parametrize("strategy", ["math_shepherd", "first_error_search"])

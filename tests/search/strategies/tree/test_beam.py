@@ -1,15 +1,18 @@
-"""Beam search by hand: a golden tree, the nodes that are kept, where a beam stops, and its answer."""
+"""Beam search by hand: a golden tree, the nodes that are kept, where a beam stops, its answer, and the presets."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from inspect import cleandoc
+from typing import Any
 
 import pytest
 
 from search.data import Aggregation, Step, StepStatus
 from search.strategies.registry import search_config
-from search.strategies.tree.beam import Beam, StepBeam, keep
+from search.strategies.tree.beam import Beam, BeamConfig, StepBeam, deal, keep
+from search.strategies.tree.draws import Draw
 from search.tree import ROOT, Tree
 from tests.fakes.drawing import draw
 from tests.fakes.scripts import word_policy
@@ -29,25 +32,49 @@ def tree_of(*children: tuple[str, float | None, int]) -> Tree:
     return tree
 
 
+def kept(tree: Tree, places: int, **options: Any) -> Beam:
+    """The beam with so many places that is kept of all children of the root."""
+    drawn = {child: tree.nodes[child].multiplicity for child in tree.nodes[ROOT].children}
+    return keep(tree, Beam(places=places), drawn, BeamConfig(**options))
+
+
 def test_finished_solution_keeps_its_place() -> None:
     tree = tree_of(("a", 0.1, 1), ("=7", 0.9, 1), ("b", 0.5, 1))
-    assert keep(tree, Beam(places=2), [1, 2, 3], Aggregation.LAST) == Beam((3,), 1)
-    assert keep(tree, Beam(places=3), [1, 2, 3], Aggregation.LAST) == Beam((3, 1), 2)
-    assert keep(tree, Beam(places=1), [1, 2, 3], Aggregation.LAST) == Beam((), 0)
+    assert kept(tree, 2) == Beam((3,), 1)
+    assert kept(tree, 3) == Beam((3, 1), 2)
+    assert kept(tree, 1) == Beam((), 0)
 
 
-def test_free_places_stay_when_children_are_few() -> None:
-    assert keep(tree_of(("a", 0.1, 1)), Beam(places=4), [1], Aggregation.LAST) == Beam((1,), 4)
-    assert keep(tree_of(), Beam(places=4), [], Aggregation.LAST) == Beam((), 4)
+def test_finished_solution_makes_room_when_so_configured() -> None:
+    tree = tree_of(("a", 0.1, 1), ("=7", 0.9, 1), ("b", 0.5, 1))
+    assert kept(tree, 2, finished_keep_places=False) == Beam((3, 1), 2)
+    assert kept(tree, 1, finished_keep_places=False) == Beam((3,), 1)
+
+
+def test_step_drawn_twice_takes_two_places_unless_filtered() -> None:
+    tree = tree_of(("a", 0.1, 1), ("=7", 0.9, 2), ("b", 0.5, 3))
+    assert kept(tree, 4) == Beam((3, 3, 3), 3)  # the finished one keeps a single place
+    assert kept(tree, 3) == Beam((3, 3), 2)
+    assert kept(tree, 4, finished_keep_places=False) == Beam((3, 3, 3, 1), 4)
+    assert kept(tree, 4, filter_duplicates=True) == Beam((3, 1), 3)
+    assert kept(tree, 2, filter_duplicates=True, finished_keep_places=False) == Beam((3, 1), 2)
+
+
+def test_draws_are_dealt_to_open_nodes_in_turn() -> None:
+    assert deal(Beam(places=4), 3) == [Draw(ROOT, 12)]
+    assert deal(Beam((5, 7, 5), 4), 3) == [Draw(5, 8), Draw(7, 4)]
+    assert deal(Beam((5, 7, 9), 4), 4) == [Draw(5, 6), Draw(7, 5), Draw(9, 5)]
+    assert deal(Beam((), 2), 3) == []
 
 
 def test_step_drawn_most_often_is_kept_without_rewards() -> None:
     tree = tree_of(("a", None, 1), ("b", None, 2), ("c", None, 1))
-    assert keep(tree, Beam(places=2), [1, 2, 3], Aggregation.LAST).open == (2, 1)
+    assert kept(tree, 2, filter_duplicates=True).open == (2, 1)
+    assert kept(tree, 2).open == (2, 2)
 
 
 TABLE: dict[Words, list[str]] = {
-    (): ["a", "b", "c"],
+    (): ["a", "b", "c", "b", "b", "b"],
     ("a",): ["d", "=7", "e"],
     ("c",): ["f", "f", "g"],
     ("c", "f"): ["=8", "h", "=9"],
@@ -62,9 +89,9 @@ REWARDS = {
 
 
 async def test_golden_tree() -> None:
-    """Of each depth's new steps the two best by reward go on: a and c, then f. The finished =7 keeps its place, so there is
-    one left below f: h. =8 and =9 are not kept, but count for the answer: the best end of all, =7. Every end is backed up
-    once, so that Q is defined.
+    """Two places draw six steps at the root. Of each depth's new steps the two best by reward go on: a and c, then f, of
+    whose two copies one finds a place: the finished =7 keeps the other. So there is one left below f: h. =8 and =9 are not
+    kept, but count for the answer: the best end of all, =7. Every end is backed up once, so that Q is defined.
     """
     policy = word_policy(TABLE)
     config = search_config(strategy="beam", beam_width=2, candidates=3)
@@ -75,7 +102,7 @@ async def test_golden_tree() -> None:
         4   │  ├─ d                            r +0.200
         5   │  ├─ =7            N 1  Q +0.900  r +0.900             *
         6   │  └─ e                            r -0.500
-        2   ├─ b                               r +0.100
+        2   ├─ b x4                            r +0.100
         3   └─ c                N 3  Q +0.225  r +0.300
         7      ├─ f x2          N 3  Q +0.300  r +0.600
         9      │  ├─ =8         N 1  Q +0.100  r +0.100
@@ -86,9 +113,10 @@ async def test_golden_tree() -> None:
         8      └─ g                            r +0.000
     """)
     assert expanded(tree) == ["", "a", "c", "f", "h"]
+    assert [request.n for request in policy.requests] == [6, 3, 3, 3, 3]
     assert (tree.strategy, tree.answer) == ("beam", "7")
     assert [tree.nodes[i].answer for i in tree.terminals()] == ["7", "8", "9", "10"]
-    assert tree.cost.generated_tokens == 5 * 30
+    assert tree.cost.generated_tokens == 60 + 4 * 30
     check_sums(tree)
     assert tree.nodes[ROOT].visits == 4  # every finished solution once
     assert tree.nodes[ROOT].value_sum == pytest.approx(0.9 + 0.1 - 0.2 + 0.7)
@@ -99,23 +127,23 @@ async def test_beam_ranks_by_the_aggregation() -> None:
     drawn twice and g, min(0.3, 0.99), once."""
     table = {**TABLE, ("a", "d"): ["=1"], ("c", "f"): ["=8"]}
     rewards = {**REWARDS, "=7": -0.9, "g": 0.99, "d": 0.31}
-    config = search_config(strategy="beam", beam_width=2, candidates=3)
-    for aggregation, kept in ((Aggregation.LAST, ["g", "f"]), (Aggregation.MIN, ["d", "f"])):
+    config = search_config(strategy="beam", beam_width=2, candidates=3, filter_duplicates=True)
+    for aggregation, names in ((Aggregation.LAST, ["g", "f"]), (Aggregation.MIN, ["d", "f"])):
         policy = word_policy({**table, ("c", "g"): ["=2"]})
         chosen = config.model_copy(update={"step_aggregation": aggregation})
         tree = await StepBeam(chosen).search(PROBLEM.without_answer(), word_services(policy, rewards), 1)
-        assert sorted(expanded(tree)) == sorted(["", "a", "c", *kept])
+        assert sorted(expanded(tree)) == sorted(["", "a", "c", *names])
 
 
 @pytest.mark.parametrize(
     ("budget", "nodes", "tokens"),
     [
-        (1, [""], 30),
-        (30, [""], 30),
-        (31, ["", "a", "c"], 90),
-        (90, ["", "a", "c"], 90),
-        (91, ["", "a", "c", "f"], 120),
-        (1000, ["", "a", "c", "f", "h"], 150),
+        (1, [""], 60),
+        (60, [""], 60),
+        (61, ["", "a", "c"], 120),
+        (120, ["", "a", "c"], 120),
+        (121, ["", "a", "c", "f"], 150),
+        (1000, ["", "a", "c", "f", "h"], 180),
     ],
 )
 async def test_beam_ends_when_the_budget_is_exhausted(budget: int, nodes: list[str], tokens: int) -> None:
@@ -125,7 +153,7 @@ async def test_beam_ends_when_the_budget_is_exhausted(budget: int, nodes: list[s
     assert expanded(tree) == nodes
     assert len(policy.requests) == len(nodes)
     assert tree.cost.generated_tokens == tokens
-    assert tree.answer == ("7" if tokens > 30 else None)
+    assert tree.answer == ("7" if tokens > 60 else None)
     check_sums(tree)
 
 
@@ -145,7 +173,7 @@ async def test_beam_ends_at_the_depth_limit_or_when_all_failed() -> None:
     """At the limit prose is written to its end: what is open there has no answer."""
     table = {(): ["a", "b"], ("a",): ["c"], ("b",): ["!"]}
     config = search_config(strategy="beam", beam_width=2, candidates=2, max_depth=2)
-    tree = await StepBeam(config).search(PROBLEM, word_services(word_policy(table)), 1)
+    tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(word_policy(table)), 1)
     assert tree.answer is None
     assert tree.failures == {"no_answer": 2}
     assert [(n[1], n[2], n[3]) for n in shape(tree)] == [
@@ -155,3 +183,43 @@ async def test_beam_ends_at_the_depth_limit_or_when_all_failed() -> None:
         ("c", 1, -1.0),
         ("!", 1, -1.0),
     ]
+
+
+# Four draws a depth. a is better than b; =7 is better than both and finished.
+PRESET_TABLE: Mapping[Words, list[str]] = {
+    (): ["a", "=7", "b", "a", "b", "b", "a", "b"],
+    ("a",): ["=8", "c", "c", "=8"],
+    ("a", "c"): ["=9", "=9", "=9", "=9"],
+}
+PRESET_REWARDS = {"a": 0.5, "=7": 0.9, "b": 0.2, "=8": 0.6, "c": 0.1, "=9": 0.3}
+
+
+async def test_released_preset_walks_as_the_released_code() -> None:
+    """n 4, of which one is kept. Iteration 1 draws a, =7, b, a: =7 is complete and leaves; of a and b, each once, a goes on
+    and is repeated four times. Iteration 2 draws =8 twice, which leaves, and c, which goes on though it is worse.
+    Iteration 3 completes all four. The answer is that of the highest score.
+    """
+    policy = word_policy(PRESET_TABLE)
+    config = search_config(preset="beam_released")
+    tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(policy, PRESET_REWARDS), 1)
+    assert [(request.words, request.n) for request in policy.requests] == [((), 4), (("a",), 4), (("a", "c"), 4)]
+    assert [(tree.nodes[i].answer, tree.nodes[i].multiplicity) for i in tree.terminals()] == [
+        ("7", 1),
+        ("8", 2),
+        ("9", 4),
+    ]
+    assert tree.answer == "7"
+    sampling = policy.requests[0].sampling
+    assert (sampling.temperature, sampling.top_p, sampling.max_tokens) == (0.8, 1.0, 2048)
+
+
+async def test_paper_preset_walks_as_the_paper() -> None:
+    """N 8, M 4: of the eight first steps the two best go on: the finished =7, and one of the three a. That one draws M steps,
+    of which the one place goes to the finished =8, so nothing is open. =8 was drawn twice: 2 * 0.8 against 0.95 for =7.
+    """
+    policy = word_policy(PRESET_TABLE)
+    config = search_config(preset="beam_paper", beam_width=2)
+    tree = await StepBeam(config).search(PROBLEM.without_answer(), word_services(policy, PRESET_REWARDS), 1)
+    assert [(request.words, request.n) for request in policy.requests] == [((), 8), (("a",), 4)]
+    assert [(tree.nodes[i].answer, tree.nodes[i].multiplicity) for i in tree.terminals()] == [("7", 1), ("8", 2)]
+    assert tree.answer == "8"

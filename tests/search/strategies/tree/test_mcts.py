@@ -7,6 +7,7 @@ from dataclasses import replace
 from inspect import cleandoc
 
 import pytest
+from pydantic import ValidationError
 
 from search.core.values import back_up, choose_answer, terminal_value
 from search.data import Problem, Step, StepStatus
@@ -160,6 +161,26 @@ async def test_released_preset_keeps_the_first_answer_only(problem: Problem, ser
     assert (config.unvisited_value, config.finish_first, config.candidates) == ("zero", True, 3)
     tree = await Mcts(config).search(problem, services, 1)
     assert tree.is_solved
+
+
+async def test_finished_solution_is_not_entered_again() -> None:
+    # 1: =7, +1. 2: =8, -1. 3: nothing is left to enter, so the tree ends; nothing is backed up.
+    config = search_config(rollouts=9, candidates=2, reenter=False)
+    tree = await Mcts(config).search(PROBLEM, word_services(word_policy({(): ["=7", "=8"]}), graded=True), 1)
+    assert [(node.visits, node.value_sum) for node in tree.nodes] == [(2, 0.0), (1, 1.0), (1, -1.0)]
+
+
+async def test_dead_end_is_backed_up_once_when_it_is_not_entered_again() -> None:
+    # 1: a, below which everything failed: -1, and a is closed. 2: =7, +1. 3: nothing is left.
+    config = search_config(rollouts=9, candidates=2, reenter=False)
+    policy = word_policy({(): ["a", "=7"], ("a",): ["!", "!!"]})
+    tree = await Mcts(config).search(PROBLEM, word_services(policy, graded=True), 1)
+    assert [(node.visits, node.value_sum) for node in tree.nodes[:3]] == [(2, 0.0), (1, -1.0), (1, 1.0)]
+
+
+def test_back_up_at_creation_is_refused_with_reentry() -> None:
+    with pytest.raises(ValidationError, match="back_up_finished: at_creation needs reenter: false"):
+        search_config(back_up_finished="at_creation")
 
 
 def test_presets_fill_in_missing_options() -> None:

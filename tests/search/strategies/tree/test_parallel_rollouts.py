@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from search.core.inflight import InflightRollouts
 from search.core.values import back_up
-from search.data import Step
+from search.data import Candidate, Step
 from search.seeds import derive
 from search.strategies.registry import search_config
 from search.strategies.tree.mcts import Mcts, MctsConfig, grow
 from search.strategies.tree.uct import draws_due, select, uct
 from search.tree import ROOT, Node, Tree
-from tests.fakes.policy import ScriptedPolicy
-from tests.fakes.scripts import word_policy
+from tests.fakes.policy import Request, ScriptedPolicy
+from tests.fakes.scripts import WordTable, word_policy
 from tests.fakes.services import word_services
 from tests.fakes.words import PROBLEM, Words, words
 from tests.search.tree_checks import check_sums, shape
@@ -158,6 +158,59 @@ def test_visits_and_values_add_up_in_every_tree(
     run(search())
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    table=TABLES,
+    config=CONFIGS,
+    stops=st.sampled_from([{"budget_tokens": 50}, {"budget_tokens": 150}, {"stop_after_correct": 1}]),
+    delays=st.randoms(use_true_random=False),
+)
+def test_tokens_of_every_request_are_in_the_cost(
+    table: dict[Words, list[str]], config: MctsConfig, stops: dict[str, int], delays: random.Random
+) -> None:
+    async def search() -> None:
+        script, drawn = WordTable(table), Counter[str]()
+
+        def counting(request: Request) -> Sequence[Candidate]:
+            candidates = script(request)
+            drawn["tokens"] += sum(len(candidate.token_ids) for candidate in candidates)
+            return candidates
+
+        policy, tree = ScriptedPolicy(counting, delays=delays), Tree(PROBLEM, seed=1)
+        await grow(tree, config.model_copy(update=stops), word_services(policy, graded=True))
+        assert (tree.cost.generated_tokens, tree.cost.requests) == (drawn["tokens"], len(policy.requests))
+        assert policy.inflight == 0
+        check_sums(tree)
+
+    run(search())
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    table=TABLES,
+    config=CONFIGS,
+    back_up_finished=st.sampled_from(["on_visit", "at_creation"]),
+    rewards=REWARDS,
+    delays=st.randoms(use_true_random=False),
+)
+def test_finished_solutions_are_backed_up_once_without_reentry(
+    table: dict[Words, list[str]],
+    config: MctsConfig,
+    back_up_finished: str,
+    rewards: dict[str, float] | None,
+    delays: random.Random,
+) -> None:
+    async def search() -> None:
+        policy, tree = word_policy(table, delays=delays), Tree(PROBLEM, seed=1)
+        without = config.model_copy(update={"reenter": False, "back_up_finished": back_up_finished})
+        await grow(tree, without, word_services(policy, rewards, graded=True))
+        visits = {tree.nodes[end].visits for end in tree.terminals()}
+        assert visits <= ({1} if back_up_finished == "at_creation" else {0, 1})
+        check_sums(tree)
+
+    run(search())
+
+
 @settings(max_examples=60, deadline=None)
 @given(table=TABLES, config=CONFIGS, broken=st.integers(1, 6), delays=st.randoms(use_true_random=False))
 def test_error_of_a_rollout_is_raised_and_ends_the_others(
@@ -217,15 +270,22 @@ async def test_expansion_goes_on_when_one_rollout_is_cancelled() -> None:
     assert results == ["expanded"]
 
 
-async def test_solved_tree_cancels_its_requests() -> None:
-    policy = word_policy({(): ["a", "b"], ("a",): ["=7"]}, stuck=frozenset({("b",)}))
+async def test_solved_tree_counts_the_requests_in_flight() -> None:
+    policy = word_policy({(): ["a", "b"], ("a",): ["=7"], ("b",): ["c"]}, slow={("b",): 50})
     config = search_config(rollouts=8, parallel_rollouts=2, candidates=2, stop_after_correct=1)
-    async with asyncio.timeout(10):  # the answer to b never comes
-        tree = await Mcts(config).search(PROBLEM, word_services(policy, graded=True), 1)
-    assert policy.counts == {(): 1, ("a",): 1, ("b",): 1}
-    assert policy.inflight == 0
+    tree = await Mcts(config).search(PROBLEM, word_services(policy, graded=True), 1)
+    assert policy.counts == {(): 1, ("a",): 1, ("b",): 1}, "c should not be continued: the tree is solved"
+    assert (tree.cost.requests, tree.cost.generated_tokens) == (3, 20 + 10 + 10)
     assert tree.answer == "7"
-    assert [(n[1], n[2]) for n in shape(tree)] == [("", 1), ("a", 1), ("b", 0), ("=7", 1)]
+    assert [(n[1], n[2]) for n in shape(tree)] == [("", 1), ("a", 1), ("b", 0), ("=7", 1), ("c", 0)]
+
+
+async def test_end_in_flight_is_backed_up_when_the_budget_is_exhausted() -> None:
+    policy = word_policy({(): ["a", "b"], ("a",): ["c"], ("b",): ["=8"]}, slow={("b",): 50})
+    config = search_config(rollouts=8, parallel_rollouts=2, candidates=2, budget_tokens=30)  # 20 at the root, 10 at a
+    tree = await Mcts(config).search(PROBLEM, word_services(policy, graded=True), 1)
+    assert (policy.counts.total(), tree.cost.generated_tokens) == (3, 40)
+    assert [(n[1], n[2]) for n in shape(tree)] == [("", 1), ("a", 0), ("b", 1), ("c", 0), ("=8", 1)]
 
 
 async def test_no_rollout_begins_when_the_budget_is_exhausted() -> None:

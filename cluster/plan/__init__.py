@@ -1,0 +1,1 @@
+"""What a command would do and cost, said before anything starts (``--dry-run``)."""

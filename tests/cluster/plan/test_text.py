@@ -1,0 +1,33 @@
+"""Tables of a plan."""
+
+from __future__ import annotations
+
+from cluster.plan.cost import StageCost
+from cluster.plan.stages import PlannedStage
+from cluster.plan.text import cost_table, format_flops
+
+
+def test_table_adds_up_rounds_and_all() -> None:
+    stages = [
+        PlannedStage("r0/base", "made"),
+        PlannedStage("r1/search", "", StageCost(requests=20, generated=3_000_000, flops=6 * 10**12)),
+        PlannedStage("r1/train_policy", "", StageCost(trained=500, flops=10**12)),
+        PlannedStage("r2/search", "", StageCost(requests=1, generated=1, flops=None)),
+    ]
+    assert [line.split() for line in cost_table(stages)] == [
+        ["requests", "generated", "scored", "trained", "FLOPs"],
+        ["r1/search", "20", "3.00M", "–", "–", "6.0e+12"],
+        ["r1/train_policy", "–", "–", "–", "500", "1.0e+12"],
+        ["r1", "in", "all", "20", "3.00M", "–", "500", "7.0e+12"],
+        ["r2/search", "1", "1", "–", "–", "?"],
+        ["in", "all", "21", "3.00M", "–", "500", "?"],
+    ]
+
+
+def test_one_stage_has_no_sum() -> None:
+    (head, line) = cost_table([PlannedStage("search", "", StageCost(requests=3, generated=9, flops=0))])
+    assert line.split() == ["search", "3", "9", "–", "–", "–"] and "FLOPs" in head
+
+
+def test_unknown_operations_are_a_question_mark() -> None:
+    assert [format_flops(number) for number in (None, 0, 1234)] == ["?", "–", "1.2e+03"]

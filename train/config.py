@@ -29,6 +29,11 @@ class TrainConfig(StrictConfig):
     micro_batch_tokens: int = Field(
         default=8192, ge=1, description="maximum tokens, padding included, in one forward pass of one worker"
     )
+    packing: Literal["auto", "tree", "none"] = Field(
+        default="none",
+        description="tree: what sequences of a problem begin with in common is computed once; none: each sequence is a padded "
+        "row; auto: tree, where the model's attention takes it",
+    )
     learning_rate: float = Field(
         default=1e-3, gt=0.0, le=1.0, description="peak learning rate (paper: 7e-6 from 1.5B up)"
     )

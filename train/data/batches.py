@@ -1,86 +1,51 @@
-"""Plan the batches of an epoch, and make padded batches of samples."""
+"""Make batches of samples: padded rows of one sequence each, or rows of trees (train/data/prefix_tree.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from train.data.plan import Packing, PlanConfig, by_problem, pad_length, plan_epoch, steps_per_epoch
+from train.data.prefix_tree import PrefixTree, merge
 from train.data.tokenized import Integers, TokenizedSet
 from train.objectives import SampleKind
 from train.objectives.base import Targets
 
-PAD_MULTIPLE = 16  # sequences are padded to multiples of this many tokens
-BUCKET_BATCHES = 16  # batches' worth of samples that are sorted by length together
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanConfig:
-    """Settings that the order of batches depends on."""
+class Trees:
+    """Where the tokens of rows of trees stand in their sequences.
 
-    batch_size: int
-    micro_batch_tokens: int
-    world_size: int
-    seed: int
-
-
-MicroPlan = tuple[Integers, ...]  # the units of each rank; a rank may have none
-
-
-def steps_per_epoch(units: int, batch_size: int) -> int:
-    return -(-units // batch_size)
-
-
-def plan_epoch(samples: TokenizedSet, config: PlanConfig, epoch: int) -> list[list[MicroPlan]]:
-    """Return the epoch's optimizer steps, each a list of micro-steps, each the units of every rank.
-
-    Every unit occurs exactly once. Which units form a step depends on seed and epoch alone, not on the number of
-    workers; within a step every rank gets the same number of micro-steps of about the same length.
+    Attributes:
+        depths: [R, L] position of each token in its sequences; 0 for padding.
+        ends: [R, L] index in its row of the last token below each token; its own index for padding.
     """
-    lengths = samples.lengths()
-    rng = np.random.default_rng([config.seed & 0x7FFFFFFF, config.seed >> 31, epoch])
-    order = rng.permutation(len(samples))
-    bucket = config.batch_size * BUCKET_BATCHES
-    batches: list[Integers] = []
-    for begin in range(0, len(order), bucket):
-        part = order[begin : begin + bucket]
-        part = part[np.argsort(-lengths[part], kind="stable")]
-        batches += [part[i : i + config.batch_size] for i in range(0, len(part), config.batch_size)]
-    shuffled = [batches[i] for i in rng.permutation(len(batches))]
-    return [_micro_steps(batch, lengths, samples.kind.width, config) for batch in shuffled]
 
+    depths: torch.Tensor
+    ends: torch.Tensor
 
-def _micro_steps(batch: Integers, lengths: Integers, width: int, config: PlanConfig) -> list[MicroPlan]:
-    """Deal a batch, longest first, to the ranks, and cut it where rank 0 is full: it holds the longest unit of each deal."""
-    shares = [batch[rank :: config.world_size] for rank in range(config.world_size)]
-    cuts = [0]
-    for index in range(1, len(shares[0])):
-        padded = _pad_length(int(lengths[shares[0][cuts[-1]]])) * width
-        if padded * (index + 1 - cuts[-1]) > config.micro_batch_tokens:
-            cuts.append(index)
-    cuts.append(len(shares[0]))
-    return [tuple(share[a:b] for share in shares) for a, b in pairwise(cuts)]
-
-
-def _pad_length(length: int) -> int:
-    return -(-length // PAD_MULTIPLE) * PAD_MULTIPLE
+    def to(self, device: torch.device) -> Trees:
+        """Return the same on ``device``."""
+        return Trees(depths=self.depths.to(device, non_blocking=True), ends=self.ends.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One forward pass of one rank.
+    """One forward pass of one rank, over S sequences in R rows.
 
     Attributes:
-        input_ids: [S, L], right-padded.
-        positions: [N] indices into the flattened [S * L] hidden states at which the head is read.
+        input_ids: [R, L], right-padded. Without trees R is S, and each row is a sequence.
+        positions: [N] indices into the flattened [R * L] hidden states at which the head is read; with trees one may come
+            more than once.
         targets: what these N outputs are compared with.
         weights: [items], one an item; they sum to 1 over a whole step.
-        tokens: number of tokens without padding.
+        tokens: number of tokens of the sequences, without padding.
+        trees: how the rows are to be read where they hold trees.
     """
 
     input_ids: torch.Tensor
@@ -88,6 +53,7 @@ class Batch:
     targets: Targets
     weights: torch.Tensor
     tokens: int
+    trees: Trees | None = None
 
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
@@ -98,10 +64,14 @@ class Batch:
             targets=self.targets.to(device),
             weights=self.weights.to(device, non_blocking=True),
             tokens=self.tokens,
+            trees=self.trees.to(device) if self.trees else None,
         )
 
 
-def collate(samples: TokenizedSet, units: Integers, items: float) -> Batch:
+Rows = tuple[Integers, Trees | None, list[Integers]]  # ids [R, L], trees, and of each sequence the places of its tokens
+
+
+def collate(samples: TokenizedSet, units: Integers, items: float, packing: Packing = "none") -> Batch:
     """Make the batch of ``units``. ``items``: number of items of the whole step, or their total weight, over all ranks.
 
     A rank without units still has to take part in the collectives: it gets the first unit with weight 0.
@@ -109,16 +79,15 @@ def collate(samples: TokenizedSet, units: Integers, items: float) -> Batch:
     weight = 1.0 / items if len(units) else 0.0
     if not len(units):
         units = np.zeros(1, dtype=np.int64)
+    in_rows = (_tree_rows if packing == "tree" else _padded_rows)(samples, units)
+    return make_batch(samples, units, in_rows, weight)
+
+
+def make_batch(samples: TokenizedSet, units: Integers, in_rows: Rows, weight: float) -> Batch:
+    """Return the batch of ``units`` whose sequences stand in rows so; each of its items has the ``weight``."""
     rows = samples.rows(units)
-    begins, lengths = samples.starts[rows], np.diff(samples.starts)[rows]
-    longest = _pad_length(int(lengths.max()))
-    input_ids = np.full((len(rows), longest), samples.pad_id, dtype=np.int64)
-    index = np.full((len(rows), longest), -1, dtype=np.int64)  # of the target tokens, in ``samples``
-    for row, (begin, length) in enumerate(zip(begins, lengths, strict=True)):
-        end = begin + length
-        input_ids[row, :length] = samples.tokens[begin:end]
-        index[row, :length] = np.where(samples.targets[begin:end], np.arange(begin, end), -1)
-    positions, position_rows, labels = _head_positions(samples, input_ids, index.reshape(-1), lengths)
+    input_ids, trees, places = in_rows
+    positions, position_rows, labels = _head_positions(samples, rows, places)
     reference = samples.reference[rows] if len(samples.reference) else samples.reference
     weights = torch.full((len(units) if samples.kind.width == 2 else len(positions),), weight, dtype=torch.float32)
     if len(samples.unit_weights):
@@ -133,26 +102,83 @@ def collate(samples: TokenizedSet, units: Integers, items: float) -> Batch:
             sequences=len(rows),
         ),
         weights=weights,
-        tokens=int(lengths.sum()) if weight else 0,
+        tokens=int(np.diff(samples.starts)[rows].sum()) if weight else 0,
+        trees=trees,
     )
 
 
+def _padded_rows(samples: TokenizedSet, units: Integers) -> Rows:
+    """Return a row a sequence."""
+    sequences = [samples.sequence(row) for row in samples.rows(units)]
+    longest = pad_length(max(map(len, sequences)))
+    input_ids = np.full((len(sequences), longest), samples.pad_id, dtype=np.int64)
+    for row, sequence in enumerate(sequences):
+        input_ids[row, : len(sequence)] = sequence
+    return input_ids, None, [row * longest + np.arange(len(sequence)) for row, sequence in enumerate(sequences)]
+
+
+def _tree_rows(samples: TokenizedSet, units: Integers) -> Rows:
+    """Return rows of trees, one tree a problem."""
+    groups = list(by_problem(samples, units))
+    trees = [merge([samples.sequence(row) for row in samples.rows(group)]) for group in groups]
+    input_ids, in_rows, begins = fill_rows(trees, max(map(len, trees)), samples.pad_id)
+    places: dict[int, Integers] = {}
+    for group, tree, begin in zip(groups, trees, begins, strict=True):
+        for row, path in zip(samples.rows(group), tree.paths, strict=True):
+            places[int(row)] = begin + path
+    return input_ids, in_rows, [places[int(row)] for row in samples.rows(units)]
+
+
+def fill_rows(trees: Sequence[PrefixTree], room: int, pad_id: int) -> tuple[Integers, Trees, list[int]]:
+    """Return rows of at least ``room`` tokens that hold ``trees``, and where each begins in the flattened rows.
+
+    The largest tree comes first, and each stands in the first row that has room for it.
+    """
+    width = pad_length(room)
+    begins, rows = _first_fit(trees, width)
+    input_ids, depths = np.full((rows, width), pad_id, dtype=np.int64), np.zeros((rows, width), dtype=np.int64)
+    ends = np.tile(np.arange(width, dtype=np.int64), (rows, 1))
+    for tree, (row, begin) in zip(trees, begins, strict=True):
+        span = slice(begin, begin + len(tree))
+        input_ids[row, span], depths[row, span], ends[row, span] = tree.tokens, tree.depths, tree.ends + begin
+    in_rows = Trees(depths=torch.from_numpy(depths), ends=torch.from_numpy(ends))
+    return input_ids, in_rows, [row * width + begin for row, begin in begins]
+
+
+def _first_fit(trees: Sequence[PrefixTree], room: int) -> tuple[list[tuple[int, int]], int]:
+    """Return for each tree its row and where it begins there, and the number of rows."""
+    begins, fills = [(0, 0)] * len(trees), list[int]()
+    for index in sorted(range(len(trees)), key=lambda i: -len(trees[i])):
+        size = len(trees[index])
+        row = next((row for row, fill in enumerate(fills) if fill + size <= room), len(fills))
+        if row == len(fills):
+            fills.append(0)
+        begins[index] = (row, fills[row])
+        fills[row] += size
+    return begins, len(fills)
+
+
 def _head_positions(
-    samples: TokenizedSet, input_ids: Integers, index: Integers, lengths: Integers
+    samples: TokenizedSet, rows: Integers, places: Sequence[Integers]
 ) -> tuple[Integers, Integers, NDArray[Any]]:
-    """Return the positions [N] at which the head is read, the row [N] of each, and the labels of its outputs.
+    """Return the positions [N] at which the head is read, the sequence [N] of each, and the labels of its outputs.
 
     A pair of states is read at the last token of each. A token to predict is read one position before it, a token to
-    score at its own. ``index`` [S * L]: where a target token lies in ``samples``, -1 for all others.
+    score at its own. ``places``: of each sequence where its tokens stand in the flattened rows.
     """
-    longest = input_ids.shape[1]
     if samples.kind is SampleKind.PAIRS:
-        rows = np.arange(len(lengths), dtype=np.int64)
-        return rows * longest + lengths - 1, rows, np.zeros(0, dtype=np.int64)
-    targets = np.flatnonzero(index >= 0)
-    if samples.kind.labels:
-        return targets, targets // longest, samples.labels[index[targets]]
-    return targets - 1, targets // longest, input_ids.reshape(-1)[targets]
+        last = np.array([place[-1] for place in places], dtype=np.int64)
+        return last, np.arange(len(rows), dtype=np.int64), np.zeros(0, dtype=np.int64)
+    before = 0 if samples.kind.labels else 1
+    positions, sequences, indices = list[Integers](), list[Integers](), list[Integers]()
+    for number, (row, place) in enumerate(zip(rows, places, strict=True)):
+        targets = np.flatnonzero(samples.targets[samples.starts[row] : samples.starts[row + 1]])
+        positions.append(place[targets - before])
+        sequences.append(np.full(len(targets), number, dtype=np.int64))
+        indices.append(samples.starts[row] + targets)
+    index = np.concatenate(indices)
+    labels = samples.labels[index] if samples.kind.labels else samples.tokens[index].astype(np.int64)
+    return np.concatenate(positions), np.concatenate(sequences), labels
 
 
 def step_batches(
@@ -165,4 +191,4 @@ def step_batches(
         skip = max(0, first_step - epoch * per_epoch)
         for step in plan_epoch(samples, config, epoch)[skip:]:
             total = float(sum(weights[units].sum() for micro in step for units in micro))
-            yield [collate(samples, micro[rank], total) for micro in step]
+            yield [collate(samples, micro[rank], total, config.packing) for micro in step]

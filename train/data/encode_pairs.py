@@ -19,6 +19,7 @@ def encode_pairs(
     """
     kept: list[TokenizedRow] = []
     weights: list[float] = []
+    problems: list[str] = []
     dropped = {"too_long": 0, "same_text": 0}
     for record, sides in zip(records, _encode_sides(records, encoder, end=False), strict=True):
         reason = _why_left_out(sides, max_length)
@@ -27,7 +28,8 @@ def encode_pairs(
         else:
             kept += [TokenizedRow(side.tokens, side.is_generated) for side in sides]
             weights.append(record.weight)
-    return pack(SampleKind.PAIRS, kept, pad_id, weights), dropped
+            problems.append(record.problem.id)
+    return pack(SampleKind.PAIRS, kept, pad_id, problems, weights), dropped
 
 
 def encode_preferences(
@@ -41,6 +43,7 @@ def encode_preferences(
     """
     kept: list[TokenizedRow] = []
     weights: list[float] = []
+    problems: list[str] = []
     dropped = {"too_long": 0, "same_text": 0, "nothing_to_learn": 0}
     for record, sides in zip(records, _encode_sides(records, encoder, end=True), strict=True):
         rows = [TokenizedRow(side.tokens, _targets_after(side, len(record.prefix))) for side in sides]
@@ -52,7 +55,8 @@ def encode_preferences(
         else:
             kept += rows
             weights.append(record.weight)
-    return pack(SampleKind.PREFERENCES, kept, pad_id, weights), dropped
+            problems.append(record.problem.id)
+    return pack(SampleKind.PREFERENCES, kept, pad_id, problems, weights), dropped
 
 
 def _encode_sides(records: Sequence[PreferencePair], encoder: Encoder, end: bool) -> list[tuple[Encoded, Encoded]]:

@@ -24,8 +24,9 @@ def encode_trajectories(
     """Encode solutions to imitate. Left out: those over ``max_length`` (too_long) and without a target (nothing_to_learn)."""
     states = [State(record.problem, record.steps) for record in records]
     kept: list[TokenizedRow] = []
+    problems: list[str] = []
     dropped = {"too_long": 0, "nothing_to_learn": 0}
-    for state in states:
+    for record, state in zip(records, states, strict=True):
         encoded = encoder.encode(state, end=True)
         targets = [False, *encoded.is_generated[1:]]
         if len(encoded.tokens) > max_length:
@@ -34,7 +35,8 @@ def encode_trajectories(
             dropped["nothing_to_learn"] += 1
         else:
             kept.append(TokenizedRow(encoded.tokens, targets))
-    return pack(SampleKind.TOKENS, kept, pad_id), dropped
+            problems.append(record.problem.id)
+    return pack(SampleKind.TOKENS, kept, pad_id, problems), dropped
 
 
 def encode_outcomes(
@@ -47,6 +49,7 @@ def encode_outcomes(
     """
     states = [State(record.problem, record.steps) for record in records]
     kept: list[TokenizedRow] = []
+    problems: list[str] = []
     dropped = {"too_long": 0, "nothing_to_learn": 0}
     for record, state in zip(records, states, strict=True):
         encoded = encoder.encode(state, end=False)
@@ -58,7 +61,8 @@ def encode_outcomes(
         else:
             targets = [False] * encoded.prompt + [True] * solution_length
             kept.append(TokenizedRow(encoded.tokens, targets, [(float(record.correct),)] * solution_length))
-    return pack(SampleKind.OUTCOMES, kept, pad_id), dropped
+            problems.append(record.problem.id)
+    return pack(SampleKind.OUTCOMES, kept, pad_id, problems), dropped
 
 
 def encode_step_labels(
@@ -93,8 +97,9 @@ def _encode_steps(
     step_targets = [to_targets(record) for record in records]
     states = [State(r.problem, r.steps[: len(labels)]) for r, labels in zip(records, step_targets, strict=True)]
     kept: list[TokenizedRow] = []
+    problems: list[str] = []
     dropped = {"too_long": 0, "nothing_to_learn": 0, "empty_step": 0, "cut": 0}
-    for labels, state in zip(step_targets, states, strict=True):
+    for record, labels, state in zip(records, step_targets, states, strict=True):
         encoded = encoder.encode(state, end=False)
         readable = [
             (end, label)
@@ -113,4 +118,5 @@ def _encode_steps(
             for end, _ in labelled:
                 targets[end] = True
             kept.append(TokenizedRow(encoded.tokens[:length], targets, [label for _, label in labelled]))
-    return pack(kind, kept, pad_id), dropped
+            problems.append(record.problem.id)
+    return pack(kind, kept, pad_id, problems), dropped

@@ -29,6 +29,10 @@ def _no_floats() -> Floats:
     return np.zeros(0, dtype=np.float32)
 
 
+def _no_integers() -> Integers:
+    return np.zeros(0, dtype=np.int64)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizedSet:
     """Tokenised sequences, end to end. A *unit* is what is shuffled: one sequence, or a pair, the preferred side first.
@@ -41,6 +45,7 @@ class TokenizedSet:
         reference: [sequences] log-probability of the target tokens under the model that training starts from (nats);
             empty until it is known.
         unit_weights: [units] of pairs in the mean of their losses; empty if all are 1.
+        problems: [units] number of the problem that each unit is of; empty: each is of another.
     """
 
     kind: SampleKind
@@ -51,6 +56,7 @@ class TokenizedSet:
     labels: Floats = field(default_factory=_no_floats)
     reference: Floats = field(default_factory=_no_floats)
     unit_weights: Floats = field(default_factory=_no_floats)
+    problems: Integers = field(default_factory=_no_integers)
 
     def __len__(self) -> int:
         return (len(self.starts) - 1) // self.kind.width
@@ -59,6 +65,10 @@ class TokenizedSet:
         """Return the sequences of ``units``, [units * width], those of a pair in turn."""
         rows: Integers = (units[:, None] * self.kind.width + np.arange(self.kind.width)).reshape(-1)
         return rows
+
+    def sequence(self, row: int) -> NDArray[np.int32]:
+        """Return the tokens of one sequence."""
+        return self.tokens[self.starts[row] : self.starts[row + 1]]
 
     def lengths(self) -> Integers:
         """Return the length of each unit's longest sequence, [units] (tokens)."""
@@ -90,12 +100,18 @@ class TokenizedSet:
 
 
 def pack(
-    kind: SampleKind, rows: Sequence[TokenizedRow], pad_id: int, unit_weights: Sequence[float] = ()
+    kind: SampleKind,
+    rows: Sequence[TokenizedRow],
+    pad_id: int,
+    problems: Sequence[str] = (),
+    unit_weights: Sequence[float] = (),
 ) -> TokenizedSet:
     """Pack ``rows`` end to end. A row of a kind with labels has as many labels as targets.
 
-    ``unit_weights``: one a pair; empty, or all 1, for pairs that weigh the same.
+    ``problems``: the id of the problem of each unit; empty: each is of another. ``unit_weights``: one a pair; empty, or
+    all 1, for pairs that weigh the same.
     """
+    numbers = {problem: number for number, problem in enumerate(dict.fromkeys(problems))}
     lengths = [len(row.tokens) for row in rows]
     targets = np.fromiter((t for row in rows for t in row.targets), dtype=np.bool_, count=sum(lengths))
     samples = TokenizedSet(
@@ -106,6 +122,7 @@ def pack(
         pad_id=pad_id,
         labels=np.zeros((len(targets), kind.labels), dtype=np.float32) if kind.labels else _no_floats(),
         unit_weights=np.array([] if set(unit_weights) <= {1.0} else unit_weights, dtype=np.float32),
+        problems=np.array([numbers[problem] for problem in problems], dtype=np.int64),
     )
     if kind.labels:
         labels = [label for row in rows for label in row.labels]

@@ -194,7 +194,14 @@ def fingerprint(config: TrainConfig, task: TrainTask, samples: TokenizedSet) -> 
     for file in sorted((*task.initial_model.glob("*.safetensors"), *task.initial_model.glob("*.bin"))):
         stat = file.stat()
         digest.update(f"\x1f{file.name}\x1f{stat.st_size}\x1f{stat.st_mtime_ns}".encode())
-    for array in (samples.tokens, samples.targets, samples.starts, samples.labels, samples.unit_weights):
+    for array in (
+        samples.tokens,
+        samples.targets,
+        samples.starts,
+        samples.labels,
+        samples.unit_weights,
+        samples.problems,
+    ):
         digest.update(array.tobytes())
     return digest.hexdigest()
 

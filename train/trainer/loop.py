@@ -94,7 +94,7 @@ def _optimizer_step(engine: Any, micro_batches: list[Batch], functions: LossFunc
     for index, batch in enumerate(micro_batches):
         engine.set_gradient_accumulation_boundary(index == len(micro_batches) - 1)
         batch = batch.to(engine.device)
-        outputs = functions.prepare(engine(batch.input_ids, batch.positions), batch.targets)
+        outputs = functions.prepare(engine(batch.input_ids, batch.positions, batch.trees), batch.targets)
         loss = (functions.loss(outputs, batch.targets, options) * batch.weights).sum()
         engine.backward(loss * world)
         with torch.no_grad():

@@ -23,7 +23,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from search.errors import UserError
 from train.config import TrainConfig
+from train.data.batches import Trees
 from train.data.trainable import reward_outputs
+from train.trainer.tree_attention import attention_masks
 
 # On a CPU the backward pass of the fused attention takes half of a step on sequences of a hundred tokens; plain matrix
 # products make the whole step 2.4 times faster in bf16 (docs/LOG.md). Their memory grows with the square of the length.
@@ -37,9 +39,9 @@ Precision = Literal["fp32", "bf16"]
 class ModelWithHead(nn.Module):
     """A transformer whose outputs are computed at chosen positions only.
 
-    ``forward(input_ids [S, L], positions [N])`` returns logits, [N, vocabulary] of a language model or [N, C] of a reward
-    model with C labels. ``positions`` index the flattened [S * L] hidden states. Sequences are padded on the right: under
-    causal attention no real token sees the padding, so no attention mask is needed.
+    ``forward(input_ids [R, L], positions [N])`` returns logits, [N, vocabulary] of a language model or [N, C] of a reward
+    model with C labels. ``positions`` index the flattened [R * L] hidden states. Sequences are padded on the right: under
+    causal attention no real token sees the padding, so no attention mask is needed. Rows of ``trees`` have one.
 
     What comes after the hidden states is the model's own: its head and whatever it does to the logits (the soft cap of
     Gemma 2, the scale of Cohere and Granite). The model is called on N texts of one token, and hooks on its body replace
@@ -52,8 +54,14 @@ class ModelWithHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.is_language_model = is_language_model
 
-    def forward(self, input_ids: Tensor, positions: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, positions: Tensor, trees: Trees | None = None) -> Tensor:
+        inputs: dict[str, Any] = {}
+        if trees is not None:
+            masks = attention_masks(self.model.config.get_text_config(), trees, self.model.dtype)
+            inputs = {"position_ids": trees.depths, "attention_mask": masks}
+
         def read_texts(body: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+            kwargs = {**kwargs, **inputs}
             return ((input_ids, *args[1:]), kwargs) if args else ((), {**kwargs, "input_ids": input_ids})
 
         def keep_positions(body: nn.Module, args: tuple[Any, ...], output: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from train.data.batches import PlanConfig, collate, plan_epoch
+from train.data.batches import collate
+from train.data.plan import PlanConfig, plan_epoch
 from train.data.tokenized import Floats, TokenizedSet
 from train.objectives.dpo import sequence_log_probs
 
@@ -27,8 +28,8 @@ def reference_log_probs(
     log_probs = np.zeros(len(samples.starts) - 1, dtype=np.float32)
     for micro in chain.from_iterable(plan_epoch(samples, order, epoch=0)):
         units = micro[rank]
-        batch = collate(samples, units, items=1).to(device)
-        sums = sequence_log_probs(model(batch.input_ids, batch.positions), batch.targets)
+        batch = collate(samples, units, items=1, packing=order.packing).to(device)
+        sums = sequence_log_probs(model(batch.input_ids, batch.positions, batch.trees), batch.targets)
         if len(units):
             log_probs[samples.rows(units)] = sums.cpu().numpy()
     return log_probs

@@ -21,9 +21,11 @@ from torch import distributed
 from transformers.integrations import HfDeepSpeedConfig
 from transformers.utils import logging as transformers_logging
 
+from search.errors import UserError
 from train.config import TrainConfig
-from train.data.batches import PlanConfig, step_batches, steps_per_epoch
+from train.data.batches import step_batches
 from train.data.model_tokenizer import ModelTokenizer, load_tokenizer
+from train.data.plan import Packing, PlanConfig, longest_row, steps_per_epoch
 from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES, Objective
 from train.objectives.base import LossFunctions
@@ -34,6 +36,7 @@ from train.trainer.models import resolve_precision
 from train.trainer.reference_logprobs import reference_log_probs
 from train.trainer.saved_state import record_files
 from train.trainer.trackers.registry import open_trackers
+from train.trainer.tree_attention import takes_trees
 
 
 def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:
@@ -90,9 +93,13 @@ def run(job: TrainJob) -> None:
     engine = build_engine(job, objective, samples.pad_id, world, tokenizer.new_tokens if tokenizer else {})
     per_epoch = steps_per_epoch(len(samples), config.batch_size)
     order = PlanConfig(
-        batch_size=config.batch_size, micro_batch_tokens=config.micro_batch_tokens, world_size=world, seed=job.seed
+        batch_size=config.batch_size,
+        micro_batch_tokens=config.micro_batch_tokens,
+        world_size=world,
+        seed=job.seed,
+        packing=resolve_packing(engine, config),
     )
-    with models.attention_kernel(device, int(samples.lengths().max())):
+    with models.attention_kernel(device, longest_row(samples, order)):
         samples = add_reference(engine, samples, order, job)  # before the checkpoint changes the weights
         progress = _restore_checkpoint(engine)
         with _Reporter(job, rank, progress.step) as report:
@@ -106,9 +113,25 @@ def run(job: TrainJob) -> None:
             )
             batches = step_batches(samples, order, rank, progress.step, config.epochs)
             train(engine, batches, functions, config, plan, progress)
-    summary = job.summary | {"precision": config.precision} | summarise(progress, functions)
+    carried_out = {"precision": config.precision, "packing": order.packing}
+    summary = job.summary | carried_out | summarise(progress, functions)
     checkpoint.export(engine.module, job.initial_model, job.output, config.zero_stage, summary, job.prompt, tokenizer)
     ray.train.report({"step": progress.step})
+
+
+def resolve_packing(engine: Any, config: TrainConfig) -> Packing:
+    """Return the packing: "tree" unless the config says "none", or leaves it open for a model whose attention takes no trees.
+
+    Raises UserError where the config wants trees and the model does not take them.
+    """
+    if config.packing == "none":
+        return "none"
+    engine.eval()
+    if takes_trees(engine, engine.device):
+        return "tree"
+    if config.packing == "tree":
+        raise UserError("packing: tree: this model's attention does not take trees: leave packing out")
+    return "none"
 
 
 def _tokenizer_with_tags(job: TrainJob) -> ModelTokenizer | None:

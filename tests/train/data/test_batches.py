@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from train.data.batches import PlanConfig, collate, plan_epoch, step_batches, steps_per_epoch
+from train.data.batches import collate, step_batches
+from train.data.plan import PlanConfig, plan_epoch, steps_per_epoch
 from train.data.tokenized import TokenizedRow, TokenizedSet, pack
 from train.objectives import SampleKind
 

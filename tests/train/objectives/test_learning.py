@@ -11,8 +11,9 @@ import torch
 
 from search.formats.code_format import CodeFormat
 from train.config import TrainConfig
-from train.data.batches import Batch, PlanConfig, step_batches
+from train.data.batches import Batch, step_batches
 from train.data.loading import load_samples
+from train.data.plan import PlanConfig
 from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES, Objective
 from train.objectives.base import LossOptions

@@ -14,8 +14,9 @@ from torch import Tensor, distributed
 from search.formats.code_format import CodeFormat
 from search.formats.model_prompt import ModelPrompt
 from train.config import TrainConfig
-from train.data.batches import PlanConfig, plan_epoch, step_batches
+from train.data.batches import step_batches
 from train.data.loading import load_samples
+from train.data.plan import PlanConfig, plan_epoch
 from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES
 from train.trainer.job import TrainJob, TrainProgress, TrainReport

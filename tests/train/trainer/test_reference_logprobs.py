@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM
 
 from search.formats.code_format import CodeFormat
 from train.config import TrainConfig
-from train.data.batches import PlanConfig
 from train.data.loading import load_samples
+from train.data.plan import PlanConfig
 from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES
 from train.trainer.models import ModelWithHead, load_model

@@ -9,9 +9,9 @@ import torch
 from search.formats.model_prompt import build_format
 from train.config import TrainConfig
 from train.data.batches import step_batches
-from train.data.plan import PlanConfig, steps_per_epoch
 from train.data.loading import load_samples
 from train.data.model_tokenizer import load_tokenizer
+from train.data.plan import PlanConfig, steps_per_epoch
 from train.objectives import OBJECTIVES
 from train.objectives.base import LossOptions
 from train.trainer.launch import TrainTask, new_tags

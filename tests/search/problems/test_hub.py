@@ -54,6 +54,7 @@ def test_hub_that_is_not_there_is_noticed_at_once(monkeypatch: pytest.MonkeyPatc
     import datasets
     from huggingface_hub import constants
 
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)  # it keeps what it saw when it was first imported
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")

@@ -30,7 +30,10 @@ OUTCOME = re.compile(r"[01]|\(([\d.]+)\)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCell:
-    """A finished cell with what it was made from. ``seed``: of the run whose models searched, also its number in tables."""
+    """A finished cell with what it was made from. ``seed``: of the run whose models searched, also its number in tables.
+
+    ``overrides``: further fields of the config that the command line set.
+    """
 
     commit: str
     machine: str
@@ -39,11 +42,12 @@ class StoredCell:
     seed: int
     contender: Mapping[str, Any]
     cell: Cell
+    overrides: tuple[str, ...] = ()
 
     def covers(self, key: CellKey) -> bool:
         """Return whether the line is what ``key`` names."""
-        made_of = (self.split, self.problems, self.seed, self.cell.strategy, dict(self.contender))
-        return made_of == (key.split, key.problems, key.seed, key.strategy, key.contender) and (
+        made_of = (self.split, self.problems, self.seed, self.cell.strategy, dict(self.contender), self.overrides)
+        return made_of == (key.split, key.problems, key.seed, key.strategy, key.contender, key.overrides) and (
             key.budget in self.cell.budgets or self.cell.setting.option is None
         )
 
@@ -57,12 +61,16 @@ class CellKey:
     seed: int
     strategy: str
     contender: dict[str, Any]
+    overrides: tuple[str, ...]
     budget: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRequest:
-    """Problems, budgets and config of comparisons. ``overrides``: further fields of the config."""
+    """Problems, budgets and config of comparisons.
+
+    ``overrides``: further fields of the config. ``problem_fields``: those that follow from ``split`` and ``limit``.
+    """
 
     config_file: Path
     config: RunConfig
@@ -70,6 +78,7 @@ class ComparisonRequest:
     limit: int
     budgets: tuple[int, ...]
     overrides: tuple[str, ...] = ()
+    problem_fields: tuple[str, ...] = ()
 
     def keys(self, seed: int, strategy: str, contender: ContenderConfig) -> list[CellKey]:
         """Return the keys of all cells of one contender."""
@@ -80,6 +89,7 @@ class ComparisonRequest:
                 seed=seed,
                 strategy=strategy,
                 contender=contender.model_dump(mode="json"),
+                overrides=self.overrides,
                 budget=budget,
             )
             for budget in self.budgets
@@ -144,7 +154,7 @@ def command(request: ComparisonRequest, name: str, contender: ContenderConfig, s
         fields[f"problems.{others}.levels"] = list(measured.levels)
     options = [f"--{field}={json.dumps(value)}" for field, value in fields.items()]
     where = ["--split", request.split, "--limit", str(request.limit)]
-    return ["compare", str(request.config_file), *models, *where, *options, *request.overrides]
+    return ["compare", str(request.config_file), *models, *where, *options, *request.overrides, *request.problem_fields]
 
 
 def read_run(run_dir: Path, request: ComparisonRequest, seed: int, contender: ContenderConfig) -> list[StoredCell]:
@@ -162,6 +172,7 @@ def read_run(run_dir: Path, request: ComparisonRequest, seed: int, contender: Co
             seed=seed,
             contender=contender.model_dump(mode="json"),
             cell=replace(cell, repeat=seed),
+            overrides=request.overrides,
         )
         for cell in sorted(cells, key=lambda cell: cell.budget)
     ]
@@ -200,13 +211,33 @@ def _rounded(value: Any) -> Any:
 
 def read(file: Path) -> list[StoredCell]:
     """Return the cells in the file, in the order of its lines. Lines that are no cells, such as choices, are left out."""
-    if not file.exists():
-        return []
-    records = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    return [_stored_cell(record) for record in records if "cell" in record]
+    return [_stored_cell(record, place) for place, record in read_records(file).items() if "cell" in record]
 
 
-def _stored_cell(record: dict[str, Any]) -> StoredCell:
+def read_records(file: Path) -> dict[str, dict[str, Any]]:
+    """Return the JSON objects in the file by their places, such as "cells.jsonl:3". Exits with a line for a damaged one."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    records = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            sys.exit(f"{file}:{number}: damaged: not JSON ({error}); remove the line to have it measured again")
+        if not isinstance(record, dict):
+            sys.exit(f"{file}:{number}: damaged: no JSON object; remove the line to have it measured again")
+        records[f"{file}:{number}"] = record
+    return records
+
+
+def _stored_cell(record: dict[str, Any], place: str) -> StoredCell:
+    try:
+        return _decoded_cell(record)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        sys.exit(f"{place}: damaged: no cell ({reason}); remove the line to have it measured again")
+
+
+def _decoded_cell(record: dict[str, Any]) -> StoredCell:
     accuracies = {name: decode(text) for name, text in record["cell"]["accuracies"].items()}
     return load_value(StoredCell, {**record, "cell": {**record["cell"], "accuracies": accuracies}})
 

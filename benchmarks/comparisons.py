@@ -54,6 +54,12 @@ def contenders_of(config: RunConfig, temperature: float, names: Sequence[str] | 
     return contenders
 
 
+def require_known(option: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Exit with a line if a name of an option is none of those that are known."""
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"{option}: {unknown[0]!r} is unknown: one of {', '.join(known)}")
+
+
 def make_runs(folder: Path, config: Path, seeds: Sequence[int]) -> dict[int, Path]:
     """Run the demo with each seed, or continue it, and return the run directories."""
     runs = {seed: folder.resolve() / f"demo-{seed}" for seed in seeds}
@@ -175,6 +181,8 @@ def main() -> None:
     parser.add_argument("--read", action="store_true", help="show what is stored, run nothing")
     args, overrides = parser.parse_known_args()
     config = run_config.load(args.config, parse(overrides))
+    require_known("--only", args.only or (), config.compare.strategies)
+    require_known("--splits", args.splits, ("validation", *config.problems.evaluation))
     temperature = config.evaluation.temperature if args.whole is None else args.whole
     contenders = contenders_of(config, temperature, args.only)
     requests = [

@@ -20,8 +20,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -33,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import comparison_cells
 from benchmarks.commands import ROOT
 from benchmarks.comparison_cells import ComparisonRequest, StoredCell
-from benchmarks.comparisons import CONFIG, contenders_of, make_runs
+from benchmarks.comparisons import CONFIG, contenders_of, make_runs, require_known
 from cluster.config import run_config
 from cluster.config.compare_config import ContenderConfig
 from cluster.config.overrides import parse
@@ -93,10 +94,15 @@ def choose(cells: Sequence[StoredCell], budget: int) -> dict[str, Any]:
     }
 
 
+def is_measured(cells: Sequence[StoredCell], contenders: Iterable[str], seeds: Iterable[int]) -> bool:
+    """Return whether there is a cell of every contender with the models of every seed."""
+    return {(cell.cell.strategy, cell.seed) for cell in cells} >= set(product(contenders, seeds))
+
+
 def read_choice(file: Path) -> dict[str, Any] | None:
     """Return the choice in the file, None without one."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return next((record[CHOICE] for record in map(json.loads, lines) if CHOICE in record), None)
+    records = comparison_cells.read_records(file).values()
+    return next((record[CHOICE] for record in records if CHOICE in record), None)
 
 
 def show(cells: Sequence[StoredCell], choice: Mapping[str, Any]) -> None:
@@ -147,14 +153,18 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of finished cells and of the choice")
     parser.add_argument("--read", action="store_true", help="show what is stored, run nothing")
     args, overrides = parser.parse_known_args()
-    levels = json.dumps(list(run_config.load(args.config, ()).problems.evaluation[args.split].levels))
-    overrides += [
+    splits = run_config.load(args.config, ()).problems.evaluation
+    require_known("--split", [args.split], splits)
+    levels = json.dumps(list(splits[args.split].levels))
+    problem_fields = [
         f"--problems.evaluation.{args.split}.count={args.limit}",
         f"--problems.validation.count={args.validation}",
         f"--problems.validation.levels={levels}",
     ]
-    config = run_config.load(args.config, parse(overrides))
-    contenders = contenders_of_bar(config, args.only, yaml.safe_load(args.rivals))
+    config = run_config.load(args.config, parse([*overrides, *problem_fields]))
+    rivals = yaml.safe_load(args.rivals)
+    require_known("--only", args.only or (), {**config.compare.strategies, **rivals})
+    contenders = contenders_of_bar(config, args.only, rivals)
     seeds = range(len(args.of)) if args.of else args.seeds
 
     def measured(
@@ -167,6 +177,7 @@ def main() -> None:
             limit=limit,
             budgets=budgets,
             overrides=tuple(overrides),
+            problem_fields=tuple(problem_fields),
         )
         if not args.read:
             sources = dict(enumerate(args.of)) if args.of else make_runs(args.folder, args.config, args.seeds)
@@ -177,7 +188,7 @@ def main() -> None:
     choice = read_choice(args.results)
     if choice is None:
         validated = measured("validation", args.validation, contenders, (args.budget,))
-        if {stored.cell.strategy for stored in validated} < contenders.keys():
+        if not is_measured(validated, contenders, seeds):
             sys.exit("nothing is chosen yet: run this without --read")
         choice = choose(validated, args.budget)
         with args.results.open("a", encoding="utf-8") as lines:

@@ -23,9 +23,9 @@ def hidden_value(message: str) -> PydanticCustomError:
 
 
 class StrictConfig(BaseModel):
-    """Base of all configs: unknown keys are refused, values never change."""
+    """Base of all configs: unknown keys and infinite numbers are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SearchConfig(StrictConfig):

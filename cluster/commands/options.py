@@ -31,11 +31,12 @@ from search.problems import loading
 from search.problems.loading import ProblemSets
 from search.reward_models import RewardModelKind, default_aggregation
 from search.reward_models.registry import AUTO
-from search.strategies.registry import entry_of
+from search.strategies.registry import PRESETS, STRATEGIES, entry_of
 
 RUNS = Path("runs")
 MODEL_OPTIONS = ("policy", "reward-model", "model", "init")  # options that name a model
 HELP_WIDTH = 80
+SEARCH_NAMES = {"strategy": STRATEGIES, "preset": PRESETS}  # values of these options of a search
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, sections: Iterable[str] = (), *, suffix: str = "") -> None:
@@ -286,6 +287,8 @@ def _describe_field(field: ConfigField) -> str:
     """Return the field with its default, the variants of a union that have it (empty: all), and its description."""
     name = f"  --{'.'.join(field.path)} {_format_default(field)}"
     description = f"({', '.join(field.variants)}) {field.description}" if field.variants else field.description
+    if issubclass(field.owner, SearchConfig) and field.path[-1] in SEARCH_NAMES:
+        description += f": {', '.join(SEARCH_NAMES[field.path[-1]])}"
     line = f"{name}  {description}".rstrip()
     if len(line) <= HELP_WIDTH:
         return line

@@ -20,7 +20,7 @@ class ContenderConfig(StrictConfig):
     settings: dict[str, Any] = Field({}, description="options of evaluation.search that differ")
     scale: str | None = Field(
         AUTO,
-        description="the option that is set so that the mean spend meets a budget; auto: the strategy's budget option; none: "
+        description="the option that is set so that the mean spend meets a budget; auto: the strategy's budget option; null: "
         "the strategy is measured as it is",
     )
 
@@ -74,6 +74,20 @@ def _contenders() -> dict[str, ContenderConfig]:
     }
 
 
+def _fill_in(name: str, contender: Any) -> Any:
+    """Return a contender that chooses no strategy with that of its name; one without settings is the default contender."""
+    settings = contender.get("settings", {}) if isinstance(contender, dict) else None
+    if not isinstance(settings, dict) or settings.keys() & {"strategy", "preset"}:
+        return contender
+    named = ContenderConfig(settings={"strategy": name}) if name in STRATEGIES else None
+    default = _contenders().get(name, named)
+    if default is None:
+        return contender
+    if not settings:
+        return {"scale": default.scale, **contender, "settings": default.settings}
+    return {**contender, "settings": {"strategy": default.settings["strategy"], **settings}}
+
+
 class CalibrationConfig(StrictConfig):
     """How each contender's option is set, on problems that are not measured, before those that are."""
 
@@ -96,9 +110,20 @@ class CompareConfig(StrictConfig):
         4, ge=0, description="problems that are also searched one at a time, for the seconds that one takes alone"
     )
     strategies: dict[str, ContenderConfig] = Field(
-        default_factory=_contenders, min_length=1, description="what is compared, by names of your own"
+        default_factory=_contenders,
+        min_length=1,
+        description="what is compared, by names of your own; the name of a default contender or of a strategy stands for it "
+        "where the settings choose no strategy",
     )
     against: str = Field("best_of_n", description="the contender to which differences are taken")
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _fill_in_names(cls, strategies: Any) -> Any:
+        """Let a name say the strategy where the settings do not: ``{rebase: {}}`` is not ``evaluation.search`` by that name."""
+        if not isinstance(strategies, dict):
+            return strategies
+        return {name: _fill_in(name, contender) for name, contender in strategies.items()}
 
     @field_validator("budgets")
     @classmethod
@@ -116,9 +141,9 @@ class CompareConfig(StrictConfig):
         if self.against not in self.strategies:
             raise ValueError(f"compare.against is {self.against!r}: one of {', '.join(self.strategies)}")
         for name, search in self._searches(base).items():
-            if "/" in name or name.startswith("."):
+            if not name or "/" in name or name.startswith("."):
                 raise ValueError(
-                    f"compare.strategies.{name}: the name is that of a directory: without '/' or a first '.'"
+                    f"compare.strategies.{name}: the name is that of a directory: not empty, without '/' or a first '.'"
                 )
             if entry_of(search).needs_answers:
                 raise ValueError(f"compare.strategies.{name}: {search.strategy!r} labels solutions and gives no answer")
@@ -130,7 +155,7 @@ class CompareConfig(StrictConfig):
             try:
                 searches[name] = contender.search(base)
                 if contender.option(base) is not None:
-                    contender.first_value(base, self.budgets[0])
+                    contender.search(base, max(contender.first_value(base, self.budgets[0]), self.budgets[-1]))
             except ValidationError as error:
                 first = error.errors()[0]
                 option = ".".join(str(part) for part in first["loc"][1:])

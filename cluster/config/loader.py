@@ -27,7 +27,6 @@ Location = tuple[str, ...]  # keys from the root of the config to a value, such 
 VALUE_VARIANT = re.compile(r"(literal|str-enum)\[.*\]|(constrained-)?(int|float|str)|bool")
 MISSPELLING_SIMILARITY = 0.75  # from this ratio on, one key counts as a misspelling of the other
 
-
 Adjust = Callable[[dict[str, Any], Sequence[Override]], None]
 
 
@@ -119,8 +118,9 @@ def _describe_errors(
     first = _joined_variants(errors)
     others = sum(error["loc"][: len(first["loc"])] != first["loc"] for error in errors)
     location = _without_tags(model, tuple(str(part) for part in first["loc"]))
-    more = f" (and {others} more)" if others else ""
-    return f"{_origin(location, source, lines, overrides)}: {_describe_error(model, first, location)}{more}"
+    message = _describe_error(model, first, location) + (f" (and {others} more)" if others else "")
+    place = location or tuple(re.split("[: ]", message)[0].split("."))  # such checks name it first
+    return f"{_origin(place, source, lines, overrides)}: {message}"
 
 
 def _joined_variants(errors: Sequence[ErrorDetails]) -> ErrorDetails:

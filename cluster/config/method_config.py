@@ -108,9 +108,10 @@ class MethodConfig(StrictConfig):
     @classmethod
     def _train_only_what_has_records(cls, values: Any) -> Any:
         """Train no model that the rule writes no records for, unless the config says so."""
-        if not isinstance(values, dict) or values.get("rule") not in HARVEST_RULES:
+        rule = values.get("rule") if isinstance(values, dict) else None
+        if not isinstance(rule, str) or rule not in HARVEST_RULES:
             return values
-        files = HARVEST_RULES[values["rule"]].files
+        files = HARVEST_RULES[rule].files
         return {**{role: None for role in (POLICY, REWARD_MODEL) if role not in files}, **values}
 
     @model_validator(mode="after")

@@ -87,6 +87,13 @@ class RoundConfig(StrictConfig):
             raise ValueError(f"a list has a number for each pass: [{value}, …]; one for all is an option of search")
         return value
 
+    @field_validator("levels")
+    @classmethod
+    def _least_first(cls, levels: tuple[int, int] | None) -> tuple[int, int] | None:
+        if levels is not None and levels[0] > levels[1]:
+            raise ValueError(f"the least level comes first: [{levels[1]}, {levels[0]}]")
+        return levels
+
     @model_validator(mode="before")
     @classmethod
     def _count_passes(cls, values: Any) -> Any:
@@ -127,10 +134,17 @@ class RoundConfig(StrictConfig):
         if self.rollouts is not None:
             changes[option] = self.rollouts[attempt - 1]
         elif self.pass_search is None and attempt > 1:
-            changes[option] = round(getattr(search, option) * self.growth ** (attempt - 1))
+            changes[option] = self._grown(getattr(search, option), attempt)
         if self.seeds is not None:
             changes["trees"] = self.seeds[attempt - 1]
         return revise(search, changes) if changes else search
+
+    def _grown(self, value: int, attempt: int) -> int:
+        """Return the value of an option that grows from pass to pass, in pass ``attempt``."""
+        try:
+            return round(value * self.growth ** (attempt - 1))
+        except OverflowError as error:
+            raise ValueError(f"growth {self.growth:g} makes pass {attempt} infinite: take a smaller one") from error
 
     def revise_training(self, train: ModelsTrainConfig) -> ModelsTrainConfig:
         """Return how the round's models are trained, from the run's ``train``. Raises ValueError that names the option."""

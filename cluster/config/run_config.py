@@ -19,13 +19,13 @@ from cluster.config.method_config import MethodConfig
 from cluster.config.model_config import FurtherPolicyConfig, PolicyConfig, RewardModelConfig
 from cluster.config.overrides import Override
 from cluster.config.round_config import ModelsTrainConfig, RoundConfig, describe_option
+from cluster.config.strategy_overrides import fit_to_overrides
 from cluster.host.ray_session import RayConfig
 from cluster.models.size import ModelSize
 from search.config import SearchConfig, StrictConfig
 from search.evaluation.tree_votes import VoteRule
 from search.problems.config import ProblemsConfig
 from search.strategies.entry import Need
-from search.strategies.registry import DEFAULT as DEFAULT_STRATEGY
 from search.strategies.registry import STRATEGIES, AnySearchConfig, entry_of, revise, search_config
 
 
@@ -160,6 +160,8 @@ class RunConfig(StrictConfig):
                 except ValidationError as error:
                     place = f"rounds.{number}.{entry.search_place(attempt)}"
                     raise ValueError(describe_option(place, error, type(self.search), tags=1)) from error
+                except ValueError as error:
+                    raise ValueError(f"rounds.{number}.{error}") from error
         return self
 
     @model_validator(mode="after")
@@ -240,25 +242,4 @@ class RunConfig(StrictConfig):
 
 def load(path: Path, overrides: Sequence[Override] = ()) -> RunConfig:
     """Return the config in ``path`` with ``overrides`` on top. Raises UserError that names file, line, field and remedy."""
-    return loader.load_config(RunConfig, path, overrides, adjust=_follow_strategy)
-
-
-def _follow_strategy(tree: dict[str, Any], overrides: Sequence[Override]) -> None:
-    """Where an override changes ``search.strategy``, keep only the common options of the rounds that follow it."""
-    search, rounds = tree.get("search"), tree.get("rounds")
-    before = search.get("strategy", DEFAULT_STRATEGY) if isinstance(search, dict) else DEFAULT_STRATEGY
-    changed = any(override.path == ("search", "strategy") and override.value != before for override in overrides)
-    for entry in rounds if changed and isinstance(rounds, list) else ():
-        if not isinstance(entry, dict):
-            continue
-        if "search" in entry:
-            entry["search"] = _common_options(entry["search"])
-        if isinstance(entry.get("pass_search"), list):
-            entry["pass_search"] = [_common_options(options) for options in entry["pass_search"]]
-
-
-def _common_options(options: Any) -> Any:
-    """Return the options that all strategies have; all if they name a strategy themselves."""
-    if not isinstance(options, dict) or options.keys() & {"strategy", "preset"}:
-        return options
-    return {name: value for name, value in options.items() if name in SearchConfig.model_fields}
+    return loader.load_config(RunConfig, path, overrides, adjust=fit_to_overrides)

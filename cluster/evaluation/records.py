@@ -14,7 +14,12 @@ from search.storage.files import write_text
 
 EVALUATION = "evaluation.json"
 METHODS = {"greedy": "greedy", "majority": "majority", "best_of_n": "best-of-N", "search": "search"}  # key -> title
-TREE_READINGS = {BEST: "best", WEIGHTED: "weighted", MAJORITY: "majority", COVERAGE: "any correct"}  # key -> title
+TREE_READING_TITLES = {
+    BEST: "best",
+    WEIGHTED: "weighted",
+    MAJORITY: "majority",
+    COVERAGE: "any correct",
+}  # key -> title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreePoint:
-    """What ``k`` trees a problem answer together: accuracy by each of TREE_READINGS, and the generated tokens of a problem."""
+    """What ``k`` trees a problem answer together: accuracy by each reading and coverage, and the generated tokens of a problem."""
 
     k: int
     tokens: float

@@ -103,24 +103,24 @@ def accuracies_at(points: Sequence[CurvePoint], reading: str, tokens: float) -> 
 
     None if the reading is missing. Points whose tokens are equal count as their mean.
     """
-    known = [point for point in points if reading in point.accuracies]
+    known: dict[float, list[tuple[float, ...]]] = defaultdict(list)
+    for point in points:
+        if reading in point.accuracies:
+            known[point.tokens].append(point.accuracies[reading])
     if not known:
         return None
-    low, high = known[0].tokens, known[-1].tokens
-    at = min(max(tokens, low), high)
-    for before, after in pairwise(known):
-        if before.tokens <= at <= after.tokens:
-            share = _position(at, before.tokens, after.tokens)
-            pairs = zip(before.accuracies[reading], after.accuracies[reading], strict=True)
-            return at, [first + share * (second - first) for first, second in pairs]
-    return at, list(known[0].accuracies[reading])
+    curve = [(spent, [fmean(values) for values in zip(*alike, strict=True)]) for spent, alike in sorted(known.items())]
+    at = min(max(tokens, curve[0][0]), curve[-1][0])
+    for (low, before), (high, after) in pairwise(curve):
+        if low <= at <= high:
+            share = _position(at, low, high)
+            return at, [first + share * (second - first) for first, second in zip(before, after, strict=True)]
+    return at, curve[0][1]
 
 
 def _position(tokens: float, low: float, high: float) -> float:
-    """Return where a number of tokens lies between two, in log(tokens): 0 to 1."""
-    if low <= 0 or low >= high:
-        return 0.5
-    return math.log(tokens / low) / math.log(high / low)
+    """Return where a number of tokens lies between two, in log(tokens): 0 to 1; halfway where the lower is none."""
+    return math.log(tokens / low) / math.log(high / low) if low > 0 else 0.5
 
 
 def values_at(
@@ -149,7 +149,7 @@ def _value(
     tokens, accuracies = read
     _, covered = accuracies_at(curves[strategy], COVERAGE, budget) or (tokens, accuracies)
     baseline = accuracies_at(curves.get(against, ()), reading, tokens)
-    if baseline is not None and abs(baseline[0] / tokens - 1) > NEAR:
+    if baseline is not None and abs(baseline[0] - tokens) > NEAR * tokens:
         baseline = None
     return CurveValue(
         strategy=strategy,

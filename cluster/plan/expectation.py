@@ -1,6 +1,6 @@
-"""Expect of a plan what a finished run took of its own: the share of their upper bounds that its stages used.
+"""Estimate what a plan will take by a finished run: each stage takes the share of its upper bound that the run's stage used.
 
-Bounds count every step at its greatest length, and a pair of steps for every node. What is used of them depends on how long
+Bounds count every step at its greatest length, and all pairs of every expansion. What is used of them depends on how long
 steps are, how soon trees end and how often a policy is correct, so a run on similar problems says it best.
 
 A search bounded by 4 M tokens that wrote 0.2 M used 5 %. Then 5 % of the bound of the same round's search are expected.

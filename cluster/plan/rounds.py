@@ -97,9 +97,9 @@ class PlannedRound:
         return PlannedStage(f"r{self.number}/search_hinted", "problems that failed, with the answer given away", cost)
 
     def _self_judging(self) -> PlannedStage:
-        search = self.searches()[0]
-        solutions = self.problems * problem_bound(search).requests
-        judging = revise(search, {"strategy": "sampling", "candidates": JUDGEMENTS, "trees": 1})
+        searches = self.searches()
+        solutions = self.problems * sum(problem_bound(search).requests for search in searches)
+        judging = revise(searches[0], {"strategy": "sampling", "candidates": JUDGEMENTS, "trees": 1})
         cost = search_cost(judging, solutions, self.models, scored=False)
         description = f"the policy marks up to {solutions} solutions, {JUDGEMENTS} times each"
         return PlannedStage(f"r{self.number}/self_judgements", description, cost)
@@ -129,7 +129,7 @@ class PlannedRound:
         if method.harvest_rule.reads_history:
             earlier = (replace(self, number=number) for number in range(1, self.number))
             searches = [*chain.from_iterable(planned.searches() for planned in earlier), *searches]
-        problems = max(self.counts.rounds[: self.number]) if method.harvest_rule.reads_history else self.problems
+        problems = self.counts.until(self.number) if method.harvest_rule.reads_history else self.problems
         return harvested_records(method, objective, problems, searches)
 
     def _promotion(self) -> PlannedStage:

@@ -14,11 +14,10 @@ from search.strategies.entry import Bound, Need
 from search.strategies.registry import entry_of
 
 
-def problem_bound(search: SearchConfig, budget: int | None = None) -> Bound:
-    """Return the bound of one problem: of all its trees, each of at most ``budget`` tokens where one is given."""
+def problem_bound(search: SearchConfig) -> Bound:
+    """Return the bound of one problem: of all its trees."""
     bound = entry_of(search).bound(search)
-    limits = (bound.requests, bound.tokens, bound.second_tokens)
-    return Bound(*(search.trees * (limit if budget is None else min(limit, budget)) for limit in limits))
+    return Bound(search.trees * bound.requests, search.trees * bound.tokens, search.trees * bound.second_tokens)
 
 
 def search_cost(
@@ -27,14 +26,24 @@ def search_cost(
     """Return what a search of so many problems takes at most.
 
     ``scored``: with a reward model. It reads every written token once, because the states of a tree are prefixes of each
-    other and the engine's prefix cache holds what it has read.
+    other and the engine's prefix cache holds what it has read. ``budget``: most tokens of a tree by both policies together,
+    of which as many as can be are the larger one's; each request generates a token or more.
     """
-    bound = problem_bound(search, budget)
+    bound = problem_bound(search)
     # A strategy that could ask a second policy draws nothing from it where there is none.
     second = bound.second_tokens if models.second_policy != 0 else 0
-    first = bound.tokens - bound.second_tokens
+    first, requests = bound.tokens - bound.second_tokens, bound.requests
     drawing = models.largest_policy() if entry_of(search).several_policies else models.policy
-    cost = generation_cost(problems * bound.requests, problems * first, drawing)
+    if budget is not None:
+        limit = search.trees * budget
+        requests = min(requests, limit)
+        if (models.second_policy or 0) > (drawing or 0):
+            second = min(second, limit)
+            first = min(first, limit - second)
+        else:
+            first = min(first, limit)
+            second = min(second, limit - first)
+    cost = generation_cost(problems * requests, problems * first, drawing)
     cost += generation_cost(0, problems * second, models.second_policy)
     if scored and entry_of(search).reward_model is not Need.UNUSED:
         cost += scoring_cost(problems * (first + second), models.reward_model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 from cluster.config.run_config import RunConfig
@@ -26,11 +27,19 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class ProblemCounts:
-    """Numbers of problems: training ones that each round searches at most, validation, and in each evaluation split."""
+    """Numbers of problems: training ones that each round searches at most, validation, and in each evaluation split.
+
+    ``history``: different training problems that the rounds up to each search; empty: all rounds search the same ones.
+    """
 
     rounds: tuple[int, ...]
     validation: int
     splits: dict[str, int]
+    history: tuple[int, ...] = ()
+
+    def until(self, number: int) -> int:
+        """Return how many different training problems the rounds up to ``number``, from 1, search at most."""
+        return self.history[number - 1] if self.history else max(self.rounds[:number])
 
 
 def problem_counts(config: RunConfig, sets: ProblemSets) -> ProblemCounts:
@@ -40,7 +49,11 @@ def problem_counts(config: RunConfig, sets: ProblemSets) -> ProblemCounts:
         declared.problems if declared is not None else sum(map(entry.covers, sets.train)) for entry in config.rounds
     )
     splits = {name: sets.size(f"{EVALUATION}.{name}") for name in sets.evaluation}
-    return ProblemCounts(rounds, sets.size("validation"), splits)
+    first = [
+        next((n for n, entry in enumerate(config.rounds) if entry.covers(problem)), None) for problem in sets.train
+    ]
+    history = () if declared is not None else tuple(accumulate(map(first.count, range(len(rounds)))))
+    return ProblemCounts(rounds, sets.size("validation"), splits, history)
 
 
 def search(
@@ -66,6 +79,8 @@ def evaluate(
     entry = entry_of(measured)
     if reward_model or entry.chooses_without_scores:
         methods += f", {measured.strategy}: {describe(measured)}"
+    else:
+        methods += f" (without a reward model no {measured.strategy})"
     description = f"{total} problems in {len(counts.splits)} splits: {methods}"
     cost = evaluation_cost(settings, total, part, models, scored=reward_model)
     return (PlannedStage(f"r{number}/evaluate", description, cost),)

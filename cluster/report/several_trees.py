@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from cluster.evaluation.records import TREE_READINGS, TreeCurve, TreePoint
+from cluster.evaluation.records import TREE_READING_TITLES, TreeCurve, TreePoint
 from cluster.formatting import format_count, format_percent
 from cluster.report import charts, markup
 from cluster.report.charts import Axis, Point, Series
@@ -14,7 +14,7 @@ from cluster.report.data import RunData
 from cluster.report.summary import RoundRecord
 from search.evaluation.confidence import Interval
 
-COLOURS = {reading: colour for colour, reading in enumerate(TREE_READINGS)}
+COLOURS = {reading: colour for colour, reading in enumerate(TREE_READING_TITLES)}
 
 
 def last_curves(rounds: Sequence[RoundRecord]) -> dict[str, TreeCurve]:
@@ -32,7 +32,7 @@ def describe_curve(split: str, curve: TreeCurve) -> str:
     """Return what all trees of a curve answer, with 95 % intervals and tokens."""
     point = curve.points[-1]
     readings = ", ".join(
-        f"{title} {_cell(point.accuracies[reading], brackets='[]')}" for reading, title in TREE_READINGS.items()
+        f"{title} {_cell(point.accuracies[reading], brackets='[]')}" for reading, title in TREE_READING_TITLES.items()
     )
     return f"{split}: search, {curve.trees} trees: {readings}; {point.tokens:.0f} tokens a problem"
 
@@ -50,15 +50,15 @@ def section(run: RunData) -> str:
         "the bound of every rule. Accuracies in % of k trees, means over all choices of k; tokens generated for a problem."
     )
     cards = [markup.card(_chart(curve), f"{split}: accuracy by number of trees (%)") for split, curve in curves.items()]
-    legend = charts.legend([(title, COLOURS[reading]) for reading, title in TREE_READINGS.items()])
+    legend = charts.legend([(title, COLOURS[reading]) for reading, title in TREE_READING_TITLES.items()])
     tables = [f"<h3 style='margin-top:18px'>{escape(split)}</h3>{_table(curve)}" for split, curve in curves.items()]
     return markup.section("Several trees a problem, last round", note, legend, markup.grid(cards), *tables)
 
 
 def _table(curve: TreeCurve) -> str:
-    head = ("trees", *TREE_READINGS.values(), "tokens")
+    head = ("trees", *TREE_READING_TITLES.values(), "tokens")
     rows = [
-        (str(point.k), *(_cell(point.accuracies[name]) for name in TREE_READINGS), format_count(point.tokens))
+        (str(point.k), *(_cell(point.accuracies[name]) for name in TREE_READING_TITLES), format_count(point.tokens))
         for point in curve.points
     ]
     return markup.table(head, rows, numbers=range(len(head)))
@@ -67,7 +67,7 @@ def _table(curve: TreeCurve) -> str:
 def _chart(curve: TreeCurve) -> str:
     series = [
         Series(title, tuple(_point(curve, point, reading) for point in curve.points), COLOURS[reading])
-        for reading, title in TREE_READINGS.items()
+        for reading, title in TREE_READING_TITLES.items()
     ]
     highest = max(point.high or 0.0 for line in series for point in line.points)
     y = charts.axis([min(highest, 100.0)], "accuracy (%)", lambda value: f"{value:g}")
@@ -80,7 +80,7 @@ def _trees_axis(curve: TreeCurve) -> Axis:
 
 def _point(curve: TreeCurve, point: TreePoint, reading: str) -> Point:
     interval = point.accuracies[reading]
-    tip = f"{TREE_READINGS[reading]} of {point.k} of {curve.trees} trees: {_cell(interval)}, {point.tokens:.0f} tokens"
+    tip = f"{TREE_READING_TITLES[reading]} of {point.k} of {curve.trees} trees: {_cell(interval)}, {point.tokens:.0f} tokens"
     return Point(point.k, 100 * interval.mean, low=100 * interval.low, high=100 * interval.high, tip=tip)
 
 

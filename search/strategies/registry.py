@@ -60,19 +60,32 @@ def build(config: SearchConfig) -> SearchStrategy:
 
 def _prepare(options: Any) -> Any:
     """Fill in the preset and the default strategy of a mapping, and refuse options of other strategies by name."""
-    if not isinstance(options, Mapping):
+    if isinstance(options, SearchConfig):
         return options
+    if not isinstance(options, Mapping):
+        raise ValueError(f"a search is a mapping of options, such as {{strategy: {DEFAULT}}}")
     preset = options.get("preset")
-    if preset is not None and preset not in PRESETS:
+    settings = _preset(preset)
+    if preset is not None and not settings:
         raise ValueError(f"preset {preset!r} is not known: one of {', '.join(PRESETS)}")
-    filled = {"strategy": DEFAULT, **PRESETS.get(preset or "", {}), **options}
+    filled = {"strategy": DEFAULT, **settings, **options}
     name = filled["strategy"]
-    if name not in STRATEGIES:
+    if not isinstance(name, str) or name not in STRATEGIES:
         raise ValueError(f"strategy {name!r} is not known: one of {', '.join(STRATEGIES)}")
+    if settings and name != settings["strategy"]:
+        raise ValueError(
+            f"preset {preset!r} is of strategy {settings['strategy']!r}, not of {name!r}: leave one of them out (preset: null)"
+        )
     for key in filled.keys() - STRATEGIES[name].options.model_fields.keys():
         if owners := [other for other, entry in STRATEGIES.items() if key in entry.options.model_fields]:
-            raise ValueError(f"strategy {name!r} has no option {key}: it belongs to {', '.join(owners)}")
+            chosen = "" if "strategy" in options or not settings else f", and preset {preset!r} is of {name!r}"
+            raise ValueError(f"strategy {name!r} has no option {key}: it belongs to {', '.join(owners)}{chosen}")
     return filled
+
+
+def _preset(name: Any) -> Mapping[str, Any]:
+    """Return the settings of a preset; none where there is no preset of that name."""
+    return PRESETS.get(name, {}) if isinstance(name, str) else {}
 
 
 def _tag(options: Any) -> str | None:
@@ -106,7 +119,7 @@ def revise(config: SearchConfig, changes: Mapping[str, Any]) -> SearchConfig:
     ``{"strategy": "beam", "beam_width": 2}`` over mcts with 8 rollouts at temperature 0.7 → beam of width 2 at 0.7.
     Raises pydantic.ValidationError as ``search_config`` does.
     """
-    preset = PRESETS.get(changes.get("preset", ""), {})
+    preset = _preset(changes.get("preset"))
     strategy = changes.get("strategy", preset.get("strategy", config.strategy))
     kept = type(config) if strategy == config.strategy else SearchConfig
     base = {name: getattr(config, name) for name in kept.model_fields if name not in ("strategy", "preset")}

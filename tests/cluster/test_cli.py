@@ -59,6 +59,8 @@ def test_help_fits_80_columns(
     if command and command[0] in ("evolve", "search", "train", "evaluate"):
         assert "--ray.object_store_mib [256]  shared memory of the object store (MiB)" in text
         assert "--dry-run" in text
+        names = " ".join(text.partition("--search.strategy [mcts]")[2].partition("--search.trees")[0].split())
+        assert command == ["train"] or ("mcts, sampling, " in names and "paper, paper_bootstrap, " in names)
 
 
 def test_import_of_the_command_line_loads_nothing_heavy() -> None:

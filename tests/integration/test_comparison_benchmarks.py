@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import comparison_cells
 from benchmarks.comparison_cells import ComparisonRequest, StoredCell, decode, encode
-from benchmarks.comparisons import CONFIG, contenders_of
-from benchmarks.search_bar import CHOICE, choose, read_choice
+from benchmarks.comparisons import CONFIG, contenders_of, require_known
+from benchmarks.search_bar import CHOICE, choose, is_measured, read_choice
 from cluster.config import run_config
 from tests.cluster.evaluation.made_up_comparison import cell
 
@@ -48,12 +48,43 @@ def test_line_of_a_cell_comes_back_and_choices_are_no_cells(tmp_path: Path) -> N
     assert comparison_cells.read(tmp_path / "none.jsonl") == [] and read_choice(tmp_path / "none.jsonl") is None
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ('{"cell": {"acc', "cells.jsonl:2: damaged: not JSON"),
+        ("[1]", "cells.jsonl:2: damaged: no JSON object"),
+        ('{"cell": {"accuracies": {"best": "10x"}}}', "cells.jsonl:2: damaged: no cell .no outcomes: '10x'"),
+        ('{"cell": 3}', "cells.jsonl:2: damaged: no cell"),
+        ('{"cell": {"accuracies": {}}}', "cells.jsonl:2: damaged: no cell"),
+    ],
+)
+def test_damaged_line_is_named_when_cells_are_read(tmp_path: Path, damage: str, message: str) -> None:
+    file = tmp_path / "cells.jsonl"
+    comparison_cells.append(file, stored("mcts", 510.0, 500, best=[1, 0, 0.5, 1]))
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(damage)
+    with pytest.raises(SystemExit, match=message) as refused:
+        comparison_cells.read(file)
+    assert "\n" not in str(refused.value) and "remove the line" in str(refused.value)
+
+
+def test_unknown_name_of_an_option_is_refused() -> None:
+    require_known("--only", ["mcts"], CONTENDERS)
+    with pytest.raises(SystemExit, match="--only: 'mtcs' is unknown: one of greedy, majority"):
+        require_known("--only", ["mtcs"], CONTENDERS)
+
+
 def test_finished_cells_are_those_of_the_same_settings() -> None:
     line = stored("mcts", 510.0, 500, best=[1, 0, 0, 1])
     first, second = REQUEST.keys(0, "mcts", CONTENDERS["mcts"])
     assert line.covers(first) and not line.covers(second)
     other = CONTENDERS["mcts"].model_copy(update={"settings": {"strategy": "mcts", "rollouts": 9}})
     assert not any(line.covers(key) for key in REQUEST.keys(0, "mcts", other) + REQUEST.keys(1, "mcts", other))
+    warmer = replace(
+        REQUEST, overrides=("--evaluation.search.temperature=1.3",), problem_fields=("--problems.train.count=9",)
+    )
+    (key, _) = warmer.keys(0, "mcts", CONTENDERS["mcts"])
+    assert not line.covers(key) and replace(line, overrides=warmer.overrides).covers(key)
     both = replace(line, cell=replace(line.cell, budgets=(500, 1000)))  # no value comes nearer to the second budget
     assert both.covers(second)
 
@@ -62,6 +93,12 @@ def test_repeated_cell_is_read_as_it_was_measured_last() -> None:
     lines = [stored("mcts", tokens, 500, best=[1, 0, 0, 1]) for tokens in (510.0, 520.0)]
     (chosen,) = comparison_cells.select(lines, REQUEST, {"mcts": CONTENDERS["mcts"]}, [0])
     assert chosen.cell.cost.tokens == 520.0
+
+
+def test_bar_is_not_chosen_while_a_seed_is_missing() -> None:
+    cells = [stored(name, 1000.0, 1000, seed=seed, best=[1, 0, 0, 0]) for name in ("mcts", "dvts") for seed in (0, 1)]
+    assert is_measured(cells, ("mcts", "dvts"), (0, 1))
+    assert not is_measured(cells[1:], ("mcts", "dvts"), (0, 1)) and not is_measured(cells, ("mcts", "beam"), (0,))
 
 
 def test_bar_is_chosen_by_validation_among_rivals_that_can_pay() -> None:

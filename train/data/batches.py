@@ -19,7 +19,7 @@ from train.objectives.base import Targets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trees:
-    """Where the tokens of rows of trees stand in their sequences.
+    """Where the tokens of rows of prefix trees (train/data/prefix_tree.py) stand in their sequences.
 
     Attributes:
         depths: [R, L] position of each token in its sequences; 0 for padding.
@@ -84,7 +84,7 @@ def collate(samples: TokenizedSet, units: Integers, items: float, packing: Packi
 
 
 def make_batch(samples: TokenizedSet, units: Integers, in_rows: Rows, weight: float) -> Batch:
-    """Return the batch of ``units`` whose sequences stand in rows so; each of its items has the ``weight``."""
+    """Return the batch of ``units`` whose sequences stand as ``in_rows`` says; each of its items has the ``weight``."""
     rows = samples.rows(units)
     input_ids, trees, places = in_rows
     positions, position_rows, labels = _head_positions(samples, rows, places)
@@ -108,7 +108,7 @@ def make_batch(samples: TokenizedSet, units: Integers, in_rows: Rows, weight: fl
 
 
 def _padded_rows(samples: TokenizedSet, units: Integers) -> Rows:
-    """Return a row a sequence."""
+    """Return rows of one sequence each, padded to the longest."""
     sequences = [samples.sequence(row) for row in samples.rows(units)]
     longest = pad_length(max(map(len, sequences)))
     input_ids = np.full((len(sequences), longest), samples.pad_id, dtype=np.int64)

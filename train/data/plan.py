@@ -37,10 +37,12 @@ class PlanConfig:
 
 
 def steps_per_epoch(units: int, batch_size: int) -> int:
+    """Return the number of optimizer steps of an epoch; the last one may have fewer units."""
     return -(-units // batch_size)
 
 
 def pad_length(length: int) -> int:
+    """Return the length that a row is padded to."""
     return -(-length // PAD_MULTIPLE) * PAD_MULTIPLE
 
 
@@ -60,6 +62,7 @@ def plan_epoch(samples: TokenizedSet, config: PlanConfig, epoch: int) -> list[li
 def _steps_by_length(
     samples: TokenizedSet, lengths: Integers, config: PlanConfig, rng: np.random.Generator
 ) -> list[Integers]:
+    """Sort shuffled units by length within buckets of ``BUCKET_BATCHES`` steps, cut them into steps, and shuffle these."""
     order = rng.permutation(len(samples))
     bucket = config.batch_size * BUCKET_BATCHES
     batches: list[Integers] = []

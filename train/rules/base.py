@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from search.config import StrictConfig
 from search.data import PreferencePair, StepLabels, Trajectory
@@ -22,7 +22,9 @@ MIN_MARK, MAX_MARK = 0.0, 5.0
 
 
 class RuleOptions(StrictConfig):
-    """Base of the options of a rule: unknown keys are refused, values never change."""
+    """Base of the options of a rule: unknown keys are refused, values never change. ``presets``: settings by name."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
 
 class NoOptions(RuleOptions):

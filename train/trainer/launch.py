@@ -73,6 +73,7 @@ class TrainResult:
     ``samples``: how many were trained on. ``dropped``: records left out by reason; "cut" counts kept ones that were cut
     short. ``tokens``: over all epochs, without padding. ``train_seconds``: in the loop alone. ``seconds``: of the call that
     finished the run, start-up included; 0 if it was complete already. ``precision``: of weights and activations.
+    ``packing``: how sequences were laid out.
     """
 
     output: Path
@@ -86,6 +87,7 @@ class TrainResult:
     train_seconds: float
     seconds: float
     precision: str = ""
+    packing: str = "none"
 
 
 class TrainingFailed(RuntimeError):

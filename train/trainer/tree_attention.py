@@ -1,4 +1,4 @@
-"""Attention over rows of trees: a token sees itself and the tokens before it in its sequences, and no other branch.
+"""Mask attention over rows of prefix trees: a token sees itself and the tokens before it in its sequences, and no other branch.
 
 By the depth-first order of a row (train/data/prefix_tree.py) query q sees key k if and only if k <= q <= ends[k]. A sliding
 window counts positions in the sequence, not in the row.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rich.console import Console
 
@@ -19,6 +18,8 @@ from search.errors import UserError
 
 HELP = "compare search strategies at equal numbers of generated tokens; of a run directory, read the stored trees again"
 SECTIONS = ("problems", "policy", "reward_model", "executor", "workers", "evaluation", "compare", "ray")
+# Arguments that say what is searched, or that nothing is; the others make no difference to trees that are read again.
+SEARCH_OPTIONS = ("dry_run", "policy", "reward_model", "limit", "seed", "name", "run_dir")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.config.is_dir():
-        return _read_again(args.config, args.overrides)
+        return _read_again(args)
     invocation = options.read_invocation(args)
     config = invocation.config
     guided = config.compare.reading_scores(config.evaluation.search)
@@ -49,10 +50,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read_again(root: Path, overrides: list[str]) -> int:
+def _read_again(args: argparse.Namespace) -> int:
     """Read all answers again from the trees of a run directory, and write its result anew. Starts no engine and no Ray."""
-    if overrides:
-        raise UserError(f"{root} is a run directory, whose trees are read as they are: leave out {overrides[0]}")
+    root = args.config
+    values = {f"--{name.replace('_', '-')}": getattr(args, name) for name in SEARCH_OPTIONS}
+    named = [option for option, value in values.items() if value is not None and value is not False]
+    if superfluous := [*args.overrides, *named]:
+        raise UserError(f"{root} is a run directory, whose trees are read as they are: leave out {superfluous[0]}")
     if not (root / MANIFEST).is_file():
         raise UserError(f"{root} is not a RayStar run directory: it has no {MANIFEST}")
     manifest.read_manifest(root / MANIFEST).check(root)

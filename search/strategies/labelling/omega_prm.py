@@ -1,4 +1,4 @@
-"""OmegaPRM (arXiv 2406.06592, section 3.3): a tree of states, grown by binary searches for the first errors of rollouts.
+"""Label steps by OmegaPRM (arXiv 2406.06592, section 3.3): binary searches for first errors grow a tree of states.
 
     start     k rollouts of the question estimate MC(question)
     select    of all incorrect rollouts of states with 0 < MC < 1 the one of highest Q(s, r) + U(s)   (rollout_pool.py)
@@ -6,8 +6,9 @@
               state, and the incorrect ones of them come into the pool
     maintain  one visit more for s
 
-until ``search_limit`` rollouts were searched or the pool is empty. No rollout is thrown away: each is a graded solution
-of the tree and may be the next to be searched, so a binary search costs no solution of its own.
+until ``search_limit`` rollouts were searched or the pool is empty. A rollout is the paper's word for a completion of a
+state to an answer. Each stays in the tree as a graded solution and may be the next to be searched, so a binary search
+draws no solution beside those of its midpoints.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class OmegaPrmConfig(SearchConfig):
         return PoolWeights(self.alpha, self.beta, self.length_scale, self.c_puct)
 
     def bound(self) -> Bound:
-        """Upper bounds: k rollouts of the question and of each midpoint, each of which may take a request for its answer."""
+        """Return upper bounds: k rollouts of the question and of each midpoint, each with a request for its answer."""
         states = 1 + self.search_limit * halvings(self.max_depth)
         return Bound(states * (1 + self.candidates), states * self.candidates * longest_solution(self))
 

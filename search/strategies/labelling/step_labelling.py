@@ -40,7 +40,7 @@ class LabellingConfig(SearchConfig):
     candidates: int = Field(4, ge=1, description="k, completions drawn of a prefix (papers: 8)")
 
     def bound(self, prefixes: int) -> Bound:
-        """Upper bounds where at most ``prefixes`` prefixes of each solution are completed.
+        """Return upper bounds where at most ``prefixes`` prefixes of each solution are completed.
 
         The solutions are drawn by one request, and so are the completions of a prefix; each of all these may take a
         request for its answer.

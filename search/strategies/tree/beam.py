@@ -41,7 +41,7 @@ class LookaheadConfig(TreeConfig):
     )
 
     def step_bound(self, requests: int, candidates: int) -> Bound:
-        """Upper bounds for so many requests with so many candidates in all, each of which may be looked ahead from.
+        """Return upper bounds for ``requests`` with ``candidates`` in all, each of which may be looked ahead from.
 
         At ``max_depth`` a solution is written to its end, which may take more than a step, in code a request more.
         """
@@ -169,7 +169,7 @@ def back_up_ends(tree: Tree) -> None:
 
 
 def _bound(config: BeamConfig) -> Bound:
-    """One request at the root, ``beam_width`` at each depth after it; a program's answer is one more for each candidate."""
+    """Return one request at the root, ``beam_width`` at each depth after it, and one for each candidate's answer."""
     requests = 1 + (config.max_depth - 1) * config.beam_width + config.beam_width * config.candidates
     return config.step_bound(requests, config.max_depth * config.beam_width * config.candidates)
 

@@ -1,9 +1,9 @@
-"""One depth of a search that takes all its solutions a step further together: beam, dvts and rebase.
+"""Draw one depth of a search that takes all its solutions a step further together: beam, dvts and rebase.
 
 A node may be drawn from by several requests at once, as when two subtrees of dvts stand at the same step. Equal steps stay
 *one* node, as everywhere in a tree: its multiplicity says how many candidates of all requests it stands for, so votes and
-shares of the policy count each of them, and step pairs never compare a step with itself. Whose candidates they were is
-remembered outside the tree, in a ``Drawn`` a request, for as long as the search needs it.
+shares of the policy count each of them, and step pairs never compare a step with itself. Which request drew how many of
+them is kept outside the tree, in one ``Drawn`` for each request, for as long as the search needs it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from search.tree import Node, Tree
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A request for so many candidates that continue a node."""
+    """A request for a number of ``candidates`` that continue a ``node``."""
 
     node: int
     candidates: int

@@ -72,7 +72,7 @@ def best_step(tree: Tree, drawn: Drawn, config: DvtsConfig) -> Beam:
 
 
 def _bound(config: DvtsConfig) -> Bound:
-    """A request a subtree at each depth; a program's answer is one more for each candidate."""
+    """Return one request for each subtree at each depth, and one for each candidate's answer after a program."""
     candidates = config.rollouts * config.candidates
     return config.step_bound(config.rollouts * config.max_depth + candidates, config.max_depth * candidates)
 

@@ -21,7 +21,7 @@ class TreeConfig(SearchConfig):
     )
 
     def expansion(self) -> ExpansionConfig:
-        """What one expansion needs of these options."""
+        """Return what one expansion needs of these options."""
         return ExpansionConfig(
             candidates=self.candidates,
             sampling=self.step_sampling(),
@@ -33,7 +33,7 @@ class TreeConfig(SearchConfig):
         )
 
     def bound(self, expansions: int) -> Bound:
-        """Upper bounds for so many expansions; a solution in prose may overrun them by its step at ``max_depth``."""
+        """Return upper bounds for ``expansions``; a solution in prose may overrun them by its step at ``max_depth``."""
         return Bound(expansions, expansions * self.candidates * self.max_step_tokens)
 
 

@@ -1,10 +1,12 @@
-"""REBASE, reward-balanced search (Wu et al. 2024, arXiv 2408.00724; released code: thu-wyz/inference_scaling, rebase.py).
+"""Grow a tree by REBASE, reward-balanced search (Wu et al. 2024, arXiv 2408.00724).
 
 width = candidates
 while a solution is open, and some width is left:
     share      the width to the open steps, by softmax of their rewards                  (``share_width``)
     draw       as many steps after each                                                  (draws.py)
     finish     solutions that have ended take the width of their candidates with them
+
+Released code: thu-wyz/inference_scaling, rebase.py.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from search.strategies.tree.draws import Draw, take_step
 from search.strategies.tree.options import TreeConfig
 from search.tree import ROOT, Tree
 
-ROUNDING = 1e-9  # a share that is an integer but for so much is that integer
+ROUNDING = 1e-9  # a share that exceeds an integer by no more than this is that integer
 
 
 class RebaseConfig(TreeConfig):
@@ -105,13 +107,16 @@ def step_probability(tree: Tree, node: int) -> float:
 
 def ended_candidates(tree: Tree, node: int) -> int:
     """Return how many candidates after a node ended their solution, those whose code failed left out."""
-    children = [tree.nodes[child] for child in tree.nodes[node].children]
-    ended = [n for n in children if n.step is not None and n.is_terminal and n.step.status is not StepStatus.CODE_ERROR]
-    return sum(node.multiplicity for node in ended)
+    children = (tree.nodes[index] for index in tree.nodes[node].children)
+    return sum(
+        child.multiplicity
+        for child in children
+        if child.step is not None and child.is_terminal and child.step.status is not StepStatus.CODE_ERROR
+    )
 
 
 def _bound(config: RebaseConfig) -> Bound:
-    """At most a request a candidate at each depth after the root; a program's answer is one more for each candidate."""
+    """Return at most a request for each candidate at each depth after the root; a program's answer is one more."""
     requests = 1 + config.max_depth * config.candidates
     return Bound(requests, config.max_depth * config.candidates * config.max_step_tokens)
 

@@ -184,10 +184,10 @@ def path_order(tree: Tree, index: int) -> tuple[float, float]:
 
 
 def _bound(config: SphereConfig) -> Bound:
-    """Two branches with ``candidates``, and one of the second policy with twice as many: as many tokens as four."""
+    """Three branches of the policy, or one and one of the second policy with twice the candidates: of each the most."""
     expansions = config.max_depth * config.beam_width
     second = config.bound(2 * expansions).tokens
-    return Bound(3 * expansions, config.bound(2 * expansions).tokens + second, second)
+    return Bound(3 * expansions, config.bound(3 * expansions).tokens + second, second)
 
 
 ENTRY = StrategyEntry(

@@ -41,6 +41,27 @@ def test_default_contenders_are_searches_and_greedy_is_as_it_is() -> None:
     assert "majority" not in config.reading_scores(BASE) and "best_of_n" in config.reading_scores(BASE)
 
 
+def test_name_says_the_strategy_where_settings_do_not() -> None:
+    names = {"rebase": {}, "rstar": {}, "best_of_n": {"settings": {"temperature": 0.3}}, "mine": {}}
+    config = CompareConfig.model_validate({"strategies": names})
+    assert config.strategies["rebase"] == CompareConfig().strategies["rebase"]
+    searches = {name: contender.search(BASE) for name, contender in config.strategies.items()}
+    assert [search.strategy for search in searches.values()] == ["rebase", "rstar", "best_of_n", BASE.strategy]
+    assert searches["best_of_n"].temperature == 0.3
+    assert CompareConfig.model_validate(config.model_dump()) == config
+
+
+def test_settings_that_choose_a_strategy_stand_as_they_are() -> None:
+    given = {"mcts": {"settings": {"strategy": "mcts", "rollouts": 3}}, "beam": {"settings": {"preset": "beam_paper"}}}
+    config = CompareConfig.model_validate({"strategies": given, "against": "mcts"})
+    assert {name: contender.settings for name, contender in config.strategies.items()} == {
+        name: contender["settings"] for name, contender in given.items()
+    }
+    assert CompareConfig.model_validate({"strategies": {"mcts": {}}, "against": "mcts"}).strategies["mcts"].scale == (
+        "budget_tokens"
+    )
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -50,6 +71,11 @@ def test_default_contenders_are_searches_and_greedy_is_as_it_is() -> None:
         ({"strategies": {"x": {"scale": "beam_width"}}, "against": "x"}, "'mcts' has no option beam_width"),
         ({"strategies": {"x": {"scale": "answer_rule"}}, "against": "x"}, "answer_rule is no number"),
         ({"strategies": {"a/b": {}}, "against": "a/b"}, "a/b: the name is that of a directory"),
+        (
+            {"strategies": {"x": {"settings": {"strategy": "ab_mcts"}, "scale": "parallel_rollouts"}}, "against": "x"},
+            "compare.strategies.x: parallel_rollouts: Input should be less than or equal to 5",
+        ),
+        ({"strategies": {"": {}}, "against": ""}, "the name is that of a directory: not empty"),
     ],
 )
 def test_impossible_comparison_is_refused(fields: dict[str, Any], message: str) -> None:

@@ -57,7 +57,7 @@ def test_overrides_replace_values_of_the_file(tmp_path: Path) -> None:
         (GOOD.replace("version: 1", "version: 2"), "c.yaml:1: version = 2 is not possible: input should be 1"),
         (
             GOOD + "rounds: [{values: reward_model}]\n",
-            "rounds.0.values = 'reward_model' needs an earlier round with train_reward_model: true",
+            "c.yaml:6: rounds.0.values = 'reward_model' needs an earlier round with train_reward_model: true",
         ),
         (GOOD + "seed: 1\nseed: 2\n", "c.yaml:7: seed is given twice (first in line 6)"),
         (GOOD + "seed: [1\n", "c.yaml:7: not valid YAML"),
@@ -78,6 +78,13 @@ def test_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, line: str) -
         ("--problems.evaluation.heldout.cont=3", "command line: unknown key problems.evaluation.heldout.cont: did you"),
         ("--seed=-1", "command line: seed = -1 is not possible"),
         ("--name=a/b", "command line: name = 'a/b' is not possible"),
+        (
+            "--search.temperature=.inf",
+            "command line: search.temperature = inf is not possible: input should be a finite",
+        ),
+        ("--search=beam", "command line: search = 'beam' is not possible: a search is a mapping of options"),
+        ("--rounds.0.search={preset: [a]}", "command line: rounds.0.search: preset ['a'] is not known: one of paper"),
+        ("--compare.against=x", "command line: compare.against is 'x': one of greedy"),
         (
             "--policy.engine.max_model_len=0",
             "command line: policy.engine.max_model_len = 0 is not possible: "

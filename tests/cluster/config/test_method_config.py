@@ -75,6 +75,7 @@ def test_a_model_that_the_rule_has_nothing_for_is_not_trained() -> None:
     ("method", "line"),
     [
         ({"rule": "magic"}, "one of rstar_math, hard_labels"),
+        ({"rule": ["irpo"]}, "Input should be a valid string"),
         (
             {"rule": "irpo"},
             "policy.objective 'sft' learns from trajectories.jsonl, and rule 'irpo' writes pairs.jsonl for that model: "

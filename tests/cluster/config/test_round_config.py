@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from cluster.config.loader import validate_config
-from cluster.config.overrides import Override
-from cluster.config.run_config import RunConfig, _follow_strategy
+from cluster.config.run_config import RunConfig
 from search.errors import UserError
 
 BASE: dict[str, Any] = {"name": "r", "problems": {"train": {"name": "curriculum", "count": 2}}}
@@ -84,6 +83,8 @@ def test_rounds_have_trainings_of_their_own() -> None:
         ({"search": {"beam_width": 2}}, "rounds.0.search: strategy 'mcts' has no option beam_width: it belongs to beam"),
         ({"train": {"policy": {"lerning_rate": 1}}}, "rounds.0.train.policy.lerning_rate: no such option, did you mean"),
         ({"train": {"policy": {"epochs": 0}}}, "rounds.0.train.policy.epochs: input should be greater than or equal to 1"),
+        ({"passes": 3, "growth": 1e300}, r"rounds.0.growth 1e\+300 makes pass 3 infinite: take a smaller one"),
+        ({"levels": [6, 5]}, r"rounds.0.levels is not possible: the least level comes first: \[5, 6\]"),
         ({"train": {"polcy": {}}}, "unknown key rounds.0.train.polcy: did you mean rounds.0.train.policy?"),
     ],
 )  # fmt: skip
@@ -96,12 +97,6 @@ def test_impossible_round_is_refused_in_one_line(entry: dict[str, Any], message:
 def test_resolved_config_is_the_same_config() -> None:
     config = make_config({"rollouts": [16, 64], "seeds": 2}, {"pass_search": [{"temperature": 0.3}], "train": {}})
     assert RunConfig.model_validate(config.resolved()) == config
-
-
-def test_override_of_the_strategy_keeps_common_options_of_passes() -> None:
-    tree = {"search": {"strategy": "mcts"}, "rounds": [{"pass_search": [{"rollouts": 3, "temperature": 0.1}, {}]}]}
-    _follow_strategy(tree, (Override(("search", "strategy"), "beam"),))
-    assert tree["rounds"] == [{"pass_search": [{"temperature": 0.1}, {}]}]
 
 
 def test_samples_of_an_evaluation_are_one_tree_a_problem() -> None:

@@ -30,6 +30,20 @@ def test_accuracy_is_interpolated_by_problem_in_log_tokens() -> None:
     assert accuracies_at(points, "weighted", 800) is None
 
 
+def test_points_at_equal_tokens_count_as_their_mean() -> None:
+    alike = [cell("mcts", 800, {"best": [1, 0]}, budget=1000), cell("mcts", 800, {"best": [1, 1]}, budget=2000)]
+    ends = [cell("mcts", 200, {"best": [0, 0]}, budget=250), cell("mcts", 3200, {"best": [1, 1]}, budget=4000)]
+    points = curve_points([*ends, *alike])["mcts"]
+    assert accuracies_at(points, "best", 800) == (800, [1, 0.5])
+    assert accuracies_at(points, "best", 400) == (400, pytest.approx([0.5, 0.25]))
+    assert accuracies_at(points, "best", 1600) == (1600, pytest.approx([1, 0.75]))
+
+
+def test_strategy_that_spends_nothing_is_no_error() -> None:
+    values = values_at(curve_points([*BASE, cell("mcts", 0, {"best": [0, 0, 0, 0]})]), "best", [500], "best_of_n")
+    assert [(value.tokens, value.difference) for value in values if value.strategy == "mcts"] == [(0, None)]
+
+
 def test_point_is_the_mean_of_seeds_by_problem() -> None:
     seeds = [cell("mcts", 500, {"best": [1, 0]}), cell("mcts", 700, {"best": [1, 1]}, repeat=1, budget=500)]
     (point,) = curve_points(seeds)["mcts"]

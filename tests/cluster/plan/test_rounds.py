@@ -7,7 +7,8 @@ from typing import Any
 from cluster.config.run_config import RunConfig
 from cluster.plan import rounds
 from cluster.plan.parameters import ModelParameters
-from cluster.plan.stages import PlannedStage, ProblemCounts
+from cluster.plan.stages import PlannedStage, ProblemCounts, problem_counts
+from search.problems.loading import load_problem_sets
 
 COUNTS = ProblemCounts((100, 100), 0, {"heldout": 0})
 SEARCH = {"rollouts": 2, "candidates": 3, "max_depth": 4, "max_step_tokens": 5}
@@ -64,3 +65,29 @@ def test_self_judging_draws_three_marks_of_every_solution() -> None:
         rounds=[{}],
     )
     assert stages["r1/self_judgements"].cost.requests == 100 * 8 * 3 * 2
+
+
+def test_solutions_of_every_pass_are_marked() -> None:
+    stages = plan(
+        search={"strategy": "sampling", "candidates": 4},
+        method={"rule": "self_rewarding", "policy": {"objective": "dpo"}},
+        rounds=[{"rollouts": [4, 16]}],
+    )
+    assert stages["r1/self_judgements"].cost.requests == 100 * (8 + 32) * 3 * 2
+
+
+def test_solutions_of_earlier_rounds_on_other_problems_count() -> None:
+    config = RunConfig.model_validate(
+        {
+            "name": "r",
+            "problems": {"train": {"name": "curriculum", "count": 8, "levels": [5, 6]}},
+            "search": SEARCH,
+            "rounds": [{"levels": [5, 5]}, {"levels": [6, 6]}, {}],
+            "train": {"policy": {"max_length": 10, "epochs": 1}},
+        }
+    )
+    counts = problem_counts(config, load_problem_sets(config.problems))
+    assert counts.rounds == (4, 4, 8) and counts.history == (4, 8, 8)
+    stages = {stage.name: stage for stage in rounds.evolve(config, counts, ModelParameters(policy=10))}
+    trained = [stages[f"r{number}/train_policy"].cost.trained for number in (1, 2, 3)]
+    assert trained == [4 * 2 * 10, 8 * 2 * 10, 8 * 2 * 10]  # two trajectories a problem

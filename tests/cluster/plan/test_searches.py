@@ -37,6 +37,14 @@ def test_a_second_policy_writes_its_share_if_there_is_one() -> None:
     assert (alone.generated, alone.flops) == (first, 20 * first)
 
 
+def test_a_budget_limits_what_both_policies_write_together() -> None:
+    search = search_config(preset="rstar", rollouts=2, trees=3)
+    alone = search_cost(search, 4, ModelParameters(policy=10), scored=False, budget=50)
+    assert (alone.requests, alone.generated, alone.flops) == (4 * 3 * 50, 4 * 3 * 50, 20 * 600)
+    both = search_cost(search, 4, MODELS, scored=False, budget=50)
+    assert (both.generated, both.flops) == (600, 200 * 600)  # all by the second policy, the larger one
+
+
 def test_an_evaluation_is_greedy_samples_and_a_search() -> None:
     """Greedy: 2 requests and 40 tokens a problem. 4 samples: 8 requests, 160 tokens. Search as above: 15 and 210."""
     config = EvaluationConfig(samples=4, search=MCTS.model_copy(update={"max_solution_tokens": 33}))

@@ -43,6 +43,19 @@ def test_compare_takes_its_budgets_and_what_setting_them_takes() -> None:
     assert planned["compare/majority/calibration"].description == "up to 12 values of candidates"
 
 
+def test_evaluation_says_which_search_lacks_a_reward_model() -> None:
+    searches = ({"strategy": "mcts", "trees": 3}, {"strategy": "rstar", "trees": 3})
+    counts = stages.ProblemCounts((), 0, {"heldout": 5})
+    planned = []
+    for search in searches:
+        config = RunConfig.model_validate(
+            {"name": "r", "problems": {"train": {"name": "curriculum", "count": 2}}, "evaluation": {"search": search}}
+        )
+        planned += stages.evaluate(config, counts, MODELS, reward_model=False)
+    assert planned[0].description.endswith("greedy, majority of 8 (without a reward model no mcts)")
+    assert "majority of 8, rstar: 8 rollouts" in planned[1].description and "3 trees" in planned[1].description
+
+
 def test_training_learns_at_most_max_length_tokens_a_sequence() -> None:
     """7 pairs are 14 sequences of 100 tokens, twice; DPO's reference reads them once."""
     config = RunConfig.model_validate(

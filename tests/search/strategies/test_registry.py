@@ -59,6 +59,12 @@ def test_preset_chooses_its_strategy() -> None:
         ({"preset": "rstar", "beam_width": 2}, "strategy 'rstar' has no option beam_width: it belongs to beam, sphere"),
         ({"strategy": "magic"}, "strategy 'magic' is not known: one of mcts, sampling"),
         ({"preset": "magic"}, "preset 'magic' is not known: one of paper, "),
+        ({"preset": ["paper"]}, r"preset \['paper'\] is not known: one of paper, "),
+        ({"strategy": ["mcts"]}, r"strategy \['mcts'\] is not known: one of mcts, "),
+        (
+            {"preset": "paper", "strategy": "beam"},
+            "preset 'paper' is of strategy 'mcts', not of 'beam': leave one of them",
+        ),
         ({"rolouts": 3}, "Extra inputs are not permitted"),
         ({"rollouts": 0}, "greater than or equal to 1"),
     ],

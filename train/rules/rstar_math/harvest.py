@@ -1,4 +1,4 @@
-"""Write the trajectories and pairs of rStar-Math, and the rule's entry for the registry."""
+"""Write the trajectories and pairs of rStar-Math (``harvest``); ``RULE`` is the rule's entry in the registry."""
 
 from __future__ import annotations
 

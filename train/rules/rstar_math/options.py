@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 class RStarMathOptions(RuleOptions):
     """Which trajectories and pairs are taken from trees. ``preset`` fills in what is not given here."""
 
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     preset: Literal["paper", "released"] | None = Field(
         None, description="rstar_math: settings to start from: of the paper, or of the released code"
     )
@@ -104,4 +105,4 @@ class RStarMathOptions(RuleOptions):
     def _fill_in_preset(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
-        return {**PRESETS.get(str(values.get("preset")), {}), **values}
+        return {**cls.presets.get(str(values.get("preset")), {}), **values}

@@ -8,7 +8,7 @@ from train.rules.solutions import join_texts
 
 
 def passes_filter(pair: PreferencePair, options: RStarMathOptions) -> bool:
-    """Return True if Q and the texts of both sides differ by as much as the options want."""
+    """Return True if Q and the texts of both sides differ by at least what the options ask for."""
     if pair.chosen_q - pair.rejected_q < options.min_q_margin:
         return False
     return is_distance_at_least(join_texts(pair.chosen), join_texts(pair.rejected), options.min_edit_distance)

@@ -33,7 +33,7 @@ SolutionRank = tuple[float, float]  # mean Q, then the lowest Q
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Nodes whose steps, or solutions, are preferred, and nodes whose are rejected: each pair of them is a candidate."""
+    """Nodes whose step, or solution, is preferred, and nodes whose step is rejected: every two of them may make a pair."""
 
     preferred: Sequence[int]
     rejected: Sequence[int]

@@ -1,7 +1,7 @@
-"""The bandit at each node of AB-MCTS-A (arXiv 2503.04412): draw a new child (GEN), or go into one that is there (CONT).
+"""Choose at each node of AB-MCTS-A (arXiv 2503.04412): draw a new child (GEN), or go into one that is there (CONT).
 
-Every choice is Thompson sampling: each arm draws a mean score from its posterior, the highest draw wins. What an arm is
-updated by is said at ``TreeArms``.
+Every choice is Thompson sampling: each arm draws a mean score from its posterior, the highest draw wins. ``TreeArms`` says
+which scores update which arm.
 """
 
 from __future__ import annotations

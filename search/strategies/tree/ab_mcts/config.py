@@ -53,7 +53,7 @@ class AbMctsConfig(TreeConfig):
     )
 
     def prior(self) -> Posterior:
-        """Every arm's posterior before its first score."""
+        """Return every arm's posterior before its first score."""
         if self.posterior == "beta":
             return BetaPosterior(self.prior_successes, self.prior_failures)
         return GaussianPosterior(self.prior_mean, self.prior_draws, self.prior_variance_draws, self.prior_variance)

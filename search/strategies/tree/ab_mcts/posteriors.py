@@ -26,7 +26,7 @@ class Posterior(Protocol):
         ...
 
     def draw(self, rng: random.Random) -> float:
-        """Return a random mean score, as likely as the posterior has it."""
+        """Return a random mean score, drawn from the posterior."""
         ...
 
 

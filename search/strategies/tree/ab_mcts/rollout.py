@@ -1,4 +1,4 @@
-"""One rollout of AB-MCTS-A: go into children, draw to an end, and update the arms on the path by the end's score."""
+"""Run one rollout of AB-MCTS-A: go into children, draw to an end, and update the arms on the path by the end's score."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class RstarConfig(ConsistencyConfig):
 def bound(config: RstarConfig) -> Bound:
     """Add up what the permitted actions take, A4 or A5 but never both; the second policy checks every candidate.
 
-    A program takes one more request for its answer, of A2 for each vote.
+    The answer after a program takes one more request; of A2 one for each vote.
     """
     step, solution = config.max_step_tokens, config.max_solution_tokens + config.max_step_tokens
     answers = max(config.votes, config.sub_votes)
@@ -91,14 +91,18 @@ def bound(config: RstarConfig) -> Bound:
         Action.AGAIN: Bound(1, config.sub_votes * step),
         Action.REPHRASE: Bound(1, step),
     }
-    there = [action for action in config.actions if action is not Action.REPHRASE or Action.AGAIN not in config.actions]
+    counted = [
+        action for action in config.actions if action is not Action.REPHRASE or Action.AGAIN not in config.actions
+    ]
     expansions = config.rollouts * config.max_actions
     ends = config.rollouts
     if config.final_choice == "answer":
         ends = expansions * (2 * config.candidates + 2)
     second = ends * config.checks * solution
-    requests = expansions * sum(each[action].requests for action in there) + config.rollouts + 2 * ends * config.checks
-    tokens = expansions * sum(each[action].tokens for action in there) + config.rollouts * step + second
+    requests = (
+        expansions * sum(each[action].requests for action in counted) + config.rollouts + 2 * ends * config.checks
+    )
+    tokens = expansions * sum(each[action].tokens for action in counted) + config.rollouts * step + second
     return Bound(requests, tokens, second)
 
 

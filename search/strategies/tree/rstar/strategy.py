@@ -1,4 +1,4 @@
-"""rStar (arXiv 2408.06195): tree search over five actions whose reward is how much the draws of an action agree.
+"""Search by rStar (arXiv 2408.06195): over five actions whose reward is how much the draws of an action agree.
 
     rollouts   those of uct.py, unvisited children in a random order
     expand     by every permitted action; A2, A3 and A4 by votes     (actions.py, prompts.py, votes.py)

@@ -16,7 +16,8 @@ from search import serialization
 from search.data import Step, StepStatus
 from search.errors import UserError
 from search.formats.requests import REFLECT
-from search.strategies.registry import search_config
+from search.strategies.entry import Bound
+from search.strategies.registry import entry_of, search_config
 from search.strategies.tree.sphere import (
     NO_SOLUTION,
     Branch,
@@ -240,6 +241,12 @@ async def test_no_depth_begins_when_the_budget_is_exhausted() -> None:
     tree = await Sphere(config).search(PROBLEM, word_services(word_policy(TABLE), REWARDS, graded=True), 1)
     assert expanded(tree) == ["", "a", "c"]
     assert (tree.cost.generated_tokens, tree.answer) == (90, "7")
+
+
+def test_bound_has_room_for_three_branches_of_the_policy() -> None:
+    """4 depths of 3 nodes are 12 expansions of 2 x 5 tokens; the second policy draws twice the candidates."""
+    config = search_config(strategy="sphere", candidates=2, beam_width=3, max_depth=4, max_step_tokens=5)
+    assert entry_of(config).bound(config) == Bound(3 * 12, 3 * 120 + 240, 240)
 
 
 @settings(max_examples=60, deadline=None)

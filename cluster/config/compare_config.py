@@ -38,7 +38,9 @@ class ContenderConfig(StrictConfig):
         search = revise(base, {BUDGET_TOKENS: None, "trees": 1, **self.settings})
         option = self.option(base)
         if option is not None and option not in type(search).model_fields:
-            raise ValueError(f"scale: strategy {search.strategy!r} has no option {option}")
+            raise ValueError(
+                f"scale: strategy {search.strategy!r} has no option {option}: an option, auto or null is needed"
+            )
         return search if option is None or value is None else revise(search, {option: value})
 
     def first_value(self, base: SearchConfig, budget: int) -> int:

@@ -76,6 +76,14 @@ def read_samples(
             yield UNFINISHED_SAMPLE, node.multiplicity
 
 
+def trees_by_problem(trees: Iterable[Tree], problems: Iterable[Problem]) -> dict[str, list[Tree]]:
+    """Return the trees of each problem by its id, in their order: none of a problem whose trees were quarantined."""
+    groups: dict[str, list[Tree]] = {problem.id: [] for problem in problems}
+    for tree in trees:
+        groups[tree.problem.id].append(tree)
+    return groups
+
+
 def total_cost(trees: Iterable[Tree]) -> Cost:
     """Return the summed cost of all trees. Seconds are summed over trees that were searched concurrently."""
     cost = Cost()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean
 
+from cluster.evaluation.accuracy import trees_by_problem
 from cluster.evaluation.costs import ProblemCost
 from search.data import Aggregation, Problem
 from search.evaluation.readings import COVERAGE, MAJORITY, READINGS, are_scored, expected_accuracies
@@ -86,9 +87,7 @@ def read_accuracies(
     All trees of a problem are read together; one without a tree (it was quarantined) counts as incorrect. Trees with
     solutions of different answers and without scores are read by majority, and by the strategy's rule if it has one.
     """
-    groups: dict[str, list[Tree]] = {problem.id: [] for problem in problems}
-    for tree in trees:
-        groups[tree.problem.id].append(tree)
+    groups = trees_by_problem(trees, problems)
     solutions = [finished_solutions(groups[problem.id], aggregation) for problem in problems]
     names = [*READINGS, COVERAGE] if all(map(are_scored, solutions)) else [MAJORITY, COVERAGE]
     rows = [

@@ -9,10 +9,9 @@ from statistics import fmean
 
 from cluster.evaluation.accuracy import total_cost
 from cluster.models.directory import weight_files
+from cluster.models.operations import FORWARD, operations
 from search.storage.safetensors_headers import count_elements
 from search.tree import Tree
-
-OPERATIONS = 2  # a product and a sum for each weight and token (Kaplan et al., arXiv 2001.08361, section 2.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +69,11 @@ def problem_cost(
         scored_states=cost.scored_states / problems,
         requests=cost.requests / problems,
         executions=cost.executions / problems,
-        policy_flops=_flops(parameters.get("policy"), (cost.generated_tokens + read) / problems),
-        reward_model_flops=_flops(parameters.get("reward_model"), scored / problems),
+        policy_flops=operations(FORWARD, (cost.generated_tokens + read) / problems, parameters.get("policy")),
+        reward_model_flops=operations(FORWARD, scored / problems, parameters.get("reward_model")),
         seconds=seconds / problems,
         latency=latency,
     )
-
-
-def _flops(parameters: int | None, tokens: float) -> float | None:
-    if not tokens:
-        return 0.0
-    return None if parameters is None else OPERATIONS * parameters * tokens
 
 
 def mean_cost(costs: Sequence[ProblemCost]) -> ProblemCost:

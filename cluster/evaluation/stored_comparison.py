@@ -90,10 +90,15 @@ def read_comparison(root: Path) -> Comparison:
 
 
 def read_cell(problems: Sequence[Problem], directory: Path) -> Cell:
-    """Return the cell of a finished stage, its accuracies read from the trees."""
+    """Return the cell of a finished stage, its accuracies read from the trees. Raises UserError if it holds none."""
     facts = Stage(directory).facts()
-    accuracies = read_accuracies(list(read_trees(directory)), problems, Aggregation(facts["aggregation"]), grader())
-    return replace(load_value(Cell, facts[CELL]), accuracies=accuracies)
+    try:
+        cell, aggregation = load_value(Cell, facts[CELL]), Aggregation(facts["aggregation"])
+    except (KeyError, ValueError) as error:  # the second: pydantic's, of another version's cell
+        raise UserError(
+            f"{directory} holds no cell as this RayStar writes it: compare again by another --name"
+        ) from error
+    return replace(cell, accuracies=read_accuracies(list(read_trees(directory)), problems, aggregation, grader()))
 
 
 def _place(cell: Cell, header: ComparisonHeader) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from cluster.evaluation.accuracy import ProblemAccuracies, total_cost
+from cluster.evaluation.accuracy import ProblemAccuracies, total_cost, trees_by_problem
 from cluster.evaluation.records import TreeCurve, TreePoint
 from search.data import Aggregation, Problem
 from search.evaluation.best_of_n_curves import curve_sizes
@@ -29,9 +29,7 @@ def measure_trees(
 
     A tree that is missing (it was quarantined) answers nothing.
     """
-    groups: dict[str, list[Tree]] = {problem.id: [] for problem in problems}
-    for tree in trees:
-        groups[tree.problem.id].append(tree)
+    groups = trees_by_problem(trees, problems)
     readable = {
         problem.id: readable_trees(groups[problem.id], number, aggregation, partial(grader.grade, problem))
         for problem in problems

@@ -1,18 +1,13 @@
-"""Count what a stage takes: requests, tokens, and floating-point operations of the models' matrix products.
+"""Count what a stage takes: requests, tokens, and the models' floating-point operations (cluster/models/operations.py).
 
-A model of P parameters takes 2 P operations to read or write a token, a product and a sum for each weight, and 6 P to
-learn from one: forward 2 P, and 4 P backward for the gradients of weights and of activations (Kaplan et al.,
-arXiv 2001.08361, section 2.1). Attention over the context is left out: a model of 7e9 parameters takes a tenth more for
-a token after 4096 others. So are prompts, which the prefix cache reads once a tree.
-
-A policy of 7e9 parameters that writes 1000 tokens takes 1.4e13 operations, and 4.2e13 to learn from them once.
+Prompts are left out, which the prefix cache reads once a tree.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORWARD, TRAINING = 2, 6  # operations for one parameter and one token
+from cluster.models.operations import FORWARD, TRAINING, operations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +61,3 @@ def scoring_cost(tokens: int, parameters: int | None) -> StageCost:
 def training_cost(tokens: int, epochs: int, parameters: int | None) -> StageCost:
     """Return the cost of learning from ``tokens`` in each of so many epochs."""
     return StageCost(trained=tokens * epochs, flops=operations(TRAINING, tokens * epochs, parameters))
-
-
-def operations(factor: int, tokens: int, parameters: int | None) -> int | None:
-    """Return ``factor`` operations for each token and parameter; None where tokens meet a model of unknown size."""
-    if not tokens:
-        return 0
-    return None if parameters is None else factor * tokens * parameters

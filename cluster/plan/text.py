@@ -15,7 +15,7 @@ from cluster.plan.stages import PlannedStage
 from cluster.run.context import Invocation
 from cluster.run.endpoints import describe_endpoints
 from cluster.run.model_fields import describe_models
-from cluster.run.models import further_engines
+from cluster.run.models import POLICY, further_engines
 from cluster.run.prompting import describe_prompts
 from search.problems.loading import ProblemSets
 
@@ -100,6 +100,8 @@ def placement(config: RunConfig, address: str | None) -> Iterator[str]:
     store = "" if address else f", object store {config.ray.object_store_mib} MiB"
     yield f"Ray {where}{store}"
     yield f"policy engines: {_engine(config.policy.engine)}"
+    if config.second_policy is not None and config.second_policy != POLICY:
+        yield f"second policy engines: {_engine(config.policy.engine)}"
     for role, engine in further_engines(config).items():
         yield f"{role.replace('_', ' ')} engines: {_engine(engine)}"
     yield f"reward model engines: {_engine(config.reward_model.engine)}"
@@ -119,5 +121,5 @@ def _engine(engine: EngineConfig) -> str:
     gpu = f"{engine.num_gpus:g} GPU" if engine.num_gpus else "no GPU"
     return (
         f"{engine.replicas} x (tensor parallel {engine.tensor_parallel}, {engine.num_cpus:g} CPU, {gpu}), "
-        f"up to {engine.max_inflight} sequences of {engine.max_model_len} tokens in each"
+        f"up to {engine.max_num_seqs} sequences of {engine.max_model_len} tokens at once in each"
     )

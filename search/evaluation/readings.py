@@ -76,14 +76,15 @@ def strongest_answers(names: Sequence[str], solutions: Sequence[FinishedSolution
         ranks: dict[str, Rank] = {}
         for name, solution in zip(names, solutions, strict=True):
             ranks[name] = max(ranks.get(name, solution.rank), solution.rank)
-        return _strongest(ranks)
+        return strongest(ranks)
     sums = Counter[str]()
     for name, weight in zip(names, vote_weights(solutions, reading), strict=True):
         sums[name] += weight
-    return _strongest(sums)
+    return strongest(sums)
 
 
-def _strongest(strengths: Mapping[str, Strength]) -> list[str]:
+def strongest(strengths: Mapping[str, Strength]) -> list[str]:
+    """Return the names of the greatest strength, several where they tie; none of an empty mapping."""
     top = max(strengths.values(), default=None)
     return [name for name, strength in strengths.items() if strength == top]
 

@@ -22,11 +22,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from statistics import fmean
-from typing import TypeVar
 
 from search.data import Aggregation
 from search.evaluation.aggregation import Rank
-from search.evaluation.readings import BEST, COVERAGE, MAJORITY, WEIGHTED, vote_weights
+from search.evaluation.readings import BEST, COVERAGE, MAJORITY, WEIGHTED, Strength, strongest, vote_weights
 from search.evaluation.solutions import FinishedSolution, finished_solutions
 from search.evaluation.voting import pass_at_k
 from search.grading.voting import SameValue, merged_keys
@@ -35,8 +34,6 @@ from search.tree import Tree
 TREE_READINGS = (BEST, WEIGHTED, MAJORITY)
 MAX_SUBSETS = 400  # up to so many subsets all are read, else so many random ones
 TIE_DRAWS = 16  # random orders of equally good solutions in each of all subsets
-
-Strength = TypeVar("Strength", int, Rank)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,5 +189,5 @@ def _vote(voters: Sequence[Voter], correct: Mapping[str, float]) -> dict[str, fl
 
 
 def _win(strengths: Mapping[str, Strength], correct: Mapping[str, float]) -> float:
-    top = max(strengths.values(), default=None)
-    return fmean(correct[key] for key, strength in strengths.items() if strength == top) if strengths else 0.0
+    """Return the share of the win that goes to correct answers: that of the strongest, which share it; 0 without answers."""
+    return fmean(correct[key] for key in strongest(strengths)) if strengths else 0.0

@@ -18,7 +18,7 @@ from train.objectives.base import Targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trees:
+class TreeRows:
     """Where the tokens of rows of prefix trees (train/data/prefix_tree.py) stand in their sequences.
 
     Attributes:
@@ -29,9 +29,9 @@ class Trees:
     depths: torch.Tensor
     ends: torch.Tensor
 
-    def to(self, device: torch.device) -> Trees:
+    def to(self, device: torch.device) -> TreeRows:
         """Return the same on ``device``."""
-        return Trees(depths=self.depths.to(device, non_blocking=True), ends=self.ends.to(device, non_blocking=True))
+        return TreeRows(depths=self.depths.to(device, non_blocking=True), ends=self.ends.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Batch:
     targets: Targets
     weights: torch.Tensor
     tokens: int
-    trees: Trees | None = None
+    trees: TreeRows | None = None
 
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
@@ -68,7 +68,7 @@ class Batch:
         )
 
 
-Rows = tuple[Integers, Trees | None, list[Integers]]  # ids [R, L], trees, and of each sequence the places of its tokens
+Rows = tuple[Integers, TreeRows | None, list[Integers]]  # ids [R, L], trees, and the places of each sequence's tokens
 
 
 def collate(samples: TokenizedSet, units: Integers, items: float, packing: Packing = "none") -> Batch:
@@ -129,7 +129,7 @@ def _tree_rows(samples: TokenizedSet, units: Integers) -> Rows:
     return input_ids, in_rows, [places[int(row)] for row in samples.rows(units)]
 
 
-def fill_rows(trees: Sequence[PrefixTree], room: int, pad_id: int) -> tuple[Integers, Trees, list[int]]:
+def fill_rows(trees: Sequence[PrefixTree], room: int, pad_id: int) -> tuple[Integers, TreeRows, list[int]]:
     """Return rows of at least ``room`` tokens that hold ``trees``, and where each begins in the flattened rows.
 
     The largest tree comes first, and each stands in the first row that has room for it.
@@ -141,7 +141,7 @@ def fill_rows(trees: Sequence[PrefixTree], room: int, pad_id: int) -> tuple[Inte
     for tree, (row, begin) in zip(trees, begins, strict=True):
         span = slice(begin, begin + len(tree))
         input_ids[row, span], depths[row, span], ends[row, span] = tree.tokens, tree.depths, tree.ends + begin
-    in_rows = Trees(depths=torch.from_numpy(depths), ends=torch.from_numpy(ends))
+    in_rows = TreeRows(depths=torch.from_numpy(depths), ends=torch.from_numpy(ends))
     return input_ids, in_rows, [row * width + begin for row, begin in begins]
 
 

@@ -5,6 +5,7 @@ A new rule is one file with its entry, one line of ``HARVEST_RULES`` here and on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Union
 
 from train.rules import (
@@ -53,9 +54,13 @@ def rule_options(name: str, values: Any) -> RuleOptions:
     """Return the options of the rule ``name``: its defaults with ``values``, a mapping or None.
 
     Raises:
-        pydantic.ValidationError: a value is impossible, or its name is none of the rule's options.
+        ValueError: an option is another rule's.
+        pydantic.ValidationError: a value is impossible, or its name is no option's.
     """
     options = HARVEST_RULES[name].options
+    for key in values.keys() - options.model_fields.keys() if isinstance(values, Mapping) else ():
+        if owners := [other for other, rule in HARVEST_RULES.items() if key in rule.options.model_fields]:
+            raise ValueError(f"rule {name!r} has no option {key}: it belongs to {', '.join(owners)}")
     return options() if values is None else options.model_validate(values)
 
 

@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from search.errors import UserError
 from train.config import TrainConfig
-from train.data.batches import Trees
+from train.data.batches import TreeRows
 from train.data.trainable import reward_outputs
 from train.trainer.tree_attention import attention_masks
 
@@ -54,7 +54,7 @@ class ModelWithHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.is_language_model = is_language_model
 
-    def forward(self, input_ids: Tensor, positions: Tensor, trees: Trees | None = None) -> Tensor:
+    def forward(self, input_ids: Tensor, positions: Tensor, trees: TreeRows | None = None) -> Tensor:
         inputs: dict[str, Any] = {}
         if trees is not None:
             masks = attention_masks(self.model.config.get_text_config(), trees, self.model.dtype)

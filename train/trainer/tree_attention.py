@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from search.errors import UserError
-from train.data.batches import Trees
+from train.data.batches import TreeRows
 from train.data.prefix_tree import merge
 
 PROBE = ((5, 6, 7, 8), (5, 6, 9, 7), (5, 6, 9, 10))  # token ids that every tokenizer has
@@ -23,7 +23,7 @@ TOLERANCE = 0.05  # of the largest output; a wrong mask changes outputs by as mu
 FULL, SLIDING = "full_attention", "sliding_attention"
 
 
-def visible(trees: Trees, window: int | None = None) -> Tensor:
+def visible(trees: TreeRows, window: int | None = None) -> Tensor:
     """Return which keys each query sees, [R, L, L] bool, rows of queries. ``window``: tokens back, the query included."""
     length = trees.ends.shape[1]
     index = torch.arange(length, device=trees.ends.device)
@@ -39,7 +39,7 @@ def takes_trees(model: Callable[..., Tensor], device: torch.device) -> bool:
     tree = merge([np.array(tokens, dtype=np.int32) for tokens in PROBE])
     rows = torch.tensor(PROBE, device=device)
     singly = model(rows, torch.arange(rows.numel(), device=device))
-    trees = Trees(
+    trees = TreeRows(
         depths=torch.from_numpy(tree.depths)[None].to(device), ends=torch.from_numpy(tree.ends)[None].to(device)
     )
     places = torch.from_numpy(np.concatenate(tree.paths)).to(device)
@@ -50,7 +50,7 @@ def takes_trees(model: Callable[..., Tensor], device: torch.device) -> bool:
     return bool((together - singly).abs().max() <= TOLERANCE * singly.abs().max())
 
 
-def attention_masks(config: Any, trees: Trees, dtype: torch.dtype) -> Any:
+def attention_masks(config: Any, trees: TreeRows, dtype: torch.dtype) -> Any:
     """Return what a transformers model with this text config takes as ``attention_mask``.
 
     A mask [R, 1, L, L], or one for each kind of layer by name where the config lists kinds. Raises UserError for kinds of

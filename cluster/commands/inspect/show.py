@@ -49,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     if args.problem is not None:
         show_problem(console, list(map(graded, find_problem(directory, args.problem))), args.tree, args.depth)
         return 0
+    if args.tree is not None:
+        raise UserError(f"--tree: {args.tree} is the number of a tree of one problem: give --problem ID too")
     solved_tree, failed_tree = examples(directory)
     show_examples(console, solved_tree, failed_tree)
     trees = list(map(graded, read_trees(directory)))

@@ -74,7 +74,7 @@ def best_step(tree: Tree, drawn: Drawn, config: DvtsConfig) -> Beam:
 def _bound(config: DvtsConfig) -> Bound:
     """Return one request for each subtree at each depth, and one for each candidate's answer after a program."""
     candidates = config.rollouts * config.candidates
-    return config.step_bound(config.rollouts * config.max_depth + candidates, config.max_depth * candidates)
+    return config.step_bound(config.rollouts * config.max_depth + candidates, candidates)
 
 
 # "dvts_paper": the blog post. "dvts_released": src/sal/config.py of search-and-learn and its recipes/*/dvts.yaml.

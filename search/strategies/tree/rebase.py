@@ -116,9 +116,13 @@ def ended_candidates(tree: Tree, node: int) -> int:
 
 
 def _bound(config: RebaseConfig) -> Bound:
-    """Return at most a request for each candidate at each depth after the root; a program's answer is one more."""
+    """Return at most a request for each candidate at each depth after the root; a program's answer is one more.
+
+    At ``max_depth`` solutions are written to their ends.
+    """
     requests = 1 + config.max_depth * config.candidates
-    return Bound(requests, config.max_depth * config.candidates * config.max_step_tokens)
+    longest = config.max_depth * config.max_step_tokens + config.max_solution_tokens
+    return Bound(requests, config.candidates * longest)
 
 
 # "rebase_released": hype-parameters/rebase.yaml, rebase.py and scripts/evaluate.sh of thu-wyz/inference_scaling.

@@ -184,7 +184,7 @@ def path_order(tree: Tree, index: int) -> tuple[float, float]:
 
 
 def _bound(config: SphereConfig) -> Bound:
-    """Three branches of the policy, or one and one of the second policy with twice the candidates: of each the most."""
+    """Return the most of each policy: three branches of the first, one of the second with twice the candidates."""
     expansions = config.max_depth * config.beam_width
     second = config.bound(2 * expansions).tokens
     return Bound(3 * expansions, config.bound(3 * expansions).tokens + second, second)

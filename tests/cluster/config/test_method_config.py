@@ -94,7 +94,10 @@ def test_a_model_that_the_rule_has_nothing_for_is_not_trained() -> None:
             {"rule": "vstar", "policy": None, "reward_model": {"objective": "dpo", "start": "sft"}},
             "reward_model.start 'sft' needs a policy that is trained by it: policy: {objective: sft}",
         ),
-        ({"rule": "irpo", "options": {"max_pairs": 4}, "policy": {"objective": "dpo"}}, "method.options.max_pairs"),
+        (
+            {"rule": "irpo", "options": {"max_pairs": 4}, "policy": {"objective": "dpo"}},
+            "rule 'irpo' has no option max_pairs: it belongs to vstar",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_does(method: dict[str, Any], line: str) -> None:

@@ -40,6 +40,12 @@ def test_problem_without_tree_counts_as_incorrect() -> None:
     assert measure.low < 1 / 3 < measure.high
 
 
+def test_trees_are_grouped_by_problem_in_their_order() -> None:
+    first, other, second = sample_tree("a"), sample_tree("b"), sample_tree("a")
+    groups = accuracy.trees_by_problem([first, other, second], PROBLEMS.values())
+    assert groups == {"a": [first, second], "b": [other], "c": []}
+
+
 def test_majority_merges_equal_answers_and_shares_ties() -> None:
     trees = [
         sample_tree(

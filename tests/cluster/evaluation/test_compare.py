@@ -148,6 +148,18 @@ def test_command_reads_a_run_directory_without_engines(
     assert "leave out --compare.repeats=1" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("missing", ["cell", "aggregation"])
+def test_cell_of_another_version_is_refused(run: RunDir, searches: list[str], missing: str) -> None:
+    compare(run)
+    stage = run.stage("compare/mcts/500-0")
+    facts = {name: value for name, value in stage.facts().items() if name not in ("finished", missing)}
+    stage.path.rename(stage.partial)
+    (stage.partial / "done.json").unlink()
+    stage.finish(facts)
+    with pytest.raises(UserError, match=r"compare/mcts/500-0 holds no cell as this RayStar writes it: compare again"):
+        read_comparison(run.root)
+
+
 def test_other_problems_or_models_are_refused(run: RunDir, searches: list[str]) -> None:
     compare(run)
     with pytest.raises(UserError, match=r"was made from something else: .*ids"):

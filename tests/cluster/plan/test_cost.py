@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.plan.cost import StageCost, generation_cost, operations, scoring_cost, training_cost
+from cluster.plan.cost import StageCost, generation_cost, scoring_cost, training_cost
 
 
 def test_a_written_token_takes_two_operations_a_parameter() -> None:
@@ -14,9 +14,7 @@ def test_a_learnt_token_takes_six_operations_an_epoch() -> None:
     assert training_cost(1000, 2, 7_000_000_000) == StageCost(trained=2000, flops=84 * 10**12)
 
 
-def test_operations_are_unknown_for_a_model_of_unknown_size() -> None:
-    assert operations(2, 10, None) is None
-    assert operations(2, 0, None) == 0
+def test_a_sum_is_unknown_with_a_model_of_unknown_size() -> None:
     known, unknown = scoring_cost(10, 5), generation_cost(1, 10, None)
     assert known + unknown == StageCost(requests=1, generated=10, scored=10, flops=None)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from cluster.config.run_config import RunConfig
 from cluster.plan.cost import StageCost
 from cluster.plan.stages import PlannedStage
-from cluster.plan.text import cost_table, format_flops
+from cluster.plan.text import cost_table, format_flops, placement
 
 
 def test_table_adds_up_rounds_and_all() -> None:
@@ -22,6 +25,20 @@ def test_table_adds_up_rounds_and_all() -> None:
         ["r2/search", "1", "1", "–", "–", "?"],
         ["in", "all", "21", "3.00M", "–", "500", "?"],
     ]
+
+
+@pytest.mark.parametrize(("second", "lines"), [(None, 0), ("policy", 0), ("base", 1), ("owner/name", 1)])
+def test_placement_has_engines_of_a_second_policy(second: str | None, lines: int) -> None:
+    config = RunConfig.model_validate(
+        {
+            "name": "r",
+            "problems": {"train": {"name": "curriculum", "count": 2}},
+            "policy": {"engine": {"num_gpus": 1, "replicas": 3}},
+            "second_policy": second,
+        }
+    )
+    placed = [line for line in placement(config, None) if line.startswith("second policy engines: 3 x ")]
+    assert len(placed) == lines and all("1 GPU" in line for line in placed)
 
 
 def test_one_stage_has_no_sum() -> None:

@@ -106,3 +106,5 @@ def test_show_draws_a_solved_tree_and_names_the_others(
 def test_show_refuses_a_tree_that_is_not_there(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(stored), "--problem", "mixed", "--tree", "5"]) == 2
     assert "--tree: no tree 5 of problem mixed: one of 0, 1, 2" in capsys.readouterr().err
+    assert main(["show", str(stored), "--tree", "1"]) == 2
+    assert "--tree: 1 is the number of a tree of one problem: give --problem ID too" in capsys.readouterr().err

@@ -110,3 +110,16 @@ async def test_bound_is_met_by_the_longest_search(options: dict[str, Any], looka
     bound = entry_of(config).bound(config)
     assert len(policy.requests) <= bound.requests and tree.cost.generated_tokens <= bound.tokens
     assert len(policy.requests) == bound.requests or "lookahead" in options
+
+
+@pytest.mark.parametrize(
+    ("options", "tokens"),
+    [
+        ({"strategy": "beam", "beam_width": 3, "candidates": 2}, 2 * 6 * 5 + 6 * 30),
+        ({"strategy": "dvts", "rollouts": 2, "candidates": 3, "lookahead": 1}, 2 * 2 * 6 * 5 + 6 * 30),
+        ({"strategy": "rebase", "candidates": 6}, 2 * 6 * 5 + 6 * 30),
+    ],
+)
+def test_bound_has_room_for_whole_programs_at_the_last_depth(options: dict[str, Any], tokens: int) -> None:
+    config = search_config(max_depth=2, max_step_tokens=5, max_solution_tokens=30, **options)
+    assert entry_of(config).bound(config).tokens == tokens

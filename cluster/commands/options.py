@@ -36,7 +36,7 @@ from search.strategies.registry import PRESETS, STRATEGIES, entry_of
 RUNS = Path("runs")
 MODEL_OPTIONS = ("policy", "reward-model", "model", "init")  # options that name a model
 HELP_WIDTH = 80
-SEARCH_NAMES = {"strategy": STRATEGIES, "preset": PRESETS}  # values of these options of a search
+SEARCH_NAMES = {"strategy": tuple(STRATEGIES), "preset": tuple(PRESETS)}  # values of these options of a search
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, sections: Iterable[str] = (), *, suffix: str = "") -> None:

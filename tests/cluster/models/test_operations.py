@@ -5,7 +5,7 @@ from __future__ import annotations
 from cluster.models.operations import FORWARD, TRAINING, operations
 
 
-def test_operations_are_two_a_parameter_to_write_and_six_to_learn() -> None:
+def test_operations_are_two_a_parameter_read_and_six_learnt() -> None:
     assert operations(FORWARD, 1000, 7_000_000_000) == 14 * 10**12
     assert operations(TRAINING, 1000, 7_000_000_000) == 42 * 10**12
     assert operations(FORWARD, 1.5, 4) == 12.0

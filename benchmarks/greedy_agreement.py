@@ -3,9 +3,10 @@
     python benchmarks/greedy_agreement.py MODEL PROBLEMS.jsonl [--count N] [--max-tokens T] [--work DIR]
 
 Both sides are in float32 and get the same prompt ids, the same limit of tokens, the same stops and the same extraction
-and grading of answers. RayStar's side is ``raystar search`` with one greedy sample a problem; its trees stay in the work
-directory, and a second call goes on where the first one stopped. The other side is ``model.generate`` on batches padded
-on the left. Prints both accuracies with 95 % intervals, their paired difference, and how many answers and texts differ.
+and grading of answers. RayStar's side is ``raystar search`` with one greedy sample a problem. The other side is
+``model.generate`` on batches padded on the left, some 25 minutes for 200 problems of a 0.5B model on two cores. Trees and
+finished batches stay in the work directory, and a second call goes on where the first one stopped.
+Prints both accuracies with 95 % intervals, their paired difference, and how many answers and texts differ.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,9 @@ def by_transformers(args: argparse.Namespace, problems: list[Problem], form: Ste
     stops = sorted({tokenizer.eos_token_id, *_as_list(model.generation_config.eos_token_id)} - {None})
     settings = GenerationConfig(do_sample=False, max_new_tokens=args.max_tokens, eos_token_id=stops, pad_token_id=pad)
     prompts = [encoder.ids([s.piece for s in form.segments(State(problem))]) for problem in problems]
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    solutions: dict[int, Solution] = {}
+    kept = args.work / "transformers.jsonl"
+    solutions = {row.pop("index"): Solution(**row) for row in map(json.loads, kept.open())} if kept.exists() else {}
+    order = sorted(set(range(len(prompts))) - solutions.keys(), key=lambda i: len(prompts[i]))
     for begin in range(0, len(order), args.generate_batch):
         batch = order[begin : begin + args.generate_batch]
         width = max(len(prompts[i]) for i in batch)
@@ -107,6 +109,8 @@ def by_transformers(args: argparse.Namespace, problems: list[Problem], form: Ste
             output = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)
         for i, row in zip(batch, output[:, width:].tolist(), strict=True):
             solutions[i] = _solution(row, stops, encoder, form, State(problems[i]))
+        with kept.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"index": i, **asdict(solutions[i])}) + "\n" for i in batch)
         print(f"transformers: {len(solutions)}/{len(prompts)}", flush=True)
     return [solutions[i] for i in range(len(prompts))]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import run_raystar
+from benchmarks.result_files import append_line
 from cluster.config.compare_config import ContenderConfig
 from cluster.config.run_config import RunConfig
 from cluster.evaluation.cells import CALIBRATION, Cell
@@ -195,9 +196,7 @@ def append(file: Path, stored: StoredCell) -> None:
     """Add a line to the file."""
     record = asdict(stored)
     record["cell"]["accuracies"] = {name: encode(values) for name, values in stored.cell.accuracies.items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(f"{json.dumps(_rounded(record), ensure_ascii=False)}\n")
+    append_line(file, json.dumps(_rounded(record), ensure_ascii=False))
 
 
 def _rounded(value: Any) -> Any:

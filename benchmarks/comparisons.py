@@ -162,9 +162,10 @@ def show_costs(curves: Mapping[str, Sequence[CurvePoint]]) -> None:
             print(f"| {' | '.join(row)} |")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "runs" / "compare", help="where the runs are")
+def make_parser(description: str | None, folder: Path, results: Path) -> argparse.ArgumentParser:
+    """Return a parser of what comparisons of several seeds share. ``folder`` and ``results``: where they are by default."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=folder, help="where the runs are")
     parser.add_argument(
         "--of", type=Path, nargs="+", help="finished runs of raystar evolve, of seeds 0, 1, 2 … in order"
     )
@@ -172,13 +173,18 @@ def main() -> None:
         "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the runs that are made without --of"
     )
     parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--results", type=Path, default=results, help="file of what is finished")
+    parser.add_argument("--read", action="store_true", help="show what is stored, run nothing")
+    return parser
+
+
+def main() -> None:
+    parser = make_parser(__doc__, ROOT / "runs" / "compare", RESULTS)
     parser.add_argument("--splits", nargs="+", default=["heldout", "deeper"])
     parser.add_argument("--limit", type=int, default=300, help="problems of each split")
     parser.add_argument("--budgets", type=int, nargs="+", default=list(BUDGETS))
     parser.add_argument("--only", nargs="+", help="contenders (default: all of the config's comparison)")
     parser.add_argument("--whole", type=float, help="temperature of whole samples (default: evaluation.temperature)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file of the finished cells")
-    parser.add_argument("--read", action="store_true", help="show what is stored, run nothing")
     args, overrides = parser.parse_known_args()
     config = run_config.load(args.config, parse(overrides))
     require_known("--only", args.only or (), config.compare.strategies)

@@ -30,7 +30,8 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.commands import RECIPES, ROOT, require_raystar
-from benchmarks.harvest_cells import BASELINE, DIGITS, HarvestCell, append_cell, read_cells, rows_by_variant
+from benchmarks.harvest_cells import BASELINE, DIGITS, HarvestCell, rows_by_variant
+from benchmarks.result_files import append_result, read_results
 from benchmarks.runs import format_interval
 from cluster.evaluation.evaluate import PROBLEM_ACCURACIES
 from cluster.evaluation.records import METHODS
@@ -184,11 +185,11 @@ def main() -> None:
     args, extra = parser.parse_known_args()
     overrides = tuple(extra)
     wanted = [(variant, number, overrides) for number in args.seeds for variant in args.only]
-    finished = {cell.key for cell in read_cells(args.results)}
+    finished = {cell.key for cell in read_results(HarvestCell, args.results)}
     for variant, number, _ in () if args.read else [key for key in wanted if key not in finished]:
         seed = Seed(number=number, folder=args.folder.resolve() / f"seed-{number}", overrides=overrides)
-        append_cell(args.results, run_cell(seed, variant))
-    by_key = {cell.key: cell for cell in read_cells(args.results)}
+        append_result(args.results, run_cell(seed, variant))
+    by_key = {cell.key: cell for cell in read_results(HarvestCell, args.results)}
     show([by_key[key] for key in wanted if key in by_key])
 
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from search.evaluation.confidence import Interval, mean_of_shares, paired_difference
-from search.serialization import dump
-from train.data.records import read_records
 
 BASELINE = "paper"
 DIGITS = 4
@@ -52,18 +49,6 @@ class VariantRow:
     pairs: float
     accuracy: Mapping[str, Interval]
     difference: Mapping[str, Interval]
-
-
-def read_cells(file: Path) -> list[HarvestCell]:
-    """Return all cells in the file."""
-    return list(read_records(HarvestCell, [file])) if file.exists() else []
-
-
-def append_cell(file: Path, cell: HarvestCell) -> None:
-    """Add a line to the file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(f"{dump(cell)}\n")
 
 
 def rows_by_variant(cells: Sequence[HarvestCell]) -> dict[str, VariantRow]:

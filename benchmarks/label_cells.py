@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 from search.data import LabelScale
-from search.serialization import dump
 from search.tree import Tree
-from train.data.records import read_records
 from train.labels.quality import Quality
 from train.labels.tree_labels import label_tree, without_repeats
 
@@ -118,15 +115,3 @@ def cost_table(rows: Mapping[str, LabelRow]) -> str:
             f"{'–' if share is None else f'{100 * share:.0f} %'} |"
         )
     return "\n".join(lines)
-
-
-def read_cells(file: Path) -> list[LabelCell]:
-    """Return all cells in the file."""
-    return list(read_records(LabelCell, [file])) if file.exists() else []
-
-
-def append_cell(file: Path, cell: LabelCell) -> None:
-    """Add a line to the file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(f"{dump(cell)}\n")

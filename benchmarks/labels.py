@@ -38,19 +38,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from actors.sandbox.client.executor import LocalExecutor
 from benchmarks.commands import RECIPES, ROOT
 from benchmarks.harvest_ablation import made_by
+from benchmarks.invocations import benchmark_context
 from benchmarks.label_cells import (
     LabelCell,
-    append_cell,
     cost_table,
     count_labels,
-    read_cells,
     rows_by_kind,
 )
+from benchmarks.result_files import append_result, read_results
 from cluster.commands.ray_commands import resolve_models
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight
-from cluster.run.context import Context, Invocation, open_context
+from cluster.run.context import Context
 from cluster.run.models import Models
 from cluster.run.prompting import load_shots
 from cluster.searches.runner import SearchPlan, SearchRunner
@@ -173,28 +173,19 @@ def measure(args: argparse.Namespace, fields: tuple[str, ...], wanted: list[tupl
     needed = (max(args.seeds) + 1) * args.problems
     if len(sets.train) < needed:
         sys.exit(f"{needed} problems are needed for these seeds: --problems.train.count={len(sets.train)} is too low")
-    with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
-        invocation = Invocation(
-            command="benchmark",
-            config=config,
-            root=Path(work) / "run",
-            address=None,
-            problems=sets,
-            shots=load_shots(config.policy),
+    with benchmark_context(config, sets, load_shots(config.policy)) as context, SearchRunner(context) as runner:
+        measurement = Measurement(
+            context=context,
+            models=resolve_models(context, args.policy, args.reward_model),
+            runner=runner,
+            policy=policy_name(args),
+            overrides=fields,
         )
-        with open_context(invocation) as context, SearchRunner(context) as runner:
-            measurement = Measurement(
-                context=context,
-                models=resolve_models(context, args.policy, args.reward_model),
-                runner=runner,
-                policy=policy_name(args),
-                overrides=fields,
-            )
-            first_errors: FirstErrors = {}
-            for kind, options, seed in wanted:
-                problems = sets.train[seed * args.problems : (seed + 1) * args.problems]
-                for cell in measurement.cells(kind, options, seed, problems, first_errors):
-                    append_cell(args.results, cell)
+        first_errors: FirstErrors = {}
+        for kind, options, seed in wanted:
+            problems = sets.train[seed * args.problems : (seed + 1) * args.problems]
+            for cell in measurement.cells(kind, options, seed, problems, first_errors):
+                append_result(args.results, cell)
 
 
 def policy_name(args: argparse.Namespace) -> str:
@@ -231,7 +222,7 @@ def main() -> None:
     searches = [
         (kind, options, seed) for seed in args.seeds for kind, options in label_searches(args.only, args.completions)
     ]
-    finished = {cell.key for cell in read_cells(args.results)}
+    finished = {cell.key for cell in read_results(LabelCell, args.results)}
     missing = [
         (kind, options, seed)
         for kind, options, seed in searches
@@ -241,7 +232,7 @@ def main() -> None:
         measure(args, fields, missing)
     kinds = [kind for kind, _, seed in searches if seed == args.seeds[0]]
     order = [f"{kind}{suffix}" for kind in kinds for suffix in ("", AGREED)]
-    by_key = {cell.key: cell for cell in read_cells(args.results)}
+    by_key = {cell.key: cell for cell in read_results(LabelCell, args.results)}
     keys = [(kind, seed, args.problems, name, fields) for kind in order for seed in args.seeds]
     show([by_key[key] for key in keys if key in by_key])
 

@@ -15,8 +15,6 @@ from statistics import fmean
 from benchmarks.runs import mean_accuracies
 from cluster.report import summary
 from cluster.run import directory, manifest
-from search.serialization import dump
-from train.data.records import read_records
 
 DIGITS = 4
 LOG_PROBABILITIES = ("chosen_log_probability", "rejected_log_probability")
@@ -98,15 +96,3 @@ def mean_over_runs(runs: Sequence[RecipeResult]) -> dict[str, list[float]]:
         for method in runs[0].accuracies
         if method in methods
     }
-
-
-def read(file: Path) -> list[RecipeResult]:
-    """Return all results in the file."""
-    return list(read_records(RecipeResult, [file])) if file.exists() else []
-
-
-def append(file: Path, run: RecipeResult) -> None:
-    """Add a line to the file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(f"{dump(run)}\n")

@@ -24,7 +24,7 @@ from statistics import fmean
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import recipe_results
+from benchmarks import recipe_results, result_files
 from benchmarks.commands import RECIPES, ROOT, run_raystar
 from benchmarks.recipe_results import RecipeResult, mean_over_runs
 from benchmarks.runs import format_interval
@@ -92,7 +92,7 @@ def measure(
     concurrency: int = 1,
 ) -> None:
     """Run the recipes with these seeds and overrides, except those in ``file``, and add their results to it."""
-    done = {result.key for result in recipe_results.read(file)}
+    done = {result.key for result in result_files.read_results(RecipeResult, file)}
     missing = [(name, seed) for seed in seeds for name in names if (name, seed, tuple(overrides)) not in done]
     pool = ThreadPoolExecutor(concurrency)
     try:
@@ -100,7 +100,7 @@ def measure(
             [pool.submit(run_and_read, name, seed, folder, overrides) for name, seed in missing]
         ):
             if result := future.result():
-                recipe_results.append(file, result if concurrency == 1 else replace(result, minutes=None))
+                result_files.append_result(file, result if concurrency == 1 else replace(result, minutes=None))
     finally:
         pool.shutdown(cancel_futures=True)  # or Ctrl-C would continue with the next run
 
@@ -116,7 +116,7 @@ def read_results(name: str, seeds: Sequence[int], file: Path, overrides: Sequenc
     """Return the results in ``file`` of a recipe with these seeds and overrides."""
     return [
         result
-        for result in recipe_results.read(file)
+        for result in result_files.read_results(RecipeResult, file)
         if (result.recipe, result.overrides) == (name, tuple(overrides)) and result.seed in seeds
     ]
 

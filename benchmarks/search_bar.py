@@ -17,7 +17,6 @@ there is done again. The last line is the result as JSON.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import comparison_cells
 from benchmarks.commands import ROOT
 from benchmarks.comparison_cells import ComparisonRequest, StoredCell
-from benchmarks.comparisons import CONFIG, contenders_of, make_runs, require_known
+from benchmarks.comparisons import contenders_of, make_parser, make_runs, require_known
+from benchmarks.result_files import append_line
 from cluster.config import run_config
 from cluster.config.compare_config import ContenderConfig
 from cluster.config.overrides import parse
@@ -133,15 +133,7 @@ def show(cells: Sequence[StoredCell], choice: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "runs" / "bar", help="where the runs are")
-    parser.add_argument(
-        "--of", type=Path, nargs="+", help="finished runs of raystar evolve, of seeds 0, 1, 2 … in order"
-    )
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the runs that are made without --of"
-    )
-    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser = make_parser(__doc__, ROOT / "runs" / "bar", RESULTS)
     parser.add_argument("--split", default="deeper", help="problems that the bar is measured on")
     parser.add_argument("--limit", type=int, default=1000, help="of them")
     parser.add_argument(
@@ -150,8 +142,6 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=1000)
     parser.add_argument("--only", nargs="+", help=f"rivals (default: {', '.join(RIVALS)}, as far as there are)")
     parser.add_argument("--rivals", default="{}", help="further rivals by name, as compare.strategies (YAML)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file of finished cells and of the choice")
-    parser.add_argument("--read", action="store_true", help="show what is stored, run nothing")
     args, overrides = parser.parse_known_args()
     splits = run_config.load(args.config, ()).problems.evaluation
     require_known("--split", [args.split], splits)
@@ -191,8 +181,7 @@ def main() -> None:
         if not is_measured(validated, contenders, seeds):
             sys.exit("nothing is chosen yet: run this without --read")
         choice = choose(validated, args.budget)
-        with args.results.open("a", encoding="utf-8") as lines:
-            lines.write(f"{json.dumps({CHOICE: choice})}\n")
+        append_line(args.results, json.dumps({CHOICE: choice}))
     print(f"chosen on validation: {choice['rival']} by {choice['reading']}, against {choice['baseline']} by {WEIGHTED}")
     sides = {choice[side]: choice["contenders"][choice[side]] for side in ("rival", "baseline")}
     fixed = {name: ContenderConfig.model_validate(fields) for name, fields in sides.items()}

@@ -17,7 +17,6 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,12 +37,13 @@ from actors.sandbox.config import ExecutorConfig
 from actors.workers.messages import Engines, SearchSpec
 from actors.workers.worker_pool import SearchWorkerPool
 from benchmarks.engine_actor import CALL_S, start_engine
+from benchmarks.invocations import benchmark_context
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster.commands.ray_commands import resolve_models
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight
-from cluster.run.context import Context, Invocation, open_context
+from cluster.run.context import Context
 from search.data import ModelRef, Problem
 from search.formats.code_format import CodeFormat
 from search.strategies.registry import search_config
@@ -263,21 +263,13 @@ def main() -> None:
     args, fields = parser.parse_known_args()
     config, sets = preflight.check_config(configs.load(args.config, overrides.parse(fields)))
     counts = [1 << power for power in range(args.most.bit_length()) if 1 << power <= args.most]
-    with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
-        invocation = Invocation(
-            command="benchmark",
-            config=config,
-            root=Path(work) / "run",
-            address=None,
-            problems=sets,
-            shots=(),
-        )
-        with open_context(invocation) as context:
-            if args.latency:
-                latency = Latency.read(args.latency)
-            else:
-                latency = fit_latency(context, resolve_models(context, None, None).policy)
-            turns = measure(Bench(latency, args.workers), counts, args.per_engine, args.repeats, Path(work))
+    with benchmark_context(config, sets) as context:
+        work = context.run.root.parent
+        if args.latency:
+            latency = Latency.read(args.latency)
+        else:
+            latency = fit_latency(context, resolve_models(context, None, None).policy)
+        turns = measure(Bench(latency, args.workers), counts, args.per_engine, args.repeats, work)
     show(rows(turns), latency)
 
 

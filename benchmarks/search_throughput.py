@@ -27,7 +27,6 @@ import json
 import math
 import statistics
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -43,12 +42,13 @@ from actors.engines.manager import ENGINE_CLASSES, EngineManager
 from actors.engines.policy import PolicyEngine
 from actors.workers.messages import Engines
 from benchmarks.engine_actor import CALL_S
+from benchmarks.invocations import benchmark_context
 from benchmarks.lockstep import run_with_barrier
 from cluster.commands.ray_commands import resolve_models
 from cluster.config import overrides
 from cluster.config import run_config as configs
 from cluster.run import preflight
-from cluster.run.context import Context, Invocation, open_context
+from cluster.run.context import Context
 from cluster.run.models import REWARD_MODEL, fit_search, model_ref
 from cluster.run.prompting import load_shots
 from cluster.searches.runner import SearchPlan, SearchRunner
@@ -278,34 +278,26 @@ def main() -> None:
     changes = given_overrides if args.config else [*DEFAULT_OVERRIDES, *given_overrides]
     config = configs.load(args.config or DEFAULT, overrides.parse(changes))
     config, sets = preflight.check_config(config)
-    with tempfile.TemporaryDirectory(prefix="raystar-benchmark-") as work:
-        invocation = Invocation(
-            command="benchmark",
-            config=config,
-            root=Path(work) / "run",
-            address=None,
-            problems=sets,
-            shots=load_shots(config.policy),
+    with benchmark_context(config, sets, load_shots(config.policy)) as context, SearchRunner(context) as runner:
+        work = context.run.root.parent
+        runner.engine_manager = EngineManager(
+            config.policy.engine, config.reward_model.engine, {**ENGINE_CLASSES, "policy": RawEngine}
         )
-        with open_context(invocation) as context, SearchRunner(context) as runner:
-            runner.engine_manager = EngineManager(
-                config.policy.engine, config.reward_model.engine, {**ENGINE_CLASSES, "policy": RawEngine}
-            )
-            models = resolve_models(context, args.policy, args.reward_model)
-            reward_model = (
-                make_untrained_reward_model(models.policy, Path(work) / "reward_model")
-                if args.new_reward_model
-                else models.reward_model
-            )
-            bench = Bench(
-                context=context,
-                runner=runner,
-                model=models.policy,
-                reward_model=reward_model,
-                problems=sets.train[: args.problems],
-                work=Path(work),
-            )
-            sides = measure(bench, config.search, args.repeats)
+        models = resolve_models(context, args.policy, args.reward_model)
+        reward_model = (
+            make_untrained_reward_model(models.policy, work / "reward_model")
+            if args.new_reward_model
+            else models.reward_model
+        )
+        bench = Bench(
+            context=context,
+            runner=runner,
+            model=models.policy,
+            reward_model=reward_model,
+            problems=sets.train[: args.problems],
+            work=work,
+        )
+        sides = measure(bench, config.search, args.repeats)
         show(sides)
 
 

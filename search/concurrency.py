@@ -26,6 +26,29 @@ async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) ->
         raise
 
 
+async def run_at_once(
+    start: Callable[[int], Coroutine[Any, Any, None]], count: int, at_once: int, is_over: Callable[[], bool]
+) -> None:
+    """Run ``start(0)``, ``start(1)`` … ``start(count - 1)``, ``at_once`` of them at a time.
+
+    Once ``is_over`` none begins, and those that run go on to their ends. The first error is raised; it cancels the others.
+    None is left running when this returns or raises.
+    """
+    begun, running, done = 0, set[asyncio.Future[None]](), set[asyncio.Future[None]]()
+    try:
+        while True:
+            while begun < count and len(running) < at_once and not is_over():
+                running.add(asyncio.ensure_future(start(begun)))
+                begun += 1
+            if not running:
+                break
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for finished in done:
+                finished.result()
+    finally:
+        await cancel_all((*done, *running))
+
+
 async def cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancel the unfinished tasks and wait until all have ended. Their exceptions are dropped."""
     pending = list(tasks)

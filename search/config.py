@@ -5,9 +5,10 @@ Each strategy adds its own options in a subclass beside its code; ``search/strat
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from search.data import Aggregation, Sampling, Until
@@ -26,6 +27,22 @@ class StrictConfig(BaseModel):
     """Base of all configs: unknown keys and infinite numbers are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PresetConfig(StrictConfig):
+    """Base of configs with settings to start from, by name: the field ``preset`` fills in what is not given.
+
+    ``presets``: the settings of each name. The subclass declares the field, with the names that there are.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return {**cls.presets.get(str(values.get("preset")), {}), **values}
 
 
 class SearchConfig(StrictConfig):

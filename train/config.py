@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from search.config import StrictConfig
+from search.config import PresetConfig, StrictConfig
 from train.presets import POLICY_PRESETS, REWARD_MODEL_PRESETS
 from train.trainer.trackers.registry import TRACKERS
 
@@ -113,24 +113,16 @@ class TrainConfig(StrictConfig):
         return names
 
 
-class PresetTrainConfig(TrainConfig):
+class PresetTrainConfig(PresetConfig, TrainConfig):
     """Training of a model for which there are papers' settings. ``preset`` fills in what is not given here.
 
     A preset is only a name for values: it is not in a training's fingerprint.
     """
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     preset: Literal["paper", "released"] | None = Field(
         None,
         description="rStar-Math's settings to start from: of the paper, or of the released code (train/presets.py)",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in_preset(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        return {**cls.presets.get(str(values.get("preset")), {}), **values}
 
     def revise(self, changes: Mapping[str, Any]) -> Self:
         """Return the settings with ``changes``. A preset among them replaces what was set before, other changes replace it.

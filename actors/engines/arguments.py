@@ -39,6 +39,7 @@ RAYSTAR_ARGUMENTS: Mapping[str, str] = {
     "pooler_config": "it follows from the reward model's kind",
 }
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
+TEXT_CLASSIFIER = "TextForSequenceClassification"
 FLOATS = ("float32", "bfloat16", "float16")
 
 
@@ -82,3 +83,12 @@ def quantization_argument(model: Path, quantization: str | None) -> dict[str, An
         return {}
     in_full = saved_quantization(model) is None
     return {"quantization": "fp8_per_tensor" if quantization == "fp8" and in_full else quantization}
+
+
+def language_model_of(architecture: str) -> str | None:
+    """Return the language model of a family by the name of its text part's classifier; None of any other name.
+
+    Gemma3TextForSequenceClassification → Gemma3ForCausalLM. vLLM itself leads such a name to Gemma3TextModel.
+    """
+    family = architecture.removesuffix(TEXT_CLASSIFIER)
+    return None if family == architecture else family + "ForCausalLM"

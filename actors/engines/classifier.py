@@ -13,9 +13,10 @@ from typing import Any
 
 from vllm import ModelRegistry
 
+from actors.engines.arguments import language_model_of
 from search.serialization import read_json_object
 
-CLASSIFIER, LANGUAGE_MODEL, TEXT_PART = "ForSequenceClassification", "ForCausalLM", "Text"
+CLASSIFIER, LANGUAGE_MODEL = "ForSequenceClassification", "ForCausalLM"
 
 
 def classifier_arguments(
@@ -23,17 +24,14 @@ def classifier_arguments(
 ) -> dict[str, Any]:
     """Return the arguments that make vLLM serve a classifier as the language model of its family with a head.
 
-    Empty where the classifier's own name leads vLLM to that language model, and where vLLM has none for its text part.
-    ``overrides``: the config's own ``hf_overrides``, which are kept. ``supported``: architectures that vLLM has, by
+    Empty where the classifier's own name leads vLLM to a language model with a head, and where vLLM has none for its text
+    part. ``overrides``: the config's own ``hf_overrides``, which are kept. ``supported``: architectures that vLLM has, by
     default those of its registry.
     """
     architectures = read_json_object(directory / "config.json").get("architectures") or [""]
     name = str(architectures[0])
-    family = name.removesuffix(CLASSIFIER)
     supported = supported if supported is not None else set(ModelRegistry.get_supported_archs())
-    if family == name or {name, family + LANGUAGE_MODEL} & supported:
-        return {}
-    language_model = family.removesuffix(TEXT_PART) + LANGUAGE_MODEL
-    if language_model not in supported:
+    language_model = language_model_of(name)
+    if language_model not in supported or {name, name.removesuffix(CLASSIFIER) + LANGUAGE_MODEL} & supported:
         return {}
     return {"hf_overrides": {"architectures": [language_model], **overrides}, "convert": "classify"}

@@ -8,9 +8,8 @@ from pathlib import Path
 from statistics import fmean
 
 from cluster.evaluation.accuracy import total_cost
-from cluster.models.directory import weight_files
+from cluster.models.directory import saved_weights
 from cluster.models.operations import FORWARD, operations
-from search.storage.safetensors_headers import count_elements
 from search.tree import Tree
 
 
@@ -112,5 +111,4 @@ def count_parameters(path: str) -> int | None:
 
     Quantized weights are counted as they are packed.
     """
-    files = [file for file in weight_files(Path(path)) if file.suffix == ".safetensors"] if Path(path).is_dir() else []
-    return sum(count_elements(files).values()) if files else None
+    return sum(saved_weights(Path(path)).values()) or None

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from actors.engines.arguments import language_model_of
 from cluster.models.directory import architecture
 from cluster.models.package_source import assigned, package_directory, parse_module
 from search.errors import UserError
@@ -21,7 +22,6 @@ from search.serialization import read_json_object
 
 REGISTRY = "model_executor/models/registry.py"
 ADDED_BY_RAYSTAR = frozenset({VALUE_HEAD})  # actors/engines/value_head.py
-CLASSIFIER = "ForSequenceClassification"
 # In the source of a model that leaves the choice of the attention kernel to others.
 CHOOSES_KERNELS = ("_supports_attention_backend = True", "ALL_ATTENTION_FUNCTIONS.get_interface(")
 
@@ -42,7 +42,7 @@ def check_architecture(option: str, directory: Path, *, trust_remote_code: bool)
         )
     if trust_remote_code and code:
         return
-    is_served = bool(known.intersection(served_names(name, config))) or is_served_by_transformers(name, config)
+    is_served = bool(known.intersection(served_names(name))) or is_served_by_transformers(name, config)
     if code and not (is_served and _is_known_config(config)):
         raise UserError(
             f"{option}: {name} in {directory} works by Python code that the model brings: read it, and set "
@@ -55,7 +55,7 @@ def check_architecture(option: str, directory: Path, *, trust_remote_code: bool)
         )
 
 
-def served_names(name: str, config: dict[str, Any]) -> Iterator[str]:
+def served_names(name: str) -> Iterator[str]:
     """Yield the architectures as which vLLM could serve a model: its own, those of the same family, a classifier's base.
 
     Qwen2ForSequenceClassification → itself, Qwen2ForCausalLM, Qwen2ForConditionalGeneration …
@@ -66,8 +66,8 @@ def served_names(name: str, config: dict[str, Any]) -> Iterator[str]:
         if name.endswith(suffix):
             yield from (name.removesuffix(suffix) + other for other in suffixes)
             break
-    if name.endswith(CLASSIFIER):  # as actors/engines/classifier.py does
-        yield _transformers_names("MODEL_FOR_CAUSAL_LM_MAPPING_NAMES").get(str(config.get("model_type")), name)
+    if language_model := language_model_of(name):
+        yield language_model
 
 
 def is_served_by_transformers(name: str, config: dict[str, Any]) -> bool:

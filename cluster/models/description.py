@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from actors.engines.arguments import saved_dtype, saved_quantization
 from actors.engines.context_limit import context_limit
-from cluster.models.directory import architecture, weight_files
+from cluster.models.directory import architecture, saved_weights
 from cluster.models.resolve import ResolvedModel
 from search.data import Problem, State
 from search.errors import UserError
@@ -20,7 +20,6 @@ from search.formats.chat_template import TOKENIZER_CONFIG, read_chat_template, t
 from search.formats.model_prompt import PromptSettings, choose_prompt, prompt_format
 from search.reward_models import recognise
 from search.serialization import read_json_object
-from search.storage.safetensors_headers import count_elements
 from search.tokens import TokenEncoder
 
 SAMPLE = Problem(id="sample", question="What is 12 times 7, minus 9?", answer="75", source="sample")
@@ -81,8 +80,7 @@ def describe_model(model: ResolvedModel) -> ModelDescription:
         POLICY if str(architecture(config)).endswith("ForCausalLM") else None
     )
     step_format = prompt_format(directory, PromptSettings()) if kind == POLICY else None
-    files = [file for file in weight_files(directory) if file.suffix == ".safetensors"]
-    elements = count_elements(files) if files else model.elements
+    elements = saved_weights(directory) or model.elements
     return ModelDescription(
         reference=model.reference,
         directory=str(directory),

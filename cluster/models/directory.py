@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from cluster.models.snapshot import BIN_INDEX, SAFETENSORS_INDEX
 from search.errors import UserError
 from search.serialization import read_json_object
-from search.storage.safetensors_headers import read_header, read_header_bytes
+from search.storage.safetensors_headers import count_elements, read_header, read_header_bytes
 from search.storage.schema import SCHEMA_KEY, UNVERSIONED, check_schema
 from train.trainer import job
 
@@ -68,6 +69,14 @@ def weight_files(directory: Path) -> list[Path]:
         if files := sorted(directory.glob(pattern)):
             return files
     return []
+
+
+def saved_weights(directory: Path) -> Counter[str]:
+    """Return how many weights the safetensors files of a directory hold, by their type; empty where there are none.
+
+    Quantized weights are counted as they are packed, several in one.
+    """
+    return count_elements(directory.glob(WEIGHTS[0]))
 
 
 def header_digest(directory: Path) -> str:

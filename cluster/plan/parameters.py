@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from actors.engines.arguments import saved_quantization
 from cluster.config.run_config import RunConfig
-from cluster.models.directory import weight_files
+from cluster.models.directory import saved_weights
 from cluster.models.resolve import ResolvedModel
 from cluster.models.size import ModelSize
 from cluster.run.model_fields import (
@@ -18,7 +18,6 @@ from cluster.run.model_fields import (
     declared_size,
     further_path,
 )
-from search.storage.safetensors_headers import count_elements
 from train.config import BasePolicySize
 
 
@@ -93,8 +92,7 @@ def _count(model: ResolvedModel) -> int | None:
     """
     if saved_quantization(model.directory):
         return None
-    files = [file for file in weight_files(model.directory) if file.suffix == ".safetensors"]
-    return sum((count_elements(files) if files else model.elements).values()) or None
+    return sum((saved_weights(model.directory) or model.elements).values()) or None
 
 
 def _size_of(size: ModelSize | None) -> int | None:

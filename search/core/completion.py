@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 
-from search.core.expansion import NO_CANDIDATE, add_cost, count_failure, execute_steps, require_answer
-from search.data import Outcome, Sampling, State, Step, StepStatus
+from search.concurrency import gather_or_cancel
+from search.core.expansion import (
+    NO_CANDIDATE,
+    add_cost,
+    count_failed_step,
+    count_failure,
+    execute_steps,
+    require_answer,
+)
+from search.data import Candidate, Outcome, Sampling, State, Step, StepStatus
 from search.protocols import SearchServices
 from search.seeds import derive
 from search.tree import Tree
@@ -31,6 +40,28 @@ async def complete_solution(
     drawn = services.keep_ids(services.format.parse(candidate, state), candidate)
     steps = await finish_solution(tree, state, drawn, derive(seed, "answer"), answer_tokens, services)
     return steps, len(candidate.token_ids)
+
+
+async def finish_each(
+    tree: Tree,
+    root: State,
+    candidates: Iterable[Candidate],
+    seed: int,
+    answer_tokens: int,
+    services: SearchServices,
+    *,
+    first: int = 0,
+    max_depth: int = UNLIMITED,
+) -> list[tuple[Step, ...]]:
+    """Finish several solutions of one request side by side (``finish_solution``); return the steps of each.
+
+    Each states its answer by a seed of its own; ``first`` numbers the first of them.
+    """
+    drawn = [services.keep_ids(services.format.parse(candidate, root), candidate) for candidate in candidates]
+    return await gather_or_cancel(
+        finish_solution(tree, root, steps, derive(seed, "answer", place), answer_tokens, services, max_depth)
+        for place, steps in enumerate(drawn, first)
+    )
 
 
 async def finish_solution(
@@ -78,5 +109,5 @@ def add_chain(
     tree.nodes[index].tokens = tokens
     last = steps[-1]
     if last.answer is None:
-        count_failure(tree, last.outcome if last.status is StepStatus.CODE_ERROR else last.status)
+        count_failed_step(tree, last)
     return index

@@ -232,7 +232,7 @@ def make_node(tree: Tree, parent: int, depth: int, drawn: DrawnStep, max_depth: 
     node = Node(parent, step, depth, multiplicity=drawn.multiplicity, tokens=drawn.tokens, version=drawn.version)
     node.action = action
     if node.is_failed:
-        count_failure(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
+        count_failed_step(tree, step)
         node.visits, node.value_sum = 1, WORST
     return node
 
@@ -287,3 +287,8 @@ def add_cost(tree: Tree, response: Proposal | Scores) -> None:
 def count_failure(tree: Tree, reason: str) -> None:
     """Count a failure in ``tree.failures``."""
     tree.failures[reason] = tree.failures.get(reason, 0) + 1
+
+
+def count_failed_step(tree: Tree, step: Step) -> None:
+    """Count a step that ended its solution without an answer, by the reason."""
+    count_failure(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)

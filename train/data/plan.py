@@ -7,7 +7,7 @@ Either way the units of a step depend on seed and epoch alone, not on the number
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -51,12 +51,16 @@ def plan_epoch(samples: TokenizedSet, config: PlanConfig, epoch: int) -> list[li
 
     Every unit occurs exactly once. Within a step every rank gets the same number of micro-steps.
     """
-    rng = np.random.default_rng([config.seed & 0x7FFFFFFF, config.seed >> 31, epoch])
+    rng = _rng(config, epoch)
     if config.packing == "tree":
         return [_tree_micro_steps(samples, step, config) for step in _steps_by_problem(samples, config, rng)]
     lengths = samples.lengths()
     steps = _steps_by_length(samples, lengths, config, rng)
     return [_micro_steps(step, lengths, samples.kind.width, config) for step in steps]
+
+
+def _rng(config: PlanConfig, epoch: int) -> np.random.Generator:
+    return np.random.default_rng([config.seed & 0x7FFFFFFF, config.seed >> 31, epoch])
 
 
 def _steps_by_length(
@@ -117,24 +121,28 @@ def longest_row(samples: TokenizedSet, config: PlanConfig) -> int:
     """Return the length of the longest row of the first epoch (tokens, without padding)."""
     if config.packing == "none":
         return int(samples.lengths().max())
-    micro_steps = (units for step in plan_epoch(samples, config, 0) for micro in step for units in micro if len(units))
-    return max(tree_length(samples, tree) for units in micro_steps for tree in by_problem(samples, units))
+    steps = _steps_by_problem(samples, config, _rng(config, 0))
+    return max(size for step in steps for _, size in _trees(samples, step, config))
+
+
+def _trees(samples: TokenizedSet, step: Integers, config: PlanConfig) -> Iterator[tuple[Integers, int]]:
+    """Yield the units of each tree of a step, and the tree's tokens: of a problem, or of a part that fits a micro-batch."""
+    for units in by_problem(samples, step):
+        yield from _fitting(samples, units, config)
 
 
 def _tree_micro_steps(samples: TokenizedSet, step: Integers, config: PlanConfig) -> list[MicroPlan]:
     """Deal a step's trees to the ranks, the largest first and each to the rank with the least, then fill micro-steps."""
-    trees = [piece for units in by_problem(samples, step) for piece in _fitting(samples, units, config)]
-    sizes = [tree_length(samples, tree) for tree in trees]
     shares: list[list[list[Integers]]] = [[] for _ in range(config.world_size)]
     totals, rooms = [0] * config.world_size, [0] * config.world_size
-    for index in sorted(range(len(trees)), key=lambda i: -sizes[i]):
+    for units, size in sorted(_trees(samples, step, config), key=lambda tree: -tree[1]):
         rank = totals.index(min(totals))
-        totals[rank] += sizes[index]
-        if not shares[rank] or rooms[rank] < sizes[index]:
+        totals[rank] += size
+        if not shares[rank] or rooms[rank] < size:
             shares[rank].append([])
             rooms[rank] = config.micro_batch_tokens
-        shares[rank][-1].append(trees[index])
-        rooms[rank] -= sizes[index]
+        shares[rank][-1].append(units)
+        rooms[rank] -= size
     nothing = np.zeros(0, dtype=np.int64)
     longest = max(map(len, shares))
     return [
@@ -143,9 +151,12 @@ def _tree_micro_steps(samples: TokenizedSet, step: Integers, config: PlanConfig)
     ]
 
 
-def _fitting(samples: TokenizedSet, units: Integers, config: PlanConfig) -> Sequence[Integers]:
-    """Return the units of a problem in one piece, or in halves of halves until each fits into a micro-batch."""
-    if len(units) == 1 or tree_length(samples, units) <= config.micro_batch_tokens:
-        return [units]
+def _fitting(samples: TokenizedSet, units: Integers, config: PlanConfig) -> Iterator[tuple[Integers, int]]:
+    """Yield a problem's units in one piece, or in halves of halves until each fits into a micro-batch, with its tokens."""
+    size = tree_length(samples, units)
+    if len(units) == 1 or size <= config.micro_batch_tokens:
+        yield units, size
+        return
     middle = len(units) // 2
-    return [*_fitting(samples, units[:middle], config), *_fitting(samples, units[middle:], config)]
+    yield from _fitting(samples, units[:middle], config)
+    yield from _fitting(samples, units[middle:], config)

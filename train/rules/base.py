@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from search.config import StrictConfig
+from search.config import PresetConfig
 from search.data import PreferencePair, StepLabels, Trajectory
 from search.tree import Tree
 from train.objectives import OBJECTIVES, POLICY_OBJECTIVES, REWARD_MODEL_OBJECTIVES
@@ -21,10 +21,8 @@ ROLE_OBJECTIVES = {POLICY: POLICY_OBJECTIVES, REWARD_MODEL: REWARD_MODEL_OBJECTI
 MIN_MARK, MAX_MARK = 0.0, 5.0
 
 
-class RuleOptions(StrictConfig):
-    """Base of the options of a rule: unknown keys are refused, values never change. ``presets``: settings by name."""
-
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+class RuleOptions(PresetConfig):
+    """Base of the options of a rule: unknown keys are refused, values never change."""
 
 
 class NoOptions(RuleOptions):

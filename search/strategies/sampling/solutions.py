@@ -5,12 +5,11 @@ Every solution is a chain below the node where it starts; solutions with the sam
 
 from __future__ import annotations
 
-from search.concurrency import gather_or_cancel
 from search.config import SearchConfig
-from search.core.completion import add_chain, finish_solution
+from search.core.completion import add_chain, finish_each
 from search.core.expansion import NO_CANDIDATE, add_cost, count_failure
 from search.core.stopping import budget_exhausted
-from search.data import Aggregation, Step
+from search.data import Aggregation, Candidate
 from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive
@@ -76,17 +75,21 @@ async def _add_batch(
         for index in tree.path(ends[text])[len(state.steps) :]:
             tree.nodes[index].multiplicity += len(drawn[text])
     depth_left = config.max_depth - len(state.steps)
-    parsed: dict[str, tuple[Step, ...]] = {}
+    new: dict[str, Candidate] = {}
     for candidate in proposal.candidates:
-        if candidate.text not in ends and candidate.text not in parsed:
-            parsed[candidate.text] = services.keep_ids(services.format.parse(candidate, state), candidate)
-    chains = await gather_or_cancel(
-        finish_solution(
-            tree, state, steps, derive(tree.seed, "answer", index), config.max_step_tokens, services, depth_left
-        )
-        for index, steps in enumerate(parsed.values(), len(ends))
+        if candidate.text not in ends:
+            new.setdefault(candidate.text, candidate)
+    chains = await finish_each(
+        tree,
+        state,
+        new.values(),
+        tree.seed,
+        config.max_step_tokens,
+        services,
+        first=len(ends),
+        max_depth=depth_left,
     )
-    for text, steps in zip(parsed, chains, strict=True):
+    for text, steps in zip(new, chains, strict=True):
         ends[text] = add_chain(tree, start, steps, drawn[text][0], len(drawn[text]))
 
 

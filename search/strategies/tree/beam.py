@@ -22,7 +22,7 @@ from pydantic import Field
 
 from search.core.stopping import finalize, should_stop
 from search.core.values import back_up, path_rank, terminal_value
-from search.data import Problem
+from search.data import Aggregation, Problem
 from search.evaluation.aggregation import Rank
 from search.protocols import SearchServices
 from search.strategies.entry import Bound, StrategyEntry
@@ -85,7 +85,14 @@ class StepBeam:
         config, tree, started = self.config, Tree(problem, strategy="beam", seed=seed), monotonic()
 
         def keep_best(beam: Beam, drawn: Drawn) -> Beam:
-            return keep(tree, beam, drawn, config)
+            return keep(
+                tree,
+                beam,
+                drawn,
+                config.aggregation,
+                filter_duplicates=config.filter_duplicates,
+                finished_keep_places=config.finished_keep_places,
+            )
 
         await extend_beams(tree, [Beam(places=config.beam_width)], keep_best, config, services)
         return finalize(tree, config, started)
@@ -118,7 +125,15 @@ def deal(beam: Beam, candidates: int) -> list[Draw]:
     return [Draw(node, n) for node, n in dealt.items() if n]
 
 
-def keep(tree: Tree, beam: Beam, drawn: Drawn, config: BeamConfig) -> Beam:
+def keep(
+    tree: Tree,
+    beam: Beam,
+    drawn: Drawn,
+    aggregation: Aggregation,
+    *,
+    filter_duplicates: bool = False,
+    finished_keep_places: bool = True,
+) -> Beam:
     """Return the beam of the best steps: by value (``path_rank``), then by how often they were drawn, then in order.
 
     An open step drawn k times may take k places, a finished one keeps one at most: nothing is drawn after it. Two places,
@@ -127,13 +142,13 @@ def keep(tree: Tree, beam: Beam, drawn: Drawn, config: BeamConfig) -> Beam:
     """
 
     def copies(step: int) -> int:
-        return 1 if config.filter_duplicates or tree.nodes[step].is_terminal else drawn[step]
+        return 1 if filter_duplicates or tree.nodes[step].is_terminal else drawn[step]
 
     def rank(step: int) -> tuple[Rank, int]:
-        return path_rank(tree, step, config.aggregation), drawn[step]
+        return path_rank(tree, step, aggregation), drawn[step]
 
     ranked = sorted(drawn, key=rank, reverse=True)
-    if not config.finished_keep_places:
+    if not finished_keep_places:
         ranked = [step for step in ranked if not tree.nodes[step].is_terminal]
     best = [step for step in ranked for _ in range(copies(step))][: beam.places]
     still_open = tuple(step for step in best if not tree.nodes[step].is_terminal)

@@ -14,12 +14,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from search.core.stopping import finalize
-from search.core.values import path_rank
 from search.data import Problem
-from search.evaluation.aggregation import Rank
 from search.protocols import SearchServices
 from search.strategies.entry import Bound, StrategyEntry
-from search.strategies.tree.beam import Beam, LookaheadConfig, extend_beams
+from search.strategies.tree.beam import Beam, LookaheadConfig, extend_beams, keep
 from search.strategies.tree.draws import Drawn
 from search.tree import Tree
 
@@ -59,16 +57,11 @@ class Dvts:
 
 
 def best_step(tree: Tree, drawn: Drawn, config: DvtsConfig) -> Beam:
-    """Return the subtree at the best step of its own draw: by value, then by how often it drew it, then the first.
+    """Return the subtree at the best step of its own draw, as ``keep`` ranks them.
 
     Nothing is open where that step is finished, or where none of them is live.
     """
-
-    def rank(step: int) -> tuple[Rank, int]:
-        return path_rank(tree, step, config.aggregation), drawn[step]
-
-    best = max(drawn, key=rank, default=None)
-    return Beam(() if best is None or tree.nodes[best].is_terminal else (best,))
+    return Beam(keep(tree, Beam(), drawn, config.aggregation).open)
 
 
 def _bound(config: DvtsConfig) -> Bound:

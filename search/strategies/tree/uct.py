@@ -12,14 +12,13 @@ for each rollout, parallel_rollouts of them at once:
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from search.concurrency import cancel_all
+from search.concurrency import cancel_all, run_at_once
 from search.core.inflight import InflightRollouts
 from search.core.stopping import should_stop
 from search.core.values import back_up
@@ -120,28 +119,18 @@ class Rollouts:
         again: requests in flight are answered and counted, their children are attached, and a rollout that would have to
         draw ends without a value. The first error of a rollout is raised; it cancels the others.
         """
-        config, begun = self.config, 0
+        config = self.config
         self.inflight.sequential = config.parallel_rollouts == 1
-        running: set[asyncio.Future[None]] = set()
-        done: set[asyncio.Future[None]] = set()
         try:
-            while True:
-                while begun < config.rollouts and len(running) < config.parallel_rollouts and not self._is_over():
-                    running.add(asyncio.ensure_future(self._run_one()))
-                    begun += 1
-                if not running:
-                    break
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for finished in done:
-                    finished.result()
+            await run_at_once(self._run_one, config.rollouts, config.parallel_rollouts, self._is_over)
         finally:
-            await cancel_all((*done, *running, *self.inflight.expansions.values()))
+            await cancel_all(self.inflight.expansions.values())
 
     def _is_over(self) -> bool:
         return ROOT in self.closed or should_stop(self.tree, self.config)
 
-    async def _run_one(self) -> None:
-        """Run one pass from the root to an end."""
+    async def _run_one(self, number: int) -> None:
+        """Run one pass from the root to an end. Passes are alike, whatever their ``number``."""
         tree, config, index = self.tree, self.config, ROOT
         with self.inflight.descend() as enter:
             enter(index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from train.rules.base import RuleOptions
 
@@ -99,10 +99,3 @@ class RStarMathOptions(RuleOptions):
         description="rstar_math: mean Q of the preferred step and its best continuation must exceed that of the rejected step "
         "and its worst one (released code: yes)",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in_preset(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        return {**cls.presets.get(str(values.get("preset")), {}), **values}

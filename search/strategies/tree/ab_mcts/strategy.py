@@ -14,11 +14,11 @@ of a few solutions that grows many first steps and no solution.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
-from search.concurrency import cancel_all
+from search.concurrency import run_at_once
 from search.core.stopping import finalize, should_stop
 from search.data import Problem
 from search.protocols import SearchServices
@@ -56,22 +56,10 @@ def new_search(tree: Tree, config: AbMctsConfig, services: SearchServices) -> Se
 
 async def run_rollouts(search: Search) -> None:
     """Run all rollouts, or those until ``should_stop``. None is in flight when this returns or raises."""
-    begun, running, done = 0, set[asyncio.Future[None]](), set[asyncio.Future[None]]()
     config = search.config
-    try:
-        while True:
-            while begun < config.rollouts and len(running) < config.parallel_rollouts:
-                if should_stop(search.tree, config):
-                    break
-                running.add(asyncio.ensure_future(rollout(search, begun)))
-                begun += 1
-            if not running:
-                break
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for finished in done:
-                finished.result()
-    finally:
-        await cancel_all((*done, *running))
+    await run_at_once(
+        partial(rollout, search), config.rollouts, config.parallel_rollouts, lambda: should_stop(search.tree, config)
+    )
 
 
 def _describe(config: AbMctsConfig) -> str:

@@ -13,14 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from search.concurrency import gather_or_cancel
-from search.core.completion import EMPTY_STEP, finish_solution
-from search.core.expansion import NO_CANDIDATE, add_cost, count_failure
-from search.data import Candidate, Sampling, State, Step, StepStatus
+from search.core.completion import EMPTY_STEP, finish_each
+from search.core.expansion import NO_CANDIDATE, add_cost, count_failed_step, count_failure
+from search.data import Candidate, Sampling, State, Step
 from search.grading.extract import extract_answer
 from search.grading.voting import canonical
 from search.protocols import SearchServices
-from search.seeds import derive
 from search.tree import ROOT, Node, Tree
 
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
@@ -75,17 +73,7 @@ async def vote_on_rest(
     for candidate in proposal.candidates:
         distinct.setdefault(candidate.text, candidate)
     candidates = list(distinct.values())
-    solutions = await gather_or_cancel(
-        finish_solution(
-            tree,
-            state,
-            services.keep_ids(services.format.parse(candidate, state), candidate),
-            derive(seed, "answer", place),
-            answer_tokens,
-            services,
-        )
-        for place, candidate in enumerate(candidates)
-    )
+    solutions = await finish_each(tree, state, candidates, seed, answer_tokens, services)
     counts: Counter[str] = Counter()
     for candidate, steps in zip(candidates, solutions, strict=True):
         if (key := answer_key(steps[-1])) is not None:
@@ -94,18 +82,13 @@ async def vote_on_rest(
     chosen = next(i for i, steps in enumerate(solutions) if best is None or answer_key(steps[-1]) == best)
     for place, steps in enumerate(solutions):
         if place != chosen and steps[-1].answer is None:
-            count_failed(tree, steps[-1])
+            count_failed_step(tree, steps[-1])
     return Majority(
         steps=solutions[chosen],
         tokens=len(candidates[chosen].token_ids),
         agreeing=drawn[candidates[chosen].text] if best is None else counts[best],
         answers=AnswerCounts(counts=counts, drawn=len(proposal.candidates)),
     )
-
-
-def count_failed(tree: Tree, step: Step) -> None:
-    """Count a solution without an answer by the reason why it has none."""
-    count_failure(tree, step.outcome if step.status is StepStatus.CODE_ERROR else step.status)
 
 
 def answer_key(step: Step) -> str | None:

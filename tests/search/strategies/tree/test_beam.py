@@ -35,7 +35,15 @@ def tree_of(*children: tuple[str, float | None, int]) -> Tree:
 def kept(tree: Tree, places: int, **options: Any) -> Beam:
     """The beam with so many places that is kept of all children of the root."""
     drawn = {child: tree.nodes[child].multiplicity for child in tree.nodes[ROOT].children}
-    return keep(tree, Beam(places=places), drawn, BeamConfig(**options))
+    config = BeamConfig(**options)
+    return keep(
+        tree,
+        Beam(places=places),
+        drawn,
+        config.aggregation,
+        filter_duplicates=config.filter_duplicates,
+        finished_keep_places=config.finished_keep_places,
+    )
 
 
 def test_finished_solution_keeps_its_place() -> None:

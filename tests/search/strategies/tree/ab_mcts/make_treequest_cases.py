@@ -1,6 +1,6 @@
 """Write treequest_cases.json: posteriors of the library treequest (AB-MCTS-A) after scores at places of a tree.
 
-    pip install treequest==0.3.3    # Apache-2.0, https://pypi.org/project/treequest; with joblib, ulid-py and scipy
+    pip install treequest==0.3.3    # Apache-2.0, SakanaAI/treequest on GitHub; with joblib, ulid-py and scipy
     python -m tests.search.strategies.tree.ab_mcts.make_treequest_cases
 
 The library is an oracle and no dependency: test_treequest.py reads the file, and makes it anew where the library is there.
@@ -73,7 +73,7 @@ def make_cases() -> dict[str, Any]:
         "library": "treequest",
         "version": metadata.version("treequest"),
         "licence": "Apache-2.0",
-        "source": "https://pypi.org/project/treequest",
+        "source": "SakanaAI/treequest on GitHub",
         "choices": DRAWS,
         "cases": cases,
     }

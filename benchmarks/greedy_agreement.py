@@ -88,8 +88,13 @@ def of_steps(steps: Sequence[Step]) -> Solution:
     return Solution("".join(step.text for step in steps), next((s.answer for s in steps if s.answer is not None), None))
 
 
-def by_transformers(args: argparse.Namespace, problems: list[Problem], form: StepFormat) -> list[Solution]:
-    """Return the greedy solutions of ``model.generate``, in the order of ``problems``."""
+def by_transformers(
+    args: argparse.Namespace, problems: list[Problem], form: StepFormat, lengths: Sequence[int]
+) -> list[Solution]:
+    """Return the greedy solutions of ``model.generate``, in the order of ``problems``.
+
+    ``lengths``: of the solutions that are expected; a batch takes as long as its longest, so like are put together.
+    """
     tokenizer = AutoTokenizer.from_pretrained(args.model)
     encoder = TokenEncoder.of(tokenizer)
     model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
@@ -99,7 +104,7 @@ def by_transformers(args: argparse.Namespace, problems: list[Problem], form: Ste
     prompts = [encoder.ids([s.piece for s in form.segments(State(problem))]) for problem in problems]
     kept = args.work / "transformers.jsonl"
     solutions = {row.pop("index"): Solution(**row) for row in map(json.loads, kept.open())} if kept.exists() else {}
-    order = sorted(set(range(len(prompts))) - solutions.keys(), key=lambda i: len(prompts[i]))
+    order = sorted(set(range(len(prompts))) - solutions.keys(), key=lambda i: lengths[i])
     for begin in range(0, len(order), args.generate_batch):
         batch = order[begin : begin + args.generate_batch]
         width = max(len(prompts[i]) for i in batch)
@@ -134,7 +139,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="problems, drawn at random with the seed 0")
     parser.add_argument("--max-tokens", type=int, default=400)
     parser.add_argument("--batch", type=int, default=32, help="sequences at once of RayStar's engine")
-    parser.add_argument("--generate-batch", type=int, default=100, help="sequences at once of transformers")
+    parser.add_argument("--generate-batch", type=int, default=25, help="sequences at once of transformers")
     parser.add_argument("--work", type=Path, default=Path("runs") / NAME, help="directory of the config and the trees")
     args = parser.parse_args()
     form = prompt_format(args.model, PromptSettings(format="chat"))
@@ -143,9 +148,9 @@ def main() -> None:
     seconds = [time.monotonic() - started]
     problems = [tree.problem for tree in trees]
     started = time.monotonic()
-    others = by_transformers(args, problems, form)
-    seconds.append(time.monotonic() - started)
     ours = [of_steps([node.step for node in tree.nodes if node.step is not None]) for tree in trees]
+    others = by_transformers(args, problems, form, [len(solution.text) for solution in ours])
+    seconds.append(time.monotonic() - started)
     grade = grader().grade
     right = [[grade(p, s.answer) for p, s in zip(problems, side, strict=True)] for side in (ours, others)]
     for name, verdicts, spent in zip(("raystar", "transformers"), right, seconds, strict=True):

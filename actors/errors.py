@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from search.errors import UserError
+
 
 class PromptTooLong(ValueError):
     """The prompt and the requested tokens do not fit the engine's context. Retrying cannot help."""
@@ -31,8 +33,16 @@ class EngineGaveUp(RuntimeError):
     """One request failed on every try that the config allows, or no engine came back in time."""
 
 
-class StartTimeout(TimeoutError):
+class StartTimeout(UserError, TimeoutError):
     """Engines did not start before the deadline."""
+
+
+class NoRoom(UserError, TimeoutError):
+    """No nodes with room for some actors came up before the deadline."""
+
+
+class EngineStartFailed(UserError):
+    """An engine could not start: its memory, its model's type, a driver. The message names the cause, the node and the log."""
 
 
 class EndpointRefused(RuntimeError):

@@ -38,6 +38,7 @@ from actors.workers.messages import Engines, SearchSpec
 from actors.workers.worker_pool import SearchWorkerPool
 from benchmarks.engine_actor import CALL_S, start_engine
 from benchmarks.invocations import benchmark_context
+from benchmarks.process_usage import machine_cpu_seconds, process_cpu_seconds
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from cluster.commands.ray_commands import resolve_models
 from cluster.config import overrides
@@ -49,7 +50,6 @@ from search.formats.code_format import CodeFormat
 from search.strategies.registry import search_config
 
 DEFAULT = Path(__file__).resolve().parents[1] / "configs" / "arithmetic.yaml"
-TICKS = os.sysconf("SC_CLK_TCK")
 EXECUTOR_S = 0.005
 GOOD_EFFICIENCY = 0.9
 ENGINES_PER_WORKER = 8  # they keep half a core of a worker busy
@@ -113,18 +113,6 @@ class Turn:
     def rate(self) -> float:
         """Return the generated tokens a second and engine."""
         return self.tokens / self.seconds / self.engines
-
-
-def process_cpu_seconds(pids: list[int]) -> float:
-    """Return the processor seconds that these processes have used so far."""
-    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
-    return sum(int(user) + int(system) for user, system in (process[11:13] for process in fields)) / TICKS
-
-
-def machine_cpu_seconds() -> float:
-    """Return the processor seconds that this machine has used so far."""
-    user, nice, system, _, _, irq, soft, *_ = Path("/proc/stat").read_text().split("\n")[0].split()[1:]
-    return sum(map(int, (user, nice, system, irq, soft))) / TICKS
 
 
 @dataclass(frozen=True, slots=True)

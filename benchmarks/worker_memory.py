@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import statistics
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from actors.engines.manager import MAX_CONCURRENCY
 from actors.sandbox.config import ExecutorConfig
 from actors.workers.messages import Engines, SearchSpec
 from actors.workers.worker_pool import SearchWorkerPool
+from benchmarks.process_usage import peak_mib
 from benchmarks.simulated import Latency, SimulatedEngine, SimulatedExecutor
 from search.data import Problem
 from search.formats.code_format import CodeFormat
@@ -34,14 +34,6 @@ from search.strategies.registry import search_config
 LATENCY = Latency(1e-3, 1e-6, 1e-6)
 SEARCH = search_config(rollouts=2, candidates=2, max_depth=4, max_step_tokens=40)
 TREES_IN_FLIGHT = 64
-
-
-def peak_mib(pid: int) -> float:
-    """Return the peak resident memory of a process so far (MiB)."""
-    match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
-    if match is None:
-        raise RuntimeError(f"/proc/{pid}/status has no VmHWM: Linux is needed")
-    return int(match[1]) / 1024
 
 
 def measure_peak(engines: Engines, problems: list[Problem], directory: Path) -> float:

@@ -6,15 +6,27 @@ Each strategy adds its own options in a subclass beside its code; ``search/strat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from search.data import Aggregation, Sampling, Until
 
 AnswerRule = Literal["best", "weighted", "posterior", "majority"]
 
+AUTO = "auto"  # in a config: the program chooses the value
 HIDDEN_VALUE = "hidden_value"  # type of the error of a value that may be a secret, and that no message repeats
 
 
@@ -27,6 +39,77 @@ class StrictConfig(BaseModel):
     """Base of all configs: unknown keys and infinite numbers are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class AutoInt(int):
+    """A whole number that the program chooses for the model and the machines; configs write it as "auto".
+
+    Until another number stands in its place it counts as the one for a single machine without a GPU.
+    """
+
+    def __repr__(self) -> str:
+        return AUTO
+
+    def __format__(self, spec: str) -> str:
+        return AUTO
+
+
+class AutoFloat(float):
+    """A number that the program chooses, like ``AutoInt``."""
+
+    def __repr__(self) -> str:
+        return AUTO
+
+    def __format__(self, spec: str) -> str:
+        return AUTO
+
+
+class AutoText(str):
+    """A text that the program chooses, like ``AutoInt``. It is equal to the text that it counts as."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return AUTO
+
+    def __str__(self) -> str:
+        return AUTO
+
+    def __format__(self, spec: str) -> str:
+        return AUTO
+
+
+def auto_flag(counts_as: bool) -> bool:
+    """Return a flag that the program chooses. It is an ``AutoInt``, because no class can extend bool."""
+    return cast(bool, AutoInt(counts_as))
+
+
+def is_auto(value: object) -> bool:
+    """Return whether a config leaves a value to the program."""
+    return isinstance(value, AutoInt | AutoFloat | AutoText) or (isinstance(value, str) and value == AUTO)
+
+
+class AutoConfig(StrictConfig):
+    """Base of configs with values that may be "auto": those whose default is one of the classes above."""
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _read_auto(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        default = cls.model_fields[str(info.field_name)].default
+        if not isinstance(default, AutoInt | AutoFloat | AutoText):
+            return handler(value)
+        if is_auto(value):
+            return default
+        try:
+            return handler(value)
+        except ValidationError as error:
+            if isinstance(value, str) and not isinstance(default, AutoText):
+                raise ValueError("a number is needed, or auto") from error
+            raise
+
+    @field_serializer("*", mode="wrap")
+    def _write_auto(self, value: Any, handler: SerializerFunctionWrapHandler) -> Any:
+        return AUTO if is_auto(value) else handler(value)
 
 
 class PresetConfig(StrictConfig):

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from search.config import PresetConfig, StrictConfig
+from search.config import AutoConfig, AutoInt, AutoText, PresetConfig, StrictConfig, auto_flag, is_auto
 from train.presets import POLICY_PRESETS, REWARD_MODEL_PRESETS
 from train.trainer.trackers.registry import TRACKERS
 
 # Settings of how a training is carried out, not of what it learns. They may change when a run is resumed.
+# What is learnt does not depend on how a step's samples are spread over workers and forward passes (train/trainer/loop.py),
+# nor on where its states lie.
+LAYOUT = ("workers", "micro_batch_tokens", "zero_stage", "offload", "gradient_checkpointing", "use_gpu")
 NOT_IN_FINGERPRINT = frozenset(
-    {"max_failures", "start_deadline_s", "log_every", "cpus_per_worker", "trackers", "trust_remote_code"}
+    {"max_failures", "start_deadline_s", "log_every", "cpus_per_worker", "trackers", "trust_remote_code", *LAYOUT}
 )
+Offload = Literal["none", "optimizer", "optimizer_and_weights"]
+LEAST_STAGE: Mapping[Offload, int] = {"none": 0, "optimizer": 1, "optimizer_and_weights": 3}  # of ZeRO
 
 
-class TrainConfig(StrictConfig):
-    """Training of one model. The defaults suit a model of a few million parameters on a CPU."""
+class TrainConfig(AutoConfig):
+    """Training of one model. The defaults suit a model of a few million parameters on a CPU.
+
+    How it is carried out is chosen for the model and the cluster where a value is "auto" (cluster/capacity/choose.py).
+    """
 
     epochs: int = Field(default=2, ge=1, description="passes over the data (paper: SFT 2, PPM 1)")
     batch_size: int = Field(
@@ -27,7 +35,10 @@ class TrainConfig(StrictConfig):
         description="sequences, or pairs, in one optimizer step over all workers (paper: SFT 128, PPM 512, Iterative RPO 16)",
     )
     micro_batch_tokens: int = Field(
-        default=8192, ge=1, description="maximum tokens, padding included, in one forward pass of one worker"
+        default=AutoInt(8192),
+        ge=1,
+        description="maximum tokens, padding included, in one forward pass of one worker; auto: 8192, or fewer where they do "
+        "not fit the GPUs",
     )
     packing: Literal["auto", "tree", "none"] = Field(
         default="none",
@@ -49,8 +60,18 @@ class TrainConfig(StrictConfig):
         default=1024, ge=8, description="maximum length of a sample (tokens); longer ones are left out and counted"
     )
     gradient_clip: float = Field(default=1.0, ge=0.0, description="maximum norm of the whole gradient; 0: no limit")
-    zero_stage: int = Field(default=1, ge=0, le=3, description="DeepSpeed ZeRO stage: what is split over the workers")
-    workers: int = Field(default=1, ge=1, description="Ray Train workers")
+    zero_stage: int = Field(
+        default=AutoInt(1),
+        ge=0,
+        le=3,
+        description="DeepSpeed ZeRO stage: what is split over the workers; auto: the lowest from 1 up at which model and "
+        "activations fit the GPUs; 1 without",
+    )
+    workers: int = Field(
+        default=AutoInt(1),
+        ge=1,
+        description="Ray Train workers; auto: one for each GPU of the cluster, or one a node without GPUs, at most batch_size",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
         description="of weights and activations; auto: bf16 if the processor computes in it, else fp32; "
@@ -66,7 +87,13 @@ class TrainConfig(StrictConfig):
         "has none for it (rStar-Math); takes thousands of steps to learn",
     )
     gradient_checkpointing: bool = Field(
-        default=False, description="recompute activations in the backward pass to save memory"
+        default=auto_flag(False),
+        description="recompute activations in the backward pass to save memory; auto: where they do not fit the GPUs without",
+    )
+    offload: Offload = Field(
+        default=cast(Offload, AutoText("none")),
+        description="what a GPU's memory is spared and the host's holds: none; optimizer: AdamW's states and its step, "
+        "from zero_stage 1 up; optimizer_and_weights: the weights too, at zero_stage 3; auto: the least with which it fits",
     )
     head_dropout: float = Field(
         default=0.0,
@@ -87,10 +114,10 @@ class TrainConfig(StrictConfig):
         default=1.0, ge=0.0, description="weight of the chosen solution's likelihood in dpo_nll (Iterative RPO: 1)"
     )
     cpus_per_worker: int | None = Field(
-        default=None, ge=1, description="CPU cores of a worker; empty: the cluster's cores shared out evenly"
+        default=None, ge=1, description="CPU cores of a worker; empty: the nodes' cores shared out evenly"
     )
     use_gpu: Literal["auto"] | bool = Field(
-        default="auto", description="one GPU for each worker; auto: if the cluster has enough"
+        default="auto", description="one GPU for each worker; auto: if any node has or can have a GPU"
     )
     checkpoint_every: int = Field(
         default=0, ge=0, description="optimizer steps between checkpoints; 0: at the end of every epoch but the last"
@@ -103,6 +130,13 @@ class TrainConfig(StrictConfig):
     trackers: tuple[str, ...] = Field(
         default=("tensorboard",), description=f"where scalars are written, beside the report: {', '.join(TRACKERS)}"
     )
+
+    @model_validator(mode="after")
+    def _stage_can_offload(self) -> Self:
+        least = LEAST_STAGE[self.offload]
+        if not is_auto(self.zero_stage) and self.zero_stage < least:
+            raise ValueError(f"offload {self.offload!r} needs zero_stage {least} or more, not {self.zero_stage}")
+        return self
 
     @field_validator("trackers")
     @classmethod

@@ -12,6 +12,7 @@ from actors.endpoints.capabilities import CONTINUATION, OLD_LIMIT, Endpoint
 from actors.endpoints.client import EndpointClient
 from actors.endpoints.messages import Message, is_continued
 from actors.stats import PoolStats
+from search.tracing import Activity, span
 
 MAX_SEED = 2**31 - 1  # some servers take no more
 
@@ -44,6 +45,7 @@ class EndpointServer:
 
     def __init__(self, endpoint: Endpoint, role: str, share: float) -> None:
         self.role, self.stats = role, PoolStats()
+        self._activity = Activity.SCORE if role == "reward_model" else Activity.GENERATE
         self.config, self.capabilities = endpoint.config, endpoint.capabilities
         self.client = EndpointClient(endpoint.config, endpoint.key)
         self.inflight = self.waiting = 0
@@ -84,9 +86,11 @@ class EndpointServer:
         self._closing = asyncio.ensure_future(self.client.close())  # kept, so that it is not collected before it ends
 
     async def _send(self, send: Callable[[], Awaitable[Any]], key: str, size: int) -> Any:
-        await self._acquire(size)
+        with span(Activity.QUEUE, role=self.role, sequences=size):
+            await self._acquire(size)
         try:
-            response = await self.client.call(send, key)
+            with span(self._activity, role=self.role, sequences=size, engine=self.config.reference, request=key):
+                response = await self.client.call(send, key)
         finally:
             await self._release(size)
         usage = usage_of(response)

@@ -28,7 +28,7 @@ RAYSTAR_ARGUMENTS: Mapping[str, str] = {
     "max_num_batched_tokens": "use max_batched_tokens",
     "enable_chunked_prefill": "it is off on a CPU, where vLLM cannot rewind a seeded generator",
     "enforce_eager": "use enforce_eager",
-    "tensor_parallel_size": "use tensor_parallel",
+    "tensor_parallel_size": "use gpus",
     "enable_prefix_caching": "it is always on",
     "disable_log_stats": "use metrics",
     "distributed_executor_backend": "RayStar starts its engines itself",

@@ -20,10 +20,13 @@ import ray
 from actors.config import EngineConfig
 from actors.cpu_affinity import affinity_env, pin
 from actors.engines.arguments import quantization_argument, resolve_dtype, saved_quantization
+from actors.engines.card_turn import card_turn
 from actors.engines.context_limit import context_limit
+from actors.engines.start_errors import ActorLog, start_failure
 from actors.errors import PromptTooLong, RequestFailed, WrongModel
 from actors.rpc.server import RpcServer
 from search.data import ModelRef
+from search.storage.object_store import fetch_if_stored
 from search.tokens import TokenEncoder, vocabulary_digest
 
 if TYPE_CHECKING:
@@ -53,7 +56,10 @@ class EngineStats:
 
 
 def engine_environment(model: ModelRef, config: EngineConfig, cores: int | None = None) -> dict[str, str]:
-    """Return the environment variables that must be set before vLLM and torch are imported."""
+    """Return the environment variables that must be set before vLLM and torch are imported.
+
+    ``cores``: CPU cores for the engine where ``cpu_threads`` is 0; default: those of this machine / replicas.
+    """
     variables = {
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
@@ -62,7 +68,7 @@ def engine_environment(model: ModelRef, config: EngineConfig, cores: int | None 
     if Path(model.path).is_dir():
         variables["HF_HUB_OFFLINE"] = "1"
     if not config.num_gpus:
-        threads = config.cpu_threads or max(1, (cores or os.cpu_count() or 1) // config.replicas)
+        threads = config.cpu_threads or cores or max(1, (os.cpu_count() or 1) // config.replicas)
         variables |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
         variables |= affinity_env(model.role, config.reserved_cores)
         # Where policy and reward model share cores, threads that spin while they wait slow down those they wait for.
@@ -103,20 +109,21 @@ def engine_arguments(model: ModelRef, config: EngineConfig, runner: Literal["gen
             "enable_chunked_prefill": False,
         }
     else:
-        arguments["gpu_memory_utilization"] = config.gpu_memory_utilization
+        arguments["gpu_memory_utilization"] = config.memory_share
     return arguments | config.extra
 
 
 class Engine(RpcServer):
-    """One vLLM engine on one model. The constructor blocks until the model is loaded."""
+    """One vLLM engine on one model. The constructor blocks until the model is loaded. Raises EngineStartFailed."""
 
     runner: Literal["generate", "pooling"]
 
     def __init__(self, model: ModelRef, config: EngineConfig, name: str) -> None:
         super().__init__()
         self._model, self._config, self._name = model, config, name
+        fetch_if_stored(Path(model.path))
         self._stats = EngineStats(name=name, version=model.version)
-        self._llm = self._start()
+        self._llm = self._start_in_turn()
         self._max_model_len = self._llm.model_config.max_model_len
         pin(config.reserved_cores, as_engine=False)  # the model runs in vLLM's engine core, not in this process
         tokenizer = self._llm.renderer.get_tokenizer()
@@ -138,15 +145,18 @@ class Engine(RpcServer):
     async def load(self, model: ModelRef) -> str:
         """Load the weights of ``model``, if it is not served already; return the engine's name.
 
-        For models of the ``same_architecture``, and between searches: both models would serve a request that runs
-        meanwhile. Not in the concurrency group "control", because vLLM's outputs arrive in the event loop of the first
-        request. An engine that fails to load exits, since its weights are in an unknown state.
+        For models of the ``same_architecture``. Requests that run are answered with the old weights first, later ones
+        wait, and no cached prefix of the old weights is left. Not in the concurrency group "control", because vLLM's
+        outputs arrive in the event loop of the first request. An engine that fails to load exits, since its weights are
+        in an unknown state.
         """
         async with self._load_lock:
             if model != self._model:
+                await asyncio.to_thread(fetch_if_stored, Path(model.path))
                 try:
+                    await self._llm.pause_generation(mode="wait", clear_cache=True)
                     await self._llm.collective_rpc("load_directory", args=(model.path,))
-                    await self._llm.reset_prefix_cache()
+                    await self._llm.resume_generation()
                 except Exception:
                     logging.getLogger(__name__).exception("%s could not load %s", self._name, model.path)
                     os._exit(EXIT_ENGINE_DEAD)
@@ -166,6 +176,15 @@ class Engine(RpcServer):
     async def stop(self) -> None:
         """Stop the engine core and free its memory; the engine manager ends the actor."""
         self._llm.shutdown(timeout=0)
+
+    def _start_in_turn(self) -> AsyncLLM:
+        """Start vLLM, after other engines that are starting on the same card. Raises EngineStartFailed with the cause."""
+        with card_turn(self._config):
+            log = ActorLog()
+            try:
+                return self._start()
+            except Exception as error:  # a boundary: vLLM fails in any way, and the driver is told one line
+                raise start_failure(error, log) from error
 
     def _start(self) -> AsyncLLM:
         return self._launch(self._arguments())

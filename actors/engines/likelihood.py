@@ -16,6 +16,7 @@ import ray
 
 from actors.config import EngineConfig
 from actors.engines.base import engine_arguments
+from actors.engines.card_turn import card_turn
 from actors.engines.reward_model import RewardEngine, StateScore
 from search.data import ModelRef
 from search.reward_models import RenderedState, RewardAdapter
@@ -36,12 +37,13 @@ class LikelihoodEngine(RewardEngine):
         if adapter.reference is None:
             self.too_long_logit = TOO_LONG_SCORE
         else:
-            share = {key: getattr(config, key) / 2 for key in ("gpu_memory_utilization", "kv_cache_gib")}
-            config = config.model_copy(update=share)
+            halves = {"gpu_memory_utilization": config.memory_share / 2, "kv_cache_gib": config.kv_cache_gib / 2}
+            config = config.model_copy(update=halves)
         super().__init__(model, config, name, adapter)
         if adapter.reference is not None:
             reference = replace(model, path=adapter.reference)
-            self._reference = self._launch(engine_arguments(reference, config, self.runner))
+            with card_turn(config):
+                self._reference = self._launch(engine_arguments(reference, config, self.runner))
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     async def health(self) -> str:

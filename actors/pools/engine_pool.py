@@ -29,6 +29,7 @@ from actors.stats import PoolStats
 from search.data import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 from search.formats.base import StepFormat
 from search.reward_models import RewardAdapter
+from search.tracing import Activity, span
 
 Response = TypeVar("Response", Proposal, Scores)
 logger = logging.getLogger(__name__)
@@ -42,8 +43,10 @@ class EnginePool(Generic[Response]):
     ``model`` is the one that the engines must serve: engines that come back on another one load it first. None accepts
     any. ``counts``: "requests", "retries", "gave_up" and "too_long" requests; engines that went down ("engine_died",
     "timeout", "wrong_model"), that "came_back", and health calls or loads that raised an unexpected error
-    ("revival_failed").
+    ("revival_failed"). ``activity``: what a trace calls a request.
     """
+
+    activity: Activity
 
     def __init__(
         self, handles: Sequence[ActorHandle], config: EngineConfig, role: str, model: ModelRef | None = None
@@ -70,12 +73,15 @@ class EnginePool(Generic[Response]):
         reason = "no engine was up"
         for attempt in range(self.config.max_attempts):
             replica = self._router.try_acquire(problem_id, size)
-            replica = replica or await self._wait_for_replica(problem_id, size, key, reason)
+            if replica is None:
+                with span(Activity.QUEUE, role=self.role, sequences=size):
+                    replica = await self._wait_for_replica(problem_id, size, key, reason)
             self.counts["requests"] += 1
             try:
-                return await replica.client.call(  # type: ignore[no-any-return]
-                    method, *arguments, size=size, timeout_s=self.config.request_deadline_s
-                )
+                with span(self.activity, role=self.role, sequences=size, engine=replica.name, request=key):
+                    return await replica.client.call(  # type: ignore[no-any-return]
+                        method, *arguments, size=size, timeout_s=self.config.request_deadline_s
+                    )
             except LOST as error:
                 reason = f"{replica.name} died: {_first_line(error)}"
                 self._mark_down(replica, "engine_died")
@@ -176,6 +182,8 @@ class EnginePool(Generic[Response]):
 class PolicyPool(EnginePool[Proposal]):
     """Implements search.protocols.Policy over policy engines."""
 
+    activity = Activity.GENERATE
+
     def __init__(
         self,
         handles: Sequence[ActorHandle],
@@ -208,6 +216,8 @@ class PolicyPool(EnginePool[Proposal]):
 
 class RewardModelPool(EnginePool[Scores]):
     """Implements search.protocols.RewardModel over reward models, which ``adapter`` shows the states to."""
+
+    activity = Activity.SCORE
 
     def __init__(
         self,

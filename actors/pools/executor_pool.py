@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -13,7 +14,14 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
+from actors.actor_names import actor_name
 from actors.errors import ActorLost, RequestFailed, Unreachable
+from actors.forwarded import forget_forwarded
+from actors.placement.cluster_nodes import read_nodes
+from actors.placement.node_choice import NodeTier, tier_of
+from actors.placement.nodes import EXECUTOR_ROLE, ROLE_LABEL, Node
+from actors.placement.placer import Placer, near
+from actors.pools.executor_nodes import ExecutorPlan, plan_executors
 from actors.rpc.client import RpcClient
 from actors.rpc.server import RpcServer
 from actors.sandbox.client.executor import LocalExecutor, codes_of, run_steps
@@ -21,6 +29,7 @@ from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
 from search.data import State, Step
+from search.tracing import Activity, span
 
 __all__ = [
     "ExecutorActor",
@@ -33,12 +42,16 @@ __all__ = [
     "stop_executors",
 ]
 
-START_MARGIN_S = 120.0  # for an actor to be placed and its service to start, beyond ``request_deadline_s``
+START_MARGIN_S = (
+    120.0  # for an actor to be placed on this machine and its service to start, beyond ``request_deadline_s``
+)
 DESCRIBE_TIMEOUT_S = 60  # for a started executor to describe itself
 COUNT_TIMEOUT_S = 10  # for all executors together to return their counts
 RETRY_PAUSE_S = 0.5  # between two tries of a request
 MAX_FAILED_TRIES = 3  # of a request that a living executor drops: an executor that always fails it is at fault
 REMEMBERED_PROBLEMS = 10_000
+NODE_ID_LABEL = "ray.io/node-id"  # Ray sets it on every node
+ANYWHERE: dict[str, Any] = {"scheduling_strategy": "SPREAD"}
 
 
 class ExecutorUnavailable(TimeoutError):
@@ -50,7 +63,11 @@ class ExecutorActor(RpcServer):
 
     def __init__(self, config: ExecutorConfig) -> None:
         super().__init__()
+        forget_forwarded()
         self.executor = LocalExecutor(config)
+
+    def __repr__(self) -> str:
+        return f"executor on {socket.gethostname()}"
 
     async def ready(self) -> dict[str, Any]:
         """Start the sandbox; return the isolation in force."""
@@ -68,21 +85,31 @@ class ExecutorActor(RpcServer):
         await self.executor.close()
 
 
-def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = None) -> list[Any]:
+def start_executors(
+    config: ExecutorConfig, options: dict[str, Any] | None = None, placer: Placer | None = None
+) -> list[Any]:
     """Start ``config.replicas`` executor actors and return their handles once they are ready.
 
-    ``options`` are Ray's, for placement; by default actors are spread over the nodes. Raises UserError where an
-    executor cannot provide ``config.required_tier``, and ExecutorUnavailable where one does not start in time.
+    ``placer`` chooses their nodes on a cluster, and waits for room; ``options`` are Ray's. Raises UserError where an
+    executor cannot provide ``config.required_tier`` or no node may be used, NoRoom where none has room in time, and
+    ExecutorUnavailable where one does not start in time.
     """
     defaults = {"num_cpus": config.num_cpus, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
-    remote = ray.remote(ExecutorActor).options(**{**defaults, **(options or {})})
-    handles = [remote.remote(config) for _ in range(config.replicas)]
+    starts = [(config, dict[str, Any]())] * config.replicas if placer is None else _places(config, placer)
+    actor = ray.remote(ExecutorActor)
+    handles = [
+        actor.options(
+            **{**defaults, **(options or {}), **place}, name=actor_name(f"{ExecutorPool.role}-{index}")
+        ).remote(settings)
+        for index, (settings, place) in enumerate(starts)
+    ]
     timeout_s = config.request_deadline_s + START_MARGIN_S
     try:
+        if placer is not None:
+            placer.await_placed({f"executor-{index}": handle for index, handle in enumerate(handles)}, config.num_cpus)
         ray.get([handle.ready.remote() for handle in handles], timeout=timeout_s)
     except GetTimeoutError as error:
-        for handle in handles:
-            ray.kill(handle)
+        _kill(handles)
         executors = f"{config.replicas} executor(s) of {config.num_cpus:g} CPU(s)"
         raise ExecutorUnavailable(
             f"{executors} did not start within {timeout_s:.0f} s: has the cluster room?"
@@ -90,7 +117,40 @@ def start_executors(config: ExecutorConfig, options: dict[str, Any] | None = Non
     except RayTaskError as error:
         stop_executors(handles)
         raise error.cause or error from error
+    except BaseException:
+        _kill(handles)
+        raise
     return handles
+
+
+def _places(config: ExecutorConfig, placer: Placer) -> list[tuple[ExecutorConfig, dict[str, Any]]]:
+    """Return the settings of each executor and Ray's options for its place, and say which nodes were chosen."""
+    plan = placer.retry(partial(plan_executors, config, settings=placer.settings))
+    placer.say(plan.describe())
+    steps = [seat.concurrency for seat in plan.seats] + [config.concurrency] * (plan.replicas - len(plan.seats))
+    settings = [config.model_copy(update={"concurrency": concurrency}) for concurrency in steps]
+    return list(zip(settings, _options(plan, read_nodes()), strict=True))
+
+
+def _options(plan: ExecutorPlan, nodes: Sequence[Node]) -> list[dict[str, Any]]:
+    """Return Ray's options for each executor of the plan; those without a seat go where room comes up.
+
+    ``nodes``: all of the cluster. Under cpu_only an executor is not started elsewhere even when its node has died.
+    """
+    if plan.settings.executors == "auto":
+        options = [near(seat.node) for seat in plan.seats]
+    elif any(seat.node.labels.get(ROLE_LABEL) == EXECUTOR_ROLE for seat in plan.seats):
+        options = [{"label_selector": {ROLE_LABEL: EXECUTOR_ROLE}, **ANYWHERE} for _ in plan.seats]
+    else:
+        others = sorted(node.id for node in nodes if tier_of(node) is not NodeTier.CPU)
+        selector = {NODE_ID_LABEL: f"!in({', '.join(others)})"} if others else {}
+        options = [{"label_selector": selector, **ANYWHERE} for _ in plan.seats]
+    return options + [ANYWHERE] * (plan.replicas - len(plan.seats))
+
+
+def _kill(handles: Sequence[Any]) -> None:
+    for handle in handles:
+        ray.kill(handle)
 
 
 def describe_isolation(handles: Sequence[Any]) -> str:
@@ -164,7 +224,8 @@ class ExecutorPool:
         replica = self._replica_of(state.problem.id)
         replica.inflight += len(codes)
         try:
-            results = await self._run_with_retries(replica, codes_of(state), codes)
+            with span(Activity.EXECUTE, executor=replica.name, programs=len(codes)):
+                results = await self._run_with_retries(replica, codes_of(state), codes)
             self.executions += len(codes)
             return results
         finally:

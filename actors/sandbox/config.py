@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from actors.sandbox.limits import Limits, Tier
+from actors.usable_cores import usable_cores
+from search.config import AutoConfig, AutoInt
 
 STEPS_PER_CORE = 2  # one computes while the other is forked, answered or waits
 LIGHT_MODULES = (
@@ -32,12 +32,12 @@ LIGHT_MODULES = (
 )
 
 
-class ExecutorConfig(BaseModel):
+class ExecutorConfig(AutoConfig):
     """How model-written code is run, and what it may use."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    replicas: int = Field(1, ge=1, le=4096, description="executor actors in the cluster, one per node (count)")
+    replicas: int = Field(
+        AutoInt(1), ge=1, le=4096, description="executor actors in the cluster (count); auto: one a node"
+    )
     num_cpus: float = Field(1, ge=0, description="CPUs one executor asks Ray for, for placement (count)")
     concurrency: int = Field(
         0, ge=0, le=1024, description="steps that run at once in one executor; 0: two per core of its machine (count)"
@@ -83,7 +83,7 @@ class ExecutorConfig(BaseModel):
             open_files=self.open_files,
             scratch_files=self.scratch_files,
             scratch_file_mib=self.scratch_file_mib,
-            concurrency=self.concurrency or STEPS_PER_CORE * len(os.sched_getaffinity(0)),
+            concurrency=self.concurrency or STEPS_PER_CORE * usable_cores(),
             live_states=self.live_states,
             live_states_mib=self.live_states_mib,
             replay_forks=self.replay_forks,

@@ -16,6 +16,7 @@ from search.data import Cost, ModelRef, Problem
 from search.formats.base import StepFormat
 from search.grading.grader import grader
 from search.reward_models import RewardAdapter, RewardModelKind
+from search.storage.object_store import ObjectStore
 from search.tree import ROOT, Tree, TreeKey
 
 
@@ -71,8 +72,10 @@ class SearchSpec:
     ``format`` is the policy's, and that of the steps in the trees. ``further_formats`` are those in which the policies beside
     it are prompted, by role; without one: as the policy. ``reward_adapter`` shows states to the reward model.
     ``blind``: strategies see neither reference answers nor a grader; a summary still says whether the answer was
-    correct. ``models``: names stored in every tree, by role, and ``reward_kind`` with them. Trees go to ``directory``. A
-    tree's seed is derived from ``seed``, its problem's id and its number.
+    correct. ``models``: names stored in every tree, by role, and ``reward_kind`` with them. Trees go to ``directory``, which
+    has the driver's ``mark``; without one none is looked for. ``store``: of a run in an object store, where ``directory`` is
+    on each machine's own disk and workers upload what they write. A tree's seed is derived from ``seed``, its problem's id
+    and its number.
     """
 
     search: SearchConfig
@@ -85,6 +88,8 @@ class SearchSpec:
     models: dict[str, str] = field(default_factory=dict)
     reward_kind: RewardModelKind | None = None
     worker: WorkerConfig = field(default_factory=WorkerConfig)
+    mark: str = ""
+    store: ObjectStore | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -29,23 +29,25 @@ from actors.workers.messages import SearchJob, TreeSummary, TreeTask, WorkerRepo
 from actors.workers.services import (
     AnyPolicy,
     AnyRewardModel,
+    close_tracer,
     make_further_policies,
     make_policy,
     make_reward_model,
+    make_tracer,
     policy_vocabularies,
 )
+from actors.workers.tree_output import TreeOutput
 from search.grading.algebra import pool as algebra
 from search.grading.grader import grader
 from search.protocols import SECOND_POLICY, SearchServices
 from search.seeds import tree_seed
-from search.storage.tree_store import TreeWriter, worker_file
+from search.storage.directory_mark import check_mark
 from search.strategies.registry import build, entry_of
 from search.tree import ROOT, Tree, TreeKey
 
 GC_THRESHOLD = 20_000  # new objects between two garbage collections; an expansion makes more than Python's default
 BATCH_S = 0.25  # trees finished within it are reported together, since each report costs Ray a millisecond
 HEARTBEAT_S = 1.0  # longest time between two reports
-SYNC_EVERY = 16  # trees between two fsyncs; a killed process loses none of them
 
 
 class JobState:
@@ -54,7 +56,7 @@ class JobState:
     def __init__(self, job: SearchJob, worker_index: int) -> None:
         self.job, self.spec = job, job.spec
         self.strategy = build(job.spec.search)
-        self.writer = TreeWriter(worker_file(job.spec.directory, worker_index), SYNC_EVERY)
+        self.output = TreeOutput(job.spec.directory, worker_index, job.spec.store)
         self._slots = asyncio.Semaphore(job.spec.worker.trees_in_flight)
         self._active_trees, self._last_heartbeat = 0, monotonic()
         self.growing: dict[TreeKey, Tree] = {}  # of strategies that show theirs
@@ -66,6 +68,7 @@ class JobState:
         self._further = make_further_policies(job, self._policy)
         self._reward_model = make_reward_model(job)
         self._executor = ExecutorPool(engines.executors, engines.executor_config)
+        self._tracer = make_tracer(job, worker_index)
         self.services = SearchServices(
             policy=self._policy,
             executor=self._executor,
@@ -86,6 +89,10 @@ class JobState:
                 yield
             finally:
                 self._active_trees -= 1
+
+    def traced(self, task: TreeTask, seed: int) -> AbstractContextManager[None]:
+        """Return a block whose spans are recorded if the task's tree is one of those that are."""
+        return nullcontext() if self._tracer is None else self._tracer.tree(task.problem.id, task.number, seed)
 
     @property
     def _policies(self) -> list[AnyPolicy]:
@@ -133,11 +140,15 @@ class JobState:
             inflight_programs=self._executor.inflight,
         )
 
-    def close(self) -> None:
-        """Sync and close the trees' file, and close the connections to engines and executors."""
-        self.writer.close()
-        for pool in (*self._pools, self._executor):
-            pool.close()
+    async def close(self) -> None:
+        """Store the trees for good, close the file of the spans, and the connections to engines and executors."""
+        try:
+            await self.output.close()
+        finally:
+            if self._tracer is not None:
+                await close_tracer(self._tracer, self.spec.store)
+            for pool in (*self._pools, self._executor):
+                pool.close()
 
 
 class SearchWorker:
@@ -146,6 +157,7 @@ class SearchWorker:
     def __init__(self, index: int) -> None:
         self._index = index
         self._state: JobState | None = None
+        self._opening = asyncio.Lock()
         apply_affinity()
         gc.freeze()  # imported modules are no garbage: spare collections the scan
         gc.set_threshold(GC_THRESHOLD)
@@ -157,12 +169,9 @@ class SearchWorker:
         """Grow the trees of all ``tree_tasks`` and yield reports, with one summary a tree in all.
 
         Trees that are finished within BATCH_S share a report. A report without summaries is yielded where there would
-        be none for HEARTBEAT_S.
+        be none for HEARTBEAT_S. Raises ForeignDirectory where the job's directory is not the one that the driver marked.
         """
-        if self._state is None or self._state.job.id != job.id:
-            await self.release()
-            self._state = JobState(job, self._index)
-        state = self._state
+        state = await self._open(job)
         tasks = {asyncio.ensure_future(_grow_tree(state, task)) for task in tree_tasks}
         try:
             while tasks:
@@ -175,6 +184,16 @@ class SearchWorker:
             for task in tasks:
                 task.cancel()
 
+    async def _open(self, job: SearchJob) -> JobState:
+        """Return the job's state, made by its first call. Calls that come meanwhile wait for it."""
+        async with self._opening:
+            if self._state is None or self._state.job.id != job.id:
+                await self.release()
+                if job.spec.mark:
+                    await asyncio.to_thread(check_mark, job.spec.directory, job.spec.mark, repr(self))
+                self._state = JobState(job, self._index)
+            return self._state
+
     async def counts(self) -> dict[str, int]:
         """Return the pools' counts in the current job: requests, retries, dead engines, prompts too long, and so on."""
         return self._state.counts() if self._state is not None else {}
@@ -183,10 +202,10 @@ class SearchWorker:
         return os.getpid()
 
     async def release(self) -> None:
-        """End the current job: close its file and its connections."""
+        """End the current job: store its trees for good and close its connections."""
         if self._state is not None:
-            self._state.close()
-            self._state = None
+            state, self._state = self._state, None
+            await state.close()
 
 
 def guess_tokens_left(tree: Tree, rollouts: int) -> int:
@@ -212,7 +231,7 @@ async def _grow_tree(state: JobState, task: TreeTask) -> TreeSummary:
             except Exception as error:  # noqa: BLE001 the boundary of a problem: a failure is counted, the run goes on
                 reason = f"{type(error).__name__}: {_last_line(error)} (try {attempt + 1})"
                 continue
-            state.writer.append(tree)
+            state.output.append(tree)
             return summary
     return TreeSummary(problem_id=task.problem.id, number=task.number, seed=seed, quarantine_reason=reason)
 
@@ -221,7 +240,8 @@ async def _search(state: JobState, task: TreeTask, seed: int) -> Tree:
     visible = task.problem.without_answer() if state.spec.blind else task.problem
     services = replace(state.services, on_start=partial(state.growing.__setitem__, task.key))
     try:
-        tree = await state.strategy.search(visible, services, seed)
+        with state.traced(task, seed):
+            tree = await state.strategy.search(visible, services, seed)
     finally:
         state.growing.pop(task.key, None)
     tree.problem, tree.number = task.problem, task.number

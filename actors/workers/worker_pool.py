@@ -28,14 +28,17 @@ from typing import Any, Self
 from uuid import uuid4
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 
+from actors.actor_names import actor_name
 from actors.config import WorkerConfig
 from actors.cpu_affinity import OTHER_CORES_ENV
+from actors.placement.placer import Placer
 from actors.stats import WorkerStats
 from actors.workers.messages import Engines, SearchJob, SearchSpec, TreeSummary, TreeTask, summarise
 from actors.workers.search_worker import SearchWorker
 from search.data import Problem
+from search.errors import UserError
 from search.seeds import tree_seed
 from search.storage.tree_store import read_trees
 from search.tree import TreeKey, tree_name
@@ -103,12 +106,12 @@ class DispatchState:
 class SearchWorkerPool:
     """Search workers that stay between searches. One driver owns them; use as a context manager, or call ``stop``.
 
-    ``counts`` adds up the counts of the workers' pools in the last search, such as "policy_retries" or
-    "executor_gave_up". Those of a worker that died are lost with it.
+    ``placer`` chooses their nodes on a cluster. ``counts`` adds up the counts of the workers' pools in the last search,
+    such as "policy_retries" or "executor_gave_up". Those of a worker that died are lost with it.
     """
 
-    def __init__(self, config: WorkerConfig) -> None:
-        self._config = config
+    def __init__(self, config: WorkerConfig, placer: Placer | None = None) -> None:
+        self._config, self._placer = config, placer
         self._workers: list[Any] = []
         self.counts: Counter[str] = Counter()
 
@@ -151,6 +154,11 @@ class SearchWorkerPool:
             raise
         return summaries
 
+    @property
+    def workers(self) -> tuple[Any, ...]:
+        """The handles of the workers; none before the first search."""
+        return tuple(self._workers)
+
     def pids(self) -> list[int]:
         """Return the workers' process ids."""
         return list(ray.get([worker.pid.remote() for worker in self._workers], timeout=RELEASE_S))
@@ -167,20 +175,42 @@ class SearchWorkerPool:
             try:
                 self.counts.update(ray.get(worker.counts.remote(), timeout=RELEASE_S))
                 ray.get(worker.release.remote(), timeout=RELEASE_S)
+            except RayTaskError as error:
+                raise user_error(error) from error
             except RayActorError:
                 continue  # it died: its successor has no open file
 
     def _start(self, engine_cores: int) -> None:
-        if not self._workers:
-            config = self._config
-            actor = ray.remote(SearchWorker).options(
-                num_cpus=config.num_cpus,
-                max_restarts=-1,
-                max_task_retries=0,
-                max_concurrency=MAX_CONCURRENCY,
-                runtime_env={"env_vars": {OTHER_CORES_ENV: str(engine_cores)}},
-            )
-            self._workers = [actor.remote(index) for index in range(config.workers)]
+        if self._workers:
+            return
+        count, cpus, placer = self._config.workers, self._config.num_cpus, self._placer
+        options = {
+            "num_cpus": cpus,
+            "max_restarts": -1,
+            "max_task_retries": 0,
+            "max_concurrency": MAX_CONCURRENCY,
+            "runtime_env": {"env_vars": {OTHER_CORES_ENV: str(engine_cores)}},
+        }
+        places = [dict[str, Any]()] * count if placer is None else placer.worker_options(count, cpus)
+        actor = ray.remote(SearchWorker)
+        self._workers = [
+            actor.options(**options, **place, name=actor_name(f"search-{index}")).remote(index)
+            for index, place in enumerate(places)
+        ]
+        if placer is not None:
+            try:
+                placer.await_placed({f"search-{index}": worker for index, worker in enumerate(self._workers)}, cpus)
+            except BaseException:
+                self.stop()
+                raise
+
+
+def user_error(error: RayTaskError) -> Exception:
+    """Return the UserError that a worker raised, such as of a directory that is not the driver's; any other as it is.
+
+    Ray's own text of it would be the whole traceback.
+    """
+    return UserError(str(error.cause)) if isinstance(error.cause, UserError) else error
 
 
 def tree_tasks(problems: Sequence[Problem], trees: int, finished: Collection[TreeKey] = ()) -> tuple[TreeTask, ...]:
@@ -225,6 +255,8 @@ def _poll_stream(state: DispatchState, chunk: InflightChunk) -> Iterator[TreeSum
         report = ray.get(next(chunk.stream))
     except StopIteration:
         state.chunks.remove(chunk)
+    except RayTaskError as error:
+        raise user_error(error) from error
     except RayActorError as error:
         state.chunks.remove(chunk)
         if chunk.worker not in state.restarting and chunk.worker not in state.dead:
@@ -287,6 +319,8 @@ def _first_chunk_size(waiting: int, workers: int, config: WorkerConfig) -> int:
 def _requeue(state: DispatchState, chunk: InflightChunk, error: Exception) -> Iterator[TreeSummary]:
     """After a worker's death yield the summaries of its stored trees; queue the other tasks or quarantine them."""
     spec = state.job.spec
+    if spec.store is not None:
+        spec.store.pull(spec.directory)
     for tree in read_trees(spec.directory):
         if tree.key in chunk.tasks:
             del chunk.tasks[tree.key]

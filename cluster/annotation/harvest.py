@@ -19,8 +19,9 @@ from cluster.annotation.gold_solutions import gold_solutions
 from cluster.annotation.stored_rounds import trees_by_round
 from cluster.reward_eval import exact_check
 from cluster.run import directory as run_directory
+from cluster.run import stored_run
 from cluster.run.context import Invocation
-from cluster.run.directory import RunDir, Stage, write_inputs
+from cluster.run.directory import RunDir, Stage, check_inputs, write_inputs
 from cluster.run.progress import Progress
 from search.core.stopping import grade_terminals
 from search.data import Trajectory
@@ -43,15 +44,18 @@ def run_harvest(invocation: Invocation, inputs: dict[str, object], write_records
     """Write the records as the stage r1/harvest of the run directory and log a summary."""
     config = invocation.config
     with (
+        stored_run.open_mirror(invocation.store),
         run_directory.open_run(
             invocation.root,
             (invocation.written or config).resolved(),
             seed=config.seed,
             command=invocation.command,
+            store=invocation.store,
         ) as run,
         Progress(log_file=run.logs / "raystar.log") as progress,
     ):
         stage = harvest_stage(run)
+        check_inputs(stage, inputs)  # those of a run in an object store are here only now
         if not stage.is_done:
             with stage.writing() as writer:
                 write_inputs(writer.directory, inputs)

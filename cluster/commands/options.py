@@ -12,15 +12,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cluster.capacity.bundles import POLICY
+from cluster.capacity.needs import Work
 from cluster.config import overrides, run_config
 from cluster.config.loader import ConfigField, Location, config_fields
 from cluster.config.model_config import RewardModelConfig
 from cluster.config.run_config import RunConfig
-from cluster.host import ray_session
+from cluster.host import joining, ray_session
 from cluster.reward_eval.request import RewardEvalRequest
 from cluster.run import directory as run_directory
-from cluster.run import manifest, model_fields, preflight
-from cluster.run.context import Invocation
+from cluster.run import manifest, model_fields, preflight, stored_run
+from cluster.run.context import Invocation, with_plan
 from cluster.run.endpoints import NO_ENDPOINTS, connect
 from cluster.run.prompting import load_shots
 from cluster.run.reward_models import check_reward_model
@@ -46,7 +48,11 @@ def add_config_arguments(parser: argparse.ArgumentParser, sections: Iterable[str
     """
     parser.add_argument("config", metavar="CONFIG", type=Path, help="config file (YAML)")
     parser.add_argument("--name", help="name of the run (default: the config's)")
-    parser.add_argument("--run-dir", metavar="DIR", type=Path, help=f"run directory (default: {RUNS}/NAME{suffix})")
+    parser.add_argument(
+        "--run-dir",
+        metavar="DIR",
+        help=f"run directory, or s3://BUCKET/… or gs://BUCKET/… (default: {RUNS}/NAME{suffix})",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of every random choice (default: the config's)")
     parser.add_argument(
         "--address",
@@ -66,7 +72,8 @@ def read_invocation(args: argparse.Namespace, *, serves_models: bool = True, tra
     command that only reads how models are prompted. ``trains``: True for one that trains models on what they write.
     """
     written = read_config(args)
-    root = (args.run_dir or RUNS / f"{written.name}{args.suffix}").expanduser().absolute()
+    joining.begin(ray_session.requested_address(args.address))  # it answers while problems and models are read
+    root, store = stored_run.find_run(args.run_dir or RUNS / f"{written.name}{args.suffix}")
     exists = run_directory.check_run_dir(root, written.resolved())
     # Before models, which may take long to download.
     problems = loading.load_problem_sets(written.problems, lazy=args.dry_run)
@@ -93,7 +100,7 @@ def read_invocation(args: argparse.Namespace, *, serves_models: bool = True, tra
     endpoints = NO_ENDPOINTS
     if serves_models and not args.dry_run:
         endpoints = connect(config, config.policy.prompt_settings(shots), _searches(args, config))
-    return Invocation(
+    invocation = Invocation(
         command=" ".join(["raystar", *sys.argv[1:]]),
         config=config,
         root=root,
@@ -103,6 +110,20 @@ def read_invocation(args: argparse.Namespace, *, serves_models: bool = True, tra
         models=models,
         written=written,
         endpoints=endpoints,
+        work=_work(args),
+        store=store,
+    )
+    return with_plan(invocation) if args.dry_run else invocation
+
+
+def _work(args: argparse.Namespace) -> Work:
+    """Return what a command line has its command do, as far as needs depend on it."""
+    return Work(
+        command=args.command,
+        names_policy=any(getattr(args, name, None) is not None for name in ("policy", "init")),
+        names_reward_model=any(getattr(args, name, None) is not None for name in ("reward_model", "model")),
+        trains=getattr(args, "role", POLICY),
+        draws=all(getattr(args, name, None) is None for name in ("trees", "steps")),
     )
 
 

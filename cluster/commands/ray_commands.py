@@ -158,6 +158,7 @@ def train(context: Context, role: str, data: tuple[Path, ...], initial_model: Pa
             work_directory=stage.partial,
             seed=context.config.seed,
             name=role,
+            room=context.placer,
         )
         with stage.writing(keep=True) as writer, training_task(context.progress, f"train {role}") as report:
             try:

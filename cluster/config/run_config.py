@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from actors.config import WorkerConfig
+from actors.placement.config import PlacementSettings
 from actors.sandbox.config import ExecutorConfig
 from cluster.config import loader
 from cluster.config.compare_config import CompareConfig
@@ -88,8 +89,8 @@ class EvaluationConfig(StrictConfig):
         return revise(self.search, changes)
 
 
-class PlacementConfig(StrictConfig):
-    """What runs beside what."""
+class PlacementConfig(PlacementSettings):
+    """What runs beside what, and where on a cluster."""
 
     keep_engines: bool = Field(False, description="leave engines running while models are trained (needs the memory)")
     train_together: bool = Field(

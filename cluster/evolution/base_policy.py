@@ -19,17 +19,23 @@ from search.problems import curriculum
 from search.problems.cache_directory import cache_root
 from search.storage.files import atomic_directory
 from search.storage.schema import SCHEMA_VERSION
+from train.config import NOT_IN_FINGERPRINT
 from train.trainer.base_policy import build_tokenizer, write_initial_model
 from train.trainer.launch import TrainTask, fit
+from train.trainer.room import TrainingRoom
 
 KEY_SOLUTIONS = 20  # worked solutions of each depth in the key of a recipe; making all of them takes ten seconds
 RECIPE_VERSION = 7  # increment it when the curriculum or the meaning of the recipe changes: old caches are then unused
 
 
 def recipe_key(recipe: RecipeConfig) -> str:
-    """Return a hash of all that decides the weights: the recipe's settings and seed, and the first worked solutions."""
+    """Return a hash of all that decides the weights: the recipe's settings and seed, and the first worked solutions.
+
+    How its training is laid out does not: the same model serves on other machines.
+    """
     digest = hashlib.blake2b(digest_size=10)
-    digest.update(json.dumps([SCHEMA_VERSION, RECIPE_VERSION, recipe.model_dump(mode="json")], sort_keys=True).encode())
+    settings = recipe.model_dump(mode="json", exclude={"train": set(NOT_IN_FINGERPRINT)})
+    digest.update(json.dumps([SCHEMA_VERSION, RECIPE_VERSION, settings], sort_keys=True).encode())
     for solution in worked_solutions(recipe, KEY_SOLUTIONS):
         digest.update(serialization.dump(solution).encode())
     return digest.hexdigest()
@@ -44,23 +50,35 @@ def worked_solutions(recipe: RecipeConfig, limit: int | None = None) -> list[Tra
     ]
 
 
-def make_base_policy(config: RunConfig, output: Path, progress: Progress) -> dict[str, object]:
-    """Write the built-in base policy to ``output`` (a model directory) and return facts about its training."""
+def make_base_policy(
+    config: RunConfig, output: Path, progress: Progress, *, shared: bool = False, room: TrainingRoom | None = None
+) -> dict[str, object]:
+    """Write the built-in base policy to ``output`` (a model directory) and return facts about its training.
+
+    ``shared``: train beside ``output``, where workers on other nodes find the files, and not in this machine's cache.
+    ``room``: the cluster's nodes, where the run has joined one.
+    """
     recipe = config.policy.recipe
     key = recipe_key(recipe)
     cached = cache_root() / f"base-{key}"
     is_cached = cached.exists()
     if is_cached:
         progress.log(f"base policy: from the cache, {cached}")
+    elif shared:
+        work = output.with_name("recipe")
+        _train_recipe(recipe, work, progress, room)
+        with atomic_directory(cached) as copy:
+            shutil.copytree(work, copy, dirs_exist_ok=True)
+        shutil.rmtree(work)
     else:
-        _train_recipe(recipe, cached, progress)
+        _train_recipe(recipe, cached, progress, room)
     shutil.copytree(cached / "model", output)
     return {**json.loads((cached / "facts.json").read_text()), "cached": is_cached, "key": key}
 
 
-def _train_recipe(recipe: RecipeConfig, cached: Path, progress: Progress) -> None:
-    """Train the recipe into the cache directory ``cached``. If another run has made it meanwhile, that one is kept."""
-    with atomic_directory(cached) as work:
+def _train_recipe(recipe: RecipeConfig, directory: Path, progress: Progress, room: TrainingRoom | None) -> None:
+    """Train the recipe into the directory ``directory``. If another run has made it meanwhile, that one is kept."""
+    with atomic_directory(directory) as work:
         solutions, step_format = worked_solutions(recipe), build_format(BUILT_IN_PROMPT, None)
         data = work / "worked.jsonl"
         data.write_text("".join(f"{serialization.dump(solution)}\n" for solution in solutions), encoding="utf-8")
@@ -77,6 +95,7 @@ def _train_recipe(recipe: RecipeConfig, cached: Path, progress: Progress) -> Non
             work_directory=work / "train",
             seed=recipe.seed,
             name="base",
+            room=room,
         )
         with training_task(progress, "base policy: training") as report:
             result = fit(recipe.train, task, report)

@@ -39,6 +39,8 @@ def base_model(context: Context) -> ModelRef:
     stage = context.run.stage("r0/base")
     if not stage.is_done:
         with stage.writing() as writer:
-            writer.facts.update(make_base_policy(context.config, writer.directory / MODEL, context.progress))
+            output, is_shared = writer.directory / MODEL, context.session.joined
+            facts = make_base_policy(context.config, output, context.progress, shared=is_shared, room=context.placer)
+            writer.facts.update(facts)
         context.run.add_lineage(role=POLICY, round=0, version=0, path=str(stage.path / MODEL), start="built-in recipe")
     return model_ref(POLICY, stage.path / MODEL, 0)

@@ -114,6 +114,7 @@ def _train(this_round: RoundContext, role: str, start: str, objective_name: str)
             work_directory=stage.partial,
             seed=context.config.seed + this_round.number,
             name=role,
+            room=context.placer,
         )
         label = f"round {this_round.number}: train {role}"
         with stage.writing(keep=True) as writer, training_task(context.progress, label) as reporter:

@@ -13,9 +13,10 @@ import yaml
 from cluster.evaluation.records import Measure
 from cluster.report.data import RunData, decisions, read_run
 from cluster.run.directory import MANIFEST
-from cluster.run.manifest import SOURCE_ROOT, git_state
+from cluster.run.manifest import SOURCE_ROOT
 from cluster.run.model_fields import POLICY_PATH
 from cluster.run.models import POLICY, REWARD_MODEL
+from cluster.run.source_state import source_state
 from search.errors import UserError
 from search.problems.config import CURRICULUM
 from search.problems.sources.named_sets import find_named_set
@@ -112,7 +113,7 @@ def read_provenance(directory: Path) -> Provenance:
     }
     root = _run_of(directory)
     if root is None:
-        commit, dirty = git_state(SOURCE_ROOT)
+        commit, dirty = source_state(SOURCE_ROOT)
         return Provenance(**facts, commit=commit, dirty=dirty)
     match = STAGE.fullmatch(directory.relative_to(root).as_posix())
     number = int(match["round"]) if match else None

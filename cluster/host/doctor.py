@@ -80,6 +80,11 @@ def main(address: str | None = None, dry_run: bool = False) -> int:
 
 def run_checks(address: str | None = None, folder: Path = Path()) -> list[Check]:
     """Run all checks. ``address``: the Ray to look for. ``folder``: where runs will be written."""
+    return [*machine_checks(folder), check_ray(address)]
+
+
+def machine_checks(folder: Path = Path()) -> list[Check]:
+    """Run the checks of this machine and its packages. ``folder``: where runs will be written."""
     host = machine.read(folder)
     return [
         check_system(host),
@@ -92,7 +97,6 @@ def run_checks(address: str | None = None, folder: Path = Path()) -> list[Check]
         check_disk(host),
         check_open_files(host),
         check_isolation(start_sandbox),
-        check_ray(address),
     ]
 
 

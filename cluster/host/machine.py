@@ -5,7 +5,6 @@ Imports the standard library only: set-up runs it before anything is installed.
 
 from __future__ import annotations
 
-import os
 import platform
 import resource
 import shutil
@@ -13,6 +12,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from actors.usable_cores import usable_cores
 
 GIB = 2**30
 SHARED_MEMORY = Path("/dev/shm")
@@ -62,7 +63,7 @@ def read(folder: Path = Path()) -> Machine:
 
 def cores() -> int:
     """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
 
 
 def processor() -> str:

@@ -7,8 +7,6 @@ import logging
 import os
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,14 +15,15 @@ from typing import Any
 
 from pydantic import Field
 
+from cluster.host import forwarding, joining, machine
 from search.config import StrictConfig
 from search.errors import UserError
+from search.storage.object_store import STORE_VARIABLES
 
 SOURCE = Path(__file__).resolve().parents[2]
 SHARED_MEMORY = Path("/dev/shm")
 NAMESPACE = "raystar"
 START_TRIES = 3
-AUTH_MODE = "RAY_AUTH_MODE"
 TOKEN_LOGGER = "ray._private.authentication.authentication_token_setup"
 JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a submitted job
 DRIVER_ENV = {
@@ -38,7 +37,7 @@ WORKER_ENV = {"TOKENIZERS_PARALLELISM": "false", "RAY_TRAIN_ENABLE_STATE_TRACKIN
 
 
 class RayConfig(StrictConfig):
-    """Ray on this machine. If a cluster is joined, only ``join_deadline_s`` counts."""
+    """Ray on this machine. If a cluster is joined, only ``join_deadline_s``, ``max_gpus`` and ``forward_env`` count."""
 
     num_cpus: int | None = Field(None, ge=1, description="CPUs of Ray (count); default: the cores of this machine")
     num_gpus: int | None = Field(None, ge=0, description="GPUs of Ray (count); default: those of this machine")
@@ -48,17 +47,33 @@ class RayConfig(StrictConfig):
         None, ge=1, le=65535, description="port of the dashboard; default: 8265 or above"
     )
     join_deadline_s: float = Field(30, gt=0, description="deadline for a cluster to answer (s)")
+    max_gpus: int | None = Field(
+        None,
+        ge=0,
+        description="GPUs that a joined cluster can grow to (count); default: as its autoscaler declares on the head node, "
+        "else those that it has",
+    )
+    forward_env: tuple[str, ...] = Field(
+        forwarding.DEFAULT_NAMES,
+        description="environment variables that processes on a joined cluster get from this one, by name (* for any "
+        "characters); their values are shown nowhere",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaySession:
-    """The Ray that a run uses. ``joined``: False if it was started here and ends with the block."""
+    """The Ray that a run uses.
+
+    ``joined``: False if it was started here and ends with the block. ``forwarded``: the names of the environment variables
+    that its processes get from this one.
+    """
 
     address: str
     joined: bool
     dashboard: str | None
     cpus: float
     gpus: float
+    forwarded: tuple[str, ...] = ()
 
 
 def requested_address(flag: str | None) -> str | None:
@@ -73,7 +88,7 @@ def check(config: RayConfig, address: str | None) -> None:
     ``ray_session`` relies on this check: call it before.
     """
     if address is not None:
-        _check_address(address, config.join_deadline_s)
+        joining.check_cluster(address, config.join_deadline_s)
         return
     free = shutil.disk_usage(SHARED_MEMORY).free / 2**20 if SHARED_MEMORY.exists() else 0.0
     if free < config.object_store_mib:
@@ -93,9 +108,15 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
     logging.getLogger(TOKEN_LOGGER).setLevel(logging.ERROR)
     import ray  # heavy, and it reads the environment set above
 
+    if address is not None:
+        from ray._raylet import Config
+
+        Config.initialize("")  # ``check`` has set RAY_AUTH_MODE, which Ray does not see if it was imported before
+
+    forwarded = {} if address is None else forwarding.select_variables(config.forward_env, os.environ)
     options = {
         "namespace": NAMESPACE,
-        "runtime_env": {"env_vars": worker_environment()},
+        "runtime_env": {"env_vars": worker_environment(), **forwarding.forwarding_hook(forwarded)},
         "log_to_driver": False,
         "logging_level": "warning",
         "job_config": ray.job_config.JobConfig(metadata={"raystar_run": name}),
@@ -120,6 +141,7 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
             dashboard=context.dashboard_url or None,
             cpus=resources.get("CPU", 0.0),
             gpus=resources.get("GPU", 0.0),
+            forwarded=tuple(forwarded),
         )
     finally:
         ray.shutdown()
@@ -129,7 +151,7 @@ def _local(config: RayConfig) -> dict[str, Any]:
     """Return the arguments of ray.init that start Ray on this machine."""
     return {
         "address": "local",
-        "num_cpus": config.num_cpus or len(os.sched_getaffinity(0)),
+        "num_cpus": config.num_cpus or machine.cores(),
         "num_gpus": config.num_gpus,
         "object_store_memory": config.object_store_mib * 2**20,
         "include_dashboard": config.dashboard,
@@ -139,7 +161,7 @@ def _local(config: RayConfig) -> dict[str, Any]:
 
 def worker_environment() -> dict[str, str]:
     """Return environment variables for workers: PYTHONPATH and WORKER_ENV, without those that a submitted job sets."""
-    variables = dict(WORKER_ENV)
+    variables = WORKER_ENV | {name: os.environ[name] for name in STORE_VARIABLES if name in os.environ}
     job = json.loads(os.environ.get(JOB_CONFIG, "{}"))
     if not job:
         paths = [str(SOURCE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
@@ -151,62 +173,6 @@ def worker_environment() -> dict[str, str]:
 def is_in_job_copy(path: Path) -> bool:
     """Return True if ``path`` lies in a submitted job's copy of the working directory, which Ray removes afterwards."""
     return JOB_CONFIG in os.environ and "working_dir_files" in path.parts
-
-
-def _check_address(address: str, deadline_s: float) -> None:
-    if address.startswith("ray://"):
-        raise UserError(
-            f"--address {address}: Ray Client is not supported: give HOST:PORT of the head node (usually port 6379), "
-            "or use ray job submit"
-        )
-    if address != "auto":
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise UserError(f"--address {address!r} is no address: HOST:PORT of a Ray head node, auto or local")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=min(deadline_s, 10)).close()
-        except OSError as error:
-            raise UserError(
-                f"no Ray at {address}: {error.strerror or error}: is ray start --head running there?"
-            ) from error
-    _check_health(address, deadline_s)
-
-
-def _check_health(address: str, deadline_s: float) -> None:
-    """Raise UserError if no cluster answers.
-
-    A child process checks, because Ray ends a process that cannot reach a cluster, after two minutes.
-
-    A cluster may require the token in ``~/.ray/auth_token``. For an explicit address Ray sends it only under
-    RAY_AUTH_MODE=token. If no mode is set and the cluster refuses, this mode is tried, and set for this process.
-    """
-    failure = _health_failure(address, deadline_s, {})
-    if failure and "AuthToken" in failure and AUTH_MODE not in os.environ:
-        with_token = {AUTH_MODE: "token"}
-        failure = _health_failure(address, deadline_s, with_token)
-        if failure is None:
-            os.environ.update(with_token)
-    if failure:
-        raise UserError(f"cannot join Ray at {address}: {failure[:300]}")
-
-
-def _health_failure(address: str, deadline_s: float, extra: dict[str, str]) -> str | None:
-    """Return None if a cluster answers, else its reason. Raise UserError past the deadline."""
-    flag = [] if address == "auto" else ["--address", address]
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", *flag]
-    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | extra
-    try:
-        result = subprocess.run(
-            command, capture_output=True, text=True, timeout=deadline_s, check=False, env=environment
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UserError(
-            f"no Ray answered at {address} within {deadline_s:.0f} s: is it a Ray head node's port?"
-        ) from error
-    if result.returncode == 0:
-        return None
-    lines = [line for line in (result.stderr + result.stdout).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else f"its health check ended with {result.returncode}"
 
 
 def _check_ports(config: RayConfig) -> None:

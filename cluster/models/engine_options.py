@@ -18,6 +18,7 @@ from actors.config import EngineConfig
 from actors.engines.arguments import RAYSTAR_ARGUMENTS, saved_quantization
 from cluster.host import machine
 from cluster.models.package_source import assigned, parse_module
+from search.config import is_auto
 from search.errors import UserError
 from search.serialization import read_json_object
 
@@ -133,15 +134,17 @@ def _check_device(option: str, method: str, engine: EngineConfig, saved: dict[st
 def _device_faults(method: str, engine: EngineConfig, saved: dict[str, Any]) -> Iterator[str]:
     if engine.dtype == "float32" and method in MIN_CAPABILITY:
         yield "computes in float16 or bfloat16, not in float32: leave dtype out"
-    if engine.num_gpus:
+    if is_auto(engine.gpus):
+        return  # checked again when they are chosen
+    if engine.gpus:
         lowest = min(machine.compute_capabilities(), default=None)
         if lowest is not None and lowest < MIN_CAPABILITY.get(method, 0):
             yield f"needs GPUs of compute capability {MIN_CAPABILITY[method] / 10:g}, one here has {lowest / 10:g}"
         return
     if method == "bitsandbytes":
-        yield "needs a GPU: set num_gpus, or leave it out"
+        yield "needs a GPU: set gpus, or leave it out"
     if method == "fp8" and CPU_FLAG_OF_FP8 not in machine.processor_flags():
-        yield f"needs a GPU, or a CPU with AMX ({CPU_FLAG_OF_FP8}): set num_gpus, or leave it out"
+        yield f"needs a GPU, or a CPU with AMX ({CPU_FLAG_OF_FP8}): set gpus, or leave it out"
     bits = saved.get("bits") or saved.get("w_bit")
     if method in ("awq", "gptq") and bits not in (None, CPU_BITS):
         yield f"of {bits} bits needs a GPU: on a CPU vLLM computes with {CPU_BITS} bits"

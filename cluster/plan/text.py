@@ -12,11 +12,13 @@ from cluster.config.run_config import RunConfig
 from cluster.formatting import format_count
 from cluster.plan.cost import StageCost
 from cluster.plan.stages import PlannedStage
+from cluster.run.checks.admission import Admission
 from cluster.run.context import Invocation
 from cluster.run.endpoints import describe_endpoints
 from cluster.run.model_fields import describe_models
 from cluster.run.models import POLICY, further_engines
 from cluster.run.prompting import describe_prompts
+from search.config import is_auto
 from search.problems.loading import ProblemSets
 
 LINE_WIDTH = 100
@@ -31,7 +33,7 @@ COLUMNS = ("requests", "generated", "scored", "trained", "FLOPs")
 def format_plan(invocation: Invocation, stages: Sequence[PlannedStage]) -> str:
     """Return the plan as lines."""
     config = invocation.config
-    lines = [f"run {config.name}, seed {config.seed}, directory {invocation.root}"]
+    lines = [f"run {config.name}, seed {config.seed}, directory {invocation.place}"]
     models = chain(
         describe_models(config, invocation.models),
         describe_endpoints(config),
@@ -39,6 +41,8 @@ def format_plan(invocation: Invocation, stages: Sequence[PlannedStage]) -> str:
     )
     lines += _section("Models", models) + _section("Problems", planned_sets(invocation.problems))
     lines += ["", "Placement", *(f"  {line}" for line in placement(config, invocation.address))]
+    if invocation.admission is not None:
+        lines += _section("Needs", planned_needs(invocation.admission))
     width = max(len(stage.name) for stage in stages)
     lines += ["", "Stages", *(f"  {stage.name:<{width}}  {stage.description}" for stage in stages)]
     if any(stage.cost != StageCost() for stage in stages):
@@ -50,6 +54,14 @@ def _section(title: str, paragraphs: Iterator[str]) -> list[str]:
     """Return a heading and its wrapped lines; nothing where there are none."""
     wrapped = [wrap(text, LINE_WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False) for text in paragraphs]
     return ["", title, *(f"  {line}" for line in chain.from_iterable(wrapped))] if wrapped else []
+
+
+def planned_needs(admission: Admission) -> Iterator[str]:
+    """Yield what there is, what was chosen for it and why, what each stage needs, and whether this machine would do."""
+    yield from admission.describe()
+    yield from admission.ground.warnings
+    if shortage := admission.shortage():
+        yield f"this machine would not do: {shortage}"
 
 
 def planned_sets(problems: ProblemSets) -> Iterator[str]:
@@ -110,7 +122,8 @@ def placement(config: RunConfig, address: str | None) -> Iterator[str]:
         f"{config.workers.num_cpus:g} CPU each"
     )
     for role, train in (("policy", config.train.policy), ("reward model", config.train.reward_model)):
-        yield f"{role} training: {train.workers} workers, ZeRO stage {train.zero_stage}, {train.precision}"
+        device = {True: " on GPUs", False: "", "auto": ""}[train.use_gpu]
+        yield f"{role} training: {train.workers} workers{device}, ZeRO stage {train.zero_stage}, {train.precision}"
     kept = "stay while models are trained" if config.placement.keep_engines else "stop before models are trained"
     yield f"engines {kept}"
     if config.placement.train_together:
@@ -118,8 +131,8 @@ def placement(config: RunConfig, address: str | None) -> Iterator[str]:
 
 
 def _engine(engine: EngineConfig) -> str:
-    gpu = f"{engine.num_gpus:g} GPU" if engine.num_gpus else "no GPU"
+    gpu = f"{engine.gpus:g} GPU" if engine.gpus or is_auto(engine.gpus) else "no GPU"
     return (
-        f"{engine.replicas} x (tensor parallel {engine.tensor_parallel}, {engine.num_cpus:g} CPU, {gpu}), "
+        f"{engine.replicas} x ({engine.num_cpus:g} CPU, {gpu}), "
         f"up to {engine.max_num_seqs} sequences of {engine.max_model_len} tokens at once in each"
     )

@@ -94,6 +94,24 @@ def bars(stacks: Sequence[Bar], y: Axis) -> str:
     return frame.svg(parts, f"{y.title} by {', '.join(bar.label for bar in stacks)}")
 
 
+def areas(layers: Sequence[Series], x: Axis, y: Axis) -> str:
+    """Return a chart of areas stacked on each other. All layers have points at the same x; their y is their height."""
+    frame = _Frame(x, y)
+    parts = frame.grid(vertical=False)
+    base = [0.0] * max((len(layer.points) for layer in layers), default=0)
+    for layer in layers:
+        top = [low + point.y for low, point in zip(base, layer.points, strict=True)]
+        xs = [frame.x(point.x) for point in layer.points]
+        upper = [f"{at:.1f},{frame.y(high):.1f}" for at, high in zip(xs, top, strict=True)]
+        lower = [f"{at:.1f},{frame.y(low):.1f}" for at, low in zip(reversed(xs), reversed(base), strict=True)]
+        outline = " ".join(upper + lower)
+        parts.append(
+            f'<polygon class="bar s{layer.colour}" points="{outline}"><title>{escape(layer.name)}</title></polygon>'
+        )
+        base = top
+    return frame.svg(parts, f"{y.title} by {x.title}: {', '.join(layer.name for layer in layers)}")
+
+
 def legend(names: Sequence[tuple[str, int]]) -> str:
     """Return the legend of (name, colour) pairs."""
     keys = "".join(f'<span class="key"><i class="s{colour}"></i>{escape(name)}</span>' for name, colour in names)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cluster.evaluation.records import METHODS, Measure
 from cluster.formatting import format_count, format_duration, format_percent
-from cluster.report import curves, data, example, markup, searches, several_trees
+from cluster.report import curves, data, example, markup, searches, several_trees, waiting
 from cluster.report.data import RunData, format_fact
 from cluster.report.summary import METHOD_NAMES, margins
 
@@ -25,6 +25,7 @@ def render(root: Path) -> str:
         several_trees.section,
         _losses,
         _searches,
+        waiting.section,
         _models,
         _failures,
         example.section,

@@ -18,9 +18,9 @@ from actors.engines.context_limit import context_limit
 from cluster.config.model_config import FurtherPolicyConfig
 from cluster.config.run_config import RunConfig
 from cluster.models.description import load_tokenizer
+from cluster.run.checks.used_searches import used_searches
 from cluster.run.model_fields import POLICY_PATH, REWARD_MODEL_PATH, RunModels, further_path
 from cluster.run.prompting import Prompting
-from cluster.run.used_searches import used_searches
 from search.config import SearchConfig
 from search.data import Problem, State
 from search.errors import UserError

@@ -23,6 +23,7 @@ from cluster.run.resume import changes, config_digest, differences, may_change
 from search.errors import UserError
 from search.storage.files import publish_directory, write_text
 from search.storage.lock import ProcessLock
+from search.storage.object_store import ObjectStore
 
 CONFIG, MANIFEST, LOCK = "config.yaml", "manifest.json", "lock"
 INPUTS_FILE = "inputs.json"
@@ -34,10 +35,12 @@ UNFINISHED_ENTRIES = {CONFIG, LOCK, "logs"}  # left by a run that was killed whi
 class Stage:
     """An output directory. It is written as ``NAME.partial`` and renamed to ``NAME`` when it is complete.
 
-    ``done.json`` then holds its facts, and the size and digest of every file (``inventory``).
+    ``done.json`` then holds its facts, and the size and digest of every file (``inventory``). ``store``: of a run in an
+    object store, which gets the files when the stage is complete.
     """
 
     path: Path
+    store: ObjectStore | None = None
 
     @property
     def name(self) -> str:
@@ -63,6 +66,8 @@ class Stage:
         """Return the directory to write into. Files that a killed run left there stay if ``keep``, else are removed."""
         if self.partial.exists() and not keep:
             shutil.rmtree(self.partial)
+        if self.store is not None and not keep:
+            self.store.remove(self.partial)
         self.partial.mkdir(parents=True, exist_ok=True)
         return self.partial
 
@@ -72,6 +77,8 @@ class Stage:
         record = json.loads(json.dumps({**record, FILES: inventory.list_files(self.partial)}))  # as it is read again
         write_text(self.partial / DONE, json.dumps(inventory.sealed(record), indent=1, sort_keys=True) + "\n")
         publish_directory(self.partial, self.path)
+        if self.store is not None:
+            self.store.publish(self.partial, self.path, DONE)
         return self.path
 
     @contextmanager
@@ -112,13 +119,14 @@ class StageWriter:
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """An open run directory, locked by this process."""
+    """An open run directory, locked by this process. ``store``: of a run in an object store, whose mirror ``root`` is."""
 
     root: Path
+    store: ObjectStore | None = None
 
     def stage(self, name: str) -> Stage:
         """Return the stage ``name``, for example "r1/search", under ``rounds/``."""
-        return Stage(self.root / "rounds" / name)
+        return Stage(self.root / "rounds" / name, self.store)
 
     @property
     def logs(self) -> Path:
@@ -140,6 +148,8 @@ class RunDir:
 
     def _save(self, manifest: Manifest) -> None:
         write_text(self.root / MANIFEST, manifest.dump())
+        if self.store is not None:
+            self.store.upload(self.root / MANIFEST)
 
 
 def check_run_dir(root: Path, config: Mapping[str, Any]) -> bool:
@@ -198,12 +208,14 @@ def open_run(
     command: str,
     unreachable: Mapping[str, str] | None = None,
     models: Mapping[str, Mapping[str, str | None]] | None = None,
+    store: ObjectStore | None = None,
 ) -> Iterator[RunDir]:
     """Create or continue ``root`` under a lock that ends with the block. ``config``: resolved, as plain data.
 
     ``unreachable``: evaluation sets that are left out because they cannot be reached, with the reason. They must be those of
     the run's first start, since training problems are compared with all the others.
     ``models``: what the manifest keeps of each (``Manifest``).
+    ``store``: the object store of which ``root`` is an open mirror (``cluster.run.stored_run``).
 
     The files of finished stages are verified first. Values that may change replace the stored ones; the manifest keeps
     what changed. Raises UserError, before anything is written, as ``check_run_dir`` and ``verify_run`` do.
@@ -213,7 +225,7 @@ def open_run(
     with ProcessLock(root / LOCK, f"{root} is in use"):
         (root / "logs").mkdir(exist_ok=True)
         if exists or check_run_dir(root, config):
-            verify_run(root)
+            verify_run(root, weights=store is None)
             manifest = manifests.read_manifest(root / MANIFEST)
             _check_unreachable(root, manifest.unreachable, unreachable or {})
             changed = list(differences(_read_config(root / CONFIG), config))
@@ -227,7 +239,9 @@ def open_run(
             )
         manifest = manifest.with_fields({"models": {**manifest.models, **(models or {})}})
         write_text(root / MANIFEST, manifest.with_start(command, changed).dump())
-        yield RunDir(root)
+        if store is not None:
+            store.push(root, [root / CONFIG, root / MANIFEST])
+        yield RunDir(root, store)
 
 
 def _check_unreachable(root: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from search.errors import UserError
 DONE = "done.json"
 FILES, DIGEST = "files", "digest"  # keys of done.json beside the stage's facts
 PARTIAL = ".partial"
+WEIGHT_SUFFIXES = (".safetensors", ".bin")
 DIGEST_BYTES = 64 << 20
 BLOCK = 1 << 20
 
@@ -56,13 +57,15 @@ def read_done(stage: Path) -> dict[str, Any]:
     return record
 
 
-def verify_stage(stage: Path, *, full: bool = False) -> None:
+def verify_stage(stage: Path, *, full: bool = False, weights: bool = True) -> None:
     """Raise UserError, which names the first damaged file, unless a finished stage's files are those of its ``done.json``.
 
-    ``full`` reads files of any size.
+    ``full`` reads files of any size. ``weights``: False for a mirror of an object store, which has those that were needed.
     """
     recorded = read_done(stage)[FILES]
     for name, entry in recorded.items():
+        if not weights and is_weights(Path(name)):
+            continue
         if damage := _damage(stage / name, entry, full):
             raise UserError(f"{stage / name} is damaged: {damage}; {_remedy(stage)}")
     for path in _files(stage):
@@ -70,19 +73,24 @@ def verify_stage(stage: Path, *, full: bool = False) -> None:
             raise UserError(f"{path} does not belong to the finished stage {stage}: remove it")
 
 
-def verify_run(root: Path, *, full: bool = False) -> None:
+def is_weights(file: Path) -> bool:
+    """Return whether a file holds a model's weights."""
+    return file.suffix in WEIGHT_SUFFIXES
+
+
+def verify_run(root: Path, *, full: bool = False, weights: bool = True) -> None:
     """Verify all finished stages of the run at ``root``. Raises UserError for a damaged, emptied or foreign file."""
     if (root / "rounds").exists():
-        _verify_below(root / "rounds", full)
+        _verify_below(root / "rounds", full, weights)
 
 
-def _verify_below(directory: Path, full: bool) -> None:
+def _verify_below(directory: Path, full: bool, weights: bool) -> None:
     if not directory.is_dir():
         raise UserError(f"{directory} is damaged: a directory is needed; restore it")
     entries = sorted(entry for entry in directory.iterdir() if not entry.name.startswith("."))
     names = {entry.name for entry in entries}
     if DONE in names:
-        verify_stage(directory, full=full)
+        verify_stage(directory, full=full, weights=weights)
         return
     for entry in entries:
         if not entry.is_dir():
@@ -97,7 +105,7 @@ def _verify_below(directory: Path, full: bool) -> None:
             ):
                 raise UserError(f"{entry} stands beside the finished stage of that name: remove it")
         else:
-            _verify_below(entry, full)
+            _verify_below(entry, full, weights)
 
 
 def _remedy(stage: Path) -> str:

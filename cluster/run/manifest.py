@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 from actors.sandbox.limits import Tier
 from cluster.host.machine import processor
 from cluster.run.inventory import DIGEST, is_intact, read_json, sealed
+from cluster.run.source_state import source_state
 from search.errors import UserError
 from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
 
@@ -34,7 +34,7 @@ class Manifest:
         schema: schema version of the run directory.
         versions: installed packages, Python first.
         machine: host, system, processor, cores and memory (GiB).
-        commit, dirty: of this code's checkout when the run was created; None outside a checkout.
+        commit, dirty: of this code when the run was created (``cluster.run.source_state``); None if nobody says.
         sandbox: isolation under which model-written code ran.
         unreachable: evaluation sets left out because they could not be reached, by name, with the reason. Training problems
             were not compared with these.
@@ -86,7 +86,7 @@ class Manifest:
 
     def with_start(self, command: str, changed: Sequence[str] = ()) -> Manifest:
         """Return a copy with an entry for a start of the run by this process."""
-        commit, dirty = git_state(SOURCE_ROOT)
+        commit, dirty = source_state(SOURCE_ROOT)
         start = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
@@ -105,7 +105,7 @@ class Manifest:
 
 def new_manifest(seed: int) -> Manifest:
     """Return the manifest of a new run: this process's machine, packages and commit."""
-    commit, dirty = git_state(SOURCE_ROOT)
+    commit, dirty = source_state(SOURCE_ROOT)
     return Manifest(
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -155,27 +155,5 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def git_state(directory: Path) -> tuple[str | None, bool | None]:
-    """Return the commit of the checkout at ``directory`` and whether files differ from it.
-
-    Returns (None, None) outside a checkout.
-    """
-    commit = _git(directory, "rev-parse", "HEAD")
-    if commit is None:
-        return None, None
-    status = _git(directory, "status", "--porcelain")
-    return commit.strip(), bool(status and status.strip())
-
-
 def _lineage_key(entry: Mapping[str, Any]) -> tuple[Any, ...]:
     return entry.get("role"), entry.get("round"), entry.get("version")
-
-
-def _git(directory: Path, *arguments: str) -> str | None:
-    try:
-        result = subprocess.run(
-            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return result.stdout

@@ -12,6 +12,7 @@ from cluster.config.run_config import RunConfig
 from cluster.host import ray_session, requirements
 from cluster.models.directory import check_model
 from cluster.run import context_length, prompting
+from cluster.run.checks.used_searches import used_searches
 from cluster.run.model_fields import (
     POLICY_PATH,
     REWARD_MODEL_PATH,
@@ -22,7 +23,6 @@ from cluster.run.model_fields import (
 )
 from cluster.run.prompting import Prompting, check_prompt, load_shots
 from cluster.run.reward_models import check_reward_model
-from cluster.run.used_searches import used_searches
 from search.data import Problem
 from search.errors import UserError
 from search.formats.judge_prompts import read_judge_prompt

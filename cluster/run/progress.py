@@ -212,6 +212,10 @@ class Progress:
         if not quiet or seconds >= QUIET_S:
             self.log(f"{label}: done, took {format_duration(seconds)}")
 
+    def current_line(self) -> str:
+        """Return what is running now, in the words of the log; empty between two tasks."""
+        return "; ".join(task.line() for task in list(self._tasks))
+
     def log(self, text: str) -> None:
         """Print a line, and append it to the log file with date and time."""
         self.console.print(text, markup=False)

@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from actors.placement.config import PlacementSettings
 from train.config import NOT_IN_FINGERPRINT
 
 ENGINE_PATHS = (
     "replicas",
+    "replicas_alone",
+    "gpus",
     "max_num_seqs",
     "max_batched_tokens",
     "kv_cache_gib",
@@ -39,7 +42,8 @@ ENDPOINT_PATHS = (
 )
 INDEX = re.compile(r"\.\d+(?=\.|$)")  # of a list's entry in a path
 # Where and how densely a run works, how long it waits, and what it logs. All else decides results: a step's own time
-# limits and ``parallel_rollouts`` too, and what changes the arithmetic of a model (dtype, tensor_parallel, threads).
+# limits and ``parallel_rollouts`` too, and what changes the arithmetic of a model (dtype, threads). Over how many GPUs a
+# model is spread changes the order of its sums alone, as the GPU itself does, and a run may go on on other machines.
 MAY_CHANGE = frozenset(
     [
         *(f"{role}.engine.{name}" for role in ("policy", "policies.N", "reward_model") for name in ENGINE_PATHS),
@@ -67,6 +71,7 @@ MAY_CHANGE = frozenset(
                 "num_cpus",
                 "max_deaths",
                 "stall_s",
+                "trace",
             )
         ),
         *(
@@ -75,12 +80,21 @@ MAY_CHANGE = frozenset(
             for name in sorted(NOT_IN_FINGERPRINT)
         ),
         "placement.keep_engines",
+        *(f"placement.{name}" for name in PlacementSettings.model_fields),
         "policy.size",
         "policies.N.size",
         "reward_model.size",
         *(
             f"ray.{name}"
-            for name in ("num_cpus", "num_gpus", "object_store_mib", "dashboard", "dashboard_port", "join_deadline_s")
+            for name in (
+                "num_cpus",
+                "num_gpus",
+                "object_store_mib",
+                "dashboard",
+                "dashboard_port",
+                "join_deadline_s",
+                "max_gpus",
+            )
         ),
     ]
 )

@@ -68,6 +68,10 @@ class SearchMonitor:
         if summary.quarantine_reason:
             self.quarantined[summary.key] = summary.quarantine_reason
 
+    def reopen(self, trees: int) -> None:
+        """Count ``trees`` finished trees as open again."""
+        self.task.update(self.task.done - trees)
+
     def on_stats(self, worker: int, heartbeat: WorkerStats) -> None:
         """Record a worker's heartbeat and show the present state."""
         self.stats.record(worker, heartbeat)

@@ -1,6 +1,7 @@
 """Counters and gauges of a search in Ray's metrics (Prometheus names ``ray_raystar_*``). docs/metrics.md lists them.
 
-Counters grow when a tree is finished. Gauges show about once a second what is in flight.
+Counters grow when a tree is finished; Prometheus has them with the suffix ``_total``. Gauges show about once a second what
+is in flight. The trees that were given up are a gauge too, because a counter is not exported before it grows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ TAGS = ("run", "stage")
 COUNTERS: dict[str, tuple[str, Callable[[TreeSummary], int]]] = {
     "trees": ("finished trees", lambda summary: int(not summary.quarantine_reason)),
     "trees_solved": ("finished trees with a correct answer", lambda summary: int(summary.solved)),
-    "quarantined": ("trees given up", lambda summary: int(bool(summary.quarantine_reason))),
     "nodes": ("steps in finished trees", lambda summary: summary.nodes - 1),  # the root is no step
     "rollouts": ("rollouts of finished trees", lambda summary: summary.rollouts),
     "requests": ("requests to policy and reward model", lambda summary: summary.cost.requests),
@@ -64,21 +64,25 @@ class SearchMetrics:
         self._counters = {name: Counter(f"raystar_{name}", text, tag_keys=TAGS) for name, (text, _) in COUNTERS.items()}
         self._gauges = {name: Gauge(f"raystar_{name}", text, tag_keys=TAGS) for name, (text, _) in GAUGES.items()}
         self._open_gauge = Gauge("raystar_open_trees", "trees that are not finished yet", tag_keys=TAGS)
-        for metric in (*self._counters.values(), *self._gauges.values(), self._open_gauge):
+        self._quarantined_gauge = Gauge("raystar_quarantined", "trees given up", tag_keys=TAGS)
+        gauges = (*self._gauges.values(), self._open_gauge, self._quarantined_gauge)
+        for metric in (*self._counters.values(), *gauges):
             metric.set_default_tags(tags)
-        self._open = open_trees
-        self._open_gauge.set(open_trees)
+        self._open, self._quarantined = open_trees, 0
+        self._set_trees()
 
     def count(self, summary: TreeSummary) -> None:
         """Count a finished tree, or one that was given up."""
         self._open -= 1
-        self._open_gauge.set(self._open)
+        self._quarantined += bool(summary.quarantine_reason)
+        self._set_trees()
         for name, (_, value) in COUNTERS.items():
             if (amount := value(summary)) > 0:  # a Ray counter raises for an increment of 0
                 self._counters[name].inc(amount)
 
     def set_gauges(self, stats: SearchStats) -> None:
-        """Set the gauges; one without a value keeps its old one."""
+        """Set the gauges; one without a value keeps its old one. Ray drops those that are not set for some time."""
+        self._set_trees()
         for name, (_, value) in GAUGES.items():
             amount = value(stats)
             if amount is not None:
@@ -89,3 +93,7 @@ class SearchMetrics:
         for name, gauge in self._gauges.items():
             if name not in TOTAL_GAUGES:
                 gauge.set(0)
+
+    def _set_trees(self) -> None:
+        self._open_gauge.set(self._open)
+        self._quarantined_gauge.set(self._quarantined)

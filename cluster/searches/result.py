@@ -25,7 +25,8 @@ class SearchResult:
     left to search. ``disturbances``: during this start, what failed in engines and executors and was tried again or given
     up, such as "policy_engine_died", "executor_retries" or "executor_restarts"; those that are not 0. ``algebra``: pairs of
     answers that normal forms did not decide, during this start: "compared" by algebra, and of these cut by "time",
-    "memory" or "crash", or "undecided".
+    "memory" or "crash", or "undecided". ``hosts``: on a cluster, the address of the machine of each actor at the end of this
+    start, by the actor's name.
     """
 
     problems: int = 0
@@ -43,6 +44,7 @@ class SearchResult:
     occupancy: float | None = None
     disturbances: dict[str, int] = field(default_factory=dict)
     algebra: dict[str, int] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """Return the result as plain data for the stage's record."""
@@ -71,6 +73,7 @@ class SearchResult:
             "graded_by_algebra": self.algebra.get("compared", 0),
             "verdicts_cut": {name: self.algebra[name] for name in sorted(self.algebra) if name != "compared"},
             "quarantined": self.quarantined,
+            **({"hosts": self.hosts} if self.hosts else {}),
         }
 
 

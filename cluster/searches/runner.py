@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 from actors.engines.manager import EngineManager
 from actors.pools.engine_pool import RewardModelPool
@@ -17,17 +19,23 @@ from cluster.config.run_config import RunConfig
 from cluster.run.context import Context
 from cluster.run.models import POLICY, REWARD_MODEL, fit_search, further_engines, policy_engine
 from cluster.searches.estimate import TimeEstimate
+from cluster.searches.hosts import read_hosts
 from cluster.searches.monitor import SearchMonitor
 from cluster.searches.prometheus import SearchMetrics
+from cluster.searches.reconcile import VISIBLE_S, describe_missing, missing_trees, require_trees
 from cluster.searches.result import SearchResult, summarise_trees
 from cluster.searches.stats import SearchStats
 from cluster.searches.stored_trees import keep_trees
+from cluster.traces.text import describe_waiting
+from cluster.traces.waiting import store_waiting
 from search.config import SearchConfig
 from search.data import Cost, ModelRef, Problem
+from search.errors import UserError
 from search.protocols import SECOND_POLICY, RewardModel
 from search.reward_models import RewardAdapter
 from search.reward_models.judge import Judge
 from search.seeds import derive
+from search.storage.directory_mark import write_mark
 from search.strategies.registry import entry_of
 from search.tree import TreeKey
 
@@ -43,6 +51,9 @@ DISTURBANCES = (
     "server_failed",
     "unreachable",
 )
+
+
+SEARCH_TRIES = 2  # how often a tree is grown that is reported and not stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +97,9 @@ class SearchRunner:
             config.reward_model.engine,
             adapter_of=lambda model: context.reward_adapter(model, config.policy.path),
             further=further_engines(config),
+            placer=context.placer,
         )
-        self._worker_pool = SearchWorkerPool(context.config.workers)
+        self._worker_pool = SearchWorkerPool(context.config.workers, context.placer)
         self._executors: tuple[Any, ...] = ()
 
     def __enter__(self) -> Self:
@@ -114,11 +126,12 @@ class SearchRunner:
         refs = (policy, *(further or {}).values(), reward_model)
         models = tuple(dict.fromkeys(ref for ref in refs if ref is not None and not endpoints.serves(ref.path)))
         if missing := self.engine_manager.missing(*models):
-            with self.context.progress.phase(f"loading {describe_loads(missing, config)}"):
+            counts = self.engine_manager.counts(*models)
+            with self.context.progress.phase(f"loading {describe_loads(missing, config, counts)}"):
                 self.engine_manager.start(*models)
         if not self._executors:
             with self.context.progress.phase("starting the sandbox", quiet=True):
-                self._executors = tuple(start_executors(config.executor, {"num_cpus": config.executor.num_cpus}))
+                self._executors = tuple(start_executors(config.executor, placer=self.context.placer))
                 self.context.run.update_manifest(sandbox=describe_isolation(self._executors))
             if warning := self.context.run.manifest.isolation_warning:
                 self.context.progress.log(warning)
@@ -160,7 +173,13 @@ class SearchRunner:
         """Return the keys of the plan's trees in ``directory``, after damaged and foreign lines are dropped."""
         problems = {problem.id: problem for problem in plan.problems}
         seed = derive(self.context.config.seed, *plan.seed)
-        return keep_trees(directory, problems, seed, self.context.progress.log, plan.config.trees)
+        store = self.context.run.store
+        if store is not None:
+            store.pull(directory)
+        finished = keep_trees(directory, problems, seed, self.context.progress.log, plan.config.trees)
+        if store is not None and directory.exists():
+            store.push(directory)  # files from which lines were dropped
+        return finished
 
     def run(self, plan: SearchPlan, directory: Path) -> SearchResult:
         """Grow the trees that ``directory`` does not hold yet; return the totals of all trees there."""
@@ -168,10 +187,12 @@ class SearchRunner:
         finished = self.keep_trees(plan, directory)
         open_trees = len(plan.tree_keys - finished)
         quarantined: dict[TreeKey, str] = {}
-        occupancy, disturbances, algebra = None, dict[str, int](), dict[str, int]()
+        occupancy, disturbances, algebra, hosts = None, dict[str, int](), dict[str, int](), dict[str, str]()
         if open_trees:
             config = self.context.config
             spec = search_spec(self.context, plan, directory)
+            if spec.mark:
+                write_mark(directory, spec.mark)
             engines = self.engines(plan.policy, plan.reward_model, plan.further)
             metrics = SearchMetrics(config.name, plan.label, open_trees)
             stats = SearchStats(*engines.capacity)
@@ -189,20 +210,50 @@ class SearchRunner:
                 blind=plan.blind,
                 trees=plan.config.trees,
             ) as monitor:
-                self._worker_pool.run(spec, engines, plan.problems, monitor.on_summary, monitor.on_stats, finished)
+                counts = self._grow(spec, engines, plan, finished, monitor)
                 monitor.finish()
             quarantined, occupancy = monitor.quarantined, stats.mean_occupancy
             restarts = count_restarts(self._executors) - restarts_before
-            disturbances = count_disturbances(self._worker_pool.counts, restarts)
-            algebra = count_algebra(self._worker_pool.counts)
+            disturbances = count_disturbances(counts, restarts)
+            hosts = read_hosts(engines, self._worker_pool.workers) if self.context.session.joined else {}
+            algebra = count_algebra(counts)
             if disturbances:
                 self.context.progress.log(f"{plan.label}: {describe_disturbances(disturbances)}")
         result = summarise_trees(directory, quarantined)
+        require_trees(plan.label, len(plan.problems), result.trees, quarantined)
         if result.repeats:
             self.context.progress.log(f"{plan.label}: {result.repeats} trees were stored twice and are read once")
+        if self.context.config.workers.trace and (waiting := store_waiting(directory)) is not None:
+            self.context.progress.log(f"{plan.label}: {describe_waiting(waiting)}")
         result.price = self._price(result.cost)
-        result.occupancy, result.disturbances, result.algebra = occupancy, disturbances, algebra
+        result.occupancy, result.disturbances, result.algebra, result.hosts = occupancy, disturbances, algebra, hosts
         return result
+
+    def _grow(
+        self, spec: SearchSpec, engines: Engines, plan: SearchPlan, finished: set[TreeKey], monitor: SearchMonitor
+    ) -> Counter[str]:
+        """Grow the plan's trees that are not ``finished``, and once more those that are reported and not stored.
+
+        Returns the counts of the workers' pools. Raises UserError if trees are missing after that too.
+        """
+        counts: Counter[str] = Counter()
+        for _ in range(SEARCH_TRIES):
+            self._worker_pool.run(spec, engines, plan.problems, monitor.on_summary, monitor.on_stats, finished)
+            counts.update(self._worker_pool.counts)
+            if spec.store is not None:
+                spec.store.pull(spec.directory)
+            reported = plan.tree_keys - monitor.quarantined.keys()
+            missing = missing_trees(spec.directory, reported, VISIBLE_S if spec.store is None else 0.0)
+            if not missing:
+                return counts
+            fault = describe_missing(missing, len(reported), spec.directory)
+            self.context.progress.log(f"warning: {plan.label}: {fault}: they are searched again")
+            monitor.reopen(len(missing))
+            finished = plan.tree_keys - missing
+        raise UserError(
+            f"{plan.label}: {fault}, searched {SEARCH_TRIES} times: the run directory must be on storage that all nodes "
+            "reach"
+        )
 
     def _price(self, cost: Cost) -> float | None:
         """Return what a search's tokens cost by the declared prices of the policy's server, None without them."""
@@ -228,6 +279,8 @@ def search_spec(context: Context, plan: SearchPlan, directory: Path) -> SearchSp
         models={ref.role: _stored_name(ref) for ref in plan.models},
         reward_kind=adapter.kind if adapter else None,
         worker=context.config.workers,
+        mark="" if context.run.store else uuid4().hex,
+        store=context.run.store,
     )
 
 
@@ -237,10 +290,14 @@ def _stored_name(model: ModelRef) -> str:
     return f"{model.role} of round {model.round}" if is_made else short_name(model)
 
 
-def describe_loads(models: Sequence[ModelRef], config: RunConfig) -> str:
-    """Return which models are loaded on how many engines: "policy Qwen2.5-0.5B, reward model prm on 1 + 2 engines"."""
+def describe_loads(models: Sequence[ModelRef], config: RunConfig, by_role: Mapping[str, int] | None = None) -> str:
+    """Return which models are loaded on how many engines: "policy Qwen2.5-0.5B, reward model prm on 1 + 2 engines".
+
+    ``by_role``: numbers of engines, where they are not those of the config.
+    """
     engines = {REWARD_MODEL: config.reward_model.engine}
-    counts = [engines.get(model.role, policy_engine(config, model.role)).replicas for model in models]
+    of_config = {model.role: engines.get(model.role, policy_engine(config, model.role)).replicas for model in models}
+    counts = [(by_role or of_config)[model.role] for model in models]
     names = ", ".join(f"{model.role.replace('_', ' ')} {short_name(model)}" for model in models)
     return f"{names} on {' + '.join(map(str, counts))} engine{'' if counts == [1] else 's'}"
 

@@ -25,6 +25,7 @@ from search.data import Cost, Finish, Outcome, Proposal, Sampling, Scores, State
 from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive
+from search.tracing import Activity, span
 from search.tree import ROOT, Node, Tree
 
 NO_CANDIDATE = "no_candidate"  # the policy returned nothing because its context was full
@@ -93,8 +94,9 @@ async def propose_children(
     draws = tree.nodes[index].draws
     if draws and services.format.concluding(state):
         return []
-    drawn = await draw_steps(tree, index, state, config, services, draws)
-    return await make_children(tree, index, state, drawn, config, services, action)
+    with span(Activity.EXPAND, node=index, depth=tree.nodes[index].depth):
+        drawn = await draw_steps(tree, index, state, config, services, draws)
+        return await make_children(tree, index, state, drawn, config, services, action)
 
 
 async def draw_steps(

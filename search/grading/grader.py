@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from search.data import Problem
 from search.grading.equivalence import equivalent, equivalent_async
+from search.tracing import Activity, span
 
 __all__ = ["MathGrader", "equivalent", "grade", "grader"]
 
@@ -26,9 +27,10 @@ class AwaitableGrader(Protocol):
 
 async def grade(grader: Grader, problem: Problem, answer: str | None) -> bool:
     """Return the grade of an answer, awaited if the grader can. Exact comparisons return without suspending."""
-    if isinstance(grader, AwaitableGrader):
-        return await grader.grade_async(problem, answer)
-    return grader.grade(problem, answer)
+    with span(Activity.GRADE):
+        if isinstance(grader, AwaitableGrader):
+            return await grader.grade_async(problem, answer)
+        return grader.grade(problem, answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -12,6 +13,7 @@ from typing import Self, TextIO
 from search.errors import UserError
 
 POLL_S = 0.05  # seconds between two attempts
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # what a file system without locks answers
 
 
 class ProcessLock:
@@ -22,7 +24,7 @@ class ProcessLock:
 
     If another holder keeps the lock for more than ``wait`` seconds, ``acquire`` raises UserError: ``claim`` followed by
     "by process 4711: end it first", for a ``claim`` such as "runs/x is in use". Two locks of one process exclude each
-    other too.
+    other too. On a file system without locks every process gets the lock: the user was warned at the run's start.
     """
 
     def __init__(self, path: Path, claim: str, wait: float = 0.0) -> None:
@@ -43,6 +45,10 @@ class ProcessLock:
                     raise UserError(f"{self.claim} by process {holder}: end it first") from error
                 time.sleep(POLL_S)
                 continue
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    file.close()
+                    raise
             if not _is_at(self.path, file):  # the last holder removed this file between open and flock
                 file.close()
                 continue

@@ -41,7 +41,7 @@ def test_affinity_is_unchanged_when_applied_twice(name: str, expected: int) -> N
 def test_no_core_is_reserved_on_gpus_or_when_switched_off() -> None:
     assert EngineConfig(replicas=2, cpu_threads=3).reserved_cores == 6
     assert (
-        EngineConfig(num_gpus=1).reserved_cores
+        EngineConfig(gpus=1).reserved_cores
         == EngineConfig(reserve_cores=False).reserved_cores
         == EngineConfig(cpu_threads=0).reserved_cores
         == 0

@@ -26,16 +26,19 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from search.errors import UserError
 from search.formats.base import StepFormat
 from search.formats.model_prompt import ModelPrompt, build_format
+from search.storage.object_store import fetch_if_stored
 from search.storage.schema import SCHEMA_KEY, SCHEMA_VERSION, UNVERSIONED, check_schema
 from train.config import NOT_IN_FINGERPRINT, TrainConfig
 from train.data.loading import load_samples
 from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES, Objective
-from train.trainer import saved_state
+from train.trainer import saved_state, stored_training
 from train.trainer.entry import run_worker
 from train.trainer.job import SUMMARY, TrainJob, TrainReport
+from train.trainer.room import TrainingRoom
 
 POLL_S = 0.3  # seconds between two reads of the workers' reports
+CHECKPOINTS = "checkpoints"  # directory in a training's work directory
 
 ProgressCallback = Callable[[TrainReport], None]
 
@@ -54,6 +57,7 @@ class TrainTask:
         work_directory: holds checkpoints, tokenised samples and TensorBoard files while the training runs.
         seed: of the order of samples and of dropout.
         name: of the run in Ray Train, logs and trackers; a part of the fingerprint is added.
+        room: the nodes of a cluster, on which other actors run too; None: all cores of this machine are for the workers.
     """
 
     objective: str
@@ -64,6 +68,7 @@ class TrainTask:
     work_directory: Path
     seed: int
     name: str
+    room: TrainingRoom | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +78,7 @@ class TrainResult:
     ``samples``: how many were trained on. ``dropped``: records left out by reason; "cut" counts kept ones that were cut
     short. ``tokens``: over all epochs, without padding. ``train_seconds``: in the loop alone. ``seconds``: of the call that
     finished the run, start-up included; 0 if it was complete already. ``precision``: of weights and activations.
-    ``packing``: how sequences were laid out.
+    ``packing``: how sequences were laid out. ``hosts``: the address of each worker's machine, by rank.
     """
 
     output: Path
@@ -88,6 +93,7 @@ class TrainResult:
     seconds: float
     precision: str = ""
     packing: str = "none"
+    hosts: Sequence[str] = ()
 
 
 class TrainingFailed(RuntimeError):
@@ -105,6 +111,7 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     if task.objective not in OBJECTIVES:
         raise UserError(f"unknown objective {task.objective!r}: one of {', '.join(sorted(OBJECTIVES))}")
     objective = OBJECTIVES[task.objective]
+    fetch_if_stored(task.initial_model)
     step_format = build_format(task.prompt, task.initial_model)
     tags = new_tags(config, objective, step_format)
     samples, dropped = load_samples(
@@ -118,6 +125,7 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     )
     key = fingerprint(config, task, samples)
     name = f"{task.name}-{key[:12]}"
+    stored_training.fetch_output(task.output)
     if task.output.exists():
         result = _read_result(task.output, key)
         _remove_work_files(task.work_directory, name)
@@ -125,7 +133,7 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
     task.work_directory.mkdir(parents=True, exist_ok=True)
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False)
-    cores, gpu = worker_resources(config, ray.nodes())
+    cores, gpu = worker_resources(config, task.room.training_nodes() if task.room else ray.nodes())
     facts = {
         SCHEMA_KEY: SCHEMA_VERSION,
         "fingerprint": key,
@@ -148,27 +156,33 @@ def fit(config: TrainConfig, task: TrainTask, progress: ProgressCallback | None 
         summary=facts,
     )
     saved_state.check_samples(job.samples, samples)
-    saved_state.check_checkpoint(_checkpoint_directory(job.work_directory) / name)
+    saved_state.check_checkpoint(_checkpoint_directory(job.work_directory, config) / name)
     if not job.samples.exists():  # those of a killed run may hold the reference log-probabilities already
         samples.save(job.samples)
+    stored_training.upload_inputs(job)
+    resources = {"CPU": float(cores), **({"GPU": 1.0} if gpu else {})}
+    if task.room is not None:
+        task.room.await_room([resources] * config.workers)
     with follow_reports(job.progress_file, progress):
-        _launch(config, job, cores, gpu)
+        _launch(config, job, resources)
+    stored_training.fetch_output(task.output)
     _remove_work_files(task.work_directory, name)
     return _read_result(task.output, key, time.monotonic() - start)
 
 
-def _launch(config: TrainConfig, job: TrainJob, cores: int, gpu: bool) -> None:
+def _launch(config: TrainConfig, job: TrainJob, resources: dict[str, float]) -> None:
+    gpu = "GPU" in resources
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(config.start_deadline_s)
     trainer = TorchTrainer(
         run_worker,
         train_loop_config={"job": job, "gpu": gpu},
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
         scaling_config=ray.train.ScalingConfig(
-            num_workers=config.workers, use_gpu=gpu, resources_per_worker={"CPU": cores, **({"GPU": 1} if gpu else {})}
+            num_workers=int(config.workers), use_gpu=gpu, resources_per_worker=resources
         ),
         run_config=ray.train.RunConfig(
             name=job.name,
-            storage_path=str(_checkpoint_directory(job.work_directory)),
+            **stored_training.checkpoint_storage(_checkpoint_directory(job.work_directory, config)),
             failure_config=ray.train.FailureConfig(max_failures=config.max_failures, controller_failure_limit=0),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
@@ -211,13 +225,15 @@ def fingerprint(config: TrainConfig, task: TrainTask, samples: TokenizedSet) -> 
 def worker_resources(config: TrainConfig, nodes: Sequence[Mapping[str, Any]]) -> tuple[int, bool]:
     """Return the CPU cores of a worker and whether it gets a GPU, for ``nodes`` as Ray describes them.
 
-    Without ``cpus_per_worker`` it is the highest number of cores with which all workers fit. Raises UserError if they
-    do not fit.
+    ``use_gpu: auto`` is a GPU where any node has one. Without ``cpus_per_worker`` the cores are as many as all workers can
+    have. Raises UserError if the workers do not fit; where the config says both, the nodes may yet be added.
     """
     capacities = [
         (int(node["Resources"].get("CPU", 0)), int(node["Resources"].get("GPU", 0))) for node in nodes if node["Alive"]
     ]
-    gpu = config.use_gpu is True or (config.use_gpu == "auto" and sum(gpus for _, gpus in capacities) >= config.workers)
+    if config.use_gpu is True and config.cpus_per_worker is not None:
+        return config.cpus_per_worker, True
+    gpu = config.use_gpu is True or (config.use_gpu == "auto" and any(gpus for _, gpus in capacities))
     max_cores = max((cpus for cpus, _ in capacities), default=0)
     for cores in [config.cpus_per_worker] if config.cpus_per_worker else range(max_cores, 0, -1):
         if sum(min(cpus // cores, gpus if gpu else cpus) for cpus, gpus in capacities) >= config.workers:
@@ -265,13 +281,20 @@ def _samples_file(work: Path, name: str) -> Path:
     return work / f"{name}.samples.npz"
 
 
-def _checkpoint_directory(work: Path) -> Path:
-    return work / "checkpoints"
+def _checkpoint_directory(work: Path, config: TrainConfig) -> Path:
+    """Return the place of checkpoints that a training laid out like this can read.
+
+    DeepSpeed's files are parts of a worker's states: with other workers or another ZeRO stage a training starts anew.
+    """
+    offload = "" if config.offload == "none" else f"-{config.offload}"
+    return work / CHECKPOINTS / f"workers-{int(config.workers)}-zero-{int(config.zero_stage)}{offload}"
 
 
 def _remove_work_files(work: Path, name: str) -> None:
     """Remove checkpoints and tokenised samples, which are of no use after the export."""
-    shutil.rmtree(_checkpoint_directory(work) / name, ignore_errors=True)
+    for checkpoints in (work / CHECKPOINTS).glob(f"*/{name}"):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    stored_training.remove_stored(work / CHECKPOINTS)
     _samples_file(work, name).unlink(missing_ok=True)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import deepspeed
+import ray
 import ray.train
 import ray.train.torch
 import torch
@@ -35,6 +36,7 @@ from train.trainer.loop import TrainPlan, train
 from train.trainer.models import resolve_precision
 from train.trainer.reference_logprobs import reference_log_probs
 from train.trainer.saved_state import record_files
+from train.trainer.stored_training import fetch_inputs, upload_output
 from train.trainer.trackers.registry import open_trackers
 from train.trainer.tree_attention import takes_trees
 
@@ -53,14 +55,22 @@ def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:
                 "eps": 1e-8,
                 "weight_decay": config.weight_decay,
                 "torch_adam": True,  # DeepSpeed's own is compiled at the first start
+                **({} if config.offload == "none" else {"fused": True}),
             },
         },
-        "zero_optimization": {"stage": config.zero_stage},
+        "zero_optimization": {"stage": int(config.zero_stage), **offload_config(config)},
         "bf16": {"enabled": config.precision == "bf16"},
         "gradient_clipping": config.gradient_clip,
         "steps_per_print": 1_000_000_000,
         "wall_clock_breakdown": False,
     }
+
+
+def offload_config(config: TrainConfig) -> dict[str, Any]:
+    """Return DeepSpeed's settings for what lies in the memory of the host and not of the GPU."""
+    host = {"device": "cpu"}
+    settings = {"optimizer": ("offload_optimizer",), "optimizer_and_weights": ("offload_optimizer", "offload_param")}
+    return {name: dict(host) for name in settings.get(config.offload, ())}
 
 
 def init_distributed() -> None:
@@ -77,6 +87,7 @@ def run(job: TrainJob) -> None:
     """Train and export the job's model. On any error Ray Train restarts the group from the last checkpoint."""
     if job.output.exists():
         return  # the worker group was restarted after its export
+    fetch_inputs(job)
     device = ray.train.torch.get_device()
     if device.type == "cpu":
         torch.set_num_threads(job.threads)
@@ -113,10 +124,19 @@ def run(job: TrainJob) -> None:
             )
             batches = step_batches(samples, order, rank, progress.step, config.epochs)
             train(engine, batches, functions, config, plan, progress)
-    carried_out = {"precision": config.precision, "packing": order.packing}
+    carried_out = {"precision": config.precision, "packing": order.packing, "hosts": gather_hosts(world)}
     summary = job.summary | carried_out | summarise(progress, functions)
     checkpoint.export(engine.module, job.initial_model, job.output, config.zero_stage, summary, job.prompt, tokenizer)
+    if rank == 0:
+        upload_output(job)
     ray.train.report({"step": progress.step})
+
+
+def gather_hosts(world: int) -> list[str]:
+    """Return the address of the machine of each of ``world`` ranks. Every rank must call it."""
+    hosts = [""] * world
+    distributed.all_gather_object(hosts, ray.util.get_node_ip_address())
+    return hosts
 
 
 def resolve_packing(engine: Any, config: TrainConfig) -> Packing:

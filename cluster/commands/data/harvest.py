@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cluster.commands import options
-from cluster.run import preflight
+from cluster.run import preflight, stored_run
 from cluster.run.directory import RunDir, check_inputs
 from search.errors import UserError
 
@@ -19,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--trees",
-        type=Path,
         metavar="DIR",
         action="append",
-        help="stored trees, harvested by the config's rule; can be repeated, and RUN/rounds/r2/search is of round 2",
+        help="stored trees, harvested by the config's rule, in a directory or in an object store (s3://…, gs://…); can be "
+        "repeated, and RUN/rounds/r2/search is of round 2",
     )
     source.add_argument(
         "--labels",
@@ -38,13 +38,13 @@ def run(args: argparse.Namespace) -> int:
     invocation = options.read_invocation(args, serves_models=False)
     from cluster.annotation import harvest  # heavy: reading records imports tokenizers
 
-    for directory in args.trees or ():
+    trees = [stored_run.local_copy(place)[0].absolute() for place in args.trees or ()]
+    for directory in trees:
         preflight.check_trees("--trees", directory, independent=False)
     for file in args.labels or ():
         if not file.is_file():
             raise UserError(f"--labels: no file {file}")
     if args.trees:
-        trees = [directory.absolute() for directory in args.trees]
         inputs: dict[str, object] = {"trees": [str(directory) for directory in trees]}
         write = harvest.tree_records_writer(invocation, trees)
     else:

@@ -15,6 +15,7 @@ from rich.text import Text
 from cluster.commands.options import positive_int
 from cluster.report.search_result import drawing_width, examples, print_lines, show_examples
 from cluster.report.tree_text import describe_answer, draw_tree, encodable, printable, shorten
+from cluster.run import stored_run
 from search.errors import UserError
 from search.grading.grader import grader
 from search.storage.tree_store import PATTERN, read_trees
@@ -29,7 +30,9 @@ ROUND = re.compile(r"r(\d+)")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "run_dir", metavar="RUN", type=Path, help="run directory, finished or not, or a directory of stored trees"
+        "run_dir",
+        metavar="RUN",
+        help="run directory, finished or not, or a directory of stored trees; also s3://… or gs://…",
     )
     parser.add_argument("--problem", metavar="ID", help="problem whose tree is drawn in full; a part of its id will do")
     parser.add_argument(
@@ -45,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
-    name, directory = find_trees(args.run_dir, args.stage)
+    name, directory = find_trees(stored_run.local_copy(args.run_dir)[0], args.stage)
     if args.problem is not None:
         show_problem(console, list(map(graded, find_problem(directory, args.problem))), args.tree, args.depth)
         return 0

@@ -9,7 +9,7 @@ from cluster.commands import options
 from cluster.plan import stages, text
 from cluster.plan.parameters import training_parameters
 from cluster.plan.training import count_records
-from cluster.run import training_check
+from cluster.run.checks import training_check
 from cluster.run.context import open_context
 from search.errors import UserError
 from train.data.records import read_records

@@ -9,7 +9,8 @@ from cluster.commands import options
 from cluster.plan import expectation, rounds, text
 from cluster.plan.parameters import model_parameters
 from cluster.plan.stages import problem_counts
-from cluster.run import preflight, training_check
+from cluster.run import preflight
+from cluster.run.checks import training_check
 from cluster.run.context import open_context
 from search.errors import UserError
 

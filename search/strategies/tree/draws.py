@@ -19,6 +19,7 @@ from search.core.values import WORST
 from search.protocols import SearchServices
 from search.strategies.sampling.solutions import draw_solutions, score_solutions
 from search.strategies.tree.options import TreeConfig
+from search.tracing import Activity, span
 from search.tree import Node, Tree
 
 
@@ -119,17 +120,18 @@ async def _propose(
 
     An answer after a program is stated greedily: once for all requests, and it counts for all their candidates.
     """
-    state, sent = tree.state(node), len(candidates)
-    if services.format.concluding(state):
-        sent, steps = 1, await draw_steps(tree, node, state, config, services, 0)
-        steps_of_requests = [[replace(step, multiplicity=n) for step in steps] for n in candidates]
-    else:
-        steps_of_requests = await gather_or_cancel(
-            draw_steps(tree, node, state, replace(config, candidates=n), services, number)
-            for number, n in enumerate(candidates)
-        )
-    merged: dict[str, DrawnStep] = {}
-    for drawn in (drawn for steps in steps_of_requests for drawn in steps):
-        same = merged.setdefault(drawn.step.text, replace(drawn, multiplicity=0))
-        same.multiplicity += drawn.multiplicity
-    return steps_of_requests, sent, await make_children(tree, node, state, list(merged.values()), config, services)
+    with span(Activity.EXPAND, node=node, depth=tree.nodes[node].depth):
+        state, sent = tree.state(node), len(candidates)
+        if services.format.concluding(state):
+            sent, steps = 1, await draw_steps(tree, node, state, config, services, 0)
+            steps_of_requests = [[replace(step, multiplicity=n) for step in steps] for n in candidates]
+        else:
+            steps_of_requests = await gather_or_cancel(
+                draw_steps(tree, node, state, replace(config, candidates=n), services, number)
+                for number, n in enumerate(candidates)
+            )
+        merged: dict[str, DrawnStep] = {}
+        for drawn in (drawn for steps in steps_of_requests for drawn in steps):
+            same = merged.setdefault(drawn.step.text, replace(drawn, multiplicity=0))
+            same.multiplicity += drawn.multiplicity
+        return steps_of_requests, sent, await make_children(tree, node, state, list(merged.values()), config, services)

@@ -23,6 +23,7 @@ from search.core.inflight import InflightRollouts
 from search.core.stopping import should_stop
 from search.core.values import back_up
 from search.strategies.tree.options import RolloutConfig
+from search.tracing import Activity, span
 from search.tree import ROOT, Node, Tree
 
 NO_ROLLOUTS: Mapping[int, int] = {}
@@ -130,29 +131,42 @@ class Rollouts:
         return ROOT in self.closed or should_stop(self.tree, self.config)
 
     async def _run_one(self, number: int) -> None:
-        """Run one pass from the root to an end. Passes are alike, whatever their ``number``."""
-        tree, config, index = self.tree, self.config, ROOT
-        with self.inflight.descend() as enter:
+        """Run one pass from the root to an end. Passes are alike, whatever their ``number``: it only names the pass."""
+        tree, index = self.tree, ROOT
+        with span(Activity.ROLLOUT, number=number), self.inflight.descend() as enter:
             enter(index)
-            while not tree.nodes[index].is_terminal:
+            while True:
+                with span(Activity.SELECT):
+                    index, is_end = self._descend(index, enter)
+                if is_end:
+                    break
                 while tree.nodes[index].draws < self._draws_due(index):
-                    if not self.inflight.sequential and should_stop(tree, config):
+                    if not self.inflight.sequential and should_stop(tree, self.config):
                         return
                     await self.inflight.run_shared(index, tree.nodes[index].draws, partial(self._expand, index))
-                child = select(
-                    tree,
-                    index,
-                    config.exploration,
-                    config.unvisited_value,
-                    self.inflight.unobserved,
-                    closed=self.closed,
-                    order=self.order,
-                )
-                if child is None:
-                    break
-                enter(child)
-                index = child
-            self._end_at(index)
+            with span(Activity.BACK_UP):
+                self._end_at(index)
+
+    def _descend(self, index: int, enter: Callable[[int], None]) -> tuple[int, bool]:
+        """Select from a node down; return the node reached, which is due to be expanded, or True: the rollout ends there."""
+        tree, config = self.tree, self.config
+        while not tree.nodes[index].is_terminal:
+            if tree.nodes[index].draws < self._draws_due(index):
+                return index, False
+            child = select(
+                tree,
+                index,
+                config.exploration,
+                config.unvisited_value,
+                self.inflight.unobserved,
+                closed=self.closed,
+                order=self.order,
+            )
+            if child is None:
+                break
+            enter(child)
+            index = child
+        return index, True
 
     def _draws_due(self, index: int) -> int:
         others = self.inflight.unobserved[index] - 1

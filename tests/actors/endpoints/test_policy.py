@@ -18,7 +18,9 @@ from search.data import Candidate, Finish, Problem, Request, Sampling, State, St
 from search.formats.base import StepFormat
 from search.formats.chat_format import ChatFormat
 from search.formats.plain_format import PlainFormat
+from search.tracing import recording
 from tests.fakes.openai_server import Body, Failure, ScriptedServer, serving
+from tests.fakes.span_outline import Outline
 
 PROBLEM = Problem(id="p1", question="What is 2 + 3?", answer="5", source="t")
 STATE = State(PROBLEM, (Step("First, 2 + 3 is 5.\n\n"),))
@@ -168,3 +170,16 @@ def test_tokens_are_shared_out_in_proportion() -> None:
     assert share_out(10, [30, 12]) == [7, 3]
     assert share_out(7, [0, 0, 0]) == [2, 3, 2]
     assert sum(share_out(101, [3, 5, 7, 11])) == 101
+
+
+async def test_spans_name_the_server(server: ScriptedServer) -> None:
+    server.write = steps("So it is 5.")
+    outline = Outline()
+    async with policy(server, PlainFormat(), api="completions") as subject:
+        with recording(outline):
+            await subject.propose(STATE, 1, SAMPLING, seed=1)
+        reference = subject.config.reference
+    assert outline.lines == [
+        "queue role=policy sequences=1",
+        f"generate role=policy sequences=1 engine={reference} request=p1/1/1",
+    ]

@@ -76,10 +76,10 @@ def test_quantization_is_named_as_vllm_does(tmp_path: Path) -> None:
     assert quantization_argument(tmp_path, "fp8") == {"quantization": "fp8"}
 
 
-@pytest.mark.parametrize("num_gpus", [0, 1])
-def test_arguments_of_vllm_are_reserved_or_extra(tmp_path: Path, num_gpus: int) -> None:
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_arguments_of_vllm_are_reserved_or_extra(tmp_path: Path, gpus: int) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"dtype": "float32", "max_position_embeddings": 4096}))
-    config = EngineConfig(num_gpus=num_gpus, quantization="fp8", trust_remote_code=True, extra={"swap_space": 2})
+    config = EngineConfig(gpus=gpus, quantization="fp8", trust_remote_code=True, extra={"swap_space": 2})
     arguments = engine_arguments(ModelRef("policy", str(tmp_path)), config, "generate")
     assert arguments["trust_remote_code"] is True and arguments["dtype"] == "float16"
     assert arguments.pop("swap_space") == 2

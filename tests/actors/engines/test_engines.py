@@ -17,7 +17,7 @@ from actors.config import EngineConfig
 from actors.engines import manager
 from actors.engines.manager import EngineManager
 from actors.engines.policy import PolicyEngine
-from actors.errors import StartTimeout
+from actors.errors import EngineStartFailed, StartTimeout
 from actors.pools.engine_pool import PolicyPool, RewardModelPool
 from cluster.run.models import write_kind
 from search.data import Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
@@ -264,6 +264,25 @@ async def test_engine_serves_reloaded_weights(
     assert await greedy(models[0]) == before
 
 
+async def test_request_in_flight_ends_with_the_old_weights(
+    engine_manager: EngineManager, models: tuple[ModelRef, ModelRef], others: tuple[ModelRef, ModelRef]
+) -> None:
+    engine = engine_manager.handles(models[0])[0]
+
+    def greedy(key: str) -> Any:
+        return engine.propose.remote(("abcdefgh",), (), 1, Sampling(0, max_tokens=300), 1, key)
+
+    alone = await greedy("alone")
+    running = greedy("running")
+    await asyncio.sleep(0.05)
+    await engine.load.remote(others[0])
+    assert (await running).candidates == alone.candidates
+    assert (await greedy("later")).candidates != alone.candidates
+    engine_manager.start(others[0])  # the manager's record of what the engine serves
+    engine_manager.start(models[0])
+    assert (await greedy("back")).candidates == alone.candidates
+
+
 @pytest.mark.parametrize("victim", [pytest.param("actor", marks=pytest.mark.thorough), "engine core"])
 async def test_requests_survive_a_killed_engine(
     engine_manager: EngineManager, others: tuple[ModelRef, ModelRef], victim: str
@@ -314,7 +333,7 @@ class UnstartableEngine(PolicyEngine):
 def test_missing_model_is_named(local_ray: None, tmp_path: Path, engine: type[PolicyEngine]) -> None:
     with (
         EngineManager(CONFIG, CONFIG, {"policy": engine}) as engines,
-        pytest.raises(RuntimeError, match=r"policy-0 could not start on .*nothing"),
+        pytest.raises(EngineStartFailed, match=r"policy-0 could not start on .*nothing"),
     ):
         engines.start(ModelRef("policy", str(tmp_path / "nothing")))
 

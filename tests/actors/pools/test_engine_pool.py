@@ -13,8 +13,10 @@ from actors.pools.engine_pool import PolicyPool, RewardModelPool
 from search.data import Candidate, Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
 from search.formats.code_format import END_OF_CODE, END_OF_STEP, CodeFormat
 from search.reward_models import RewardModelKind, make_adapter
+from search.tracing import recording
 from tests.fakes.engine import DEATH, ScriptedEngine
 from tests.fakes.ray_handle import ActorHandle
+from tests.fakes.span_outline import Outline
 
 CONFIG = EngineConfig(
     backoff_s=0.001, max_num_seqs=4, queue=0, request_deadline_s=2, start_deadline_s=30, max_attempts=3
@@ -200,3 +202,22 @@ async def test_broken_score_is_not_retried() -> None:
     with pytest.raises(BadScore):
         await reward_model(engine).score([STATE])
     assert len(engine.requests) == 1
+
+
+async def test_spans_show_the_wait_for_room_and_every_try() -> None:
+    engine, outline = ScriptedEngine(0.05, RequestFailed("dropped")), Outline()
+    pool = policy(engine)
+    first = asyncio.create_task(pool.propose(STATE, 4, Sampling(), 1))
+    await engine.wait_until_inflight(4)  # no room for another request
+    with recording(outline):
+        await pool.propose(STATE, 4, Sampling(), 2)
+    await first
+    request = "generate role=policy sequences=4 engine=policy-0 request=p1/0/2"
+    assert outline.lines == ["queue role=policy sequences=4", request, request]
+
+
+async def test_span_of_a_reward_model_is_a_score() -> None:
+    outline = Outline()
+    with recording(outline):
+        await reward_model(ScriptedEngine()).score([STATE, STATE])
+    assert outline.lines == ["score role=reward_model sequences=2 engine=reward_model-0 request=p1/0/2"]

@@ -32,7 +32,9 @@ from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
 from search.core.expansion import mark_code_error
 from search.data import Outcome, Problem, State, Step, StepStatus
+from search.tracing import recording
 from tests.fakes.ray_handle import ActorHandle
+from tests.fakes.span_outline import Outline
 
 ROOT = Path(__file__).resolve().parents[3]
 PROBLEM = Problem(id="p", question="What?", answer="1", source="test")
@@ -145,6 +147,14 @@ async def test_dropped_request_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
     (done,) = await pool.run(state(), [step("x = 1")])
     assert (done.outcome, executor.requests) == (Outcome.OK, MAX_FAILED_TRIES)
     assert pool.counts == {"retries": MAX_FAILED_TRIES - 1}
+
+
+async def test_span_of_a_request_covers_all_its_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_pool, "RETRY_PAUSE_S", 0.0)
+    outline = Outline()
+    with recording(outline):
+        await ExecutorPool([ActorHandle(DroppingExecutor(1))], CONFIG).run(state(), [step("x = 1"), step("x = 2")])
+    assert outline.lines == ["execute executor=executor-0 programs=2"]
 
 
 async def test_request_that_is_always_dropped_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,14 @@ from search.data import Candidate, Cost, Finish, ModelRef, Problem, Step, StepSt
 from search.formats.code_format import CodeFormat
 from search.protocols import SearchServices
 from search.seeds import derive
+from search.storage.directory_mark import ForeignDirectory, check_mark, write_mark
+from search.storage.object_store import open_store
+from search.storage.trace_folder import FOLDER, span_files
 from search.storage.tree_store import read_trees
 from search.strategies.registry import search_config
 from search.tokens import TokenEncoder, vocabulary_digest
 from search.tree import ROOT, Tree
+from tests.fakes.buckets import use_buckets
 from tests.fakes.token_families import FAMILIES
 
 PROBLEMS = tuple(Problem(id=f"p{number}", question="?", answer=str(number), source="test") for number in range(12))
@@ -83,6 +88,10 @@ def make_job(
         worker=config,
     )
     return SearchJob("first", spec, ENGINES), strategy
+
+
+def files(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
 
 
 async def run_worker(job: SearchJob) -> dict[str, TreeSummary]:
@@ -233,3 +242,54 @@ async def test_stored_steps_keep_the_ids_of_the_policy(tmp_path: Path, monkeypat
     pieces = [segment.piece for segment in CodeFormat().segments(state)]
     assert TokenEncoder.of(tokenizer, vocabulary=vocabulary).ids(pieces)[-3:] == spelt
     assert TokenEncoder.of(tokenizer).ids(pieces)[-3:] != spelt
+
+
+@pytest.mark.parametrize(("share", "traced"), [(0.0, 0), (1.0, len(PROBLEMS))])
+async def test_spans_of_the_wanted_share_of_trees_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, traced: int
+) -> None:
+    job, _ = make_job(tmp_path, monkeypatch)
+    spec = replace(job.spec, worker=job.spec.worker.model_copy(update={"trace": share}))
+    await run_worker(SearchJob("first", spec, job.engines))
+    assert (tmp_path / FOLDER).exists() == bool(traced)
+    assert sum(path.read_text().count('"name":"tree"') for path in span_files(tmp_path)) == traced
+    assert len(list(read_trees(tmp_path))) == len(PROBLEMS)
+
+
+async def test_worker_refuses_a_directory_without_the_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a node where the run directory is on a disk of its own."""
+    monkeypatch.setattr("actors.workers.search_worker.check_mark", partial(check_mark, visible_s=0))
+    job, strategy = make_job(tmp_path / "search.partial", monkeypatch)
+    job = replace(job, spec=replace(job.spec, mark="of the driver"))
+    with pytest.raises(
+        ForeignDirectory, match=r"search-0 on .* refuses to write into .*search.partial: it is not there"
+    ):
+        await run_worker(job)
+    assert strategy.calls == [] and files(tmp_path) == []
+    (tmp_path / "search.partial").mkdir()
+    write_mark(tmp_path / "search.partial", "of the driver")
+    assert len(await run_worker(job)) == len(PROBLEMS)
+
+
+async def test_chunks_that_arrive_at_once_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, _ = make_job(tmp_path, monkeypatch)
+    write_mark(tmp_path, "of the driver")
+    job = replace(job, spec=replace(job.spec, mark="of the driver"))
+    worker = SearchWorker(0)
+
+    async def run(tasks: tuple[TreeTask, ...]) -> int:
+        return sum([len(report.summaries) async for report in worker.run(job, tasks)])
+
+    assert await asyncio.gather(run(TASKS[:5]), run(TASKS[5:])) == [5, 7]
+    await worker.release()
+    assert len(list(read_trees(tmp_path))) == len(TASKS)
+
+
+async def test_worker_uploads_its_trees_to_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_buckets(monkeypatch, tmp_path)
+    store = open_store("s3://bucket/x")
+    job, _ = make_job(store.mirror / "search.partial", monkeypatch)
+    await run_worker(replace(job, spec=replace(job.spec, store=store)))
+    assert files(store.mirror) == []  # nothing stays on the worker's machine
+    store.pull(store.mirror)
+    assert len(list(read_trees(store.mirror / "search.partial"))) == len(PROBLEMS)

@@ -46,8 +46,8 @@ def test_extra_arguments_are_those_of_vllm() -> None:
         ({"quantization": "gptq", "dtype": "float32"}, GPTQ, set(), [], "computes in float16 or bfloat16"),
         ({"quantization": "fp8"}, None, set(), [], r"fp8 quantization needs a GPU, or a CPU with AMX \(amx_tile\)"),
         ({"quantization": "fp8"}, None, {"amx_tile"}, [], None),
-        ({"quantization": "fp8", "num_gpus": 1}, None, set(), [90], None),
-        ({"quantization": "fp8", "num_gpus": 1}, None, set(), [90, 70], "needs GPUs of compute capability 7.5, one here has 7"),
+        ({"quantization": "fp8", "gpus": 1}, None, set(), [90], None),
+        ({"quantization": "fp8", "gpus": 1}, None, set(), [90, 70], "needs GPUs of compute capability 7.5, one here has 7"),
     ],
 )  # fmt: skip
 def test_quantization_must_fit_model_and_device(
@@ -63,15 +63,23 @@ def test_quantization_must_fit_model_and_device(
     monkeypatch.setattr(engine_options.machine, "compute_capabilities", lambda: capabilities)
     config = {"architectures": ["Qwen2ForCausalLM"]} | ({"quantization_config": saved} if saved else {})
     (model / "config.json").write_text(json.dumps(config))
+    engine = EngineConfig(**{"gpus": 0, **options})
     if message is None:
-        check_engine("policy.engine", EngineConfig(**options), model)
+        check_engine("policy.engine", engine, model)
     else:
         with pytest.raises(UserError, match=rf"^policy.engine.*{message}"):
-            check_engine("policy.engine", EngineConfig(**options), model)
+            check_engine("policy.engine", engine, model)
+
+
+def test_device_is_not_checked_before_it_is_chosen(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_options.machine, "processor_flags", frozenset)
+    check_engine("policy.engine", EngineConfig(quantization="fp8"), model)
+    with pytest.raises(UserError, match="fp8 quantization needs a GPU"):
+        check_engine("policy.engine", EngineConfig(quantization="fp8", gpus=0), model)
 
 
 def test_quantization_without_its_package_is_refused(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = EngineConfig(quantization="bitsandbytes", num_gpus=1)
+    engine = EngineConfig(quantization="bitsandbytes", gpus=1)
     with pytest.raises(
         UserError, match=r"^policy.engine.quantization: the installed vLLM \(.*\) has no quantization bits"
     ):

@@ -33,7 +33,7 @@ def test_placement_has_engines_of_a_second_policy(second: str | None, lines: int
         {
             "name": "r",
             "problems": {"train": {"name": "curriculum", "count": 2}},
-            "policy": {"engine": {"num_gpus": 1, "replicas": 3}},
+            "policy": {"engine": {"gpus": 1, "replicas": 3}},
             "second_policy": second,
         }
     )

@@ -11,12 +11,14 @@ import pytest
 import yaml
 
 from actors.config import EngineConfig
+from cluster.capacity.choose import choose
 from cluster.config.model_config import FurtherPolicyConfig
 from cluster.config.run_config import RunConfig
 from cluster.run.directory import CONFIG, MANIFEST, check_run_dir, open_run
 from cluster.run.manifest import read_manifest
 from cluster.run.resume import INDEX, MAY_CHANGE, may_change
 from search.errors import UserError
+from tests.cluster.capacity.clusters import CLUSTERS, MODELS, run_config, shapes_of
 
 
 def resolved(strategy: str = "mcts") -> dict[str, Any]:
@@ -91,6 +93,17 @@ def test_engines_of_policies_may_change_but_not_their_models(tmp_path: Path) -> 
         check_run_dir(root, other)
 
 
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_run_may_go_on_on_any_other_cluster(tmp_path: Path, cluster: str) -> None:
+    config, root = run_config(), tmp_path / "x"
+    with open_run(root, config.resolved(), seed=0, command="a"):
+        pass
+    assert check_run_dir(root, config.resolved())  # what is stored is auto, whatever is chosen
+    chosen = choose(config, CLUSTERS[cluster], shapes_of(MODELS["0.5B"])).config
+    assert chosen.resolved() != config.resolved()
+    assert check_run_dir(root, chosen.resolved())  # and one may write down the numbers
+
+
 def test_changed_values_are_stored_and_named_in_the_manifest(tmp_path: Path) -> None:
     config, root = resolved(), tmp_path / "x"
     with open_run(root, config, seed=0, command="a"):
@@ -98,7 +111,7 @@ def test_changed_values_are_stored_and_named_in_the_manifest(tmp_path: Path) -> 
     other = copy.deepcopy(config)
     other["workers"]["trees_in_flight"] = 7
     other["train"]["policy"]["trackers"] = []
-    for expected in (['train.policy.trackers ["tensorboard"] -> []', "workers.trees_in_flight 32 -> 7"], []):
+    for expected in (['train.policy.trackers ["tensorboard"] -> []', 'workers.trees_in_flight "auto" -> 7'], []):
         with open_run(root, other, seed=0, command="b"):
             pass
         assert sorted(read_manifest(root / MANIFEST).starts[-1]["changed"]) == expected

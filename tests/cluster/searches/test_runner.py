@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,18 @@ import pytest
 
 from actors.config import EngineConfig
 from actors.sandbox.config import ExecutorConfig
-from actors.workers.messages import Engines
+from actors.workers.messages import Engines, SearchSpec, TreeSummary, summarise
+from actors.workers.worker_pool import tree_tasks
 from cluster.searches import runner as runner_module
 from cluster.searches.runner import SearchPlan, SearchRunner, count_disturbances, describe_disturbances
+from search.data import Problem
+from search.errors import UserError
+from search.seeds import tree_seed
+from search.storage.directory_mark import read_mark
+from search.storage.tree_store import TreeWriter, worker_file
+from search.tree import TreeKey
 from tests.cluster.evolution.scripted_rounds import BASE, TRAIN, running
+from tests.cluster.reward_eval.stored_samples import sample_tree
 
 ENGINES = Engines(policy=(), policy_config=EngineConfig(), executors=(), executor_config=ExecutorConfig())
 
@@ -29,27 +38,54 @@ class SilentMetrics:
 
 
 class CountingPool:
-    """A worker pool that grows no tree and has ``counts``."""
+    """A worker pool that has ``counts``, reports a tree for each task and stores those that its node's disk lets it.
 
-    def __init__(self, counts: dict[str, int]) -> None:
-        self.counts = Counter(counts)
+    ``lost``: for each call of ``run``, the ids of problems whose trees are reported and not stored.
+    """
 
-    def run(self, *_: object) -> None:
-        pass
+    def __init__(self, counts: dict[str, int], lost: list[set[str]]) -> None:
+        self.counts, self.lost = Counter(counts), lost
+        self.grown: list[list[str]] = []
+        self.workers = ()
+
+    def run(
+        self,
+        spec: SearchSpec,
+        engines: Engines,
+        problems: Sequence[Problem],
+        on_summary: Callable[[TreeSummary], None],
+        on_stats: object,
+        finished: Collection[TreeKey],
+    ) -> None:
+        lost = self.lost.pop(0) if self.lost else set()
+        tasks = tree_tasks(problems, 1, finished)
+        self.grown.append([task.problem.id for task in tasks])
+        for task in tasks:
+            tree = sample_tree(task.problem, 1, 0, 0)
+            tree.seed = tree_seed(spec.seed, *task.key)
+            on_summary(summarise(tree))
+            if task.problem.id not in lost:
+                with TreeWriter(worker_file(spec.directory, len(self.grown))) as writer:
+                    writer.append(tree)
 
 
 def run_search(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], restarts: list[int]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    counts: dict[str, int],
+    restarts: list[int],
+    pool: CountingPool | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the facts and the log lines of a search whose pools have these counts."""
     lines: list[str] = []
+    monkeypatch.setattr(runner_module, "VISIBLE_S", 0.0)
     monkeypatch.setattr(runner_module, "SearchMetrics", SilentMetrics)
     monkeypatch.setattr(runner_module, "count_restarts", lambda _: restarts.pop(0))
     monkeypatch.setattr(SearchRunner, "engines", lambda *_: ENGINES)
     with running(tmp_path / "run") as context:
         monkeypatch.setattr(type(context.progress), "log", lambda _, line: lines.append(line))
         runner = SearchRunner(context)
-        runner._worker_pool = CountingPool(counts)  # type: ignore[assignment]
+        runner._worker_pool = pool or CountingPool(counts, [])  # type: ignore[assignment]
         plan = SearchPlan(
             config=context.config.search, policy=BASE, reward_model=None, problems=TRAIN, seed=("s",), label="r1"
         )
@@ -86,3 +122,23 @@ def test_search_without_disturbances_logs_none(tmp_path: Path, monkeypatch: pyte
 def test_restarts_are_left_out_when_an_executor_counts_anew() -> None:
     assert count_disturbances({"executor_retries": 1}, -2) == {"executor_retries": 1}
     assert describe_disturbances({"executor_retries": 1}) == "executor retries 1"
+
+
+def test_trees_that_were_not_stored_are_grown_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = CountingPool({"policy_retries": 1}, [{TRAIN[1].id}])
+    facts, lines = run_search(tmp_path, monkeypatch, {}, [0, 0], pool)
+    assert pool.grown == [[problem.id for problem in TRAIN], [TRAIN[1].id]]
+    assert facts["trees"] == len(TRAIN) and facts["disturbances"] == {"policy_retries": 2}
+    (warning,) = [line for line in lines if line.startswith("warning")]
+    assert f"1 of {len(TRAIN)} trees that workers reported are not in" in warning
+
+
+def test_search_ends_when_trees_are_lost_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = {TRAIN[1].id}
+    with pytest.raises(UserError, match="searched 2 times: the run directory must be on storage that all nodes reach"):
+        run_search(tmp_path, monkeypatch, {}, [0, 0], CountingPool({}, [lost, lost]))
+
+
+def test_search_marks_the_directory_of_its_trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_search(tmp_path, monkeypatch, {}, [0, 0])
+    assert read_mark(tmp_path / "trees")

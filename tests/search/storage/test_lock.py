@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -75,3 +76,20 @@ def test_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     assert path.exists()
     with ProcessLock(path, "it is in use"):
         assert path.read_text().startswith(f"{os.getpid()} on ")
+
+
+@pytest.mark.parametrize(("number", "passes"), [(errno.ENOLCK, True), (errno.EOPNOTSUPP, True), (errno.EIO, False)])
+def test_file_system_without_locks_lets_everybody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, passes: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("search.storage.lock.fcntl.flock", refuse)
+    lock = ProcessLock(tmp_path / "lock", "runs/x is in use")
+    if passes:
+        with lock:
+            assert (tmp_path / "lock").exists()
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            lock.acquire()

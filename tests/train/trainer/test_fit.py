@@ -166,3 +166,27 @@ def test_training_resumes_when_a_worker_is_killed(
     exported = cls.from_pretrained(result.output)
     assert type(exported).__name__ == f"Qwen2For{'SequenceClassification' if name == 'ppm' else 'CausalLM'}"
     assert largest_difference(exported, model) < 1e-4
+
+
+@pytest.mark.thorough
+def test_training_begins_anew_when_its_layout_differs(
+    tmp_path: Path, tiny_model: Path, sft_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "POLL_S", 0.01)
+    two = CONFIG.model_copy(update={"zero_stage": 2, "epochs": 4, "checkpoint_every": 4, "max_failures": 0})
+    task, reports = make_task("sft", tiny_model, sft_file, tmp_path), list[TrainReport]()
+
+    def kill(report: TrainReport) -> None:
+        if report.step == 6:
+            os.kill(_worker_pid(), signal.SIGKILL)
+
+    with pytest.raises(launch.TrainingFailed):
+        fit(two, task, kill)
+    one = two.model_copy(update={"workers": 1, "zero_stage": 1, "micro_batch_tokens": 640})
+    result = fit(one, task, reports.append)
+    losses, model = fit_in_one_process(one, task)
+    assert [report.step for report in reports] == list(range(1, 13))  # not from the checkpoint of two workers
+    assert [report.loss for report in reports] == pytest.approx(losses, abs=1e-4)
+    assert largest_difference(AutoModelForCausalLM.from_pretrained(result.output), model) < 1e-4
+    assert list((tmp_path / "work" / launch.CHECKPOINTS).glob("*/*")) == []
+    assert fit(two, task).steps == 12  # complete already, however it was laid out

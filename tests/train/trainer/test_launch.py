@@ -48,7 +48,7 @@ def task(tmp_path: Path, **fields: Any) -> TrainTask:
         (3, [node(8), node(8)], (4, False)),
         (2, [node(8), node(8), node(64, alive=False)], (8, False)),
         (2, [node(16, 2), node(32)], (8, True)),
-        (2, [node(16, 1)], (8, False)),
+        (1, [node(64), node(16, 1)], (16, True)),
     ],
 )
 def test_workers_share_the_cores_of_the_nodes(
@@ -62,6 +62,9 @@ def test_workers_are_refused_when_they_do_not_fit() -> None:
         worker_resources(TrainConfig(workers=3), [node(2)])
     with pytest.raises(UserError, match="and a GPU"):
         worker_resources(TrainConfig(use_gpu=True), [node(2)])
+    with pytest.raises(UserError, match=r"no room for 2 training workers of 1 CPU core\(s\) and a GPU each"):
+        worker_resources(TrainConfig(workers=2), [node(16, 1)])  # never 2 workers on CPUs beside a GPU
+    assert worker_resources(TrainConfig(use_gpu=True, cpus_per_worker=4), [node(2)]) == (4, True)  # a node is awaited
     assert worker_resources(TrainConfig(workers=2, cpus_per_worker=1), [node(8)]) == (1, False)
 
 
@@ -81,6 +84,8 @@ def test_fingerprint_depends_on_what_is_learnt_only(tmp_path: Path) -> None:
     )
     default = fingerprint(TrainConfig(), task(tmp_path), samples)
     assert fingerprint(TrainConfig(max_failures=0, log_every=1), task(tmp_path), samples) == default
+    layout = {"workers": 8, "micro_batch_tokens": 64, "zero_stage": 3, "offload": "optimizer", "use_gpu": True}
+    assert fingerprint(TrainConfig(**layout, gradient_checkpointing=True), task(tmp_path), samples) == default
     assert fingerprint(TrainConfig(epochs=7), task(tmp_path), samples) != default
     assert fingerprint(TrainConfig(), task(tmp_path, seed=1), samples) != default
     other = TokenizedSet(

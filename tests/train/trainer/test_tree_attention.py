@@ -61,7 +61,7 @@ def make_samples(kind: SampleKind) -> TokenizedSet:
 def step(
     model: ModelWithHead, samples: TokenizedSet, objective: str, packing: Packing, workers: int = 1
 ) -> tuple[float, dict[str, torch.Tensor]]:
-    """Return loss and gradients of one optimizer step over all units, those of all workers summed."""
+    """Return loss and gradients of one optimizer step over all units on the model's device, those of all workers summed."""
     functions = OBJECTIVES[objective].functions()
     order = PlanConfig(batch_size=100, micro_batch_tokens=200, world_size=workers, seed=0, packing=packing)
     items = int(samples.items().sum())
@@ -69,7 +69,7 @@ def step(
     total = 0.0
     (plan,) = plan_epoch(samples, order, 0)
     for units in (units for micro in plan for units in micro):
-        batch = collate(samples, units, items, order.packing)
+        batch = collate(samples, units, items, order.packing).to(next(model.parameters()).device)
         outputs = functions.prepare(model(batch.input_ids, batch.positions, batch.trees), batch.targets)
         loss = (functions.loss(outputs, batch.targets, LossOptions()) * batch.weights).sum()
         loss.backward()

@@ -12,6 +12,7 @@ from search.seeds import derive
 from search.strategies.tree.ab_mcts.arms import TreeArms
 from search.strategies.tree.ab_mcts.config import AbMctsConfig
 from search.strategies.tree.prompted_policy import PromptedPolicy
+from search.tracing import Activity, span
 from search.tree import ROOT, Node, Tree
 
 
@@ -42,7 +43,17 @@ class Path:
 
 async def rollout(search: Search, number: int) -> None:
     """Run rollout ``number``: select, draw, score and update."""
-    tree, path = search.tree, select(search)
+    with span(Activity.ROLLOUT, number=number):
+        with span(Activity.SELECT):
+            path = select(search)
+        await draw_to_an_end(search, path, number)
+        with span(Activity.BACK_UP):
+            update(search, path)
+
+
+async def draw_to_an_end(search: Search, path: Path, number: int) -> None:
+    """Draw steps at the end of a path until there is nothing to go on from, or a score where one is enough."""
+    tree = search.tree
     policy = PromptedPolicy(search.policies[path.policy], f"rollout {number}")
     services = replace(search.services, policy=policy)
     while not tree.nodes[path.index].is_terminal:
@@ -53,7 +64,6 @@ async def rollout(search: Search, number: int) -> None:
         path.index = child
         if search.config.draw_until == "score" and tree.nodes[child].logit is not None:
             break
-    update(search, path)
 
 
 def select(search: Search) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.config.run_config import RunConfig
-from cluster.run.used_searches import used_searches
+from cluster.run.checks.used_searches import used_searches
 
 
 def test_each_command_has_its_searches() -> None:

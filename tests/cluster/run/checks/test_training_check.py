@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.config.run_config import RoundConfig, RunConfig
-from cluster.run.training_check import check_rounds_train, check_training
+from cluster.run.checks.training_check import check_rounds_train, check_training
 from search.errors import UserError
 from tests.fakes.tiny_model import make_empty_model
 

@@ -1,0 +1,137 @@
+"""Compare estimates of memory with the measured peaks of trainings and engines on this machine, in one run.
+
+    python benchmarks/memory_estimate.py                      all cases; the largest takes 4 GiB
+    python benchmarks/memory_estimate.py --only engine        cases whose name has "engine" in it
+    python benchmarks/memory_estimate.py --model DIR          trainings and an engine of a model directory, too
+
+Each case runs in processes of its own. A training is the project's own loop and DeepSpeed engine in one process, without
+Ray: two optimizer steps of full micro-batches of random tokens. An engine is an actor of the project's own, which writes as
+many sequences as its KV cache holds. The peak is that of resident memory (VmHWM), that of the engine's core process added.
+Printed are the estimate, the measured peak, both in GiB, and estimate / peak. Models have random weights, unless --model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from actors.config import EngineConfig
+from cluster.capacity.memory.estimate import MemoryUse, serving_memory, shape_of_directory, training_memory
+from train.config import TrainConfig
+
+CHILDREN = {"training": "benchmarks/memory_of_training.py", "engine": "benchmarks/memory_of_engine.py"}
+CHILD_S = 900.0  # seconds that one case may take
+SMALL = {"hidden": 256, "layers": 4, "heads": 4, "kv_heads": 4, "intermediate": 768, "vocabulary": 2000}
+MIDDLE = {"hidden": 768, "layers": 12, "heads": 12, "kv_heads": 4, "intermediate": 3072, "vocabulary": 32_000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is measured: a ``kind`` of CHILDREN, a model (its widths, or its directory), settings, tokens of a sequence."""
+
+    name: str
+    kind: str
+    model: dict[str, int] | str
+    settings: dict[str, Any]
+    objective: str = "sft"
+    length: int = 0
+
+
+def cases() -> Iterator[Case]:
+    """Yield all cases with random models."""
+    short = {"micro_batch_tokens": 2048, "batch_size": 16, "max_length": 256}
+    long = {"micro_batch_tokens": 2048, "batch_size": 8, "max_length": 1024}
+    yield Case(name="training small", kind="training", model=SMALL, settings=short | {"precision": "fp32"}, length=256)
+    for precision in ("fp32", "bf16"):
+        for title, settings in (("short", short), ("long", long)):
+            length = settings["max_length"]
+            changed = settings | {"precision": precision}
+            name = f"training middle {precision} {title}"
+            yield Case(name=name, kind="training", model=MIDDLE, settings=changed, length=length)
+    checkpointed = long | {"precision": "bf16", "gradient_checkpointing": True}
+    name = "training middle bf16 checkpointed"
+    yield Case(name=name, kind="training", model=MIDDLE, settings=checkpointed, length=1024)
+    for stage in (0, 2, 3):
+        changed = long | {"precision": "bf16", "zero_stage": stage}
+        yield Case(name=f"training middle stage {stage}", kind="training", model=MIDDLE, settings=changed, length=1024)
+    pairs = long | {"precision": "bf16"}
+    yield Case(
+        name="training middle reward", kind="training", model=MIDDLE, settings=pairs, objective="ppm", length=1024
+    )
+    for title, model in (("small", SMALL), ("middle", MIDDLE)):
+        engine = {"max_num_seqs": 64, "max_model_len": 512, "kv_cache_gib": 0.5, "cpu_threads": 2}
+        yield Case(name=f"engine {title}", kind="engine", model=model, settings=engine, length=512)
+
+
+def model_cases(directory: str) -> Iterator[Case]:
+    """Yield the cases of a model directory, which only a machine with enough memory can run."""
+    settings = {"micro_batch_tokens": 1024, "batch_size": 4, "max_length": 512}
+    for title, more in (("checkpointed", {"gradient_checkpointing": True}), ("", {})):
+        name = f"training {Path(directory).name} {title}".strip()
+        yield Case(name=name, kind="training", model=directory, settings=settings | more, length=512)
+    engine = {"max_num_seqs": 32, "max_model_len": 1024, "kv_cache_gib": 1.0, "cpu_threads": 2}
+    yield Case(name=f"engine {Path(directory).name}", kind="engine", model=directory, settings=engine, length=1024)
+
+
+def estimate(case: Case, directory: Path) -> MemoryUse:
+    """Return what the estimator says of a case."""
+    shape = shape_of_directory(directory)
+    if shape is None:
+        raise RuntimeError(f"{directory}: its config says no layers or widths")
+    if case.kind == "engine":
+        engine = EngineConfig(**case.settings)
+        return serving_memory(shape, engine, sequences=engine.max_num_seqs, context=case.length)
+    return training_memory(shape, TrainConfig(**case.settings), workers=1, gpus=0, objective=case.objective)
+
+
+def measure(case: Case, directory: Path) -> float:
+    """Return the measured peak (GiB) of a case in processes of its own."""
+    command = [sys.executable, CHILDREN[case.kind], json.dumps(asdict(replace(case, model=str(directory))))]
+    root = Path(__file__).resolve().parents[1]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=CHILD_S, check=False)
+    if result.returncode:
+        raise RuntimeError(f"{case.name} failed:\n{result.stderr[-3000:]}")
+    return float(json.loads(result.stdout.splitlines()[-1])["peak_gib"])
+
+
+def model_directory(case: Case, folder: Path) -> Path:
+    """Return the model of a case: its directory, or one with random weights, which is made once."""
+    if isinstance(case.model, str):
+        return Path(case.model)
+    directory = folder / "-".join(str(value) for value in case.model.values())
+    if not directory.exists():
+        from benchmarks.random_model import write_random_model  # heavy: torch and transformers
+
+        write_random_model(directory, case.model)
+    return directory
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="part of the names of the cases to run (default: all)")
+    parser.add_argument("--model", help="model directory to measure too")
+    args = parser.parse_args()
+    chosen = [*cases(), *(model_cases(args.model) if args.model else ())]
+    print(f"{'case':<36}{'estimate':>10}{'peak':>8}{'ratio':>7}  parts")
+    with tempfile.TemporaryDirectory() as folder:
+        for case in chosen:
+            if args.only in case.name:
+                directory = model_directory(case, Path(folder))
+                use, peak = estimate(case, directory), measure(case, directory)
+                ratio = use.per_host_gib / peak
+                print(
+                    f"{case.name:<36}{use.per_host_gib:>10.2f}{peak:>8.2f}{ratio:>7.2f}  {use.describe()}", flush=True
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -154,9 +154,9 @@ def main() -> None:
     grade = grader().grade
     right = [[grade(p, s.answer) for p, s in zip(problems, side, strict=True)] for side in (ours, others)]
     for name, verdicts, spent in zip(("raystar", "transformers"), right, seconds, strict=True):
-        share, interval = sum(verdicts) / len(verdicts), wilson(sum(verdicts), len(verdicts))
-        bounds = f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-        print(f"{name:13s}{100 * share:6.1f} % {bounds}, {spent:.0f} s")
+        share = wilson(sum(verdicts), len(verdicts))
+        bounds = f"[{100 * share.low:.1f}, {100 * share.high:.1f}]"
+        print(f"{name:13s}{100 * sum(verdicts) / len(verdicts):6.1f} % {bounds}, {spent:.0f} s")
     differing = sum(a.answer != b.answer for a, b in zip(ours, others, strict=True))
     texts = sum(a.text != b.text for a, b in zip(ours, others, strict=True))
     gained = sum(a and not b for a, b in zip(*right, strict=True))

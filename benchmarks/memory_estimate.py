@@ -30,8 +30,11 @@ from train.config import TrainConfig
 
 CHILDREN = {"training": "benchmarks/memory_of_training.py", "engine": "benchmarks/memory_of_engine.py"}
 CHILD_S = 900.0  # seconds that one case may take
-SMALL = {"hidden": 256, "layers": 4, "heads": 4, "kv_heads": 4, "intermediate": 768, "vocabulary": 2000}
-MIDDLE = {"hidden": 768, "layers": 12, "heads": 12, "kv_heads": 4, "intermediate": 3072, "vocabulary": 32_000}
+# Many weights and few tokens, and few weights and many tokens: states and activations by turns are most of a training.
+WIDE = {"hidden": 768, "layers": 12, "heads": 12, "kv_heads": 4, "intermediate": 3072, "vocabulary": 32_000}
+NARROW = {"hidden": 256, "layers": 8, "heads": 4, "kv_heads": 2, "intermediate": 1024, "vocabulary": 8000}
+FEW_TOKENS = {"micro_batch_tokens": 128, "batch_size": 2, "max_length": 128}
+MANY_TOKENS = {"micro_batch_tokens": 4096, "batch_size": 8, "max_length": 1024}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,28 +51,35 @@ class Case:
 
 def cases() -> Iterator[Case]:
     """Yield all cases with random models."""
-    short = {"micro_batch_tokens": 2048, "batch_size": 16, "max_length": 256}
-    long = {"micro_batch_tokens": 2048, "batch_size": 8, "max_length": 1024}
-    yield Case(name="training small", kind="training", model=SMALL, settings=short | {"precision": "fp32"}, length=256)
-    for precision in ("fp32", "bf16"):
-        for title, settings in (("short", short), ("long", long)):
-            length = settings["max_length"]
-            changed = settings | {"precision": precision}
-            name = f"training middle {precision} {title}"
-            yield Case(name=name, kind="training", model=MIDDLE, settings=changed, length=length)
-    checkpointed = long | {"precision": "bf16", "gradient_checkpointing": True}
-    name = "training middle bf16 checkpointed"
-    yield Case(name=name, kind="training", model=MIDDLE, settings=checkpointed, length=1024)
-    for stage in (0, 2, 3):
-        changed = long | {"precision": "bf16", "zero_stage": stage}
-        yield Case(name=f"training middle stage {stage}", kind="training", model=MIDDLE, settings=changed, length=1024)
-    pairs = long | {"precision": "bf16"}
-    yield Case(
-        name="training middle reward", kind="training", model=MIDDLE, settings=pairs, objective="ppm", length=1024
-    )
-    for title, model in (("small", SMALL), ("middle", MIDDLE)):
-        engine = {"max_num_seqs": 64, "max_model_len": 512, "kv_cache_gib": 0.5, "cpu_threads": 2}
-        yield Case(name=f"engine {title}", kind="engine", model=model, settings=engine, length=512)
+    short_rows = MANY_TOKENS | {"batch_size": 32, "max_length": 256}
+    trainings: dict[str, tuple[dict[str, int], dict[str, Any], str]] = {
+        "weights, fp32": (WIDE, FEW_TOKENS | {"precision": "fp32"}, "sft"),
+        "weights, bf16": (WIDE, FEW_TOKENS | {"precision": "bf16"}, "sft"),
+        "weights, fp32, stage 0": (WIDE, FEW_TOKENS | {"precision": "fp32", "zero_stage": 0}, "sft"),
+        "weights, bf16, stage 2": (WIDE, FEW_TOKENS | {"precision": "bf16", "zero_stage": 2}, "sft"),
+        "weights, bf16, stage 3": (WIDE, FEW_TOKENS | {"precision": "bf16", "zero_stage": 3}, "sft"),
+        "tokens, fp32": (NARROW, MANY_TOKENS | {"precision": "fp32"}, "sft"),
+        "tokens, fp32, short rows": (NARROW, short_rows | {"precision": "fp32"}, "sft"),
+        "tokens, bf16": (NARROW, MANY_TOKENS | {"precision": "bf16"}, "sft"),
+        "tokens, bf16, checkpointed": (
+            NARROW,
+            MANY_TOKENS | {"precision": "bf16", "gradient_checkpointing": True},
+            "sft",
+        ),
+        "tokens, fp32, reward model": (NARROW, MANY_TOKENS | {"precision": "fp32"}, "ppm"),
+    }
+    for name, (model, settings, objective) in trainings.items():
+        yield Case(
+            name=f"training: {name}",
+            kind="training",
+            model=model,
+            settings=settings,
+            objective=objective,
+            length=settings["max_length"],
+        )
+    engine = {"max_num_seqs": 64, "max_model_len": 512, "kv_cache_gib": 0.5, "cpu_threads": 2}
+    for title, model in (("narrow", NARROW), ("wide", WIDE)):
+        yield Case(name=f"engine: {title}", kind="engine", model=model, settings=engine, length=512)
 
 
 def model_cases(directory: str) -> Iterator[Case]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-os.environ["DS_ACCELERATOR"] = "cpu"  # DeepSpeed reads it when it is imported
+os.environ |= {"DS_ACCELERATOR": "cpu", "LOCAL_RANK": "0"}  # DeepSpeed reads them
 
 import numpy as np
 import torch

@@ -12,7 +12,7 @@ from ray._private.state import available_resources_per_node
 from actors.placement.nodes import Node
 
 HEAD_RESOURCE = "node:__internal_head__"
-QUIET_S, LONGEST_S = 2.0, 15.0  # what was stopped has let go when nothing changes for so long; it has so long for it
+QUIET_S, LONGEST_S = 1.0, 15.0  # what was stopped has let go when nothing changes for so long; it has so long for it
 
 
 def read_nodes() -> tuple[Node, ...]:

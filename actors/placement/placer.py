@@ -77,14 +77,15 @@ class Placer:
     def reserve(self, demands_by_role: Mapping[str, Sequence[Demand]]) -> dict[str, Reservation]:
         """Return room for all replicas of all roles. Raises NoRoom past ``deadline_s``, and holds nothing then.
 
-        The role with the largest demands goes first, so that small ones do not fill the nodes that it needs.
+        The role with the largest demands goes first, and has its room before others ask for theirs: small ones would fill
+        the nodes that it needs. Actors that were stopped have let go of theirs by then.
         """
+        read_nodes_at_rest()
         reservations: dict[str, Reservation] = {}
         roles = sorted(demands_by_role, key=lambda role: -max(demand.gpus for demand in demands_by_role[role]))
         try:
             for role in roles:
                 reservations[role] = self._reserve(tuple(demands_by_role[role]), self.settings.engine_labels)
-            for role in roles:
                 self._await_group(reservations[role])
         except BaseException:
             for reservation in reservations.values():

@@ -109,9 +109,9 @@ def _kinds(nodes: Sequence[NodeSupply]) -> list[list[NodeSupply]]:
 def _fill(bundle: Bundle, count: int, rooms: Iterable[Room]) -> int:
     """Take the bundle up to ``count`` times, what needs no GPU first where there is none; return how often it did not fit."""
     for room in rooms if bundle.gpus else sorted(rooms, key=_has_gpus):
-        taken = int(min(count, room.fits(bundle)))
-        room.take(bundle, taken)
-        count -= taken
+        placed = int(min(count, room.fits(bundle)))
+        room.take(bundle, placed)
+        count -= placed
         if not count:
             break
     return count

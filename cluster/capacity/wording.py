@@ -37,10 +37,10 @@ def field_of(group: GroupNeed, stage: str) -> str:
 
 def amounts(groups: Iterable[GroupNeed], resource: str) -> str:
     """Return what each role takes of a resource, largest first: "4 policy, 2 reward model". ``resource``: as in Bundle."""
-    taken = defaultdict[str, float](float)
+    sums = defaultdict[str, float](float)
     for group in groups:
-        taken[group.role] += group.replicas * getattr(group.bundle, resource)
-    largest = sorted(taken.items(), key=lambda entry: entry[1], reverse=True)
+        sums[group.role] += group.replicas * getattr(group.bundle, resource)
+    largest = sorted(sums.items(), key=lambda entry: entry[1], reverse=True)
     return ", ".join(f"{number(amount)} {role_title(role)}" for role, amount in largest if amount)
 
 
@@ -69,7 +69,8 @@ def describe_supply(supply: Supply) -> str:
     text = f"{count(len(supply.nodes), 'node')}: {nodes_text(supply)}"
     if not supply.can_add:
         return text
-    most = "" if supply.add_at_most is None else f", {supply.add_at_most} of them at most"
+    limit = supply.add_at_most
+    most = f", {limit} more nodes at most" if limit is not None and limit < len(supply.can_add) else ""
     return f"{text}; can grow to {count(supply.most_gpus, 'GPU')} and {count(supply.most_cpus, 'CPU')}{most}"
 
 

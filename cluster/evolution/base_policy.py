@@ -20,7 +20,6 @@ from search.problems.cache_directory import cache_root
 from search.storage.files import atomic_directory
 from search.storage.schema import SCHEMA_VERSION
 from train.config import NOT_IN_FINGERPRINT
-from train.trainer.base_policy import build_tokenizer, write_initial_model
 from train.trainer.launch import TrainTask, fit
 from train.trainer.room import TrainingRoom
 
@@ -78,6 +77,9 @@ def make_base_policy(
 
 def _train_recipe(recipe: RecipeConfig, directory: Path, progress: Progress, room: TrainingRoom | None) -> None:
     """Train the recipe into the directory ``directory``. If another run has made it meanwhile, that one is kept."""
+    # Heavy: torch's and transformers' models take seven seconds, which no command waits for that has a policy.
+    from train.trainer.base_policy import build_tokenizer, write_initial_model
+
     with atomic_directory(directory) as work:
         solutions, step_format = worked_solutions(recipe), build_format(BUILT_IN_PROMPT, None)
         data = work / "worked.jsonl"

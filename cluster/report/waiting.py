@@ -14,6 +14,15 @@ from cluster.traces.text import WAITED_FOR, format_short
 
 PLOTTED = 6  # searches with a plot: those that took longest
 COLOURS = {use: colour for colour, use in enumerate(Use)}
+HEADS = {  # of the table, in the words of the legend
+    Use.GENERATING: "in use",
+    Use.PROGRAMS: "programs",
+    Use.SCORES: "scores",
+    Use.GRADES: "grades",
+    Use.WORKER: "workers",
+    Use.ROUTER: "beside full",
+    Use.TREES: "few trees",
+}
 NOTE = (
     "Of the policy engines' places for sequences the share that was in use, and what the others waited for: rollouts that were at "
     "an executor, at a reward model, at the grader or in a search worker would have filled them. What is left had no rollout to "
@@ -55,7 +64,7 @@ def _plot(name: str, waiting: Waiting) -> str:
 
 def _table(measured: dict[str, Waiting]) -> str:
     uses = [use for use in Use if any(use in waiting.uses for waiting in measured.values())]
-    head = ("search", "trees", "time", *(WAITED_FOR[use] for use in uses), "reward models in use")
+    head = ("search", "trees", "time", *(HEADS[use] for use in uses), "reward models")
     rows = [
         (
             escape(name),

@@ -223,7 +223,7 @@ class SearchRunner:
         require_trees(plan.label, len(plan.problems), result.trees, quarantined)
         if result.repeats:
             self.context.progress.log(f"{plan.label}: {result.repeats} trees were stored twice and are read once")
-        if self.context.config.workers.trace and (waiting := store_waiting(directory)) is not None:
+        if (waiting := store_waiting(directory)) is not None:  # of a search whose spans were recorded
             self.context.progress.log(f"{plan.label}: {describe_waiting(waiting)}")
         result.price = self._price(result.cost)
         result.occupancy, result.disturbances, result.algebra, result.hosts = occupancy, disturbances, algebra, hosts

@@ -20,7 +20,7 @@ RUN apt-get update \
 # Login shells, which some launchers use, set a PATH of their own: hence the file in /etc/profile.d.
 ENV PATH=/opt/raystar/bin:${PATH} PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 RUN python3 -m venv /opt/raystar \
-    && echo 'export PATH=/opt/raystar/bin:$PATH' > /etc/profile.d/raystar.sh
+    && echo "export PATH=/opt/raystar/bin:\$PATH" > /etc/profile.d/raystar.sh
 
 # The packages, in a layer that changes with the lock only. torch alone with the page of its CPU builds: pip would ask the
 # page about every other package too.
@@ -37,7 +37,7 @@ RUN pip install --no-deps --no-build-isolation --editable .
 ARG COMMIT=""
 ENV RAYSTAR_COMMIT=${COMMIT}
 
-# Nothing needs root, the sandbox least of all.
+# Nothing needs root, the sandbox least of all. By number: Kubernetes cannot tell from a name that it is not root.
 RUN useradd --create-home --uid 1000 raystar && chown raystar:raystar /raystar
-USER raystar
+USER 1000:1000
 CMD ["raystar", "doctor", "--node"]

@@ -20,7 +20,7 @@ RUN apt-get update \
 ENV PATH=/opt/raystar/bin:${PATH} PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 RUN python3 -m venv /opt/raystar \
-    && echo 'export PATH=/opt/raystar/bin:$PATH' > /etc/profile.d/raystar.sh
+    && echo "export PATH=/opt/raystar/bin:\$PATH" > /etc/profile.d/raystar.sh
 
 WORKDIR /raystar
 COPY requirements/gpu.lock requirements/
@@ -34,8 +34,8 @@ RUN pip install --no-deps --no-build-isolation --editable .
 ARG COMMIT=""
 ENV RAYSTAR_COMMIT=${COMMIT}
 
-# Nothing needs root, the sandbox least of all.
+# Nothing needs root, the sandbox least of all. By number: Kubernetes cannot tell from a name that it is not root.
 # Ubuntu's own user has the same number.
 RUN userdel --remove ubuntu && useradd --create-home --uid 1000 raystar && chown raystar:raystar /raystar
-USER raystar
+USER 1000:1000
 CMD ["raystar", "doctor", "--node"]

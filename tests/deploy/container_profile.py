@@ -25,7 +25,7 @@ FORBIDDEN = """
     bpf perf_event_open keyctl add_key request_key userfaultfd io_uring_setup open_by_handle_at init_module finit_module
     mbind set_mempolicy quotactl reboot swapon acct
 """.split()  # noqa: SIM905 - a list of words reads best as words
-COMPARISONS = {"SCMP_CMP_EQ": "EQ", "SCMP_CMP_NE": "NE", "SCMP_CMP_LT": "LT", "SCMP_CMP_LE": "LE", "SCMP_CMP_GE": "GE"}
+COMPARISONS = {f"SCMP_CMP_{name}": name for name in ("EQ", "NE", "LT", "LE", "GT", "GE")}
 
 
 def general_filter() -> Any:

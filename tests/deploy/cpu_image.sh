@@ -28,10 +28,10 @@ buildah copy -q "$base" "$state/base" /
 buildah commit -q "$base" localhost/debian:bookworm > /dev/null
 buildah rm "$base" > /dev/null
 
-buildah build --isolation chroot --layers=false --pull-never "${volumes[@]}" --build-arg BASE=localhost/debian:bookworm \
+buildah build --format docker --isolation chroot --layers=false --pull-never "${volumes[@]}" --build-arg BASE=localhost/debian:bookworm \
     --build-arg COMMIT="$(git rev-parse HEAD 2> /dev/null || true)" -f deploy/docker/cpu.Dockerfile -t localhost/raystar:cpu .
 
-run=$(buildah from --pull-never localhost/raystar:cpu)
+run=$(buildah from --pull-never --shm-size=1g localhost/raystar:cpu)
 code=0
 buildah run --isolation chroot "$run" -- raystar doctor --node || code=$?
 buildah run --isolation chroot "$run" -- bash -lc 'id -un; command -v ray raystar python; echo "commit ${RAYSTAR_COMMIT:-none}"'

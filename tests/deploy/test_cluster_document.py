@@ -31,12 +31,13 @@ COMMANDS = [command for block in BLOCKS for command in block.commands]
 
 
 def our_commands() -> list[list[str]]:
-    """Return the arguments of each ``raystar`` in the document, inside ``ray job submit`` too."""
+    """Return the arguments of each ``raystar`` that the document runs, by itself or as the job of ``ray job submit``."""
     found = []
     for command in COMMANDS:
         words = shlex.split(command)
-        starts = [number for number, word in enumerate(words) if word.rsplit("/", 1)[-1] == "raystar"]
-        found += [words[number + 1 :] for number in starts]
+        start = words.index("--") + 1 if "--" in words else 0
+        if words[start].rsplit("/", 1)[-1] == "raystar":
+            found.append(words[start + 1 :])
     return found
 
 

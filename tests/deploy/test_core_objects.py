@@ -33,7 +33,7 @@ def check(objects: list[dict[str, Any]], file: Path) -> subprocess.CompletedProc
     """Run kubernetes-validate, which refuses unknown fields, on objects."""
     file.write_text(yaml.safe_dump_all(objects), encoding="utf-8")
     program = tool_environment("kubernetes-validate") / "kubernetes-validate"
-    command = [program, "--strict", "--version", KUBERNETES, str(file)]
+    command = [program, "--strict", "--kubernetes-version", KUBERNETES, str(file)]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -40,7 +40,7 @@ def test_packages_come_from_the_lock_before_the_project(kind: str) -> None:
 @both_kinds
 def test_image_runs_as_a_user_and_checks_its_node(kind: str) -> None:
     lines = instructions(kind)
-    assert position(lines, "^USER raystar$") < position(lines, "^CMD")
+    assert position(lines, "^USER 1000:1000$") < position(lines, "^CMD")
     assert lines[-1] == 'CMD ["raystar", "doctor", "--node"]'
     assert position(lines, r"useradd .*--uid 1000 raystar") < position(lines, "^USER")  # runAsUser of deploy/kuberay
 

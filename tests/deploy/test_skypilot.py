@@ -25,7 +25,7 @@ print(task.name, task.num_nodes, next(iter(task.resources)).accelerators)
 @pytest.fixture
 def commands(tmp_path: Path) -> RecordedCommands:
     recorded = RecordedCommands(tmp_path / "raystar-venv" / "bin", ("RAY_AUTH_MODE", "RAY_ADDRESS"))
-    recorded.add("raystar", answers={"ray": '{"node_id": 1}\n{"node_id": 2}'})
+    recorded.add("raystar", answers={"ray": '[{"node_id": "a"}, {"node_id": "b"}]'})
     return recorded
 
 

@@ -57,7 +57,7 @@ def hosts() -> Iterator[StoreRoom]:
     with Room(3, shared=[PROJECT]) as room:
         start_ray(room, [2, 2, 2], NO_TOKENS)
         (room.disk / "config.yaml").write_text(CONFIG)
-        make_policy(room.disk / "policy", width=32, intermediate=64, layers=1, heads=2, positions=256)
+        make_policy(room.disk / "policy", width=32, intermediate=64, layers=1, heads=2, positions=2048)
         hosts = StoreRoom(room)
         yield hosts
         hosts.server.kill()

@@ -77,8 +77,8 @@ def test_token_command_takes_one_token_to_all_hosts(cluster: Cluster) -> None:
     hosts = " ".join(cluster.room.address(host) for host in NODES)
     _, output = cluster.shell(LAPTOP, f"raystar token {hosts}")
     assert output.count("has it") == len(NODES)
-    show = "stat -c %a ~/.ray/auth_token; cat ~/.ray/auth_token"
-    shown = {cluster.shell(host, show)[1] for host in (*NODES, LAPTOP)}
+    show = ("bash", "-c", "stat -c %a ~/.ray/auth_token; cat ~/.ray/auth_token")
+    shown = {cluster.room.run(host, *show).stdout for host in (*NODES, LAPTOP)}
     assert len(shown) == 1
     assert shown.pop().startswith("600\n")
 

@@ -3,8 +3,8 @@
 The counts follow transformers' decoders of gated feed-forward layers and RMS norms (Llama, Qwen, Mistral, Gemma), in which
 autograd keeps, of h = hidden, i = intermediate, q = heads * head_dim, k = kv_heads * head_dim, in elements a token and layer:
 
-    each of two norms   h in float32, its normalised value h, its output h
-    attention           q + 2 k of queries, keys and values after rotation, q of its output
+    each of two norms   h in float32, its normalised value h, its output h; the deviation in float32
+    attention           q + 2 k of queries, keys and values after rotation, q of its output; heads in float32
     feed-forward        4 i: gate, its activation, up, their product
 
 ``tests/cluster/capacity/memory/test_kept_tensors.py`` counts what autograd really keeps.
@@ -88,9 +88,9 @@ def kept_bytes(shape: ModelShape, batch: MicroBatch, element: int, *, checkpoint
 def layer_bytes(shape: ModelShape, element: int, plain_length: int | None) -> int:
     """Return the bytes that one layer keeps of one token. ``plain_length``: tokens of a row in plain attention."""
     queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    norms = 2 * (FLOAT32 + 2 * element) * shape.hidden
+    norms = 2 * ((FLOAT32 + 2 * element) * shape.hidden + FLOAT32)
     if plain_length is None:
-        attention = element * (queries + 2 * keys) + 2 * element * queries + FLOAT32 * shape.heads
+        attention = 2 * element * (queries + keys) + FLOAT32 * shape.heads
     else:  # in float32, keys and values repeated for the heads that share them
         attention = 3 * FLOAT32 * queries + FLOAT32 * shape.heads * plain_length + element * queries
     return norms + attention + 4 * element * shape.intermediate

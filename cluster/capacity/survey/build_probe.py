@@ -92,11 +92,12 @@ def check_builds(stages: Sequence[StageNeed], supply: Supply, reports: Sequence[
 
     What asks for GPUs lands on the kinds of nodes that have enough of them, the rest on any.
     """
-    for stage in stages:
-        for group in stage.groups:
-            if group.is_engine or group.role == TRAINING:
-                for report in _landing(group, supply, reports):
-                    _check_build(group, stage.stage, report)
+    users = [
+        (group, stage.stage) for stage in stages for group in stage.groups if group.is_engine or group.role == TRAINING
+    ]
+    for group, stage_name in sorted(users, key=lambda user: not user[0].is_engine):  # vLLM's build is the better known
+        for report in _landing(group, supply, reports):
+            _check_build(group, stage_name, report)
 
 
 def unknown_builds(stages: Sequence[StageNeed], supply: Supply, reports: Sequence[BuildReport]) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ def _check_build(group: GroupNeed, stage: str, report: BuildReport) -> None:
     section, role = field_of(group, stage), role_title(group.role)
     package, build = ("torch", report.torch) if group.role == TRAINING else ("vLLM", report.vllm)
     where = report.node if report.node == "this machine" else f"node {report.node}"
-    asks = f"{section}: {role}{' engines' if group.is_engine else ''}"
+    asks = f"{section}: {role} engines" if group.is_engine else f"{section}: its workers"
     if build == NONE:
         raise UserError(f"{asks} may run on {where}, which has no {package}: install the project's lock there")
     if group.bundle.gpus and build == CPU:

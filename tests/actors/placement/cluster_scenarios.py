@@ -7,6 +7,7 @@ with GPUs (4 CPUs and 2 GPUs each, which Ray is told and the machine need not ha
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -185,11 +186,11 @@ def main() -> None:
         kinds[kind] += 1
         names[node.id] = f"{kind}{kinds[kind]}" if kind == "gpu" else kind
     scenarios = Scenarios(names)
-    results = {
-        name: getattr(scenarios, name)()
-        for name in vars(Scenarios)
-        if not name.startswith("_") and name not in ("placer", "manager", "where")
-    }
+    results = {}
+    for name in vars(Scenarios):
+        if not name.startswith("_") and name not in ("placer", "manager", "where"):
+            print(name, file=sys.stderr, flush=True)
+            results[name] = getattr(scenarios, name)()
     print(json.dumps({**results, "lines": scenarios.lines}))
     ray.shutdown()
     cluster.shutdown()

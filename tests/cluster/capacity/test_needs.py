@@ -164,7 +164,7 @@ def test_command_needs_what_it_starts(work: Work, expected: dict[str, dict[str, 
     assert {stage.stage: roles(stage) for stage in needs(config(**ON_GPUS), work)} == expected
 
 
-def test_comparison_serves_a_reward_model_when_a_strategy_reads_it() -> None:
+def test_comparison_serves_a_reward_model_when_one_reads_it() -> None:
     greedy = {"settings": {"strategy": "sampling", "candidates": 1}, "scale": None}
     guided = {"settings": {"strategy": "beam"}, "scale": None}
     named = Work(command="compare", names_reward_model=True)

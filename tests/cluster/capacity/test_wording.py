@@ -70,4 +70,4 @@ def test_supply_says_what_there_is_and_what_can_be_added() -> None:
     nodes = node(cpus=8), node(cpus=64, gpus=8), node(cpus=64, gpus=8)
     assert describe_supply(cluster(*nodes)) == "3 nodes: 1 x (8 CPUs, no GPU), 2 x (64 CPUs, 8 GPUs)"
     more = growing(*nodes, added=(node(cpus=64, gpus=8),) * 3, at_most=2)
-    assert describe_supply(more).endswith("; can grow to 32 GPUs and 264 CPUs, 2 of them at most")
+    assert describe_supply(more).endswith("; can grow to 32 GPUs and 264 CPUs, 2 more nodes at most")

@@ -15,6 +15,7 @@ from actors.workers.messages import Engines, SearchSpec, TreeSummary, summarise
 from actors.workers.worker_pool import tree_tasks
 from cluster.searches import runner as runner_module
 from cluster.searches.runner import SearchPlan, SearchRunner, count_disturbances, describe_disturbances
+from cluster.traces.record import read_waiting
 from search.data import Problem
 from search.errors import UserError
 from search.seeds import tree_seed
@@ -23,6 +24,7 @@ from search.storage.tree_store import TreeWriter, worker_file
 from search.tree import TreeKey
 from tests.cluster.evolution.scripted_rounds import BASE, TRAIN, running
 from tests.cluster.reward_eval.stored_samples import sample_tree
+from tests.cluster.traces.made_up_trace import execute, generate, write_search
 
 ENGINES = Engines(policy=(), policy_config=EngineConfig(), executors=(), executor_config=ExecutorConfig())
 
@@ -31,6 +33,9 @@ class SilentMetrics:
     """SearchMetrics that sets nothing."""
 
     def __init__(self, *_: object) -> None:
+        pass
+
+    def count(self, summary: TreeSummary) -> None:
         pass
 
     def finish(self) -> None:
@@ -142,3 +147,11 @@ def test_search_ends_when_trees_are_lost_twice(tmp_path: Path, monkeypatch: pyte
 def test_search_marks_the_directory_of_its_trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_search(tmp_path, monkeypatch, {}, [0, 0])
     assert read_mark(tmp_path / "trees")
+
+
+def test_waiting_of_a_recorded_search_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_search(tmp_path / "trees", {"p1": (0, 4, [generate(0, 3, 4), execute(3, 4)])})
+    _, lines = run_search(tmp_path, monkeypatch, {}, [0, 0])
+    assert "r1: policy engines in use 75 %, waited for programs 25 %" in lines
+    waiting = read_waiting(tmp_path / "trees")
+    assert waiting is not None and waiting.trees == 1

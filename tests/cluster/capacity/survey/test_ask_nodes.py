@@ -33,15 +33,37 @@ print(json.dumps({
 pytestmark = pytest.mark.slow
 
 
+LISTS = ("initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands", "rsync_exclude")
+# A cluster of Ray's provider for tests: the head, and up to two nodes with four GPUs, of which none is there.
+GROWING = {
+    "cluster_name": "growing",
+    "max_workers": 5,
+    "provider": {
+        "type": "fake_multinode",
+        "use_node_id_as_ip": True,
+        "disable_node_updaters": True,
+        "disable_launch_config_check": True,
+    },
+    "available_node_types": {
+        "head": {"resources": {"CPU": 2}, "node_config": {}, "max_workers": 0},
+        "four": {"resources": {"CPU": 8, "GPU": 4}, "node_config": {}, "min_workers": 0, "max_workers": 2},
+    },
+    "head_node_type": "head",
+    "upscaling_speed": 1.0,
+    "idle_timeout_minutes": 1,
+    "auth": {},
+    "docker": {},
+    "file_mounts": {},
+    "file_mounts_sync_continuously": False,
+    **{name: [] for name in (*LISTS, "rsync_filter", "cluster_synced_files")},
+    **{f"{node}_start_ray_commands": [] for node in ("head", "worker")},
+}
+
+
 @pytest.fixture(scope="module")
 def growing_cluster() -> Iterator[str]:
-    """The head of Ray's own autoscaling test cluster, which may add two nodes with four GPUs and has none."""
-    from ray.cluster_utils import AutoscalingCluster
-
-    types = {"four": {"resources": {"CPU": 8, "GPU": 4}, "node_config": {}, "min_workers": 0, "max_workers": 2}}
-    # Its start would end every other Ray on this machine, so only its config is used.
-    config = AutoscalingCluster({"CPU": 2}, types, max_workers=5)._config
-    with ray_head(cpus=2, autoscaling=config) as address:
+    """Ray's AutoscalingCluster makes such a head too, but it ends every other Ray on the machine first."""
+    with ray_head(cpus=2, autoscaling=GROWING) as address:
         yield address
 
 

@@ -61,7 +61,7 @@ def test_cpu_build_is_refused_when_gpus_are_asked_for() -> None:
 
 def test_training_on_gpus_needs_torch_for_cuda() -> None:
     text = refusal("training", 1, report("10.0.0.2", "cuda", 4, torch="cpu"), name="r1/train_policy")
-    assert text.startswith("train.policy: training ask for GPUs, and node 10.0.0.2 has the CPU build of torch")
+    assert text.startswith("train.policy: its workers ask for GPUs, and node 10.0.0.2 has the CPU build of torch")
 
 
 def test_node_whose_driver_shows_no_gpu_is_refused() -> None:

@@ -66,7 +66,7 @@ def test_memory_of_seven_billion_weights_is_refused_on_cpus() -> None:
     assert text.startswith("search: one policy engine needs ") and " GiB of memory (" in text
 
 
-def test_training_of_seven_billion_weights_needs_more_than_a_card() -> None:
+def test_training_of_7b_weights_needs_more_than_one_card() -> None:
     written, shapes = seven_billion()
     train = config(train={"policy": {"zero_stage": 1, "workers": 1, "offload": "none"}}).train
     alone = ground(1, replace(GPU_BUILD, kind="1 x H100"))

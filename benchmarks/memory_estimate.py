@@ -100,7 +100,9 @@ def estimate(case: Case, directory: Path) -> MemoryUse:
     if case.kind == "engine":
         engine = EngineConfig(**case.settings)
         return serving_memory(shape, engine, sequences=engine.max_num_seqs, context=case.length)
-    return training_memory(shape, TrainConfig(**case.settings), workers=1, gpus=0, objective=case.objective)
+    use = training_memory(shape, TrainConfig(**case.settings), workers=1, gpus=0, objective=case.objective)
+    without_ray = {name: size for name, size in use.parts.items() if name != "Ray Train"}
+    return MemoryUse(parts=without_ray, per_gpu_gib=0.0, per_host_gib=sum(without_ray.values()))
 
 
 def measure(case: Case, directory: Path) -> float:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cluster.commands.data import harvest, label, problems, select_solutions
-from cluster.commands.inspect import doctor, grade, report, sandbox, show, trace
+from cluster.commands.inspect import doctor, grade, report, sandbox, show, trace_search
 from cluster.commands.models import eval_reward_model, export, models, train
-from cluster.commands.nodes import cleanup, commit, token
+from cluster.commands.nodes import cleanup, commit, make_token
 from cluster.commands.run import compare, evaluate, evolve, search, solve
 from cluster.run import manifest
 from cluster.run.context import UnexpectedCrash
@@ -36,11 +36,11 @@ COMMANDS = {  # a command is a module with HELP, add_arguments(parser) and run(a
     "problems": problems,
     "report": report,
     "show": show,
-    "trace": trace,
+    "trace": trace_search,
     "grade": grade,
     "doctor": doctor,
     "sandbox": sandbox,
-    "token": token,
+    "token": make_token,
     "cleanup": cleanup,
     "commit": commit,
 }

@@ -12,7 +12,7 @@ from actors.endpoints.capabilities import CONTINUATION, OLD_LIMIT, Endpoint
 from actors.endpoints.client import EndpointClient
 from actors.endpoints.messages import Message, is_continued
 from actors.stats import PoolStats
-from search.tracing import Activity, span
+from search.concurrency.tracing import Activity, span
 
 MAX_SEED = 2**31 - 1  # some servers take no more
 

@@ -202,9 +202,12 @@ class Engine(RpcServer):
 
         loggers = None
         if self._config.metrics:
-            from vllm.v1.metrics.ray_wrappers import RayPrometheusStatLogger
+            # vLLM finds Ray's metrics only where Ray Serve can be imported too, whose packages nothing here needs.
+            from ray.util import metrics
+            from vllm.v1.metrics import ray_wrappers
 
-            loggers = [RayPrometheusStatLogger]
+            ray_wrappers.ray_metrics = metrics
+            loggers = [ray_wrappers.RayPrometheusStatLogger]
         return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=loggers)
 
     def _eos_ids(self, tokenizer: Any) -> tuple[int, ...]:

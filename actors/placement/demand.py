@@ -58,7 +58,7 @@ def describe_missing(demands: Sequence[Demand], nodes: Sequence[Node]) -> str:
     """
     missing = without_place(demands, nodes)
     if not missing:
-        return f"Ray to place {_names(demands)}"
+        return f"Ray to start {_names(demands)}"
     texts = []
     if on_gpus := [demand for demand in missing if demand.gpus]:
         size = max([math.ceil(demand.gpus) for demand in on_gpus] + [int(node.gpus) for node in nodes])

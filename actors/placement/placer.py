@@ -124,7 +124,8 @@ class Placer:
         finally:
             reservation.remove()
         cpus, gpus = demands[0].cpus, demands[0].gpus
-        each = f"a GPU and {cpus:g} CPUs" if gpus else f"{cpus:g} CPUs and no GPU"
+        cores = f"{cpus:g} CPU{'' if cpus == 1 else 's'}"
+        each = f"a GPU and {cores}" if gpus else f"{cores} and no GPU"
         self.say(f"training on {len(demands)} worker{'' if len(demands) == 1 else 's'} with {each}")
 
     def retry(self, choose: Callable[[Sequence[Node]], Choice]) -> Choice:
@@ -202,7 +203,7 @@ class _Wait:
         seconds = time.monotonic() - self._begin
         if seconds >= self._deadline_s:
             raise NoRoom(
-                f"no room in {self._deadline_s:g} s: {describe_missing(demands, read_nodes())} were missing; add nodes, ask "
+                f"no room in {self._deadline_s:g} s: {describe_missing(demands, read_nodes())} missing; add nodes, ask "
                 "for fewer, or raise placement.deadline_s"
             )
         if seconds >= self._next_line_s:

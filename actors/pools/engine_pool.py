@@ -26,10 +26,10 @@ from actors.pools.router import Replica, Router
 from actors.rpc.client import RpcClient
 from actors.rpc.messages import Load
 from actors.stats import PoolStats
+from search.concurrency.tracing import Activity, span
 from search.data import Candidate, Finish, ModelRef, Proposal, Sampling, Scores, State
 from search.formats.base import StepFormat
 from search.reward_models import RewardAdapter
-from search.tracing import Activity, span
 
 Response = TypeVar("Response", Proposal, Scores)
 logger = logging.getLogger(__name__)

@@ -71,15 +71,17 @@ def plan_executors(config: ExecutorConfig, nodes: Sequence[Node], settings: Plac
             chosen += one_each([node for node in ordered if tier_of(node) is tier], room, config.replicas - len(chosen))
     if settings.executors == "cpu_only" and len(chosen) < config.replicas:
         have = ", ".join(f"{node.address} with {spare[node.id]:g} free CPUs" for node in ordered) or "none"
+        missing, cpus = config.replicas - len(chosen), f"{config.num_cpus:g} CPU{'' if config.num_cpus == 1 else 's'}"
         raise UserError(
-            f"placement.executors is cpu_only, and {config.replicas - len(chosen)} of {config.replicas} executors of "
-            f"{config.num_cpus:g} CPUs find no room on nodes without a GPU beside the head (there is {have}): add such "
-            "nodes, ask for fewer (executor.replicas), or say placement.executors: auto"
+            f"placement.executors is cpu_only, and {missing} of {config.replicas} executors of {cpus} find no room on nodes "
+            f"without a GPU beside the head (there is {have}): add such nodes, ask for fewer (executor.replicas), or say "
+            "placement.executors: auto"
         )
-    seats = tuple(Seat(node, _concurrency(node, spare[node.id], config)) for node in chosen)
+    seats = tuple(Seat(node, _concurrency(node, config, settings)) for node in chosen)
     return ExecutorPlan(seats, config.replicas, settings)
 
 
-def _concurrency(node: Node, spare: float, config: ExecutorConfig) -> int:
+def _concurrency(node: Node, config: ExecutorConfig, settings: PlacementSettings) -> int:
     """Return the steps at once: the config's, but two per spare core where the node's GPUs keep cores for engines."""
-    return config.concurrency or (STEPS_PER_CORE * max(1, math.floor(spare)) if node.gpus else 0)
+    spare = math.floor(node.cpus - settings.reserved_cpus * node.gpus)
+    return config.concurrency or (STEPS_PER_CORE * max(1, spare) if node.gpus else 0)

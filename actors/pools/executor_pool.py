@@ -28,8 +28,8 @@ from actors.sandbox.client.executor import LocalExecutor, codes_of, run_steps
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
+from search.concurrency.tracing import Activity, span
 from search.data import State, Step
-from search.tracing import Activity, span
 
 __all__ = [
     "ExecutorActor",
@@ -138,14 +138,21 @@ def _options(plan: ExecutorPlan, nodes: Sequence[Node]) -> list[dict[str, Any]]:
     ``nodes``: all of the cluster. Under cpu_only an executor is not started elsewhere even when its node has died.
     """
     if plan.settings.executors == "auto":
-        options = [near(seat.node) for seat in plan.seats]
-    elif any(seat.node.labels.get(ROLE_LABEL) == EXECUTOR_ROLE for seat in plan.seats):
-        options = [{"label_selector": {ROLE_LABEL: EXECUTOR_ROLE}, **ANYWHERE} for _ in plan.seats]
+        return [near(seat.node) for seat in plan.seats] + [ANYWHERE] * (plan.replicas - len(plan.seats))
+    if any(seat.node.labels.get(ROLE_LABEL) == EXECUTOR_ROLE for seat in plan.seats):
+        allowed = {ROLE_LABEL: EXECUTOR_ROLE}
     else:
         others = sorted(node.id for node in nodes if tier_of(node) is not NodeTier.CPU)
-        selector = {NODE_ID_LABEL: f"!in({', '.join(others)})"} if others else {}
-        options = [{"label_selector": selector, **ANYWHERE} for _ in plan.seats]
-    return options + [ANYWHERE] * (plan.replicas - len(plan.seats))
+        allowed = {NODE_ID_LABEL: f"!in({', '.join(others)})"} if others else {}
+    # Not SPREAD: Ray's spreading takes no heed of labels.
+    return [
+        {
+            "label_selector": {NODE_ID_LABEL: seat.node.id},
+            "fallback_strategy": [{"label_selector": allowed}],
+            "scheduling_strategy": "DEFAULT",
+        }
+        for seat in plan.seats
+    ]
 
 
 def _kill(handles: Sequence[Any]) -> None:

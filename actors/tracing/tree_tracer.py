@@ -20,9 +20,9 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from actors.tracing.span_file import SCOPE, SpanFile
+from search.concurrency.tracing import Activity, Attribute, recording, span
 from search.seeds import derive
 from search.storage.trace_folder import PLACES, REWARD_MODEL_PLACES, SHARE, new_span_file
-from search.tracing import Activity, Attribute, recording, span
 
 LAST_SEED = 1 << 63  # seeds are below
 

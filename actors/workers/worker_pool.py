@@ -28,7 +28,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayTaskError
 
 from actors.actor_names import actor_name
 from actors.config import WorkerConfig
@@ -177,6 +177,8 @@ class SearchWorkerPool:
                 ray.get(worker.release.remote(), timeout=RELEASE_S)
             except RayTaskError as error:
                 raise user_error(error) from error
+            except GetTimeoutError as error:
+                raise UserError(f"a search worker did not store its trees in {RELEASE_S:.0f} s: start again") from error
             except RayActorError:
                 continue  # it died: its successor has no open file
 

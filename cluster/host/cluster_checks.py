@@ -32,7 +32,7 @@ NAMES = (
 class NodeReport:
     """What a node says of itself. ``versions`` of Python and packages; ``code`` is a digest of this project's files.
 
-    ``clock``: seconds since the epoch on that node, ``asked`` and ``answered`` on the driver.
+    ``clock``: seconds since the epoch on that node, ``called`` and ``answered`` on the driver.
     """
 
     address: str
@@ -40,7 +40,7 @@ class NodeReport:
     code: str
     checks: tuple[Check, ...]
     clock: float
-    asked: float = 0.0
+    called: float = 0.0
     answered: float = 0.0
 
 
@@ -63,7 +63,7 @@ def read_reports(answer_s: float = ANSWER_S) -> tuple[list[NodeReport], list[str
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    asked, nodes = time.time(), [node for node in ray.nodes() if node["Alive"]]
+    called, nodes = time.time(), [node for node in ray.nodes() if node["Alive"]]
     task = ray.remote(num_cpus=0, max_retries=0)(look_at_node)
     calls = {
         task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
@@ -71,7 +71,7 @@ def read_reports(answer_s: float = ANSWER_S) -> tuple[list[NodeReport], list[str
         ): node["NodeManagerAddress"]
         for node in nodes
     }
-    reports, waiting, end = [], list(calls), asked + answer_s
+    reports, waiting, end = [], list(calls), called + answer_s
     while waiting and time.time() < end:
         ready, waiting = ray.wait(waiting, num_returns=1, timeout=max(0.0, end - time.time()))
         for call in ready:
@@ -80,7 +80,7 @@ def read_reports(answer_s: float = ANSWER_S) -> tuple[list[NodeReport], list[str
             except ray.exceptions.RayError:
                 continue
             calls.pop(call)
-            reports.append(_received(report, asked, time.time()))
+            reports.append(_received(report, called, time.time()))
     return sorted(reports, key=lambda report: report.address), sorted(calls.values())
 
 
@@ -146,12 +146,12 @@ def compare(reports: Sequence[NodeReport]) -> list[Check]:
     versions: dict[str, dict[str, str]] = {
         report.address: {"code": report.code, **dict(report.versions)} for report in reports
     }
-    names = list(dict.fromkeys(name for one in versions.values() for name in one))
-    checks = [_same(name, {address: one.get(name, "none") for address, one in versions.items()}) for name in names]
+    names = list(dict.fromkeys(name for row in versions.values() for name in row))
+    checks = [_same(name, {address: row.get(name, "none") for address, row in versions.items()}) for name in names]
     late = [
         f"{report.address} by {offset:+.0f} s"
         for report in reports
-        if abs(offset := clock_offset(report)) > CLOCK_S + (report.answered - report.asked) / 2
+        if abs(offset := clock_offset(report)) > CLOCK_S + (report.answered - report.called) / 2
     ]
     if late:
         return [*checks, warning("clocks", f"differ: {', '.join(late)}", "run an NTP service on every node")]
@@ -160,7 +160,7 @@ def compare(reports: Sequence[NodeReport]) -> list[Check]:
 
 def clock_offset(report: NodeReport) -> float:
     """Return the seconds by which a node's clock is ahead of the driver's, to half the time that its answer took."""
-    return report.clock - (report.asked + report.answered) / 2
+    return report.clock - (report.called + report.answered) / 2
 
 
 def merge(reports: Sequence[NodeReport]) -> list[Check]:
@@ -198,5 +198,5 @@ def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _received(report: NodeReport, asked: float, answered: float) -> NodeReport:
-    return replace(report, asked=asked, answered=answered)
+def _received(report: NodeReport, called: float, answered: float) -> NodeReport:
+    return replace(report, called=called, answered=answered)

@@ -25,14 +25,14 @@ def find_leftovers() -> list[psutil.Process]:
     """Return this user's processes of Ray and of runs, without this process and those that it came from."""
     this = psutil.Process()
     spared = {this.pid, *(parent.pid for parent in this.parents())}
-    found = []
+    leftovers = []
     for process in psutil.process_iter(["pid", "uids", "cmdline", "status"]):
         info = process.info
         is_mine = info["uids"] is not None and info["uids"].real == os.getuid()
         is_alive = info["status"] != psutil.STATUS_ZOMBIE
         if is_mine and is_alive and info["pid"] not in spared and is_leftover(" ".join(info["cmdline"] or ())):
-            found.append(process)
-    return found
+            leftovers.append(process)
+    return leftovers
 
 
 def end_leftovers(

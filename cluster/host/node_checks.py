@@ -46,13 +46,13 @@ def run_checks(environment: Mapping[str, str], folder: Path = Path()) -> list[Ch
 
 def check_commands(find: Callable[[str], str | None]) -> Check:
     """Check that ``ray job submit`` would find our commands, and those of this environment. ``find``: as shutil.which."""
-    found = {name: find(name) for name in COMMANDS}
+    places = {name: find(name) for name in COMMANDS}
     here = Path(sys.prefix) / "bin"
-    missing = [name for name, path in found.items() if path is None]
+    missing = [name for name, path in places.items() if path is None]
     if missing:
         remedy = f"put {here} on the PATH of the command that starts Ray: submitted jobs inherit it"
         return problem("commands", f"no {' and no '.join(missing)} on the PATH", remedy)
-    strangers = [path for path in found.values() if path is not None and Path(path).parent.resolve() != here.resolve()]
+    strangers = [path for path in places.values() if path is not None and Path(path).parent.resolve() != here.resolve()]
     if strangers:
         remedy = f"put {here} first on the PATH: nodes must not run two versions"
         return problem("commands", f"{' and '.join(strangers)}: of another environment", remedy)

@@ -94,9 +94,9 @@ def bars(stacks: Sequence[Bar], y: Axis) -> str:
     return frame.svg(parts, f"{y.title} by {', '.join(bar.label for bar in stacks)}")
 
 
-def areas(layers: Sequence[Series], x: Axis, y: Axis) -> str:
+def areas(layers: Sequence[Series], x: Axis, y: Axis, *, size: tuple[int, int] = (WIDTH, HEIGHT)) -> str:
     """Return a chart of areas stacked on each other. All layers have points at the same x; their y is their height."""
-    frame = _Frame(x, y)
+    frame = _Frame(x, y, *size)
     parts = frame.grid(vertical=False)
     base = [0.0] * max((len(layer.points) for layer in layers), default=0)
     for layer in layers:

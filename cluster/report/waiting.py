@@ -12,6 +12,7 @@ from cluster.traces.record import Use, Waiting, read_waiting
 from cluster.traces.spans import traced_searches
 from cluster.traces.text import WAITED_FOR, format_short
 
+ALONE = (1080, 300)  # size of a single plot, which has the width of the page
 PLOTTED = 6  # searches with a plot: those that took longest
 COLOURS = {use: colour for colour, use in enumerate(Use)}
 HEADS = {  # of the table, in the words of the legend
@@ -38,14 +39,15 @@ def section(run: RunData) -> str:
     if not measured:
         return ""
     longest = sorted(measured, key=lambda name: -measured[name].seconds)[:PLOTTED]
-    cards = [_plot(name, measured[name]) for name in measured if name in longest]
+    size = ALONE if len(longest) == 1 else (charts.WIDTH, charts.HEIGHT)
+    cards = [_plot(name, measured[name], size) for name in measured if name in longest]
     seen = {use for waiting in measured.values() for use in waiting.uses}
     legend = charts.legend([(WAITED_FOR[use], COLOURS[use]) for use in Use if use in seen])
     tables = [markup.foldable(f"Spans of {name}", _spans(measured[name])) for name in measured if name in longest]
     return markup.section("What the engines waited for", NOTE, legend, markup.grid(cards), _table(measured), *tables)
 
 
-def _plot(name: str, waiting: Waiting) -> str:
+def _plot(name: str, waiting: Waiting, size: tuple[int, int]) -> str:
     """Return a plot of the uses of the places over a search's time, in parts of equal length."""
     width = waiting.seconds / len(waiting.parts)
     layers = [
@@ -59,7 +61,7 @@ def _plot(name: str, waiting: Waiting) -> str:
     ]
     x = charts.axis([waiting.seconds], "seconds", lambda value: f"{value:g}")
     y = Axis(low=0, high=100, ticks=tuple((tick, f"{tick}") for tick in range(0, 101, 20)), title="places (%)")
-    return markup.card(charts.areas(layers, x, y), f"{name}: {waiting.places} places (%)")
+    return markup.card(charts.areas(layers, x, y, size=size), f"{name}: {waiting.places} places (%)")
 
 
 def _table(measured: dict[str, Waiting]) -> str:

@@ -83,7 +83,7 @@ def check_storage(root: Path, models: Mapping[str, Path], store: ObjectStore | N
 
     ``models``: directories by the field or option that names each. ``store``: of a run in an object store, whose mirror
     ``root`` is. Leaves nothing behind, and no ``root`` that was not there. A node that does not answer in ANSWER_S is a
-    warning: its workers look at the directory again before they write.
+    warning, as its workers look at the directory again before they write; with a store it is refused.
     """
     here = ray.get_runtime_context().get_node_id()
     nodes = {node["NodeID"]: describe_node(node) for node in ray.nodes() if node["Alive"] and node["NodeID"] != here}
@@ -99,6 +99,10 @@ def check_storage(root: Path, models: Mapping[str, Path], store: ObjectStore | N
             reports, silent = _ask(request, nodes)
         seen = {node: _await(partial(request.is_written, node))[0] for node in reports}
     answers = {nodes[node]: (report, seen[node]) for node, report in reports.items()}
+    if store is not None and silent:  # a store that cannot be reached is found by waiting for it
+        raise _refusal(
+            str(store), f"{names(silent)} did not reach it in {ANSWER_S:.0f} s; it needs credentials and endpoint"
+        )
     return judge(str(store or root), outside, answers, silent)
 
 

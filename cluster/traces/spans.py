@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from search.concurrency.tracing import Activity
 from search.storage.trace_folder import FOLDER, PATTERN, PLACES, REWARD_MODEL_PLACES, SHARE, span_files
-from search.tracing import Activity
 
 NANOSECONDS = 1e9
 ROUND = re.compile(r"r(\d+)")

@@ -8,7 +8,7 @@ from cluster.formatting import format_duration
 from cluster.traces.record import Use, Waiting
 from cluster.traces.spans import SearchTrace
 from cluster.traces.waiting import worker_times
-from search.tracing import Activity
+from search.concurrency.tracing import Activity
 
 BAR, STRIP = 34, 60  # columns
 LEVELS = " ▁▂▃▄▅▆▇█"
@@ -64,8 +64,8 @@ def slowest_lines(trace: SearchTrace, names: Mapping[str, str]) -> Iterator[str]
         shares = [
             _share_of(trace, name, activity) for activity in (Activity.GENERATE, Activity.EXECUTE, Activity.SCORE)
         ]
-        own = sum(end - start for start, end in worker_times(trace.trees[name])) / 1e9 / max(seconds, 1e-9)
-        cells = [f"{100 * share:.0f} %" for share in (*shares, own)]
+        worker = sum(end - start for start, end in worker_times(trace.trees[name])) / 1e9 / max(seconds, 1e-9)
+        cells = [f"{100 * share:.0f} %" for share in (*shares, worker)]
         yield f"  {names[name]:<26.26}{seconds:>9.2f}{cells[0]:>10}{cells[1]:>9}{cells[2]:>8}{cells[3]:>8}"
 
 

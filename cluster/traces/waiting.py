@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cluster.traces.record import ActivityTotals, Use, Waiting, write_waiting
 from cluster.traces.spans import NANOSECONDS, SearchTrace, StoredSpan, read_trace
-from search.tracing import Activity
+from search.concurrency.tracing import Activity
 
 PARTS = 120  # of the time of a search, in a plot
 TREES, SCORED = "trees", "scored"  # what is counted beside the uses of places: growing trees, states at reward models
@@ -31,6 +31,7 @@ CAUSES = {  # of free places: where a rollout is that is not at a policy
     Activity.SCORE: Use.SCORES,
     Activity.GRADE: Use.GRADES,
 }
+ELSEWHERE: tuple[Use, ...] = (*CAUSES.values(), Use.WORKER, Use.ROUTER)
 WAITS = (Activity.QUEUE, Activity.GENERATE, *CAUSES)  # spans in which a tree waits for somebody else than its worker
 
 Event = tuple[int, str, float]  # time (ns), what changes (a use of places, TREES or SCORED), by how much
@@ -140,9 +141,7 @@ def _intervals(events: Sequence[Event], places: int) -> Iterator[Interval]:
     for (time, change, amount), (following, _, _) in pairwise(events):
         amounts[change] = amounts.get(change, 0.0) + amount
         if following > time and amounts.get(TREES, 0.0) > NOTHING:
-            elsewhere = {
-                use: amounts[use] for use in Use if use is not Use.GENERATING and amounts.get(use, 0.0) > NOTHING
-            }
+            elsewhere = {use: amounts[use] for use in ELSEWHERE if amounts.get(use, 0.0) > NOTHING}
             uses = shared_out(places, amounts.get(Use.GENERATING, 0.0), elsewhere)
             yield Interval((following - time) / NANOSECONDS, uses, amounts.get(SCORED, 0.0))
 

@@ -13,7 +13,7 @@ from itertools import islice
 
 from cluster.traces.spans import StoredSpan
 from cluster.traces.text import format_short
-from search.tracing import Activity
+from search.concurrency.tracing import Activity
 
 NAME, DURATION, TIME = 26, 10, 42  # columns
 NUMBERED = {Activity.ROLLOUT: "number", Activity.EXPAND: "node"}  # attribute that stands behind the name of a span

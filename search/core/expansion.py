@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from search.concurrency import gather_or_cancel
+from search.concurrency.tracing import Activity, span
 from search.core.values import WORST
 from search.data import Cost, Finish, Outcome, Proposal, Sampling, Scores, State, Step, StepStatus, Until
 from search.grading.grader import grade
 from search.protocols import SearchServices
 from search.seeds import derive
-from search.tracing import Activity, span
 from search.tree import ROOT, Node, Tree
 
 NO_CANDIDATE = "no_candidate"  # the policy returned nothing because its context was full

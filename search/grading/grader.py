@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from search.concurrency.tracing import Activity, span
 from search.data import Problem
 from search.grading.equivalence import equivalent, equivalent_async
-from search.tracing import Activity, span
 
 __all__ = ["MathGrader", "equivalent", "grade", "grader"]
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,7 @@ make_untrained_reward_model(ModelRef("policy", sys.argv[1]), Path(sys.argv[2]))
 """
 ENDLESS = (  # a search that goes on for longer than the test, as the demo's with more rollouts of every tree
     "--search.rollouts=64",
+    "--search.trees=8",
     "--search.stop_after_correct=0",
     "--search.stop_after_incorrect=0",
     "--workers.trees_in_flight=24",
@@ -60,8 +61,8 @@ def ray_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def long_search(work: Path, ray_directory: Path) -> Iterator[None]:
-    """Search with a reward model until the block ends."""
+def long_search(work: Path, ray_directory: Path) -> Iterator[Callable[[], None]]:
+    """Search with a reward model until the block ends. Yield a check that raises once the search has ended by itself."""
     environment = {**os.environ, "RAY_TMPDIR": str(ray_directory)}
     first = work / "first"
     short = [str(RAYSTAR), "search", CONFIG, "--run-dir", str(first), "--limit=2"]
@@ -71,9 +72,13 @@ def long_search(work: Path, ray_directory: Path) -> Iterator[None]:
     command = [str(RAYSTAR), "search", CONFIG, "--run-dir", str(work / "long"), "--reward-model", str(work / "rm")]
     with (work / "search.log").open("wb") as log:
         process = subprocess.Popen([*command, *ENDLESS], cwd=work, env=environment, stdout=log, stderr=log)
-    try:
-        yield
+
+    def check() -> None:
         assert process.poll() is None, f"the search has ended: {(work / 'search.log').read_text()[-2000:]}"
+
+    try:
+        yield check
+        check()
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=120)
@@ -83,9 +88,10 @@ def long_search(work: Path, ray_directory: Path) -> Iterator[None]:
 def scraped(program: Path, ray_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A server that has scraped a search for SCRAPED_S, and goes on."""
     work = tmp_path_factory.mktemp("scraped")
-    with long_search(work, ray_directory), prometheus(program, work, ray_directory / DISCOVERY) as server:
+    with long_search(work, ray_directory) as check, prometheus(program, work, ray_directory / DISCOVERY) as server:
         end = time.monotonic() + BEGIN_S
         while not server.query(BEGUN):
+            check()
             assert time.monotonic() < end, f"no search after {BEGIN_S:g} s: {(work / 'search.log').read_text()[-2000:]}"
             time.sleep(1)
         time.sleep(SCRAPED_S)

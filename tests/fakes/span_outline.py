@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from search.tracing import Activity, Attribute
+from search.concurrency.tracing import Activity, Attribute
 
 DEPTH: ContextVar[int] = ContextVar("depth", default=0)
 

@@ -197,7 +197,7 @@ def test_forwarded_secrets_stand_in_no_record(cluster: Cluster) -> None:
     ask = f'for page in {pages}; do curl -s -H "Authorization: Bearer $(cat ~/.ray/auth_token)" "$page"; done'
     search = f"{secrets} raystar search {CONFIG} --limit 3 --address {address} --run-dir {run}"
     _, shown = cluster.shell(1, search, timeout=RUN_S)
-    assert "forwarding HF_TOKEN, WANDB_API_KEY, https_proxy" in shown
+    assert "HF_TOKEN, WANDB_API_KEY, https_proxy" in shown  # the names, in the line on the cluster
     _, records = cluster.shell(1, f"{look}; {ask}", timeout=120)
     assert "SearchWorker" in records
     assert MARKER not in shown + records

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from search.concurrency.tracing import NOT_RECORDED, Activity, recording, span
 from search.data import Problem
 from search.protocols import SearchServices
 from search.strategies.registry import build, search_config
-from search.tracing import NOT_RECORDED, Activity, recording, span
 from tests.fakes.drawing import draw
 from tests.fakes.span_outline import Outline
 

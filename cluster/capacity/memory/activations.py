@@ -62,8 +62,21 @@ def largest_micro_batch(train: TrainConfig, objective: str, workers: int, longes
     return MicroBatch(tokens=tokens, length=tokens if packed else length, outputs=outputs, packed=packed)
 
 
-def kept_bytes(shape: ModelShape, batch: MicroBatch, element: int, *, checkpointing: bool, plain: bool) -> int:
-    """Return the bytes of activations at the beginning of the backward pass, and of what it computes on top.
+@dataclass(frozen=True, slots=True)
+class Activations:
+    """Bytes of a forward pass that the layers keep, and of what the backward pass computes on top, first for the head."""
+
+    layers: float
+    backward: float
+
+    @property
+    def total(self) -> float:
+        """Bytes at the peak."""
+        return self.layers + self.backward
+
+
+def kept_bytes(shape: ModelShape, batch: MicroBatch, element: int, *, checkpointing: bool, plain: bool) -> Activations:
+    """Return the bytes of activations at the beginning of the backward pass.
 
     Args:
         shape: of the model.
@@ -82,7 +95,7 @@ def kept_bytes(shape: ModelShape, batch: MicroBatch, element: int, *, checkpoint
     last_norm = (FLOAT32 + 2 * element) * shape.hidden
     # The head's gradients are gone when those of the layers begin.
     backward = max(batch.outputs * head_bytes(shape, element), batch.tokens * 4 * element * shape.intermediate)
-    return batch.tokens * (kept + last_norm + mask) + backward
+    return Activations(batch.tokens * (kept + last_norm + mask), backward)
 
 
 def layer_bytes(shape: ModelShape, element: int, plain_length: int | None) -> int:

@@ -19,7 +19,9 @@ from cluster.capacity.wording import field_of, number, stage_title
 from cluster.config.run_config import RunConfig
 from train.config import LEAST_STAGE, TrainConfig
 
-LIKELY = 0.9  # a tenth less than estimated would have to be too much for a refusal
+# Estimates err by a tenth or more (docs/memory.md): refused is what would not fit with a tenth less, warned of what would
+# not with a tenth more.
+LEAST, MOST = 0.9, 1.1
 MOST_CHANGES = 6  # stages that one suggestion makes fit
 
 ListStages = Callable[[RunConfig], Sequence[StageNeed]]
@@ -54,12 +56,16 @@ def memory_findings(
     stages = list_stages(config)
     if small := next(small_caches(config, stages, shapes), None):
         return MemoryFindings(refusal=small)
-    fault = find_shortage(stages, supply)
+    fault = find_shortage(stages, supply, MOST)
     if fault is None:
         return MemoryFindings(warnings=tuple(busy(stages, free_gib)))
-    certain = find_shortage(stages, supply, LIKELY)
-    text = f"{(certain or fault).describe(place)}: {remedy(config, list_stages, supply, shapes)}"
-    return MemoryFindings(refusal=text) if certain else MemoryFindings(warnings=(f"memory may not suffice: {text}",))
+    certain = find_shortage(stages, supply, LEAST, sure=True)
+    changes = (remedy(config, list_stages, supply, shapes, share) for share in (MOST, 1.0))
+    change = next((change for change in changes if change is not None), _other_remedy(config))
+    if certain is not None:
+        return MemoryFindings(refusal=f"{certain.describe(place)}: {change or _other_remedy(config)}")
+    hint = change or "end other programs meanwhile"
+    return MemoryFindings(warnings=(f"memory may not suffice: {fault.describe(place)}: {hint}",))
 
 
 def busy(stages: Sequence[StageNeed], free_gib: float) -> Iterator[str]:
@@ -73,18 +79,27 @@ def busy(stages: Sequence[StageNeed], free_gib: float) -> Iterator[str]:
         )
 
 
-def remedy(config: RunConfig, list_stages: ListStages, supply: Supply, shapes: Mapping[str, ModelShape]) -> str:
-    """Return "set FIELD=VALUE and …": the smallest changes after which every stage fits, or that none would do."""
+def remedy(
+    config: RunConfig, list_stages: ListStages, supply: Supply, shapes: Mapping[str, ModelShape], share: float
+) -> str | None:
+    """Return "set FIELD=VALUE and …": the smallest changes after which a share of every stage's estimate fits.
+
+    Empty where it fits already, None where no change of settings does it.
+    """
     fields: dict[str, Any] = {}
     for _ in range(MOST_CHANGES):
         changed = with_fields(config, fields)
-        fault = find_shortage(list_stages(changed), supply)
+        fault = find_shortage(list_stages(changed), supply, share)
         if fault is None:
-            return "set " + " and ".join(f"{name}={_text(value)}" for name, value in fields.items())
-        change = _change_for(fault, changed, list_stages, supply, shapes)
+            return "set " + " and ".join(f"{name}={_text(value)}" for name, value in fields.items()) if fields else ""
+        change = _change_for(fault, changed, list_stages, supply, shapes, share)
         if change is None:
             break
         fields |= change
+    return None
+
+
+def _other_remedy(config: RunConfig) -> str:
     more = "GPUs with more memory, more of them" if _on_gpus(config) else "a machine with more memory"
     return f"no setting makes it fit: take a smaller model, or {more}"
 
@@ -110,7 +125,12 @@ def small_caches(config: RunConfig, stages: Iterable[StageNeed], shapes: Mapping
 
 
 def _change_for(
-    fault: Shortage, config: RunConfig, list_stages: ListStages, supply: Supply, shapes: Mapping[str, ModelShape]
+    fault: Shortage,
+    config: RunConfig,
+    list_stages: ListStages,
+    supply: Supply,
+    shapes: Mapping[str, ModelShape],
+    share: float,
 ) -> Mapping[str, Any] | None:
     """Return the smallest change after which the stage of a shortage fits, and those that it is split into."""
 
@@ -120,7 +140,7 @@ def _change_for(
             return False
         prefix = fault.stage.stage
         stages = [stage for stage in list_stages(changed) if stage.stage.startswith(prefix)]
-        return find_shortage(stages, supply) is None and not any(small_caches(changed, stages, shapes))
+        return find_shortage(stages, supply, share) is None and not any(small_caches(changed, stages, shapes))
 
     most_gpus = int(max((node.gpus for node in supply.all_nodes), default=0))
     change = smallest_change(list(_ladders(fault, config, shapes, most_gpus)), fits)

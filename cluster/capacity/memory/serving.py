@@ -16,10 +16,9 @@ from cluster.capacity.memory.use import MemoryUse, gib, on_gpu, on_host
 BLOCK = 16  # tokens of a KV block on a GPU
 FLOAT32 = 4  # bytes
 LOGIT_COPIES = 3  # of a row of logits in float32 while tokens are drawn: scaled, sorted, as probabilities
-# Measured by benchmarks/memory_estimate.py.
-PROCESSES_GIB = 2.0  # an engine's actor and its engine core, with vLLM and torch
+# Measured: docs/memory.md.
+PROCESSES_GIB = 2.3  # an engine's actor and its engine core, with vLLM and torch
 CUDA_GIB = 2.0  # a GPU's context and kernels, and CUDA graphs; not measured
-LOADING = 0.0  # share of the weights that is there twice while they are loaded on a CPU
 
 
 def serving_memory(
@@ -42,7 +41,9 @@ def serving_memory(
     weights = gib(weight_bytes(shape, engine, element))
     working = gib(working_bytes(shape, engine, element, context))
     if not cards:
-        parts = {"weights": weights, "KV cache": engine.kv_cache_gib, "activations": working}
+        # vLLM's kernels for CPUs have the output layer in a layout of their own: an embedding that is one, too, is there twice.
+        copied = gib(shape.embedding * element) if shape.tied else 0.0
+        parts = {"weights": weights + copied, "KV cache": engine.kv_cache_gib, "activations": working}
         return on_host(parts | {"processes": PROCESSES_GIB})
     cache = sequences * cache_gib(shape, engine, context=context, has_bf16=has_bf16)
     parts = {"weights": weights / cards, "KV cache": cache, "activations": working / cards, "CUDA": CUDA_GIB}

@@ -11,8 +11,8 @@ from cluster.capacity.wording import number, role_title, stage_title
 
 RAY_KILLS = 0.95  # share of a node's memory from which on Ray ends processes (RAY_memory_usage_threshold)
 # Of a node, beside the processes of a stage: the driver and Ray's own processes on the head, Ray's agents on others.
-# Measured by benchmarks/memory_estimate.py.
-HEAD_GIB, NODE_GIB = 1.5, 0.5
+# Measured: docs/memory.md.
+HEAD_GIB, NODE_GIB = 1.8, 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +54,16 @@ class Shortage:
         )
 
 
-def find_shortage(stages: Iterable[StageNeed], supply: Supply, share: float = 1.0) -> Shortage | None:
+def find_shortage(
+    stages: Iterable[StageNeed], supply: Supply, share: float = 1.0, *, sure: bool = False
+) -> Shortage | None:
     """Return the first stage that the memory of a supply does not hold; None if all fit.
 
-    ``share``: of what is estimated, so that 0.9 finds only what would not fit with a tenth less either.
+    ``share``: of what is estimated, so that 0.9 finds only what would not fit with a tenth less either. ``sure``: without
+    what processes take that share libraries, and what they seldom reach.
     """
-    return next((fault for stage in stages if (fault := _of_stage(stage, supply, share)) is not None), None)
+    faults = (_of_stage(stage, supply, share, sure=sure) for stage in stages)
+    return next((fault for fault in faults if fault is not None), None)
 
 
 def usable_gib(node: NodeSupply) -> float:
@@ -67,25 +71,25 @@ def usable_gib(node: NodeSupply) -> float:
     return RAY_KILLS * node.memory_gib - (HEAD_GIB if node.is_head else NODE_GIB)
 
 
-def counted_gib(group: GroupNeed) -> float:
+def counted_gib(group: GroupNeed, *, sure: bool = False) -> float:
     """Return what one replica is counted with: executors' limits, which programs seldom reach, are left out."""
-    return group.bundle.memory_gib if group.bundle.memory_parts else group.bundle.sure_memory_gib
+    return group.bundle.memory_gib if group.bundle.memory_parts and not sure else group.bundle.sure_memory_gib
 
 
-def _of_stage(stage: StageNeed, supply: Supply, share: float) -> Shortage | None:
+def _of_stage(stage: StageNeed, supply: Supply, share: float, *, sure: bool) -> Shortage | None:
     nodes = supply.all_nodes
     cards = [node.gpu_memory_gib for node in nodes if node.gpus]
     largest_card = max((card for card in cards if card is not None), default=0.0)
     largest_node = max(map(usable_gib, nodes), default=0.0)
     for group in stage.groups:
-        on_card, on_node = group.bundle.gpu_memory_gib, counted_gib(group)
+        on_card, on_node = group.bundle.gpu_memory_gib, counted_gib(group, sure=sure)
         if largest_card and None not in cards and on_card * share > largest_card:
             return Shortage(stage=stage, group=group, needs_gib=on_card, has_gib=largest_card, on_cards=True)
         if on_node * share > largest_node:
-            return Shortage(stage=stage, group=group, needs_gib=on_node, has_gib=largest_node)
+            return Shortage(stage=stage, group=group, needs_gib=counted_gib(group), has_gib=largest_node)
     if unplaced(*without_memory([stage]), supply) is not None:
         return None  # GPUs or CPUs are too few, which cluster.capacity.compare says
-    if unplaced(_with_memory(stage, share), _usable(supply)) is None:
+    if unplaced(_with_memory(stage, share, sure=sure), _usable(supply)) is None:
         return None
     together = sum(group.replicas * counted_gib(group) for group in stage.groups)
     return Shortage(stage=stage, group=None, needs_gib=together, has_gib=sum(map(usable_gib, nodes)))
@@ -100,13 +104,14 @@ def without_memory(stages: Iterable[StageNeed]) -> tuple[StageNeed, ...]:
     return tuple(replace(stage, groups=tuple(map(bare, stage.groups))) for stage in stages)
 
 
-def _with_memory(stage: StageNeed, share: float) -> StageNeed:
+def _with_memory(stage: StageNeed, share: float, *, sure: bool) -> StageNeed:
     """Return the stage with a share of its estimated memory, all of which counts."""
-    groups = (
-        replace(group, bundle=replace(group.bundle, memory_gib=share * counted_gib(group), soft_memory_gib=0.0))
-        for group in stage.groups
-    )
-    return replace(stage, groups=tuple(groups))
+
+    def counted(group: GroupNeed) -> GroupNeed:
+        memory = share * counted_gib(group, sure=sure)
+        return replace(group, bundle=replace(group.bundle, memory_gib=memory, soft_memory_gib=0.0))
+
+    return replace(stage, groups=tuple(map(counted, stage.groups)))
 
 
 def _usable(supply: Supply) -> Supply:

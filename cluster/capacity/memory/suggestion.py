@@ -44,7 +44,7 @@ def smallest_change(ladders: Sequence[Sequence[Step]], fits: Callable[[Mapping[s
 
 def training_ladders(section: str, train: TrainConfig, *, on_gpus: bool, is_half: bool) -> list[list[Step]]:
     """Return the changes of a training that save memory, by field. ``is_half``: it computes in bf16 already, or cannot."""
-    ladders = [
+    ladders: list[list[Step]] = [
         [(float(halvings), "micro_batch_tokens", tokens) for halvings, tokens in _halves(train.micro_batch_tokens)],
         [] if train.gradient_checkpointing else [(3.0, "gradient_checkpointing", True)],
         [] if is_half else [(6.0, "precision", "bf16")],

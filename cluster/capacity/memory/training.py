@@ -13,7 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cluster.capacity.memory.activations import FLOAT32, LONGEST_PLAIN_ATTENTION, kept_bytes, largest_micro_batch
+from cluster.capacity.memory.activations import (
+    FLOAT32,
+    LONGEST_PLAIN_ATTENTION,
+    Activations,
+    kept_bytes,
+    largest_micro_batch,
+)
 from cluster.capacity.memory.deepspeed_estimators import StateBytes, zero2_states, zero3_states
 from cluster.capacity.memory.precision import training_bytes
 from cluster.capacity.memory.shape import ModelShape
@@ -25,8 +31,10 @@ MASTER, MOMENTS = 4, 8  # bytes a weight: a copy in float32, AdamW's two moments
 BUCKET = 500_000_000  # elements of DeepSpeed's buffer for gradients that are summed over workers
 GATHERED = 1_000_000_000  # weights that ZeRO-3 holds whole at once
 HOST_FACTOR = 1.5  # of DeepSpeed's estimators: what the host holds beside what they count
-# Measured by benchmarks/memory_estimate.py.
+HEAP_BLOCK = 32 * 2**20  # bytes; glibc gives larger blocks back to the system at once (its largest mmap threshold)
+# Measured: docs/memory.md.
 PROCESS_GIB = 1.0  # a worker's process with torch, transformers and DeepSpeed
+RAY_TRAIN_GIB = 1.0  # Ray Train's controller and its seven small actors
 CUDA_GIB = 1.5  # a GPU's context and kernels, and NCCL's buffers; not measured
 
 
@@ -66,7 +74,7 @@ def training_memory(
         stage=train.zero_stage,
     )
     activations = kept_bytes(shape, batch, element, checkpointing=train.gradient_checkpointing, plain=plain)
-    return _on_gpus(states, train, activations) if gpus else _on_cpus(states, activations)
+    return _on_gpus(states, train, activations.total) if gpus else _on_cpus(states, activations, batch.tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +137,21 @@ class _States:
         return bucket if self.stage == 2 or (self.stage == 1 and on_gpu) else 0.0
 
 
-def _on_cpus(states: _States, activations: float) -> MemoryUse:
-    """Return the use of a worker without a GPU. What is offloaded lies in the same memory, so offload spares nothing."""
-    working = {
-        "activations": activations + states.buffers(on_gpu=False),
-        "optimizer step": states.gradient_copy + states.temporaries(on_gpu=False),
-    }
+def _on_cpus(states: _States, activations: Activations, tokens: int) -> MemoryUse:
+    """Return the use of a worker without a GPU. What is offloaded lies in the same memory, so offload spares nothing.
+
+    The C library keeps what is freed in blocks below HEAP_BLOCK: activations of few ``tokens`` and gradients of narrow layers
+    are still there when a step needs its own memory.
+    """
+    shape, element = states.shape, states.element
+    step = states.gradient_copy + states.temporaries(on_gpu=False)
+    if tokens * shape.intermediate * element < HEAP_BLOCK:
+        step += activations.layers
+    if shape.hidden * shape.intermediate * element < HEAP_BLOCK:
+        step += element * max(0, states.trained - shape.embedding - shape.head)
+    working = {"activations": activations.total + states.buffers(on_gpu=False), "optimizer step": step}
     parts = _parts(states.weights, states.gradients, states.optimizer, working)
-    return on_host(parts | {"process": PROCESS_GIB})
+    return on_host(parts | {"process": PROCESS_GIB, "Ray Train": RAY_TRAIN_GIB / states.workers})
 
 
 def _on_gpus(states: _States, train: TrainConfig, activations: float) -> MemoryUse:
@@ -160,7 +175,7 @@ def _on_gpus(states: _States, train: TrainConfig, activations: float) -> MemoryU
         "optimizer step": 0.0 if offloads else states.temporaries(on_gpu=True),
     }
     parts = _parts(weights, gradients, optimizer, working) | {"gathered weights": gib(gathered), "CUDA": CUDA_GIB}
-    return on_gpu(parts, gib(host) + PROCESS_GIB)
+    return on_gpu(parts, gib(host) + PROCESS_GIB + RAY_TRAIN_GIB / states.workers)
 
 
 def _deepspeed_states(states: _States, *, offloads: bool, offloads_weights: bool) -> StateBytes | None:

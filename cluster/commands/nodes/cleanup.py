@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _clean_this_machine(dry_run: bool) -> int:
     if dry_run:
-        found = leftovers.find_leftovers()
-        for process in found:
+        processes = leftovers.find_leftovers()
+        for process in processes:
             print(f"{process.pid}: {' '.join(process.info['cmdline'])[:SHOWN]}")
-        print(f"{len(found)} processes would be ended")
+        print(f"{len(processes)} processes would be ended")
         return 0
     ended, left = leftovers.end_leftovers()
     print(f"{ended} processes ended, {len(left)} left{': ' if left else ''}{', '.join(str(p.pid) for p in left)}")

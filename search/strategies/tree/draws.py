@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from search.concurrency import gather_or_cancel
+from search.concurrency.tracing import Activity, span
 from search.core.completion import UNLIMITED
 from search.core.expansion import DrawnStep, ExpansionConfig, attach_children, draw_steps, make_children
 from search.core.lookahead import score_ahead
@@ -19,7 +20,6 @@ from search.core.values import WORST
 from search.protocols import SearchServices
 from search.strategies.sampling.solutions import draw_solutions, score_solutions
 from search.strategies.tree.options import TreeConfig
-from search.tracing import Activity, span
 from search.tree import Node, Tree
 
 

@@ -19,11 +19,11 @@ from functools import partial
 from typing import Any
 
 from search.concurrency import cancel_all, run_at_once
+from search.concurrency.tracing import Activity, span
 from search.core.inflight import InflightRollouts
 from search.core.stopping import should_stop
 from search.core.values import back_up
 from search.strategies.tree.options import RolloutConfig
-from search.tracing import Activity, span
 from search.tree import ROOT, Node, Tree
 
 NO_ROLLOUTS: Mapping[int, int] = {}

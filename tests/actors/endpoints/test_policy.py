@@ -14,11 +14,11 @@ from actors.endpoints.formats import SERVERS_TEMPLATE
 from actors.endpoints.policy import UNKNOWN_TOKEN, Encode, EndpointPolicy, share_out
 from actors.errors import EndpointRefused
 from search.concurrency import gather_or_cancel
+from search.concurrency.tracing import recording
 from search.data import Candidate, Finish, Problem, Request, Sampling, State, Step, Until
 from search.formats.base import StepFormat
 from search.formats.chat_format import ChatFormat
 from search.formats.plain_format import PlainFormat
-from search.tracing import recording
 from tests.fakes.openai_server import Body, Failure, ScriptedServer, serving
 from tests.fakes.span_outline import Outline
 

@@ -8,6 +8,7 @@ import pytest
 import ray
 
 from actors.config import EngineConfig
+from actors.engines.base import SINGLE_PROCESS_EXECUTOR
 from actors.engines.manager import EngineManager
 from actors.errors import EngineStartFailed
 from actors.placement.config import PlacementSettings
@@ -24,13 +25,13 @@ def test_engine_in_a_placement_group_starts_no_ray_workers(
 
     def describe(engine: Any) -> tuple[bool, str]:
         backend = engine._llm.vllm_config.parallel_config.distributed_executor_backend
-        return ray.util.get_current_placement_group() is not None, backend.__name__
+        return ray.util.get_current_placement_group() is not None, str(backend)
 
     lines: list[str] = []
     placer = Placer(PlacementSettings(), lines.append)
     with EngineManager(engine_config, engine_config, placer=placer) as manager:
         (engine,) = manager.handles(models[0])
-        assert ray.get(engine.__ray_call__.remote(describe)) == (True, "SingleProcessExecutor")
+        assert ray.get(engine.__ray_call__.remote(describe)) == (True, SINGLE_PROCESS_EXECUTOR)
         groups = ray.util.placement_group_table().values()
         assert [len(group["bundles"]) for group in groups if group["state"] == "CREATED"] == [1]
         proposal = ray.get(engine.propose.remote(("abc",), (), 2, Sampling(max_tokens=8), 1, "key"))

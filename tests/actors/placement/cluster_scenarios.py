@@ -188,7 +188,7 @@ def main() -> None:
     scenarios = Scenarios(names)
     results = {}
     for name in vars(Scenarios):
-        if not name.startswith("_") and name not in ("placer", "manager", "where"):
+        if not name.startswith("_") and name not in ("placer", "manager", "where") and name in (sys.argv[1:] or [name]):
             print(name, file=sys.stderr, flush=True)
             results[name] = getattr(scenarios, name)()
     print(json.dumps({**results, "lines": scenarios.lines}))

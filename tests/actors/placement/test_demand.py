@@ -62,7 +62,7 @@ def test_small_demands_leave_whole_nodes_to_large_ones() -> None:
             [],
             "6 nodes with 1 free CPU (e-0, e-1, e-2, e-3 and 2 more)",
         ),
-        (engines(1, 1), [node("a", 8, 4)], "Ray to place policy-0"),
+        (engines(1, 1), [node("a", 8, 4)], "Ray to start policy-0"),
     ],
 )
 def test_missing_nodes_are_counted_in_their_size(demands: list[Demand], nodes: list[Node], text: str) -> None:

@@ -10,10 +10,10 @@ import pytest
 from actors.config import EngineConfig
 from actors.errors import BadScore, EngineGaveUp, PromptTooLong, RequestFailed, WrongModel
 from actors.pools.engine_pool import PolicyPool, RewardModelPool
+from search.concurrency.tracing import recording
 from search.data import Candidate, Finish, ModelRef, Problem, Sampling, State, Step, StepStatus
 from search.formats.code_format import END_OF_CODE, END_OF_STEP, CodeFormat
 from search.reward_models import RewardModelKind, make_adapter
-from search.tracing import recording
 from tests.fakes.engine import DEATH, ScriptedEngine
 from tests.fakes.ray_handle import ActorHandle
 from tests.fakes.span_outline import Outline

@@ -45,11 +45,11 @@ def test_tier_is_filled_first_by_executors_with_their_own_steps() -> None:
 
 
 def test_executor_beside_engines_runs_steps_on_spare_cores_alone() -> None:
-    """44 CPUs are free, 2 x 4 are kept for the engines of 4 GPUs: 36 x 2 steps."""
+    """Of 48 CPUs 2 x 4 are kept for the engines of 4 GPUs: 40 x 2 steps."""
     (seat,) = plan([GPUS[0]], 1).seats
-    assert seat.concurrency == 72
+    assert seat.concurrency == 80
     assert plan([CPUS[0]], 1).seats[0].concurrency == 0  # two steps a core of the whole node
-    assert plan([GPUS[0]], 1, {"reserved_cpus": 0}).seats[0].concurrency == 88
+    assert plan([GPUS[0]], 1, {"reserved_cpus": 0}).seats[0].concurrency == 96
 
 
 def test_gpu_node_without_spare_cpus_gets_none() -> None:

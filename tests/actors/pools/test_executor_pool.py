@@ -30,9 +30,9 @@ from actors.sandbox.client.executor import codes_of, is_comment_only, make_progr
 from actors.sandbox.client.result import ExecResult
 from actors.sandbox.config import ExecutorConfig
 from actors.sandbox.limits import Tier
+from search.concurrency.tracing import recording
 from search.core.expansion import mark_code_error
 from search.data import Outcome, Problem, State, Step, StepStatus
-from search.tracing import recording
 from tests.fakes.ray_handle import ActorHandle
 from tests.fakes.span_outline import Outline
 

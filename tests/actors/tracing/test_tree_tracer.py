@@ -13,9 +13,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from actors.tracing.span_file import BATCH
 from actors.tracing.tree_tracer import TreeTracer, is_recorded
+from search.concurrency.tracing import Activity, span
 from search.seeds import derive
 from search.storage.trace_folder import span_files
-from search.tracing import Activity, span
 
 
 def make_tracer(directory: Path, share: float = 1.0, worker: int = 0) -> TreeTracer:

@@ -27,7 +27,7 @@ REPORT = NodeReport(
     code="abc",
     checks=(ok("memory", "8 GiB free"), ok("disk", "90 GiB free")),
     clock=1001.0,
-    asked=1000.0,
+    called=1000.0,
     answered=1002.0,
 )
 OTHER = replace(REPORT, address="10.0.0.2")
@@ -87,9 +87,12 @@ def test_code_digest_changes_with_a_module(tmp_path: Path) -> None:
 
 
 def test_environment_is_that_of_the_start_of_a_process() -> None:
-    command = [sys.executable, "-c", "input()"]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, "MARK": "a=b"})
+    command = [sys.executable, "-c", "print('up', flush=True); input()"]
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={**os.environ, "MARK": "a=b"})
     try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"up\n"
         assert read_environment(child.pid)["MARK"] == "a=b"
     finally:
         child.communicate(b"\n", timeout=20)

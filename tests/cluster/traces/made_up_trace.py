@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.tracing.span_file import encode_attributes
+from search.concurrency.tracing import Activity
 from search.storage.trace_folder import PLACES, REWARD_MODEL_PLACES, SHARE, new_span_file
-from search.tracing import Activity
 
 SECOND = 10**9
 BEGIN = 1_700_000_000 * SECOND  # Unix time (ns)

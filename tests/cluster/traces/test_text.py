@@ -8,7 +8,7 @@ from cluster.traces.spans import read_trace
 from cluster.traces.text import bar, describe_waiting, format_short, plain, slowest_lines, strip, summary_lines
 from cluster.traces.waiting import measure_waiting
 from cluster.traces.waterfall import waterfall
-from search.tracing import Activity
+from search.concurrency.tracing import Activity
 from tests.cluster.traces.made_up_trace import Row, execute, generate, queue, score, write_search
 
 ROWS: list[Row] = [generate(0, 2), execute(2, 3), score(3, 3.5), queue(3.5, 3.6), (Activity.SELECT, 3.6, 3.600002, {})]

@@ -9,8 +9,8 @@ import pytest
 from cluster.traces.record import WAITING, Use, read_waiting
 from cluster.traces.spans import SearchTrace, read_trace
 from cluster.traces.waiting import PARTS, measure_waiting, shared_out, store_waiting, totals_of, worker_times
+from search.concurrency.tracing import Activity
 from search.errors import UserError
-from search.tracing import Activity
 from tests.cluster.traces.made_up_trace import BEGIN, SECOND, Row, execute, generate, queue, score, write_search
 
 

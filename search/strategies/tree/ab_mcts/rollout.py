@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
+from search.concurrency.tracing import Activity, span
 from search.core.expansion import attach_children, node_seed, propose_children
 from search.core.values import WORST, back_up, path_rank, terminal_value
 from search.protocols import Policy, SearchServices
@@ -12,7 +13,6 @@ from search.seeds import derive
 from search.strategies.tree.ab_mcts.arms import TreeArms
 from search.strategies.tree.ab_mcts.config import AbMctsConfig
 from search.strategies.tree.prompted_policy import PromptedPolicy
-from search.tracing import Activity, span
 from search.tree import ROOT, Node, Tree
 
 

@@ -50,7 +50,7 @@ def test_half_a_billion_with_a_large_batch_is_refused_in_24_gb() -> None:
     refusal = find(half_b(), LAPTOP, *LARGE_BATCH, "--policy.engine.dtype=bfloat16").refusal
     assert refusal is not None
     assert refusal.startswith("round 1 (train policy): one training worker needs 2")
-    assert "set train.policy.micro_batch_tokens=2048" in refusal
+    assert "set train.policy.micro_batch_tokens=1024" in refusal
     assert "\n" not in refusal
 
 
@@ -58,7 +58,14 @@ def test_suggested_change_fits_when_it_is_followed() -> None:
     refusal = find(half_b(), LAPTOP, *LARGE_BATCH, "--policy.engine.dtype=bfloat16").refusal
     assert refusal is not None
     changes = [f"--{change}" for change in refusal.rpartition(": set ")[2].split(" and ")]
-    assert find(half_b(), LAPTOP, *LARGE_BATCH, "--policy.engine.dtype=bfloat16", *changes) == MemoryFindings()
+    assert find(half_b(), LAPTOP, *LARGE_BATCH, "--policy.engine.dtype=bfloat16", *changes).refusal is None
+
+
+def test_training_that_barely_fits_is_a_warning() -> None:
+    changes = [f"--train.{role}.micro_batch_tokens=1024" for role in ("policy", "reward_model")]
+    (warning,) = find(half_b(), LAPTOP, *LARGE_BATCH, *changes, "--policy.engine.dtype=bfloat16").warnings
+    assert warning.startswith("memory may not suffice: round 1 (train policy): one training worker needs ")
+    assert warning.endswith(": end other programs meanwhile")
 
 
 def test_trainings_side_by_side_are_taken_apart() -> None:

@@ -76,6 +76,15 @@ def test_cpu_engine_takes_its_cache_whatever_it_holds() -> None:
     assert held_sequences(qwen_7b(), engine, 0, context=1024) == int(2 / (1024 * 56 * KIB / GIB))
 
 
+def test_cpu_engine_has_a_tied_embedding_twice() -> None:
+    engine = EngineConfig(dtype="bfloat16")
+    apart, tied = (
+        serving_memory(replace(qwen_7b(), tied=tied), engine, sequences=1, context=512).parts["weights"]
+        for tied in (False, True)
+    )
+    assert tied - apart == pytest.approx(2 * 152064 * 3584 / GIB)
+
+
 def test_weights_double_when_a_cpu_lacks_bfloat16() -> None:
     engine = EngineConfig()
     with_it, without = (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.capacity.bundles import Supply
+from cluster.capacity.bundles import GroupNeed, Supply
 from cluster.capacity.memory.shortage import HEAD_GIB, NODE_GIB, find_shortage, usable_gib, without_memory
 from tests.cluster.capacity.made_up_nodes import cluster, group, growing, node, stage
 
@@ -11,7 +11,7 @@ def laptop(memory_gib: float) -> Supply:
     return cluster(node("this machine", memory_gib=memory_gib, is_head=True))
 
 
-def training(memory_gib: float, **more: float) -> object:
+def training(memory_gib: float, **more: float) -> GroupNeed:
     return group("training", cpus=1, memory_gib=memory_gib, memory_parts="optimizer 7.0", **more)
 
 
@@ -33,6 +33,12 @@ def test_estimate_counts_by_a_share_when_that_is_asked_for() -> None:
     stages = [stage("r1/train_policy", training(22))]
     assert find_shortage(stages, laptop(23.4)) is not None
     assert find_shortage(stages, laptop(23.4), 0.9) is None
+
+
+def test_processes_that_share_libraries_are_not_sure() -> None:
+    stages = [stage("r1/train_policy", training(22, soft_memory_gib=3))]
+    assert find_shortage(stages, laptop(23.4)) is not None
+    assert find_shortage(stages, laptop(23.4), sure=True) is None
 
 
 def test_processes_of_a_stage_count_together_on_one_node() -> None:

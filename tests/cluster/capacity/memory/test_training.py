@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.capacity.memory.activations import largest_micro_batch
-from cluster.capacity.memory.training import CUDA_GIB, PROCESS_GIB, training_memory
+from cluster.capacity.memory.training import CUDA_GIB, PROCESS_GIB, RAY_TRAIN_GIB, training_memory
 from tests.cluster.capacity.memory.public_models import half_b, qwen_7b
 from train.config import TrainConfig
 
@@ -49,7 +49,7 @@ def test_offloaded_optimizer_lies_on_the_host() -> None:
     assert use.parts["weights"] == pytest.approx(2 * P / GIB)
     assert use.parts["gradients"] == use.parts["optimizer"] == 0
     # DeepSpeed: 4 bytes a weight and GPU, half as much again, of which a worker has an eighth.
-    assert use.per_host_gib == pytest.approx(1.5 * 4 * 8 * P / 8 / GIB + PROCESS_GIB)
+    assert use.per_host_gib == pytest.approx(1.5 * 4 * 8 * P / 8 / GIB + PROCESS_GIB + RAY_TRAIN_GIB / 8)
 
 
 def test_offloaded_weights_leave_the_gpu_one_layer() -> None:
@@ -75,13 +75,24 @@ def test_parts_of_a_gpu_add_up() -> None:
 
 
 def test_cpu_step_takes_more_than_a_small_backward_pass() -> None:
-    train = TrainConfig.model_validate(FEW | {"precision": "bf16"})
+    train = TrainConfig.model_validate(FEW | {"precision": "bf16", "micro_batch_tokens": 16, "max_length": 16})
     parts = training_memory(half_b(), train, workers=1, gpus=0).parts
     weights = half_b().parameters
     assert parts["weights"] == parts["gradients"] == pytest.approx(2 * weights / GIB)
     assert parts["optimizer"] == pytest.approx(12 * weights / GIB)
-    assert parts["optimizer step"] == pytest.approx(12 * weights / GIB)  # 4 gradients, two temporaries of 4
+    # 4 of gradients, two temporaries of 4; gradients of layers that the C library keeps; 16 tokens take next to nothing.
+    of_layers = weights - 2 * 151936 * 896
+    assert parts["optimizer step"] == pytest.approx((12 * weights + 2 * of_layers) / GIB, rel=0.01)
     assert "activations" not in parts
+
+
+def test_cpu_keeps_small_activations_during_the_step() -> None:
+    train = TrainConfig.model_validate(FEW | {"precision": "bf16", "gradient_checkpointing": False})
+    short, long = (
+        training_memory(half_b(), train, workers=1, gpus=0, objective="ppm", longest=length).parts["optimizer step"]
+        for length in (16, 512)
+    )
+    assert long > short + 1.0
 
 
 def test_cpu_backward_pass_of_a_large_batch_is_the_peak() -> None:
@@ -117,7 +128,7 @@ def test_half_a_billion_of_the_log_is_too_much_for_24_gb() -> None:
     passed = TrainConfig.model_validate(shared | {"micro_batch_tokens": 1024, "gradient_checkpointing": True})
     for objective in ("sft", "ppm"):
         assert training_memory(half_b(), killed, workers=1, gpus=0, objective=objective).per_host_gib > 18.6
-        assert training_memory(half_b(), passed, workers=1, gpus=0, objective=objective).per_host_gib < 18
+        assert training_memory(half_b(), passed, workers=1, gpus=0, objective=objective).per_host_gib < 20
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,13 @@ def run(args: argparse.Namespace) -> int:
     hosts = remote.named_hosts(args.hosts, args.cluster)
     path = tokens.token_path(os.environ, Path.home())
     if args.dry_run:
-        made = "there" if path.exists() else "made"
-        print(f"token: {path} is {made}; it is taken to {', '.join(host.name for host in hosts) or 'no other machine'}")
+        state = "there" if path.exists() else "made"
+        print(
+            f"token: {path} is {state}; it is taken to {', '.join(host.name for host in hosts) or 'no other machine'}"
+        )
         return 0
-    made = "made" if tokens.make_token(path) else "there already"
-    print(f"token: {path} ({made})")
+    state = "made" if tokens.make_token(path) else "there already"
+    print(f"token: {path} ({state})")
     results = tokens.send_token(path, hosts)
     for result in results:
         print(f"{result.host.name}: {'has it' if result.code == 0 else f'FAILED: {result.line}'}")

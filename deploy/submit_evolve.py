@@ -1,6 +1,6 @@
 """Run ``raystar evolve`` on the head node of a cluster; ``ray submit`` copies this script there.
 
-    ray submit ray_cluster.yaml deploy/submit_evolve.py -- configs/gsm8k_qwen.yaml --run-dir /shared/runs/gsm8k
+    ray submit ray_cluster.yaml deploy/submit_evolve.py -- configs/gsm8k_qwen_gpu.yaml --run-dir /shared/runs/gsm8k
 
 Only this file is copied. The project is already on the nodes (``file_mounts`` in ray_cluster.yaml), and relative paths
 start there. ``ray submit`` does not quote arguments: give none with spaces.

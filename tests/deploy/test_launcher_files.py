@@ -117,7 +117,8 @@ def test_submitted_script_runs_evolve_in_the_project(
     (tmp_path / "raystar").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_ADDRESS", "")  # so that what the script sets is taken back
+    monkeypatch.delenv("RAY_ADDRESS")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["submit_evolve.py", "configs/x.yaml", "--seed", "3"])
     monkeypatch.setattr("os.execv", lambda path, arguments: calls.append((path, arguments)))

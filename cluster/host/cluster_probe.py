@@ -14,7 +14,7 @@ from typing import Any
 
 from ray._common.usage.usage_lib import get_cluster_metadata
 from ray._private.services import canonicalize_bootstrap_address_or_die
-from ray._raylet import AuthenticationTokenLoader, Config, GcsClient
+from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
 
 from cluster.host.joining import AUTH_MODE, DISABLED, TOKEN, TOKEN_MISSING
 

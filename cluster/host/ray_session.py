@@ -109,7 +109,7 @@ def ray_session(config: RayConfig, address: str | None = None, *, name: str = "r
     import ray  # heavy, and it reads the environment set above
 
     if address is not None:
-        from ray._raylet import Config
+        from ray._raylet import Config  # type: ignore[attr-defined]
 
         Config.initialize("")  # ``check`` has set RAY_AUTH_MODE, which Ray does not see if it was imported before
 

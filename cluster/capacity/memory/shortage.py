@@ -87,7 +87,8 @@ def _of_stage(stage: StageNeed, supply: Supply, share: float, *, sure: bool) -> 
             return Shortage(stage=stage, group=group, needs_gib=on_card, has_gib=largest_card, on_cards=True)
         if on_node * share > largest_node:
             return Shortage(stage=stage, group=group, needs_gib=counted_gib(group), has_gib=largest_node)
-    if unplaced(*without_memory([stage]), supply) is not None:
+    (bare,) = without_memory([stage])
+    if unplaced(bare, supply) is not None:
         return None  # GPUs or CPUs are too few, which cluster.capacity.compare says
     if unplaced(_with_memory(stage, share, sure=sure), _usable(supply)) is None:
         return None

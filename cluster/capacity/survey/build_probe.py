@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from cluster.capacity.bundles import TRAINING, GroupNeed, StageNeed, Supply
 from cluster.capacity.supply import kind_of, smallest_card
@@ -19,7 +19,9 @@ from cluster.host import machine
 from search.errors import UserError
 
 Build = Literal["cpu", "cuda", "none"]
-CPU, CUDA, NONE = "cpu", "cuda", "none"
+CPU: Final = "cpu"
+CUDA: Final = "cuda"
+NONE: Final = "none"
 CUDA_VERSION = re.compile(r"^cuda\b[^=]*=\s*['\"]", re.MULTILINE)  # in torch/version.py; None in a CPU build
 
 

@@ -186,7 +186,7 @@ def measure(engines: int, args: argparse.Namespace, work: Path) -> Measurement:
     with simulated_cluster(engines) as (handles, pids), SearchWorkerPool(config) as pool:
         pool.run(replace(spec, directory=warm_up), handles, problems[: args.workers])  # workers import what they need
         processes = Processes(workers=tuple(pool.pids()), driver=(os.getpid(),), simulation=tuple(pids))
-        window = Window(opens_s=args.settle, lasts_s=args.window, processes=processes)
+        window = Window(opens_s=args.opens, lasts_s=args.window, processes=processes)
         try:
             pool.run(spec, handles, problems, on_stats=window.on_stats)
         except WindowClosed:
@@ -247,7 +247,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="search workers (actors)")
     parser.add_argument("--trees", type=int, help="trees in flight (count); default: 32 an engine")
     parser.add_argument("--problems", type=int, default=0, help="problems queued at least (count)")
-    parser.add_argument("--settle", type=float, default=60, help="time before the window (s)")
+    parser.add_argument("--opens", type=float, default=60, help="time before the window (s)")
     parser.add_argument("--window", type=float, default=60, help="time that is measured (s)")
     args = parser.parse_args()
     ray.init(include_dashboard=False, log_to_driver=False)

@@ -84,7 +84,7 @@ def test_groups_hold_the_rules_of_the_operator() -> None:
     assert JOB["ttlSecondsAfterFinished"] == 0 or JOB["shutdownAfterJobFinishes"]
 
 
-def test_only_the_gpu_group_asks_for_gpus_and_the_head_for_no_actor() -> None:
+def test_gpu_group_alone_asks_for_gpus_and_the_head_for_none() -> None:
     asked = {
         name: group["template"]["spec"]["containers"][0]["resources"]["limits"].get("nvidia.com/gpu")
         for name, group in groups(CLUSTER).items()

@@ -84,7 +84,7 @@ def test_address_of_the_first_node_can_be_named(commands: RecordedCommands, tmp_
     assert call.arguments[-1] == "192.168.1.4:22345"
 
 
-def test_script_ends_before_ray_starts_without_environment_or_config(tmp_path: Path) -> None:
+def test_script_ends_before_ray_without_environment_or_config(tmp_path: Path) -> None:
     missing = submit(tmp_path, ARGUMENTS)
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
     assert "set RAYSTAR_ENVIRONMENT" in missing.stderr

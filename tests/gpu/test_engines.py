@@ -56,7 +56,7 @@ def test_halves_and_fp8_are_computed_on_a_gpu(tmp_path: Path) -> None:
         assert values == pytest.approx(torch_logprobs(full), abs=tolerance)
 
 
-def test_sleeping_engine_frees_its_card_and_wakes_on_other_weights(tmp_path: Path) -> None:
+def test_sleeping_engine_frees_its_card_and_wakes_again(tmp_path: Path) -> None:
     first, second = make_policy(tmp_path / "first", gain=3.0), make_policy(tmp_path / "second", seed=2, gain=3.0)
     before, after, memory = run_script("tests.gpu.sleep_and_wake", first, second)
     assert before == pytest.approx(torch_logprobs(first), abs=HALVES)

@@ -147,7 +147,7 @@ def test_auto_is_never_a_cpu_where_a_gpu_can_be(cluster: str, model: str) -> Non
         assert train.use_gpu is has_gpus
 
 
-def test_one_machine_without_a_gpu_has_the_defaults_and_no_reasons() -> None:
+def test_machine_without_a_gpu_has_defaults_and_no_reasons() -> None:
     config = RunConfig.model_validate({"name": "r", "problems": {"train": {"name": "curriculum", "count": 2}}})
     chosen = choose(config, CLUSTERS["laptop"], shapes_of(MODELS["5M"]))
     assert chosen.reasons == ()

@@ -104,7 +104,7 @@ def test_only_what_changed_is_copied(buckets: DirectoryBuckets) -> None:
     assert texts(directory) == {"one": "9", "two": "3"}
 
 
-def test_published_files_are_copied_in_the_store_and_done_is_last(buckets: DirectoryBuckets) -> None:
+def test_published_files_are_copied_and_done_is_last(buckets: DirectoryBuckets) -> None:
     store = open_store("s3://bucket/x")
     partial = fill(store, one="1")
     store.push(partial)

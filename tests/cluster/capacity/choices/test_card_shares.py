@@ -48,7 +48,7 @@ def chosen(supply: Supply, **fields: Any) -> RunConfig:
     return choose(run_config(**fields), supply, shapes_of(MODELS["0.5B"])).config
 
 
-def test_what_a_config_gives_one_model_is_left_out_for_the_others() -> None:
+def test_share_given_to_one_model_is_left_out_for_the_others() -> None:
     config = chosen(ONE_CARD, policy={"path": "/m", "engine": {"gpus": 0.4}})
     assert engines(config) == [(1, 0.4), (1, 0.6)]
     config = chosen(TWO_CARDS, policy={"path": "/m", "engine": {"gpus": 0.5, "replicas": 2}})

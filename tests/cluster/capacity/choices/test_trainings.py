@@ -34,7 +34,7 @@ def test_workers_have_a_sample_of_a_step_of_every_round() -> None:
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(16, 1), (64, 3), (128, 7)])
-def test_small_model_has_workers_that_compute_longer_than_they_wait(batch_size: int, workers: int) -> None:
+def test_small_model_has_workers_that_compute_more_than_wait(batch_size: int, workers: int) -> None:
     assert laid_out("8 x 80", "5M", batch_size=batch_size).workers == workers  # 6 x 4.7e6 x 2048 FLOP a sequence
 
 
@@ -69,7 +69,7 @@ def test_what_a_config_says_of_a_layout_stays() -> None:
     assert (train.zero_stage, train.offload) == (3, "optimizer_and_weights")
 
 
-def test_round_with_its_own_stage_is_not_given_what_it_cannot_offload() -> None:
+def test_round_with_its_own_stage_gets_no_impossible_offload() -> None:
     rounds = (TrainConfig(batch_size=128, max_length=2048), TrainConfig(batch_size=128, max_length=2048, zero_stage=0))
     assert laid_out("1 x 80", "0.5B", rounds=rounds).offload == "none"
 

@@ -123,7 +123,9 @@ class EngineConfig(AutoConfig):
 
     def alone(self) -> EngineConfig:
         """Return the settings while no other model is served: with ``replicas_alone`` engines, if there are more so."""
-        return self.model_copy(update={"replicas": self.replicas_alone}) if self.replicas_alone > self.replicas else self
+        return (
+            self.model_copy(update={"replicas": self.replicas_alone}) if self.replicas_alone > self.replicas else self
+        )
 
     @property
     def num_gpus(self) -> float:

@@ -84,7 +84,7 @@ def test_file_that_teaches_nothing_is_reported(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--trees", "none"), "--trees: no trees in none"),
+        (("--trees", "none"), "/none: a directory with trees-*.jsonl is needed"),
         (("--labels", "none.jsonl"), "--labels: no file none.jsonl"),
         (("--labels", "mini.yaml"), "mini.yaml:1: "),
         ((), "one of the arguments --trees --labels is required"),

@@ -125,7 +125,7 @@ class Room:
 
     def processes(self, host: int) -> list[str]:
         """Return the command lines of a host's processes, zombies included, without process 1, its sshd and its pause."""
-        lines = self.run(host, "ps", "-eo", "pid=,args=").stdout.splitlines()
+        lines = self.run(host, "ps", "-eo", "pid=,args=", cwd=Path("/")).stdout.splitlines()
         rows = [line.split(None, 1) for line in lines if line.strip()]
         own = ("sleep 3600", "sshd:", "/usr/sbin/sshd", "ps -eo")
         return [command for pid, command in rows if pid != "1" and not command.startswith(own)]

@@ -15,8 +15,17 @@ from typing import Any
 from ray._common.usage.usage_lib import get_cluster_metadata
 from ray._private.services import canonicalize_bootstrap_address_or_die
 from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
+from ray.exceptions import AuthenticationError
 
 from cluster.host.joining import AUTH_MODE, DISABLED, TOKEN, TOKEN_MISSING
+
+
+def has_token() -> bool:
+    """Return whether Ray finds a token here. It raises AuthenticationError where it finds none."""
+    try:
+        return bool(AuthenticationTokenLoader.instance().has_token())
+    except AuthenticationError:
+        return False
 
 
 def ask(address: str) -> dict[str, Any]:
@@ -26,7 +35,7 @@ def ask(address: str) -> dict[str, Any]:
     for mode in (DISABLED, TOKEN):
         os.environ[AUTH_MODE] = mode
         Config.initialize("")  # Ray has read the variable when it was imported
-        if mode == TOKEN and not AuthenticationTokenLoader.instance().has_token():
+        if mode == TOKEN and not has_token():
             refusals[mode] = TOKEN_MISSING
             continue
         try:

@@ -55,7 +55,7 @@ def deepspeed_config(config: TrainConfig, world_size: int) -> dict[str, Any]:
                 "eps": 1e-8,
                 "weight_decay": config.weight_decay,
                 "torch_adam": True,  # DeepSpeed's own is compiled at the first start
-                **({} if config.offload == "none" else {"fused": True}),
+                **({"fused": True} if config.offload != "none" or torch.cuda.is_available() else {}),
             },
         },
         "zero_optimization": {"stage": int(config.zero_stage), **offload_config(config)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
 from transformers import AutoModelForCausalLM
 
@@ -26,11 +27,19 @@ HOST = {"device": "cpu"}
         (3, "optimizer_and_weights", {"stage": 3, "offload_optimizer": HOST, "offload_param": HOST}),
     ],
 )
-def test_deepspeed_is_told_what_to_offload(stage: int, offload: str, expected: dict[str, object]) -> None:
+def test_deepspeed_is_told_what_to_offload(
+    stage: int, offload: str, expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     config = TrainConfig.model_validate({"zero_stage": stage, "offload": offload})
     settings = deepspeed_config(config, 2)
     assert settings["zero_optimization"] == expected
     assert settings["optimizer"]["params"].get("fused", False) == (offload != "none")
+
+
+def test_adam_is_fused_when_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert deepspeed_config(TrainConfig(), 1)["optimizer"]["params"]["fused"]
 
 
 @pytest.mark.parametrize(("stage", "offload"), [(0, "optimizer"), (2, "optimizer_and_weights")])

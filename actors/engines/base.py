@@ -183,7 +183,7 @@ class Engine(RpcServer):
             log = ActorLog()
             try:
                 return self._start()
-            except Exception as error:  # a boundary: vLLM fails in any way, and the driver is told one line
+            except Exception as error:  # a boundary: vLLM fails in any way, and the driver gets one line
                 raise start_failure(error, log) from error
 
     def _start(self) -> AsyncLLM:

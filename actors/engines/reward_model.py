@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class StateScore:
     cached: int = 0
 
 
-class RewardEngine(Engine):
+class RewardEngine(Engine, ABC):
     """What the engines of all reward models share. ``adapter`` says how the outputs become a logit."""
 
     too_long_logit = TOO_LONG_LOGIT
@@ -77,9 +78,9 @@ class RewardEngine(Engine):
             )
         return score
 
+    @abstractmethod
     async def _score_state(self, state: RenderedState, key: str) -> StateScore:
         """Return the score of one state. Raises PromptTooLong."""
-        raise NotImplementedError
 
     def _arguments(self) -> dict[str, Any]:
         return super()._arguments() | dict(self._adapter.engine_options)

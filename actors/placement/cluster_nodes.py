@@ -9,9 +9,8 @@ from typing import Any
 import ray
 from ray._private.state import available_resources_per_node
 
-from actors.placement.nodes import Node
+from actors.placement.nodes import HEAD_RESOURCE, Node
 
-HEAD_RESOURCE = "node:__internal_head__"
 QUIET_S, LONGEST_S = 1.0, 15.0  # what was stopped has let go when nothing changes for so long; it has so long for it
 
 

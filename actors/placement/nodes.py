@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+HEAD_RESOURCE = "node:__internal_head__"  # resource that Ray gives the head node
 # Label of a node that our manifests set, and its value on nodes that are there for executors.
 ROLE_LABEL, EXECUTOR_ROLE = "raystar.io/role", "executor"
 

@@ -130,17 +130,15 @@ class Placer:
 
     def retry(self, choose: Callable[[Sequence[Node]], Choice]) -> Choice:
         """Return what ``choose`` makes of the nodes, once they are enough. Raises its UserError past ``deadline_s``."""
-        begin, line_s = time.monotonic(), FIRST_LINE_S
+        wait = _Wait(self.settings.deadline_s, self.say)
         while True:
             try:
                 return choose(read_nodes())
             except UserError as error:
-                seconds = time.monotonic() - begin
-                if seconds >= self.settings.deadline_s:
+                if wait.is_over:
                     raise
-                if seconds >= line_s:
-                    line_s = seconds + LINE_EVERY_S
-                    self.say(f"waiting {format_minutes(seconds)} so far: {error}")
+                if wait.is_line_due():
+                    self.say(f"waiting {format_minutes(wait.seconds)} so far: {error}")
             time.sleep(POLL_S)
 
     def worker_options(self, workers: int, cpus: float) -> list[dict[str, Any]]:
@@ -198,17 +196,32 @@ class _Wait:
         self._deadline_s, self._say = deadline_s, say
         self._begin, self._next_line_s = time.monotonic(), FIRST_LINE_S
 
+    @property
+    def seconds(self) -> float:
+        """Time since the begin."""
+        return time.monotonic() - self._begin
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.seconds >= self._deadline_s
+
+    def is_line_due(self) -> bool:
+        """Return whether a line is due, and count it as said."""
+        if self.seconds < self._next_line_s:
+            return False
+        self._next_line_s = self.seconds + LINE_EVERY_S
+        return True
+
     def check(self, demands: Sequence[Demand]) -> None:
         """Say what is waited for, if a line is due. Raises NoRoom past the deadline."""
-        seconds = time.monotonic() - self._begin
-        if seconds >= self._deadline_s:
+        if self.is_over:
             raise NoRoom(
                 f"no room in {self._deadline_s:g} s: {describe_missing(demands, read_nodes())} missing; add nodes, ask "
                 "for fewer, or raise placement.deadline_s"
             )
-        if seconds >= self._next_line_s:
-            self._next_line_s = seconds + LINE_EVERY_S
-            self._say(describe_wait(demands, read_nodes(), seconds))
+        if self.is_line_due():
+            self._say(describe_wait(demands, read_nodes(), self.seconds))
 
 
 def near(node: Node) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 # Roles of a GroupNeed. A policy beside the first has a role of its own: search.protocols.policy_role.
 POLICY, SECOND_POLICY, REWARD_MODEL = "policy", "second_policy", "reward_model"
 EXECUTOR, SEARCH_WORKER, TRAINING = "executor", "search_worker", "training"
+MIB_PER_GIB = 1024
 NOT_ENGINES = (EXECUTOR, SEARCH_WORKER, TRAINING)
 
 

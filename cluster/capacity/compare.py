@@ -29,15 +29,17 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource of nodes: its name in a bundle, its unit, and how much of it a supply has when it is fully grown."""
+    """A resource of nodes: its name in a bundle, its unit, and how much of it a node has, a supply, and one that has grown."""
 
     name: str
     unit: str
     of_node: Callable[[NodeSupply], float]
+    there: Callable[[Supply], float]
+    most: Callable[[Supply], float]
 
 
-GPUS = Resource("gpus", "GPU", lambda node: node.gpus)
-CPUS = Resource("cpus", "CPU", lambda node: node.cpus)
+GPUS = Resource("gpus", "GPU", lambda node: node.gpus, lambda supply: supply.gpus, lambda supply: supply.most_gpus)
+CPUS = Resource("cpus", "CPU", lambda node: node.cpus, lambda supply: supply.cpus, lambda supply: supply.most_cpus)
 
 
 def check_fit(stages: Sequence[StageNeed], supply: Supply, place: str = CLUSTER) -> None:
@@ -85,9 +87,7 @@ def _too_large(stages: Sequence[StageNeed], supply: Supply, resource: Resource, 
 
 def _too_many(stages: Sequence[StageNeed], supply: Supply, resource: Resource, place: str) -> Iterator[str]:
     """Yield the stage that needs most of a resource, if it is more than there is and can be added."""
-    has = sum(resource.of_node(node) for node in supply.nodes)
-    added = sorted((resource.of_node(node) for node in supply.can_add), reverse=True)
-    most = has + sum(added[: supply.add_at_most])
+    has, most = resource.there(supply), resource.most(supply)
     worst = max(stages, key=lambda stage: getattr(stage, resource.name), default=None)
     if worst is None or getattr(worst, resource.name) <= most + ROUNDING:
         return

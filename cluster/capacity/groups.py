@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from actors.config import EngineConfig
 from actors.sandbox.config import ExecutorConfig
-from cluster.capacity.bundles import EXECUTOR, SEARCH_WORKER, TRAINING, Bundle, GroupNeed
+from cluster.capacity.bundles import EXECUTOR, MIB_PER_GIB, SEARCH_WORKER, TRAINING, Bundle, GroupNeed
 from cluster.capacity.memory.estimate import ModelShape, serving_memory, training_memory
+from cluster.capacity.memory.use import gib
 from cluster.config.run_config import RunConfig
 from train.config import TrainConfig
 
-MIB_PER_GIB, GIB = 1024, 2**30
 # Of a weight: two checkpoints, each with weights and two moments in 32 bits, while the next one is written; the export.
 TRAINED_BYTES = 2 * 12 + 4
 USUAL_CONTEXT = 4096  # tokens of a sequence where neither model nor config says how long one can be
@@ -24,7 +25,7 @@ def engine_group(role: str, engine: EngineConfig, shape: ModelShape | None) -> G
     """
     memory: dict[str, Any] = {}
     if shape is not None:
-        use = serving_memory(shape, engine, sequences=1, context=_context(engine, shape))
+        use = serving_memory(shape, engine, sequences=1, context=longest_sequence(engine, [shape]))
         memory = {
             "memory_gib": use.per_host_gib,
             "soft_memory_gib": use.parts.get("processes", 0.0),
@@ -34,11 +35,11 @@ def engine_group(role: str, engine: EngineConfig, shape: ModelShape | None) -> G
     return GroupNeed(role, int(engine.replicas), Bundle(cpus=engine.num_cpus, gpus=float(engine.gpus), **memory))
 
 
-def _context(engine: EngineConfig, shape: ModelShape) -> int:
-    """Return the tokens of the longest sequence of an engine, as far as it is known."""
+def longest_sequence(engine: EngineConfig, shapes: Iterable[ModelShape]) -> int:
+    """Return the tokens of the longest sequence of engines that serve models of some shapes, as far as they are known."""
     if isinstance(engine.max_model_len, int):
         return engine.max_model_len
-    return min(shape.context or USUAL_CONTEXT, USUAL_CONTEXT)
+    return min([USUAL_CONTEXT, *(shape.context or USUAL_CONTEXT for shape in shapes)])
 
 
 def executor_group(executor: ExecutorConfig) -> GroupNeed:
@@ -72,7 +73,7 @@ def training_group(train: TrainConfig, shape: ModelShape | None, objective: str,
             "soft_memory_gib": use.parts.get("process", 0.0),
             "gpu_memory_gib": use.per_gpu_gib,
             "memory_parts": use.describe(),
-            "disk_gib": shape.parameters * TRAINED_BYTES / GIB / workers,
+            "disk_gib": gib(shape.parameters * TRAINED_BYTES) / workers,
         }
     bundle = Bundle(cpus=train.cpus_per_worker or 1, gpus=float(use_gpu), **memory)
     return GroupNeed(TRAINING, workers, bundle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from actors.placement.nodes import Node
 from actors.pools.executor_nodes import ExecutorPlan, plan_executors
@@ -47,20 +47,21 @@ def bundles_to_hold(stages: Sequence[StageNeed]) -> list[dict[str, float]]:
     >>> bundles_to_hold([search, train])
     [{'CPU': 1, 'GPU': 4}, {'CPU': 8}]
     """
-    with_gpus = [[group for group in stage.groups if group.bundle.gpus] for stage in stages]
-    without = [[group for group in stage.groups if not group.bundle.gpus] for stage in stages]
-    most = [max(with_gpus, key=_total_gpus, default=[]), max(without, key=_total_cpus, default=[])]
-    return [bundle for groups in most for group in groups for bundle in [_resources(group)] * group.replicas if bundle]
+    with_gpus = [_only(stage, lambda group: group.bundle.gpus > 0) for stage in stages]
+    without = [_only(stage, lambda group: group.bundle.gpus == 0) for stage in stages]
+    nothing = StageNeed("", ())
+    most = (
+        max(with_gpus, key=lambda stage: stage.gpus, default=nothing),
+        max(without, key=lambda stage: stage.cpus, default=nothing),
+    )
+    groups = [group for stage in most for group in stage.groups]
+    return [bundle for group in groups for bundle in [_resources(group)] * group.replicas if bundle]
+
+
+def _only(stage: StageNeed, is_meant: Callable[[GroupNeed], bool]) -> StageNeed:
+    return StageNeed(stage.stage, tuple(filter(is_meant, stage.groups)))
 
 
 def _resources(group: GroupNeed) -> dict[str, float]:
     amounts = {"CPU": group.bundle.cpus, "GPU": group.bundle.gpus}
     return {name: amount for name, amount in amounts.items() if amount}
-
-
-def _total_gpus(groups: Sequence[GroupNeed]) -> float:
-    return sum(group.replicas * group.bundle.gpus for group in groups)
-
-
-def _total_cpus(groups: Sequence[GroupNeed]) -> float:
-    return sum(group.replicas * group.bundle.cpus for group in groups)

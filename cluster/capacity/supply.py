@@ -9,15 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cluster.capacity.bundles import NodeSupply, Supply
+from actors.placement.nodes import HEAD_RESOURCE
+from cluster.capacity.bundles import MIB_PER_GIB, NodeSupply, Supply
 from cluster.capacity.survey.node_types import GIB, AutoscalerLimits, NodeType
 from cluster.host import machine
 from cluster.host.ray_session import RayConfig
 
-HEAD = "node:__internal_head__"  # resource that Ray gives the head node
 ACCELERATOR = "accelerator_type:"  # resource that Ray gives a node with GPUs, followed by their kind
 ASSUMED_GPUS, ASSUMED_CPUS_PER_GPU = 8, 8  # of a node with GPUs that can be added, where no node is there to go by
-MIB_PER_GIB = 1024
 
 
 def machine_supply(config: RayConfig) -> Supply:
@@ -85,7 +84,7 @@ def _node(node: Mapping[str, Any]) -> NodeSupply:
         # Ray sets its object store aside; what it leaves is what was free when the node joined.
         memory_gib=(resources.get("memory", math.inf) + resources.get("object_store_memory", 0.0)) / GIB,
         labels=node.get("Labels") or {},
-        is_head=HEAD in resources,
+        is_head=HEAD_RESOURCE in resources,
         accelerator=kinds[0] if kinds else None,
     )
 

@@ -60,28 +60,20 @@ def main(address: str, expected: int | None, dry_run: bool = False) -> int:
 
 def read_reports(answer_s: float = ANSWER_S) -> tuple[list[NodeReport], list[str]]:
     """Return the reports of the living nodes of the joined cluster, and the addresses of those that did not answer."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    import ray  # heavy, as node_tasks is
 
-    called, nodes = time.time(), [node for node in ray.nodes() if node["Alive"]]
-    task = ray.remote(num_cpus=0, max_retries=0)(look_at_node)
-    calls = {
-        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
-            node["NodeManagerAddress"]
-        ): node["NodeManagerAddress"]
-        for node in nodes
+    from cluster.host.node_tasks import NodeTask, run_on_nodes
+
+    called = time.time()
+    addresses = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    tasks = {node: NodeTask(node, look_at_node, (address,)) for node, address in addresses.items()}
+    reports = {
+        node: replace(outcome, called=called, answered=time.time())
+        for node, outcome in run_on_nodes(tasks, answer_s)
+        if isinstance(outcome, NodeReport)
     }
-    reports, waiting, end = [], list(calls), called + answer_s
-    while waiting and time.time() < end:
-        ready, waiting = ray.wait(waiting, num_returns=1, timeout=max(0.0, end - time.time()))
-        for call in ready:
-            try:
-                report = ray.get(call)
-            except ray.exceptions.RayError:
-                continue
-            calls.pop(call)
-            reports.append(_received(report, called, time.time()))
-    return sorted(reports, key=lambda report: report.address), sorted(calls.values())
+    silent = sorted(address for node, address in addresses.items() if node not in reports)
+    return sorted(reports.values(), key=lambda report: report.address), silent
 
 
 def look_at_node(address: str) -> NodeReport:
@@ -196,7 +188,3 @@ def _same(name: str, values: Mapping[str, str]) -> Check:
 
 def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
-
-
-def _received(report: NodeReport, called: float, answered: float) -> NodeReport:
-    return replace(report, called=called, answered=answered)

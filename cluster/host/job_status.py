@@ -7,15 +7,17 @@ submitted has a message; a driver that joined the cluster by an address has none
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+
+from cluster.host.ray_session import job_config
+from search.concurrency import run_in_background
 
 INTERVAL_S = 10.0
-JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a submitted job
 SUBMISSION_ID = "job_submission_id"  # in the metadata there
 MAX_MESSAGE = 300  # characters
 logger = logging.getLogger(__name__)
@@ -23,8 +25,7 @@ logger = logging.getLogger(__name__)
 
 def submission_id() -> str | None:
     """Return the id of the submitted job that this process is the driver of; None if it is none."""
-    metadata = json.loads(os.environ.get(JOB_CONFIG, "{}")).get("metadata") or {}
-    submission = metadata.get(SUBMISSION_ID)
+    submission = (job_config(os.environ).get("metadata") or {}).get(SUBMISSION_ID)
     return str(submission) if submission else None
 
 
@@ -35,19 +36,11 @@ def shown_in_dashboard(describe: Callable[[], str], interval_s: float = INTERVAL
     if submission is None:
         yield
         return
-    stop = threading.Event()
-    thread = threading.Thread(
-        target=_report, args=(submission, describe, stop, interval_s), name="job status", daemon=True
-    )
-    thread.start()
-    try:
+    with run_in_background("job status", partial(_report, submission, describe, interval_s), join_s=interval_s):
         yield
-    finally:
-        stop.set()
-        thread.join(timeout=interval_s)
 
 
-def _report(submission: str, describe: Callable[[], str], stop: threading.Event, interval_s: float) -> None:
+def _report(submission: str, describe: Callable[[], str], interval_s: float, stop: threading.Event) -> None:
     written = ""
     while not stop.wait(interval_s):
         message = describe()[:MAX_MESSAGE]

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from cluster.host import doctor, machine
 from cluster.host.doctor import Check, Level, ok, problem, warning
+from cluster.host.joining import AUTH_MODE
+from cluster.host.tokens import PATH_VARIABLE
 
 COMMANDS = ("ray", "raystar")
-AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+TOKEN = "RAY_AUTH_TOKEN"
 HIDES_GPUS, THREADS = "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "OMP_NUM_THREADS"
 NAMES = f"{doctor.NAMES.removesuffix(', Ray cluster')}, commands, token, environment"
 
@@ -62,7 +64,7 @@ def check_commands(find: Callable[[str], str | None]) -> Check:
 def check_token(environment: Mapping[str, str], home: Path) -> Check:
     """Check that Ray asks for a token on this node, has one, and keeps it from other users."""
     mode = environment.get(AUTH_MODE, "").lower()
-    path = Path(environment.get(TOKEN_PATH) or home / ".ray" / "auth_token")
+    path = Path(environment.get(PATH_VARIABLE) or home / ".ray" / "auth_token")
     if mode != "token":
         state = f"{AUTH_MODE} is {mode or 'not set'}"
         remedy = (

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,12 +162,18 @@ def _local(config: RayConfig) -> dict[str, Any]:
 def worker_environment() -> dict[str, str]:
     """Return environment variables for workers: PYTHONPATH and WORKER_ENV, without those that a submitted job sets."""
     variables = WORKER_ENV | {name: os.environ[name] for name in STORE_VARIABLES if name in os.environ}
-    job = json.loads(os.environ.get(JOB_CONFIG, "{}"))
+    job = job_config(os.environ)
     if not job:
         paths = [str(SOURCE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     set_by_job = (job.get("runtime_env") or {}).get("env_vars") or {}
     return {key: value for key, value in variables.items() if key not in set_by_job}
+
+
+def job_config(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return what Ray tells the driver of a submitted job: its metadata and runtime environment; empty in other drivers."""
+    config: dict[str, Any] = json.loads(environment.get(JOB_CONFIG, "{}"))
+    return config
 
 
 def is_in_job_copy(path: Path) -> bool:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from actors.engines.arguments import saved_quantization
+from cluster.capacity.memory.estimate import shape_of_recipe
 from cluster.config.run_config import RunConfig
 from cluster.models.directory import saved_weights
 from cluster.models.resolve import ResolvedModel
 from cluster.models.size import ModelSize
-from cluster.run.model_fields import (
-    POLICY_PATH,
-    ROLES_OF_THE_RUN,
-    SECOND_POLICY,
-    SERVED_REWARD_MODELS,
-    RunModels,
-    declared_size,
-    further_path,
-)
+from cluster.run.model_fields import POLICY_PATH, RunModels, declared_size, is_built_in, options_by_role
+from cluster.run.models import POLICY, REWARD_MODEL
+from search.protocols import SECOND_POLICY, policy_role
 from train.config import BasePolicySize
 
 
@@ -45,41 +40,34 @@ class ModelParameters:
 
 def model_parameters(config: RunConfig, models: RunModels) -> ModelParameters:
     """Return the parameters of the models that a command works with."""
-    named = {*models.resolved, *models.missing}
-    policy = _policy_parameters(config, models, "--policy" if "--policy" in named else POLICY_PATH)
-    if config.second_policy in ROLES_OF_THE_RUN:
-        second_policy = policy
-    elif config.second_policy is not None:
-        second_policy = _named_parameters(config, models, SECOND_POLICY)
-    else:
-        second_policy = 0
+    options = options_by_role(config, models)
+
+    def parameters(role: str) -> int | None:
+        return _parameters(config, models, options[role])
+
     reward_model: int | None = 0
-    if option := next((option for option in reversed(SERVED_REWARD_MODELS) if option in named), None):
-        reward_model = _named_parameters(config, models, option)
+    if REWARD_MODEL in options:
+        reward_model = parameters(REWARD_MODEL)
     elif config.reward_model.endpoint is not None:
         reward_model = _size_of(config.reward_model.size)
-    further = tuple(
-        policy if entry.path in ROLES_OF_THE_RUN else _named_parameters(config, models, further_path(place))
-        for place, entry in enumerate(config.policies)
+    return ModelParameters(
+        policy=parameters(POLICY),
+        second_policy=parameters(SECOND_POLICY) if SECOND_POLICY in options else 0,
+        reward_model=reward_model,
+        further=tuple(parameters(policy_role(place + 1)) for place in range(len(config.policies))),
     )
-    return ModelParameters(policy=policy, second_policy=second_policy, reward_model=reward_model, further=further)
 
 
 def training_parameters(config: RunConfig, models: RunModels) -> int | None:
     """Return the parameters of the model that ``raystar train`` starts from: of ``--init``, else of the base policy."""
     is_given = "--init" in models.resolved or "--init" in models.missing
-    return _policy_parameters(config, models, "--init" if is_given else POLICY_PATH)
+    return _parameters(config, models, "--init" if is_given else POLICY_PATH)
 
 
-def _policy_parameters(config: RunConfig, models: RunModels, option: str) -> int | None:
-    """Return the parameters of the policy; before the built-in one is made, those of its recipe."""
-    if option in models.resolved or option in models.missing or config.policy.endpoint is not None:
-        return _named_parameters(config, models, option)
-    return built_in_parameters(config.policy.recipe.size)
-
-
-def _named_parameters(config: RunConfig, models: RunModels, option: str) -> int | None:
-    """Return the parameters of the model that ``option`` names; None if nothing says them."""
+def _parameters(config: RunConfig, models: RunModels, option: str) -> int | None:
+    """Return the parameters of the model that ``option`` names, None if nothing says them; of the built-in policy by its recipe."""
+    if is_built_in(config, models, option):
+        return built_in_parameters(config.policy.recipe.size)
     model = models.resolved.get(option)
     counted = _count(model) if model is not None else None
     return counted or _size_of(declared_size(config, option))
@@ -101,12 +89,4 @@ def _size_of(size: ModelSize | None) -> int | None:
 
 def built_in_parameters(size: BasePolicySize) -> int:
     """Return the parameters of the built-in base policy, a Qwen2 with tied embeddings, its biases of q, k and v included."""
-    shape = ModelSize(
-        layers=size.layers,
-        hidden=size.hidden_size,
-        intermediate=size.intermediate_size,
-        heads=size.heads,
-        kv_heads=size.heads,
-        vocabulary=size.vocabulary,
-    )
-    return shape.parameters() + 3 * size.layers * size.hidden_size
+    return shape_of_recipe(size).parameters

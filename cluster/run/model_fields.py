@@ -98,6 +98,29 @@ class RunModels:
                 }
 
 
+def options_by_role(config: RunConfig, models: RunModels) -> dict[str, str]:
+    """Return the field or option that says which model each role has, that of the policy for a role that it has too.
+
+    A reward model is left out where nothing names one. ``is_built_in`` says whether the policy's names a model at all.
+    """
+    named = {*models.resolved, *models.missing}
+    policy = "--policy" if "--policy" in named else POLICY_PATH
+    options = {POLICY: policy}
+    if config.second_policy is not None:
+        options[SECOND_POLICY] = policy if config.second_policy in ROLES_OF_THE_RUN else SECOND_POLICY
+    for place, further in enumerate(config.policies):
+        options[policy_role(place + 1)] = policy if further.path in ROLES_OF_THE_RUN else further_path(place)
+    if option := next((option for option in reversed(SERVED_REWARD_MODELS) if option in named), None):
+        options[REWARD_MODEL] = option
+    return options
+
+
+def is_built_in(config: RunConfig, models: RunModels, option: str) -> bool:
+    """Return whether the policy that ``option`` stands for is the built-in one: it names none, and no server has it."""
+    is_named = option in models.resolved or option in models.missing
+    return option == POLICY_PATH and not is_named and config.policy.endpoint is None
+
+
 def config_references(config: RunConfig) -> dict[str, str]:
     """Return what the config names models by, by field."""
     fields = {

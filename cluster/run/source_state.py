@@ -5,13 +5,12 @@ A submitted job runs a copy without git's files. Its submitter names the commit 
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from cluster.host.ray_session import JOB_CONFIG
+from cluster.host.ray_session import job_config
 
 COMMIT, DIRTY = "raystar_commit", "raystar_dirty"  # keys of the metadata of a job, whose values are text
 IMAGE_COMMIT, DIRTY_SUFFIX = "RAYSTAR_COMMIT", "-dirty"  # variable of an image, and what follows the commit in it
@@ -47,7 +46,7 @@ def job_metadata(commit: str, dirty: bool) -> dict[str, str]:
 
 def read_job_metadata(environment: Mapping[str, str]) -> SourceState:
     """Return what ``job_metadata`` was given, by the environment of the job's driver; (None, None) if nothing was."""
-    metadata = json.loads(environment.get(JOB_CONFIG, "{}")).get("metadata") or {}
+    metadata = job_config(environment).get("metadata") or {}
     if COMMIT not in metadata:
         return None, None
     return str(metadata[COMMIT]), metadata.get(DIRTY) == "true"

@@ -22,9 +22,8 @@ from typing import Any
 from uuid import uuid4
 
 import ray
-from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from cluster.host.node_tasks import NodeTask, run_on_nodes
 from search.errors import UserError
 from search.storage.object_store import ObjectStore
 
@@ -223,22 +222,10 @@ def _is_locked(path: Path) -> bool:
 
 def _ask(request: ProbeRequest, nodes: Mapping[str, str]) -> tuple[dict[str, NodeReport], list[str]]:
     """Return the reports of the nodes by id, and the names of those without an answer in ANSWER_S."""
-    task = ray.remote(num_cpus=0, max_retries=0)(visit)
-    pending = {
-        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(request, node): node
-        for node in nodes
-    }
-    done, late = ray.wait(list(pending), num_returns=len(pending), timeout=ANSWER_S)
-    silent = [nodes[pending[item]] for item in late]
-    for item in late:
-        ray.cancel(item, force=True)
-    reports: dict[str, NodeReport] = {}
-    for item in done:
-        try:
-            reports[pending[item]] = ray.get(item)
-        except RayError:  # the node died meanwhile, or no process can be started there
-            silent.append(nodes[pending[item]])
-    return reports, silent
+    outcomes = dict(run_on_nodes({node: NodeTask(node, visit, (request, node)) for node in nodes}, ANSWER_S))
+    # A RayError: the node died meanwhile, or no process can be started there.
+    reports = {node: outcomes[node] for node in nodes if isinstance(outcomes.get(node), NodeReport)}
+    return reports, [name for node, name in nodes.items() if node not in reports]
 
 
 def _await(condition: Callable[[], bool]) -> tuple[bool, str]:

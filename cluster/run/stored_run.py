@@ -24,6 +24,7 @@ from uuid import uuid4
 
 from cluster.run.directory import CONFIG, LOCK, MANIFEST
 from cluster.run.inventory import DONE, PARTIAL, is_weights
+from search.concurrency import run_in_background
 from search.errors import UserError
 from search.storage.object_store import (
     PUBLISHING,
@@ -35,13 +36,13 @@ from search.storage.object_store import (
     open_store,
     scratch_directory,
 )
+from train.trainer.job import CHECKPOINTS
 
 LEASE = "lease.json"  # object that says who runs the run; never in the mirror
 LEASE_S = 300.0  # a lease that was not renewed for so long belongs to a dead process
 CONTEST_S = 1.0  # longest time between the looks of two processes at a free lease and their writing
 RENEW_S = 60.0  # seconds between two renewals, which upload the log too
 COPIES = "copies"  # directory of the mirrors of what is only read
-CHECKPOINTS = "checkpoints"  # directories of Ray Train, which reads them from the store itself
 
 
 def find_run(place: str | Path) -> tuple[Path, ObjectStore | None]:
@@ -159,13 +160,13 @@ def check_lease(store: ObjectStore, owner: str | None = None) -> None:
 @contextmanager
 def held_lease(store: ObjectStore) -> Iterator[None]:
     """Hold the run's lease during the block, renewed by a thread. Raises UserError if another process holds it."""
-    identity, stop = uuid4().hex, threading.Event()
+    identity = uuid4().hex
 
     def write() -> None:
         lease = {"id": identity, "host": platform.node(), "pid": os.getpid(), "time": time.time()}
         store.write_text(store.mirror / LEASE, json.dumps(lease))
 
-    def renew() -> None:
+    def renew(stop: threading.Event) -> None:
         while not stop.wait(RENEW_S):
             with suppress(UserError):  # an outage of the store: the next renewal, or an upload of the run, will tell
                 write()
@@ -175,13 +176,10 @@ def held_lease(store: ObjectStore) -> Iterator[None]:
     write()
     time.sleep(CONTEST_S)
     check_lease(store, identity)  # of two processes that began at once the one that wrote last holds it
-    thread = threading.Thread(target=renew, name="lease", daemon=True)
-    thread.start()
     try:
-        yield
+        with run_in_background("lease", renew):
+            yield
     finally:
-        stop.set()
-        thread.join()
         store.remove_file(store.mirror / LEASE)
 
 
@@ -193,7 +191,7 @@ def _created(manifest: str) -> object:
 
 
 def _is_mirrored(file: Path) -> bool:
-    """Return whether the driver needs a copy. Weights are downloaded by who loads them, checkpoints by Ray Train."""
+    """Return whether the driver needs a copy. Weights are downloaded by who loads them, checkpoints by Ray Train itself."""
     return CHECKPOINTS not in file.parts and file.name not in (LEASE, PUBLISHING) and not is_weights(file)
 
 

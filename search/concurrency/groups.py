@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
-from threading import Thread
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -73,3 +74,19 @@ def run_both(first: Callable[[], First], second: Callable[[], Second]) -> tuple[
 
     Thread(target=work, name="run_both", daemon=True).start()
     return first(), result.result()
+
+
+@contextmanager
+def run_in_background(name: str, work: Callable[[Event], None], join_s: float | None = None) -> Iterator[None]:
+    """Run ``work`` in a daemon thread during the block. At the block's end the event that it gets is set, and it is awaited.
+
+    ``join_s``: for at most so long; None: until it returns.
+    """
+    stop = Event()
+    thread = Thread(target=work, args=(stop,), name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(join_s)

@@ -67,7 +67,7 @@ class ObjectStore:
         from pyarrow.fs import FileSelector, FileType  # heavy: half a second, and most runs are in a directory
 
         system, base = connect(self.url_of(directory))
-        with _told(f"{self.url_of(directory)} cannot be read"):
+        with _as_user_error(f"{self.url_of(directory)} cannot be read"):
             infos = system.get_file_info(FileSelector(base, recursive=True, allow_not_found=True))
         return {
             directory / info.path.removeprefix(f"{base}/"): _object_state(info)
@@ -97,7 +97,7 @@ class ObjectStore:
     def upload(self, file: Path) -> None:
         """Upload one file of the mirror. Raises UserError."""
         system, key = connect(self.url_of(file))
-        with _told(f"{self.url_of(file)} cannot be written"):
+        with _as_user_error(f"{self.url_of(file)} cannot be written"):
             with file.open("rb") as source:
                 _copy(source, system.open_output_stream(key))
             _take_time(file, system.get_file_info(key))
@@ -106,7 +106,7 @@ class ObjectStore:
         """Download one file into the mirror. A reader there sees the old file or the new one. Raises UserError."""
         system, key = connect(self.url_of(file))
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _told(f"{self.url_of(file)} cannot be read"):
+        with _as_user_error(f"{self.url_of(file)} cannot be read"):
             with system.open_input_stream(key) as source, atomic_file(file) as temporary:
                 _copy(source, temporary.open("wb"))
             _take_time(file, system.get_file_info(key))
@@ -114,7 +114,7 @@ class ObjectStore:
     def read_text(self, file: Path) -> str | None:
         """Return the text of an object, as it is now; None without one."""
         system, key = connect(self.url_of(file))
-        with _told(f"{self.url_of(file)} cannot be read"):
+        with _as_user_error(f"{self.url_of(file)} cannot be read"):
             try:
                 with system.open_input_stream(key) as stream:
                     return str(stream.read().decode())
@@ -124,19 +124,19 @@ class ObjectStore:
     def write_text(self, file: Path, text: str) -> None:
         """Write an object, and nothing into the mirror."""
         system, key = connect(self.url_of(file))
-        with _told(f"{self.url_of(file)} cannot be written"), system.open_output_stream(key) as stream:
+        with _as_user_error(f"{self.url_of(file)} cannot be written"), system.open_output_stream(key) as stream:
             stream.write(text.encode())
 
     def remove(self, directory: Path) -> None:
         """Remove all objects below a directory from the store. It does not matter if there is none."""
         system, base = connect(self.url_of(directory))
-        with _told(f"{self.url_of(directory)} cannot be removed"), suppress(FileNotFoundError):
+        with _as_user_error(f"{self.url_of(directory)} cannot be removed"), suppress(FileNotFoundError):
             system.delete_dir(base)
 
     def remove_file(self, file: Path) -> None:
         """Remove an object from the store. It does not matter if there is none."""
         system, key = connect(self.url_of(file))
-        with _told(f"{self.url_of(file)} cannot be removed"), suppress(FileNotFoundError):
+        with _as_user_error(f"{self.url_of(file)} cannot be removed"), suppress(FileNotFoundError):
             system.delete_file(key)
 
     def publish(self, source: Path, target: Path, last: str) -> None:
@@ -154,7 +154,7 @@ class ObjectStore:
                 self.upload(file)
                 return
             system, key = connect(self.url_of(file))
-            with _told(f"{self.url_of(file)} cannot be written"):
+            with _as_user_error(f"{self.url_of(file)} cannot be written"):
                 system.copy_file(connect(self.url_of(old))[1], key)
                 _take_time(file, system.get_file_info(key))
 
@@ -237,7 +237,7 @@ def for_each(action: Callable[[Path], None], files: list[Path]) -> None:
 
 
 @contextmanager
-def _told(fault: str) -> Iterator[None]:
+def _as_user_error(fault: str) -> Iterator[None]:
     """Turn an error of the store into one line. A missing object stays a FileNotFoundError where that is caught inside."""
     try:
         yield

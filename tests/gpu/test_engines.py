@@ -16,11 +16,13 @@ import pytest
 
 from tests.actors.engines.test_engines import (
     test_candidates_end_at_the_stops_of_the_format,
-    test_engine_serves_reloaded_weights,
-    test_request_in_flight_ends_with_the_old_weights,
     test_requests_survive_a_killed_engine,
     test_same_seed_gives_the_same_text,
     test_scores_equal_those_of_transformers,
+)
+from tests.actors.engines.test_weight_reload import (
+    test_engine_serves_reloaded_weights,
+    test_request_in_flight_ends_with_the_old_weights,
 )
 from tests.actors.engines.test_weight_types import torch_logprobs
 from tests.fakes.tiny_model import make_policy

@@ -9,6 +9,7 @@ from typing import Any
 from search.formats.model_prompt import ModelPrompt
 from train.config import TrainConfig
 
+CHECKPOINTS = "checkpoints"  # directory in a training's work directory
 SUMMARY = "train.json"  # facts of the training run, in every exported directory
 
 

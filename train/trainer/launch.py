@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import ray
 import ray.train
 from ray.train.torch import TorchConfig, TorchTrainer
 
+from search.concurrency import run_in_background
 from search.errors import UserError
 from search.formats.base import StepFormat
 from search.formats.model_prompt import ModelPrompt, build_format
@@ -34,11 +36,10 @@ from train.data.tokenized import TokenizedSet
 from train.objectives import OBJECTIVES, Objective
 from train.trainer import saved_state, stored_training
 from train.trainer.entry import run_worker
-from train.trainer.job import SUMMARY, TrainJob, TrainReport
+from train.trainer.job import CHECKPOINTS, SUMMARY, TrainJob, TrainReport
 from train.trainer.room import TrainingRoom
 
 POLL_S = 0.3  # seconds between two reads of the workers' reports
-CHECKPOINTS = "checkpoints"  # directory in a training's work directory
 
 ProgressCallback = Callable[[TrainReport], None]
 
@@ -251,14 +252,8 @@ def follow_reports(file: Path, progress: ProgressCallback | None) -> Iterator[No
     if progress is None:
         yield
         return
-    stop = threading.Event()
-    thread = threading.Thread(target=_poll_reports, args=(file, progress, stop), name="train-progress", daemon=True)
-    thread.start()
-    try:
+    with run_in_background("train-progress", partial(_poll_reports, file, progress)):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _poll_reports(file: Path, progress: ProgressCallback, stop: threading.Event) -> None:

@@ -22,14 +22,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from search.errors import UserError
-from train.config import TrainConfig
+from train.config import LONGEST_PLAIN_ATTENTION, TrainConfig
 from train.data.batches import TreeRows
 from train.data.trainable import reward_outputs
 from train.trainer.tree_attention import attention_masks
 
-# On a CPU the backward pass of the fused attention takes half of a step on sequences of a hundred tokens; plain matrix
-# products make the whole step 2.4 times faster in bf16 (docs/LOG.md). Their memory grows with the square of the length.
-LONGEST_PLAIN_ATTENTION = 512
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 

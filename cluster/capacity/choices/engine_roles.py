@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 from actors.config import EngineConfig
 from cluster.capacity.bundles import POLICY, REWARD_MODEL, SECOND_POLICY, GroupNeed
-from cluster.capacity.groups import engine_group
+from cluster.capacity.groups import engine_group, longest_sequence
 from cluster.capacity.memory.estimate import ModelShape, held_sequences
 
 MOST_SEQUENCES = 256  # at once in one engine
-UNKNOWN_CONTEXT = 4096  # tokens of a sequence where neither config nor model says it
 # Of GPUs: a policy writes every token in a pass of its own, and a reward model reads a step in one.
 POLICY_WEIGHT, REWARD_MODEL_WEIGHT = 3, 1
 
@@ -40,9 +39,7 @@ class EngineRole:
     @property
     def context(self) -> int:
         """Tokens of the longest sequence."""
-        if isinstance(self.engine.max_model_len, int):
-            return self.engine.max_model_len
-        return min([UNKNOWN_CONTEXT, *(shape.context or UNKNOWN_CONTEXT for shape in self.shapes)])
+        return longest_sequence(self.engine, self.shapes)
 
     def held(self, engine: EngineConfig, card: float) -> int:
         """Return how many sequences an engine holds at once, of its largest model; negative where weights do not fit."""

@@ -152,7 +152,7 @@ def _with_cpus(train: TrainConfig, supply: Supply, beside: Beside, *, on_gpus: b
     """Return the settings with CPU cores of a worker where they must be counted beforehand.
 
     Without them a training takes all cores of the nodes that are there. That is too much where others run beside it, and
-    cannot be told of nodes that are yet to be added.
+    is not known of nodes that are yet to be added.
     """
     if train.cpus_per_worker is not None:
         return train

@@ -1,1 +1,1 @@
-"""How much memory engines and trainings take, told from the shape of a model before anything is loaded."""
+"""Estimate the memory of engines and trainings from the shape of a model, before anything is loaded."""

@@ -20,8 +20,6 @@ from train.data.plan import pad_length
 from train.objectives import OBJECTIVES
 
 FLOAT32 = 4  # bytes
-# Up to this length the trainer takes plain matrix products on a CPU (train.trainer.models), which keep their scores.
-LONGEST_PLAIN_ATTENTION = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from actors.config import EngineConfig
-from cluster.capacity.bundles import POLICY, StageNeed, Supply
+from cluster.capacity.bundles import POLICY, TRAINING, StageNeed, Supply
+from cluster.capacity.groups import uses_gpus
 from cluster.capacity.memory.precision import native_bf16, served_bytes, training_bytes
 from cluster.capacity.memory.serving import cache_gib
 from cluster.capacity.memory.shape import ModelShape
 from cluster.capacity.memory.shortage import Shortage, counted_gib, find_shortage
-from cluster.capacity.memory.suggestion import Step, engine_ladders, smallest_change, training_ladders
+from cluster.capacity.memory.suggestion import Step, assignments, engine_ladders, smallest_change, training_ladders
 from cluster.capacity.wording import field_of, number, stage_title
 from cluster.config.run_config import RunConfig
 from train.config import LEAST_STAGE, TrainConfig
@@ -91,7 +91,7 @@ def remedy(
         changed = with_fields(config, fields)
         fault = find_shortage(list_stages(changed), supply, share)
         if fault is None:
-            return "set " + " and ".join(f"{name}={_text(value)}" for name, value in fields.items()) if fields else ""
+            return f"set {assignments(fields)}" if fields else ""
         change = _change_for(fault, changed, list_stages, supply, shapes, share)
         if change is None:
             break
@@ -100,7 +100,7 @@ def remedy(
 
 
 def _other_remedy(config: RunConfig) -> str:
-    more = "GPUs with more memory, more of them" if _on_gpus(config) else "a machine with more memory"
+    more = "GPUs with more memory, more of them" if uses_gpus(config) else "a machine with more memory"
     return f"no setting makes it fit: take a smaller model, or {more}"
 
 
@@ -151,10 +151,10 @@ def _ladders(
     fault: Shortage, config: RunConfig, shapes: Mapping[str, ModelShape], most_gpus: int
 ) -> Iterator[list[Step]]:
     """Yield the changes of the config that save memory in a stage, by field."""
-    trains = any(group.role == "training" for group in fault.stage.groups)
+    trains = any(group.role == TRAINING for group in fault.stage.groups)
     if trains and config.placement.keep_engines and any(group.is_engine for group in fault.stage.groups):
         yield [(5.0, "placement.keep_engines", False)]
-    if sum(group.role == "training" for group in fault.stage.groups) > 1 and config.placement.train_together:
+    if sum(group.role == TRAINING for group in fault.stage.groups) > 1 and config.placement.train_together:
         yield [(4.0, "placement.train_together", False)]
     groups = [fault.group] if fault.group is not None else list(fault.stage.groups)
     by_section = {section: group for group in groups for section in _sections(field_of(group, fault.stage.stage))}
@@ -201,12 +201,3 @@ def _is_possible(config: RunConfig) -> bool:
     """Return whether the ZeRO stages of a config's trainings can offload what they are to."""
     trainings = (config.train.policy, config.train.reward_model, config.policy.recipe.train)
     return all(train.zero_stage >= LEAST_STAGE[train.offload] for train in trainings)
-
-
-def _on_gpus(config: RunConfig) -> bool:
-    engines = chain((config.policy.engine, config.reward_model.engine), (p.engine for p in config.policies if p.engine))
-    return any(engine.gpus for engine in engines)
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value}"

@@ -1,4 +1,4 @@
-"""The type that a model is computed in, as engines and trainings choose it, told without torch."""
+"""The type that a model is computed in, as engines and trainings choose it, found without torch."""
 
 from __future__ import annotations
 

@@ -110,19 +110,8 @@ def shape_of_recipe(size: BasePolicySize) -> ModelShape:
         kv_heads=size.heads,
         vocabulary=size.vocabulary,
     )
-    biases = 3 * size.layers * size.hidden_size
-    return ModelShape(
-        parameters=declared.parameters() + biases,
-        layers=size.layers,
-        hidden=size.hidden_size,
-        intermediate=size.intermediate_size,
-        heads=size.heads,
-        kv_heads=size.heads,
-        head_dim=size.hidden_size // size.heads,
-        vocabulary=size.vocabulary,
-        context=size.context,
-        dtype="float32",
-    )
+    shape, biases = shape_of_size(declared, size.context), 3 * size.layers * size.hidden_size
+    return replace(shape, parameters=shape.parameters + biases, dtype="float32")
 
 
 def shape_of_model(model: ResolvedModel) -> ModelShape | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from cluster.capacity.bundles import GroupNeed, NodeSupply, StageNeed, Supply
 from cluster.capacity.packing import unplaced
-from cluster.capacity.wording import number, role_title, stage_title
+from cluster.capacity.wording import number, replica_title, stage_title
 
 RAY_KILLS = 0.95  # share of a node's memory from which on Ray ends processes (RAY_memory_usage_threshold)
 # Of a node, beside the processes of a stage: the driver and Ray's own processes on the head, Ray's agents on others.
@@ -37,16 +37,16 @@ class Shortage:
         """Return what is too little, in one line without a remedy."""
         if self.group is not None and self.on_cards:
             return (
-                f"{stage_title(self.stage.stage)}: one {_name(self.group)} needs {number(self.needs_gib)} GiB of a GPU "
+                f"{stage_title(self.stage.stage)}: one {replica_title(self.group)} needs {number(self.needs_gib)} GiB of a GPU "
                 f"({self.group.bundle.memory_parts}), and the GPUs of {place} have {number(self.has_gib)}"
             )
         if self.group is not None:
             return (
-                f"{stage_title(self.stage.stage)}: one {_name(self.group)} needs {number(self.needs_gib)} GiB of memory "
+                f"{stage_title(self.stage.stage)}: one {replica_title(self.group)} needs {number(self.needs_gib)} GiB of memory "
                 f"({self.group.bundle.memory_parts}), and {place} has {number(self.has_gib)} for it"
             )
         parts = ", ".join(
-            f"{group.replicas} x {_name(group)} {number(counted_gib(group))}" for group in _large(self.stage)
+            f"{group.replicas} x {replica_title(group)} {number(counted_gib(group))}" for group in _large(self.stage)
         )
         return (
             f"{stage_title(self.stage.stage)} needs {number(self.needs_gib)} GiB of memory at once ({parts}), and {place} has "
@@ -126,9 +126,3 @@ def _large(stage: StageNeed) -> list[GroupNeed]:
     """Return the groups whose memory is known, the largest first."""
     known = [group for group in stage.groups if counted_gib(group) >= 0.05]
     return sorted(known, key=lambda group: -group.replicas * counted_gib(group))
-
-
-def _name(group: GroupNeed) -> str:
-    """Return "policy engine", "training worker"."""
-    suffix = " engine" if group.is_engine else " worker" if group.role == "training" else ""
-    return role_title(group.role) + suffix

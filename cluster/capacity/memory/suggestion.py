@@ -16,7 +16,6 @@ from train.config import TrainConfig
 
 Step = tuple[float, str, Any]  # cost, field, value
 LEAST_TOKENS = 64  # of a micro-batch, or of one forward pass of an engine
-GPUS_OF_A_NODE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,13 @@ class Change:
     fields: Mapping[str, Any]
 
     def __str__(self) -> str:
-        return " and ".join(f"{name}={_text(value)}" for name, value in self.fields.items())
+        return assignments(self.fields)
+
+
+def assignments(fields: Mapping[str, Any]) -> str:
+    """Return fields as a command line or a config sets them: "a=8 and b=true"."""
+    texts = {name: str(value).lower() if isinstance(value, bool) else f"{value}" for name, value in fields.items()}
+    return " and ".join(f"{name}={text}" for name, text in texts.items())
 
 
 def smallest_change(ladders: Sequence[Sequence[Step]], fits: Callable[[Mapping[str, Any]], bool]) -> Change | None:
@@ -96,7 +101,3 @@ def _changes(ladders: Sequence[Sequence[Step]], number: int) -> Iterable[Change]
             fields = {field: value for _, field, value in steps}
             changes.append(Change(sum(cost for cost, _, _ in steps), fields))
     return sorted(changes, key=lambda change: change.cost)
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value}"

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from cluster.capacity.memory.activations import (
     FLOAT32,
-    LONGEST_PLAIN_ATTENTION,
     Activations,
     kept_bytes,
     largest_micro_batch,
@@ -24,7 +23,7 @@ from cluster.capacity.memory.deepspeed_estimators import StateBytes, zero2_state
 from cluster.capacity.memory.precision import training_bytes
 from cluster.capacity.memory.shape import ModelShape
 from cluster.capacity.memory.use import MemoryUse, gib, on_gpu, on_host
-from train.config import TrainConfig
+from train.config import LONGEST_PLAIN_ATTENTION, TrainConfig
 from train.objectives import OBJECTIVES
 
 MASTER, MOMENTS = 4, 8  # bytes a weight: a copy in float32, AdamW's two moments

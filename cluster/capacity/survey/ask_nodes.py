@@ -5,18 +5,19 @@ Imports Ray, which a start on this machine loads later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from actors.placement.nodes import HEAD_RESOURCE
 from cluster.capacity.bundles import Supply
-from cluster.capacity.supply import HEAD, cluster_supply, kind_of, with_cards
+from cluster.capacity.supply import cluster_supply, kind_of, with_cards
 from cluster.capacity.survey.build_probe import BuildReport, cards, read_build
 from cluster.capacity.survey.node_types import declared_limits
+from cluster.host.node_tasks import NodeTask, run_on_nodes
 from search.errors import UserError
 
 ANSWER_S = 20.0  # seconds in which a node should have answered, the start of a process there included
@@ -40,13 +41,14 @@ def survey_cluster(max_gpus: int | None) -> Survey:
         for supply, node in zip(present.nodes, nodes, strict=True)
         if supply.cpus or supply.gpus  # engines land on no other
     }
-    questions: dict[str, tuple[str, Callable[..., Any], tuple[str, ...]]] = {
-        f"the build on node {name}": (node, read_build, (name, kind)) for kind, (name, node) in one_of_each_kind.items()
+    questions = {
+        f"the build on node {name}": NodeTask(node, read_build, (name, kind))
+        for kind, (name, node) in one_of_each_kind.items()
     }
     limits_question = "what the autoscaler may add"
-    if head := next((str(node["NodeID"]) for node in nodes if HEAD in node["Resources"]), None):
+    if head := next((str(node["NodeID"]) for node in nodes if HEAD_RESOURCE in node["Resources"]), None):
         port = ray.get_runtime_context().gcs_address.rpartition(":")[2]
-        questions[limits_question] = (head, declared_limits, (port,))
+        questions[limits_question] = NodeTask(head, declared_limits, (port,))
     answers, warnings = _ask(questions)
     limits = answers.pop(limits_question, None)
     builds = tuple(answers.values())
@@ -54,30 +56,23 @@ def survey_cluster(max_gpus: int | None) -> Survey:
     return Survey(supply, builds, tuple(warnings))
 
 
-def _ask(
-    questions: dict[str, tuple[str, Callable[..., Any], tuple[str, ...]]],
-) -> tuple[dict[str, Any], list[str]]:
-    """Run each question's function on its node, side by side; return the answers, and warnings of those without one."""
-    pending = {
-        ray.remote(num_cpus=0, max_retries=0)(function)
-        .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
-        .remote(*arguments): question
-        for question, (node, function, arguments) in questions.items()
-    }
-    done, late = ray.wait(list(pending), num_returns=len(pending), timeout=ANSWER_S)
+def _ask(tasks: Mapping[str, NodeTask]) -> tuple[dict[str, Any], list[str]]:
+    """Run the task of each question on its node, side by side; return the answers, and warnings of those without one."""
+    outcomes = dict(run_on_nodes(tasks, ANSWER_S))
     answers: dict[str, Any] = {}
-    warnings = [f"warning: {pending[item]} is not known: no answer in {ANSWER_S:.0f} s" for item in late]
-    for item in late:
-        ray.cancel(item, force=True)
-    for item in done:
-        try:
-            answers[pending[item]] = ray.get(item)
-        except RayTaskError as error:
+    warnings = [
+        f"warning: {late} is not known: no answer in {ANSWER_S:.0f} s" for late in tasks if late not in outcomes
+    ]
+    for question in filter(outcomes.__contains__, tasks):
+        outcome = outcomes[question]
+        if isinstance(outcome, RayTaskError):
             raise UserError(
-                f"{pending[item]} cannot be read: {_last_line(error)}: is RayStar installed there?"
-            ) from error
-        except RayError as error:  # the node died meanwhile, or no process can be started there
-            warnings.append(f"warning: {pending[item]} is not known: {_last_line(error)}")
+                f"{question} cannot be read: {_last_line(outcome)}: is RayStar installed there?"
+            ) from outcome
+        if isinstance(outcome, RayError):  # the node died meanwhile, or no process can be started there
+            warnings.append(f"warning: {question} is not known: {_last_line(outcome)}")
+        else:
+            answers[question] = outcome
     return answers, warnings
 
 

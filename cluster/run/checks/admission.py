@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from actors.pools.executor_nodes import ExecutorPlan
-from cluster.capacity.bundles import StageNeed, Supply
+from cluster.capacity.bundles import TRAINING, StageNeed, Supply
 from cluster.capacity.choose import choose
 from cluster.capacity.compare import CLUSTER, MACHINE, shortages
 from cluster.capacity.memory.check import memory_findings
 from cluster.capacity.memory.estimate import ModelShape
+from cluster.capacity.memory.use import gib
 from cluster.capacity.needs import Work, needs
 from cluster.capacity.needs_table import needs_table
 from cluster.capacity.placement import executor_plan
@@ -30,8 +31,6 @@ from cluster.config.run_config import RunConfig
 from cluster.host import machine
 from cluster.host.ray_session import RayConfig
 from search.errors import UserError
-
-GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +130,9 @@ def admit(
 def check_disk(stages: Sequence[StageNeed], root: Path) -> None:
     """Raise UserError if the file system of the run directory has less room than a training writes there."""
     folder = next(parent for parent in (root, *root.parents) if parent.exists())
-    free = shutil.disk_usage(folder).free / GIB
+    free = gib(shutil.disk_usage(folder).free)
     for stage in stages:
-        wanted = sum(group.replicas * group.bundle.disk_gib for group in stage.groups if group.role == "training")
+        wanted = sum(group.replicas * group.bundle.disk_gib for group in stage.groups if group.role == TRAINING)
         if wanted > free:
             raise UserError(
                 f"{stage_title(stage.stage)} writes up to {number(wanted)} GiB of checkpoints to {root}, where "

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.host import job_status
+from cluster.host import job_status, ray_session
 from cluster.host.job_status import MAX_MESSAGE, shown_in_dashboard, submission_id
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,21 +33,21 @@ class Jobs:
 
 def submit(monkeypatch: pytest.MonkeyPatch, jobs: Jobs) -> None:
     """Make this process the driver of a submitted job."""
-    monkeypatch.setenv(job_status.JOB_CONFIG, json.dumps({"metadata": {"job_submission_id": "raysubmit_7"}}))
+    monkeypatch.setenv(ray_session.JOB_CONFIG, json.dumps({"metadata": {"job_submission_id": "raysubmit_7"}}))
     monkeypatch.setattr(job_status, "_write", jobs.write)
 
 
 def test_only_a_submitted_job_has_a_submission(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(job_status.JOB_CONFIG, raising=False)
+    monkeypatch.delenv(ray_session.JOB_CONFIG, raising=False)
     assert submission_id() is None
-    monkeypatch.setenv(job_status.JOB_CONFIG, json.dumps({"runtime_env": {}}))
+    monkeypatch.setenv(ray_session.JOB_CONFIG, json.dumps({"runtime_env": {}}))
     assert submission_id() is None
     submit(monkeypatch, Jobs())
     assert submission_id() == "raysubmit_7"
 
 
 def test_driver_that_joined_writes_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(job_status.JOB_CONFIG, raising=False)
+    monkeypatch.delenv(ray_session.JOB_CONFIG, raising=False)
     threads = threading.active_count()
     with shown_in_dashboard(lambda: "round 1", interval_s=0.001):
         assert threading.active_count() == threads

@@ -75,8 +75,9 @@ def random_frame(rng: random.Random) -> list[object]:
     return [*parts, struct.pack(">I", size)[: rng.choice((4, 4, 4, 2))], verdict, body, *([b"more"] * rng.randrange(2))]
 
 
-async def run_random_steps(steps: int, seed: int) -> None:
-    rng = random.Random(seed)
+async def run_random_steps(steps: int, seed: int) -> int:
+    """Run so many random steps, look at each outcome, and return how many there were."""
+    rng, outcomes = random.Random(seed), 0
     async with LocalExecutor(CONFIG) as executor:
         for start in range(0, steps, 50):
             prefixes = [(), ("x = 1",), (random_step(rng),)]
@@ -86,19 +87,21 @@ async def run_random_steps(steps: int, seed: int) -> None:
             for result, program in zip(results, programs, strict=True):
                 assert isinstance(result.outcome, Outcome), program
                 assert len(result.output.encode()) <= 3 * (CONFIG.output_bytes + 4096), program  # valid UTF-8
+                outcomes += 1
             assert (await executor.run_code((), f"print({start}, len('abc'))")).output == f"{start} 3\n"
         assert executor.server.restarts == 0 and not executor.server.pending
+    return outcomes
 
 
 async def test_random_steps_have_an_outcome() -> None:
-    await run_random_steps(400, seed=1)
+    assert await run_random_steps(400, seed=1) == 400
 
 
 @pytest.mark.slow
 @pytest.mark.thorough
 @pytest.mark.timeout(1800)
 async def test_many_random_steps_have_an_outcome() -> None:
-    await run_random_steps(FUZZ_STEPS, seed=2)
+    assert await run_random_steps(FUZZ_STEPS, seed=2) >= FUZZ_STEPS
 
 
 async def test_hostile_codes_have_an_outcome() -> None:

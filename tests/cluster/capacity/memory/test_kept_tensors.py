@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from cluster.capacity.memory import activations
+from cluster.capacity.memory import training
 from cluster.capacity.memory.activations import layer_bytes
 from cluster.capacity.memory.shape import ModelShape, shape_of_config
 from train.trainer import models
@@ -74,7 +74,7 @@ def kept_by_layer(length: int, dtype: torch.dtype, *, checkpointing: bool = Fals
 @pytest.mark.parametrize("length", [128, 768])
 def test_layer_keeps_what_is_estimated(length: int, dtype: torch.dtype) -> None:
     _, shape = make_model(1, dtype)
-    plain = length if length <= activations.LONGEST_PLAIN_ATTENTION else None
+    plain = length if length <= training.LONGEST_PLAIN_ATTENTION else None
     assert layer_bytes(shape, ELEMENT[dtype], plain) == pytest.approx(kept_by_layer(length, dtype))
 
 
@@ -84,4 +84,4 @@ def test_checkpointed_layer_keeps_its_input() -> None:
 
 
 def test_plain_attention_ends_where_the_trainer_ends_it() -> None:
-    assert activations.LONGEST_PLAIN_ATTENTION == models.LONGEST_PLAIN_ATTENTION
+    assert training.LONGEST_PLAIN_ATTENTION == models.LONGEST_PLAIN_ATTENTION

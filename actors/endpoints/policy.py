@@ -92,7 +92,7 @@ class EndpointPolicy(EndpointServer):
             fields["top_k"] = sampling.top_k
         if self.capabilities.names_stop:
             # Servers that name the stop are vLLM and SGLang: tags of a format may be special tokens, which they leave out
-            # of texts unless they are told otherwise.
+            # of texts unless a request asks for them.
             fields["skip_special_tokens"] = False
             if stops:
                 fields["stop"] = list(stops)

@@ -229,7 +229,7 @@ def _field_models(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
 
 
 def _tag_field(models: Sequence[type[BaseModel]]) -> str | None:
-    """Return the field by which the models of a union are told apart: a literal of its own in each."""
+    """Return the field that distinguishes the models of a union: a literal of its own in each."""
     if len(models) < 2:
         return None
     for name, info in models[0].model_fields.items():

@@ -74,7 +74,7 @@ def aggregate_log_odds(log_odds: Sequence[float], aggregation: Aggregation) -> f
 def rank(log_odds: Sequence[float], aggregation: Aggregation) -> Rank:
     """Return what solutions are ordered by, the best highest: their aggregated log-odds.
 
-    Equal sums of PRODUCT and MEAN are told apart by the lowest log-odds that differ: beside a step of -3 the product of 25
+    Equal sums of PRODUCT and MEAN are ordered by the lowest log-odds that differ: beside a step of -3 the product of 25
     and that of 30 are the same number, and 30 is better. A longer product of equal steps is worse.
     """
     first = aggregate_log_odds(log_odds, aggregation)
